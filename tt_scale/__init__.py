@@ -1,0 +1,1 @@
+"""Language models that solve harder problems by searching at answer time."""

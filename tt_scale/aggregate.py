@@ -1,0 +1,56 @@
+"""From the scores of the steps to one number for a path."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from types import MappingProxyType
+
+__all__ = ["AGGREGATES", "Aggregate", "aggregate"]
+
+Aggregate = Callable[[Sequence[float], bool], float]
+"""(scores [steps], whether the path is finished) -> number in [0, 1]."""
+
+
+def last(scores: Sequence[float], finished: bool) -> float:
+    """The score of the newest step: how the path stands now."""
+    return scores[-1]
+
+
+def mean(scores: Sequence[float], finished: bool) -> float:
+    """The arithmetic mean."""
+    return sum(scores) / len(scores)
+
+
+def minimum(scores: Sequence[float], finished: bool) -> float:
+    """The weakest step: a chain is as strong as its weakest link."""
+    return min(scores)
+
+
+def product(scores: Sequence[float], finished: bool) -> float:
+    """The probability that all steps are right, were they independent; favours short solutions."""
+    return prod(scores)
+
+
+def mean_only_final(scores: Sequence[float], finished: bool) -> float:
+    """`last` while the path grows, `mean` once it is finished."""
+    return mean(scores, finished) if finished else last(scores, finished)
+
+
+AGGREGATES: Mapping[str, Aggregate] = MappingProxyType(
+    {"last": last, "mean": mean, "min": minimum, "prod": product, "mean_only_final": mean_only_final}
+)
+
+
+def aggregate(agg: str, scores: Sequence[float], finished: bool = False) -> float:
+    """Turn step scores into a path's score.
+
+    Args:
+        agg: a name in `AGGREGATES`.
+        scores: each in [0, 1] [steps].
+        finished: whether the path is finished.
+
+    Returns:
+        A number in [0, 1]; 0 where there are no scores.
+    """
+    return AGGREGATES[agg](scores, finished) if scores else 0.0

@@ -1,0 +1,273 @@
+"""The three contracts, and the records that they exchange.
+
+A generator grows token ids, a PRM scores steps, a searcher decides. None of them knows the others: the
+`SearchSpace` stands between them, so that adding one of either is one file.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from tt_scale.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tt_scale.config import Config
+    from tt_scale.path import Outcome, Path
+    from tt_scale.space import SearchSpace
+
+__all__ = [
+    "Ended",
+    "Generator",
+    "PRM",
+    "Problem",
+    "Sampling",
+    "Scores",
+    "Searcher",
+    "Step",
+    "StepRequest",
+]
+
+Ended = Literal["stop", "eos", "length", "context", "error"]
+"""Why a step ended: delimiter, end of sequence, token limit, no room left in the context, or a failed request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One benchmark item.
+
+    Attributes:
+        id: stable across runs and samples of the same set.
+        question: what the model is asked.
+        answer: the gold answer; never shown to a search.
+        level: difficulty as the set states it (1 is easiest), if it does.
+        subject: the set's own subject, if it has one.
+        source: the name of the set.
+    """
+
+    id: str
+    question: str
+    answer: str
+    level: int | None = None
+    subject: str | None = None
+    source: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How tokens are drawn. Everything is explicit: a model's own `generation_config` is never inherited.
+
+    Attributes:
+        temperature: 0 is greedy; at most 2.
+        top_p: nucleus mass in (0, 1]; 1 is off.
+        top_k: tokens considered; 0 is off.
+        min_p: least probability relative to the most likely token, in [0, 1]; 0 is off.
+        repetition_penalty: above 0; 1 is off.
+    """
+
+    temperature: float = 0.7
+    top_p: float = 1.0
+    top_k: int = 0
+    min_p: float = 0.0
+    repetition_penalty: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class StepRequest:
+    """One continuation to sample.
+
+    Attributes:
+        ids: the prompt and everything sampled so far, as token ids [length].
+        sampling: how to draw.
+        stop: delimiters; the step ends with the token that completes one. Empty: grow to the end.
+        max_tokens: at least 1; already cut to the room that the context leaves.
+        seed: of this request alone.
+        priority: lower goes first where the engine has a queue.
+    """
+
+    ids: tuple[int, ...]
+    sampling: Sampling
+    stop: tuple[str, ...]
+    max_tokens: int
+    seed: int
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One unit of reasoning: what a generator returns and a PRM scores.
+
+    Attributes:
+        text: the decoded ids, delimiter included.
+        ids: the sampled token ids [length]. They, not the text, are continued.
+        ended: why it ended.
+        seed: of the request that drew it.
+        temperature: at which it was drawn.
+        cached: how many prompt tokens of that request the engine did not compute again.
+        error: what went wrong where `ended` is "error".
+    """
+
+    text: str
+    ids: tuple[int, ...]
+    ended: Ended
+    seed: int = 0
+    temperature: float = 0.0
+    cached: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a PRM says of the steps of one path that had no score yet.
+
+    Attributes:
+        values: one number in [0, 1] for each new step, in order.
+        tokens: prompt tokens that the PRM was given for it.
+        cached: how many of them it did not compute again.
+    """
+
+    values: tuple[float, ...]
+    tokens: int = 0
+    cached: int = 0
+
+
+class Generator(ABC):
+    """Grows token ids.
+
+    A backend is opened once (`start`), serves many problems at a time and is closed on every way out (`close`).
+
+    Attributes:
+        context: most tokens of prompt and output together.
+        parameters: of the model, for the FLOP estimate; 0 where unknown.
+    """
+
+    context: int
+    parameters: int = 0
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make one as a configuration says; cheap, nothing is loaded before `start`."""
+
+    async def start(self) -> None:
+        """Load what is heavy. Called once, before the first request.
+
+        Raises:
+            GeneratorError: the model cannot be loaded.
+        """
+
+    async def close(self) -> None:
+        """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    @abstractmethod
+    def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
+        """Render the chat template once, with the generation prompt, as token ids [length].
+
+        Raises:
+            GeneratorError: the model has no chat template.
+        """
+
+    @abstractmethod
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Give the text that each id adds [length]; joined, they are the text of the whole."""
+
+    @abstractmethod
+    async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
+        """Sample one continuation for each request, in the order of the requests.
+
+        A request that fails comes back as a step that ended in "error"; the others are unharmed.
+
+        Raises:
+            EngineDeadError: no request can be served any more.
+        """
+
+
+class PRM(ABC):
+    """Scores reasoning steps.
+
+    Attributes:
+        parameters: of the model, for the FLOP estimate; 0 where unknown.
+    """
+
+    parameters: int = 0
+
+    @classmethod
+    @abstractmethod
+    def from_config(cls, config: Config, generator: Generator) -> Self:
+        """Make one as a configuration says; cheap, nothing is loaded before `start`.
+
+        Args:
+            config: of the run.
+            generator: of the run, for PRMs that read its model; not started yet.
+        """
+
+    async def start(self) -> None:
+        """Load what is heavy. Called once, after the generator has started."""
+
+    async def close(self) -> None:
+        """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    @abstractmethod
+    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
+        """Score the steps that a path has no score for yet: those after its first `len(path.scores)`.
+
+        Args:
+            problem: whose question the steps answer.
+            paths: any mixture of lengths [paths].
+
+        Returns:
+            One record for each path [paths], in order, with what it cost: the caller must be able to charge
+            every problem for its own tokens, so cost travels with the scores.
+
+        Raises:
+            PRMError: the model failed, or gave fewer scores than steps or one out of [0, 1].
+        """
+
+
+class Searcher(ABC):
+    """A search method: a frozen dataclass whose fields are its knobs, named as in the configuration.
+
+    Attributes:
+        summary: one line for `tt-scale list`.
+        source: paper or report that it follows.
+        selector: which selector gives the method's own answer.
+        uses_prm: whether it looks at scores.
+    """
+
+    summary: ClassVar[str]
+    source: ClassVar[str]
+    selector: ClassVar[str] = "best"
+    uses_prm: ClassVar[bool] = True
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Take the knobs of the same names from a configuration; those that it does not know from `method_args`.
+
+        Raises:
+            ConfigError: `method_args` names a knob that this method has not, or misses one without a default.
+        """
+        knobs: set[str] = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        own = knobs - set(type(config).model_fields)
+        for name in config.method_args:
+            if name not in own:
+                raise ConfigError(f"method_args holds {name!r}, which is no knob of this method.", nearest(name, own))
+        values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}
+        try:
+            return cls(**values, **config.method_args)
+        except (TypeError, ValueError) as error:
+            raise ConfigError(f"The method cannot be made: {error}.") from None
+
+    @abstractmethod
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Search one problem.
+
+        Args:
+            space: the problem's world; its two verbs are all that a method needs.
+
+        Returns:
+            The finished paths and why the search ended.
+        """

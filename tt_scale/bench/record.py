@@ -1,0 +1,216 @@
+"""What a run keeps of one problem: a line of `problems.jsonl`, and the few numbers of it that tables need."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import takewhile
+from typing import Any
+
+from tt_scale.base_classes import Problem
+from tt_scale.budget import Usage
+from tt_scale.grading import Grade, Grader, extract_answer
+from tt_scale.path import Outcome, Path, name
+from tt_scale.selection import SELECTORS, Candidate, oracle, sizes
+from tt_scale.space import SearchSpace
+
+__all__ = ["Row", "failure_record", "search_record"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The numbers of one record; all that stays in memory.
+
+    Attributes:
+        index: of the problem in its set, from 0.
+        id: of the problem.
+        repeat: from 0.
+        level: of the problem, if it has one.
+        grade: of the method's own answer; a failed problem has "no_answer" and an error.
+        answer: the method's own answer.
+        gold: the gold answer.
+        usage: what was spent.
+        telemetry: counts of what happened: steps, retries, backtracks, jumps, truncated, wasted_tokens, pool.
+        selectors: selector -> pool size -> whether its answer is right.
+        stopped: why the search ended.
+        error: empty where nothing failed.
+    """
+
+    index: int
+    id: str
+    repeat: int
+    level: int | None
+    grade: Grade
+    answer: str | None
+    gold: str
+    usage: Usage
+    telemetry: Mapping[str, int]
+    selectors: Mapping[str, Mapping[int, bool]]
+    stopped: str
+    error: str
+
+    @property
+    def correct(self) -> bool:
+        """Whether it counts as right."""
+        return self.grade == "correct"
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any]) -> Row:
+        """Take the numbers out of a record."""
+        return cls(
+            index=record["index"],
+            id=record["id"],
+            repeat=record["repeat"],
+            level=record["level"],
+            grade=record["grade"],
+            answer=record["answer"],
+            gold=record["gold"],
+            usage=Usage(**record["usage"]),
+            telemetry=record["telemetry"],
+            selectors={
+                selector: {int(size): verdict == "correct" for size, verdict in verdicts.items()}
+                for selector, verdicts in record["selectors"].items()
+            },
+            stopped=record["stopped"],
+            error=record["error"],
+        )
+
+
+async def search_record(
+    index: int, repeat: int, space: SearchSpace, outcome: Outcome, selector: str, grader: Grader, prefix: str
+) -> dict[str, Any]:
+    """Grade a finished search under every selector and write down everything about it."""
+    problem, pool = space.problem, outcome.pool
+    answers = [extract_answer(path.text, prefix) for path in pool]
+    classes = await grader.group(answers)
+    grades = await grader.grade_many(problem.answer, answers)
+    candidates = [Candidate(group, path.score) for group, path in zip(classes, pool, strict=True)]
+    chosen = SELECTORS[selector](candidates)
+    record = _head(index, repeat, problem)
+    record |= {
+        "answer": None if chosen is None else answers[chosen],
+        "grade": "no_answer" if chosen is None else grades[chosen],
+        "selector": selector,
+        "selectors": _verdicts(candidates, grades),
+        "stopped": outcome.stopped,
+        "error": "",
+        "usage": asdict(space.usage),
+        "telemetry": _telemetry(space, pool),
+        "pool": [
+            {
+                "key": name(path.key),
+                "answer": answer,
+                "class": group,
+                "grade": grade,
+                "score": path.score,
+                "tokens": path.tokens,
+            }
+            for path, answer, group, grade in zip(pool, answers, classes, grades, strict=True)
+        ],
+        "events": [
+            {"kind": event.kind, "keys": [name(key) for key in event.keys], "created": event.created}
+            for event in space.events
+        ],
+        "tree": _tree(space.nodes),
+    }
+    return record
+
+
+def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, error: BaseException) -> dict[str, Any]:
+    """Write down a problem that failed; it stays in the denominator as not correct."""
+    record = _head(index, repeat, problem)
+    record |= {
+        "answer": None,
+        "grade": "no_answer",
+        "selector": "",
+        "selectors": {},
+        "stopped": "error",
+        "error": f"{type(error).__name__}: {error}",
+        "usage": asdict(usage),
+        "telemetry": {},
+        "pool": [],
+        "events": [],
+        "tree": [],
+    }
+    return record
+
+
+def _head(index: int, repeat: int, problem: Problem) -> dict[str, Any]:
+    return {
+        "index": index,
+        "id": problem.id,
+        "repeat": repeat,
+        "level": problem.level,
+        "subject": problem.subject,
+        "question": problem.question,
+        "gold": problem.answer,
+    }
+
+
+def _verdicts(candidates: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
+    """Every selector's verdict at each power of two up to the size of the pool, and at its size; with the oracle."""
+    verdicts: dict[str, dict[str, str]] = {}
+    for size in sizes(len(candidates)):
+        for selector, choose in SELECTORS.items():
+            chosen = choose(candidates[:size])
+            verdicts.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
+        right = oracle([grade == "correct" for grade in grades[:size]])
+        verdicts.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"
+    return verdicts
+
+
+def _telemetry(space: SearchSpace, pool: Sequence[Path]) -> dict[str, int]:
+    kinds = Counter([event.kind for event in space.events])
+    states = Counter([node.state for node in space.nodes])
+    useful = _tokens_on(space.nodes, pool)
+    return {
+        "steps": space.expansions,
+        "retries": sum([len(event.keys) for event in space.events if event.kind == "retry"]),
+        "backtracks": kinds["backtrack"],
+        "jumps": kinds["jump"],
+        "nodes": len(space.nodes),
+        "pool": len(pool),
+        "truncated": states["truncated"],
+        "failed": states["failed"],
+        "wasted_tokens": space.usage.generated_tokens - useful,
+    }
+
+
+def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
+    """How many of the generated tokens lie on a path of the pool, shared ones counted once."""
+    tokens = {node.key: node.tokens for node in nodes}
+    on_pool = {path.key[:end] for path in pool for end in range(2, len(path.key) + 1)}
+    return sum([tokens[key] - tokens.get(key[:-1], 0) for key in on_pool if key in tokens])
+
+
+def _tree(nodes: Sequence[Path]) -> list[dict[str, Any]]:
+    """Each path by what it adds to its parent; `from` says how many of the parent's steps it keeps."""
+    by_key = {node.key: node for node in nodes}
+    tree = []
+    for node in nodes:
+        parent = by_key.get(node.key[:-1])
+        pairs = zip(node.steps, parent.steps if parent else (), strict=False)
+        kept = len(list(takewhile(lambda pair: pair[0] is pair[1], pairs)))
+        tree.append(
+            {
+                "key": name(node.key),
+                "state": node.state,
+                "score": node.score,
+                "from": kept,
+                "scores": list(node.scores[kept:]),
+                "steps": [
+                    {
+                        "text": step.text,
+                        "ids": list(step.ids),
+                        "ended": step.ended,
+                        "seed": step.seed,
+                        "temperature": step.temperature,
+                        "cached": step.cached,
+                        **({"error": step.error} if step.error else {}),
+                    }
+                    for step in node.steps[kept:]
+                ],
+            }
+        )
+    return tree

@@ -1,0 +1,94 @@
+"""Search many problems at once; write each down as it finishes.
+
+Problems are tasks in one event loop. Their requests meet in the backends, which batch them; no problem waits for
+another. What ends a problem is its own row; only a dead engine, the user or a full disk end a run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from tt_scale.base_classes import PRM, Generator, Problem, Searcher
+from tt_scale.bench.journal import Journal
+from tt_scale.bench.record import Row, failure_record, search_record
+from tt_scale.budget import Usage
+from tt_scale.config import Config
+from tt_scale.errors import EngineDeadError, JournalError
+from tt_scale.grading import Grader
+from tt_scale.space import SearchSpace
+
+__all__ = ["Run", "run_problems"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a run needs, all of it open.
+
+    Attributes:
+        config: of the run.
+        searcher: the method.
+        generator: started.
+        prm: started, or None.
+        grader: open.
+        journal: open.
+        report: called with each new row.
+    """
+
+    config: Config
+    searcher: Searcher
+    generator: Generator
+    prm: PRM | None
+    grader: Grader
+    journal: Journal
+    report: Callable[[Row], None]
+
+    async def problem(self, index: int, repeat: int, problem: Problem) -> None:
+        """Search, grade and write down one problem, whatever happens to it."""
+        usage = Usage()
+        try:
+            space = SearchSpace(problem, self.generator, self.prm, self.config, repeat=repeat)
+            usage = space.usage
+            outcome = await self.searcher.search(space)
+            selector = self.config.selector or self.searcher.selector
+            prefix = self.config.final_answer_prefix
+            record = await search_record(index, repeat, space, outcome, selector, self.grader, prefix)
+        except (EngineDeadError, JournalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row
+            record = failure_record(index, repeat, problem, usage, error)
+        self.report(self.journal.append(record))
+
+
+async def run_problems(run: Run, problems: Sequence[Problem]) -> None:
+    """Search all problems that the journal does not hold yet, `config.concurrency` of them at a time.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journal.
+        JournalError: the journal cannot be written any more.
+    """
+    done = run.journal.done()
+    waiting = _waiting(problems, run.config.repeats, done)
+    total = len(problems) * run.config.repeats - len(done)
+
+    async def work() -> None:
+        for index, repeat, problem in waiting:  # shared by all workers
+            await run.problem(index, repeat, problem)
+
+    workers = [asyncio.ensure_future(work()) for _ in range(min(run.config.concurrency, max(total, 0)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _waiting(
+    problems: Sequence[Problem], repeats: int, done: set[tuple[str, int]]
+) -> Iterator[tuple[int, int, Problem]]:
+    for repeat in range(repeats):
+        for index, problem in enumerate(problems):
+            if (problem.id, repeat) not in done:
+                yield index, repeat, problem

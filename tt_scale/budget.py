@@ -1,0 +1,52 @@
+"""What a problem may spend, and what it spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+__all__ = ["Budget", "Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that one problem may spend; None is without limit.
+
+    Attributes:
+        max_generated_tokens: a hard limit: no request is sent that could pass it.
+        max_prm_tokens: no expansion starts once the PRM has read so many tokens.
+        max_seconds: no expansion starts after so much wall time.
+    """
+
+    max_generated_tokens: int | None = None
+    max_prm_tokens: int | None = None
+    max_seconds: float | None = None
+
+
+@dataclass(slots=True)
+class Usage:
+    """What was spent on one problem, charged before anything is filtered, retried or dropped.
+
+    Attributes:
+        generated_tokens: every sampled token, those of dropped paths too. Tables call it tokens.
+        prompt_tokens: tokens of all generator prompts.
+        cached_prompt_tokens: those of them that the engine had in its cache.
+        generator_calls: requests to the generator.
+        prm_tokens: tokens of all PRM prompts.
+        cached_prm_tokens: those of them that the PRM had in its cache.
+        prm_calls: paths given to the PRM.
+        seconds: wall time of the search.
+        flops: 2 x parameters x tokens computed, generator and PRM together; an estimate.
+    """
+
+    generated_tokens: int = 0
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    generator_calls: int = 0
+    prm_tokens: int = 0
+    cached_prm_tokens: int = 0
+    prm_calls: int = 0
+    seconds: float = 0.0
+    flops: float = 0.0
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -1,0 +1,1 @@
+"""Generator backends, loaded late and by name; see `tt_scale.registry`."""

@@ -1,0 +1,9 @@
+"""From a solution to a verdict: extraction, normal forms, exact numbers, and Math-Verify in killable workers.
+
+Everything here but the workers is pure, and importing it loads neither sympy nor Math-Verify.
+"""
+
+from tt_scale.grading.extract import extract_answer
+from tt_scale.grading.workers import Grade, Grader
+
+__all__ = ["Grade", "Grader", "extract_answer"]

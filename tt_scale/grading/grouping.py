@@ -1,0 +1,59 @@
+"""Canonical classes: which answers of a pool are one candidate.
+
+Equivalence as graders see it is neither symmetric nor transitive, so answers are compared with one representative of
+each class only, in an order that depends on the answers and not on the pool.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from tt_scale.grading.normal import key
+from tt_scale.selection import NO_ANSWER
+
+__all__ = ["Same", "group"]
+
+Same = Callable[[str, str], Awaitable["bool | None"]]
+"""(one answer, another) -> whether they mean the same; None where the comparison failed."""
+
+_PATIENCE = 2
+"""Failed comparisons after which an answer stands for itself: a tower of powers would time out against each class."""
+
+
+async def group(answers: Sequence[str | None], same: Same) -> list[int]:
+    """Number the answer classes of a pool.
+
+    Args:
+        answers: in pool order [members]; None and texts that say nothing are in no class.
+        same: compares two answers of different spelling.
+
+    Returns:
+        For each member its class, numbered from 0 in order of first appearance, or `NO_ANSWER` [members].
+    """
+    keys = [key(answer or "") for answer in answers]
+    spelled = {spelling: answer for spelling, answer in sorted(zip(keys, answers, strict=True), key=str) if spelling}
+    leaders = await _leaders({spelling: answer or "" for spelling, answer in spelled.items()}, same)
+    numbers: dict[str, int] = {}
+    return [numbers.setdefault(leaders[spelling], len(numbers)) if spelling else NO_ANSWER for spelling in keys]
+
+
+async def _leaders(spelled: dict[str, str], same: Same) -> dict[str, str]:
+    """Map each spelling to the representative of its class; shorter spellings lead."""
+    leaders: dict[str, str] = {}
+    leading: list[str] = []
+    failures = dict.fromkeys(spelled, 0)
+    for spelling in sorted(spelled, key=lambda text: (len(text), text)):
+        leaders[spelling] = spelling
+        for leader in leading:
+            if max(failures[spelling], failures[leader]) >= _PATIENCE:
+                continue
+            verdict = await same(spelled[leader], spelled[spelling])
+            if verdict is None:
+                failures[spelling] += 1
+                failures[leader] += 1
+            elif verdict:
+                leaders[spelling] = leader
+                break
+        else:
+            leading.append(spelling)
+    return leaders

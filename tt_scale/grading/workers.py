@@ -1,0 +1,213 @@
+"""The grader: verdicts on answers, from worker processes that can be killed.
+
+    with Grader() as grader:
+        await grader.grade(gold=r"\\frac{1}{2}", answer="0.5")      # "correct"
+
+Equal spellings and plain numbers are settled at once, so that most benchmarks never start a worker. Every other
+comparison has a wall-clock limit and a memory limit; one that is killed, crashes or raises is `ungraded`, which says
+that the grader failed, never that the answer is wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import importlib.metadata
+import multiprocessing
+import signal
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from tt_scale.errors import GradingError, MissingExtraError
+from tt_scale.grading import sandbox
+from tt_scale.grading.equivalence import settled, verdict
+from tt_scale.grading.grouping import group
+from tt_scale.grading.normal import key
+
+if TYPE_CHECKING:
+    from pebble import ProcessPool
+
+__all__ = ["Grade", "Grader"]
+
+Grade = Literal["correct", "wrong", "no_answer", "ungraded"]
+"""The verdict on an answer; `ungraded` where the grader failed."""
+
+_REMEMBERED = 1 << 16
+_ATTEMPTS = 2
+
+
+class Grader:
+    """Grades answers and groups them into classes.
+
+    Workers start with the first comparison that needs one and end with `close`, or with this process. The instance
+    belongs to no event loop and to no thread.
+
+    Args:
+        seconds: wall-clock limit of one comparison, above 0.
+        memory: most bytes that a worker may keep resident.
+        workers: comparisons at a time, at least 1.
+    """
+
+    name: ClassVar[str] = "math-verify"
+
+    def __init__(self, *, seconds: float = 5.0, memory: int = 2 << 30, workers: int = 2) -> None:
+        self.seconds = seconds
+        self.memory = memory
+        self.workers = workers
+        self._pool: ProcessPool | None = None
+        self._answered = False
+        self._known: dict[tuple[str, str], bool | None] = {}
+
+    @property
+    def version(self) -> str:
+        """The installed version of Math-Verify, for the manifest."""
+        try:
+            return importlib.metadata.version(self.name)
+        except importlib.metadata.PackageNotFoundError:
+            raise _missing("math-verify") from None
+
+    async def grade(self, gold: str, answer: str | None) -> Grade:
+        """Grade one answer.
+
+        Args:
+            gold: the reference.
+            answer: as extracted; None where the solution states none.
+
+        Raises:
+            GradingError: the gold answer says nothing, or no worker can be started.
+        """
+        if not key(gold):
+            raise GradingError(
+                f"The gold answer {gold!r} says nothing, so no answer can be graded against it.",
+                "Give every problem of the set an answer.",
+            )
+        if answer is None or not key(answer):
+            return "no_answer"
+        same = await self._same(gold, answer)
+        return "ungraded" if same is None else "correct" if same else "wrong"
+
+    async def grade_many(self, gold: str, answers: Sequence[str | None]) -> list[Grade]:
+        """Grade the answers of a pool [members]; each distinct one is compared once.
+
+        Args:
+            gold: the reference.
+            answers: in pool order [members].
+
+        Raises:
+            GradingError: as `grade`.
+        """
+        distinct = list(dict.fromkeys(answers))
+        grades = await asyncio.gather(*[self.grade(gold, answer) for answer in distinct])
+        by_answer = dict(zip(distinct, grades, strict=True))
+        return [by_answer[answer] for answer in answers]
+
+    async def group(self, answers: Sequence[str | None]) -> list[int]:
+        """Number the answer classes of a pool: 1/2 and 0.5 are one candidate.
+
+        Args:
+            answers: in pool order [members].
+
+        Returns:
+            A class for each member, from 0 in order of appearance; -1 where there is no answer [members]. Answers
+            that cannot be compared are told apart by their spelling.
+
+        Raises:
+            GradingError: no worker can be started.
+        """
+
+        async def either_way(one: str, other: str) -> bool | None:
+            return await self._same(one, other) or await self._same(other, one)
+
+        return await group(answers, either_way)
+
+    def close(self) -> None:
+        """End the workers. A second call does nothing; a later comparison starts them again."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.stop()
+            pool.join()
+
+    def __enter__(self) -> Grader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def _same(self, gold: str, answer: str) -> bool | None:
+        known = settled(gold, answer)
+        if known is not None:
+            return known
+        pair = (gold, answer)
+        if pair not in self._known:
+            same = await self._compare(gold, answer)
+            while len(self._known) >= _REMEMBERED:
+                del self._known[next(iter(self._known))]
+            self._known[pair] = same
+        return self._known[pair]
+
+    async def _compare(self, gold: str, answer: str) -> bool | None:
+        from pebble import ProcessExpired
+
+        for _ in range(_ATTEMPTS):
+            pool = self._running()
+            try:
+                task = pool.schedule(verdict, args=(gold, answer), timeout=self.seconds)
+                same = await asyncio.wrap_future(task)
+            except (TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
+                self._answered = True
+                return None
+            except (BrokenProcessPool, RuntimeError):
+                # Workers died between two comparisons, which takes pebble's whole pool down.
+                if self._pool is pool:
+                    self.close()
+            else:
+                self._answered = True
+                return same
+        if self._answered:
+            return None
+        raise GradingError(
+            "The grading processes die as they start.",
+            'In a script, call tt_scale under: if __name__ == "__main__":',
+        )
+
+    def _running(self) -> ProcessPool:
+        if self._pool is None:
+            try:
+                importlib.metadata.version("math-verify")
+                from pebble import ProcessPool
+            except importlib.metadata.PackageNotFoundError:
+                raise _missing("math-verify") from None
+            except ImportError:
+                raise _missing("pebble") from None
+            with _without_interrupts():
+                self._pool = ProcessPool(
+                    max_workers=self.workers,
+                    initializer=sandbox.enter,
+                    initargs=(self.memory,),
+                    context=multiprocessing.get_context("spawn"),
+                )
+                self._pool.active  # noqa: B018  (reading it starts the workers)
+        return self._pool
+
+
+def _missing(package: str) -> MissingExtraError:
+    return MissingExtraError(package, "grading", "Grading answers that are no plain numbers")
+
+
+@contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start threads and processes that never see Ctrl-C: both inherit the signal mask of the thread that starts them."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

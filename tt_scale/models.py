@@ -1,0 +1,82 @@
+"""Open the two models of a run, and close them on every way out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.util import find_spec
+
+from tt_scale.base_classes import PRM, Generator, Searcher
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, MissingExtraError
+from tt_scale.registry import generator_class, prm_class, searcher_class
+
+__all__ = ["backends", "make_models", "make_searcher", "open_models"]
+
+
+def backends(config: Config) -> tuple[str, str]:
+    """Resolve `auto`: the names of the generator's and the PRM's backend, "none" for no PRM.
+
+    Raises:
+        MissingExtraError: a real model is named, and no engine for it is installed.
+    """
+    generator = config.generator
+    if generator == "auto":
+        generator = "simulated" if config.model_name == "simulated" else _installed_engine()
+    prm = config.prm
+    if config.prm_name in ("none", ""):
+        prm = "none"
+    elif prm == "auto":
+        prm = config.prm_name if config.prm_name in ("judge", "simulated") else generator
+    return generator, prm
+
+
+def _installed_engine() -> str:
+    if find_spec("vllm"):
+        return "vllm"
+    if find_spec("transformers") and find_spec("torch"):
+        return "huggingface"
+    raise MissingExtraError("vllm", "cpu", "Running a model")
+
+
+def make_models(config: Config) -> tuple[Generator, PRM | None]:
+    """Make both models without loading anything.
+
+    Raises:
+        ConfigError: a backend that does not exist, or a pair that cannot work.
+    """
+    generator_name, prm_name = backends(config)
+    generator = generator_class(generator_name).from_config(config)
+    if prm_name == "none":
+        return generator, None
+    if generator_name != "simulated" and prm_name == "simulated":
+        raise ConfigError("The simulated PRM reads only the simulated generator.", "Type: --model-name simulated")
+    return generator, prm_class(prm_name).from_config(config, generator)
+
+
+def make_searcher(config: Config) -> Searcher:
+    """Make the method that a configuration names.
+
+    Raises:
+        ConfigError: an unknown method, a bad knob, or a method that needs a PRM without one.
+    """
+    searcher = searcher_class(config.method).from_config(config)
+    if searcher.uses_prm and backends(config)[1] == "none":
+        raise ConfigError(
+            f"method {config.method!r} needs a PRM, and prm_name is {config.prm_name!r}.",
+            "Type: --prm-name judge, or the name of a PRM",
+        )
+    return searcher
+
+
+@asynccontextmanager
+async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | None]]:
+    """Start the generator, then the PRM (two engines that start at once mis-measure memory); close both at the end."""
+    generator, prm = make_models(config)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(generator.close)
+        await generator.start()
+        if prm is not None:
+            stack.push_async_callback(prm.close)
+            await prm.start()
+        yield generator, prm

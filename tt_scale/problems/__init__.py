@@ -1,0 +1,24 @@
+"""Problem sets: bundled ones, local files, and the Hugging Face hub."""
+
+from __future__ import annotations
+
+from tt_scale.problems.catalogue import ProblemSet, list_problem_sets
+from tt_scale.problems.load import load_problems
+from tt_scale.problems.simulated import (
+    SimulatedQuestion,
+    parse_question,
+    simulated_answer,
+    simulated_problems,
+    simulated_question,
+)
+
+__all__ = [
+    "ProblemSet",
+    "SimulatedQuestion",
+    "list_problem_sets",
+    "load_problems",
+    "parse_question",
+    "simulated_answer",
+    "simulated_problems",
+    "simulated_question",
+]

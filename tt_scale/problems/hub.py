@@ -1,0 +1,107 @@
+r"""Sets of the Hugging Face hub, through the `datasets` library.
+
+Rows as the hub gives them, of HuggingFaceH4/MATH-500 and of openai/gsm8k::
+
+    {"problem": "What is the smallest positive perfect cube that can be written as the sum of three consecutive
+                 integers?",
+     "solution": "The sum of three consecutive integers takes the form $(k-1)+(k)+(k+1)=3k$ ... $\\boxed{27}$.",
+     "answer": "27", "subject": "Number Theory", "level": 2, "unique_id": "test/number_theory/737.json"}
+
+    {"question": "A robe takes 2 bolts of blue fiber and half that much white fiber.  How many bolts in total does it
+                  take?",
+     "answer": "It takes 2/2=<<2/2=1>>1 bolt of white fiber\nSo the total amount of fabric is 2+1=<<2+1=3>>3 bolts of
+                fabric\n#### 3"}
+
+Sets of MathArena have `problem_idx`, `problem`, `answer` and mostly `problem_type`, a list; their texts are not shown
+here because their licence is not ours.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from tt_scale.errors import MissingExtraError, ProblemSetError
+from tt_scale.problems.rows import Row
+
+__all__ = ["HUB_NAME", "read_hub"]
+
+HUB_NAME = re.compile(
+    r"(?P<repo>[A-Za-z0-9][\w.-]*/[\w.-]+)(?::(?P<config>[\w.-]+))?(?::(?P<split>[\w.-]+))?", re.ASCII
+)
+"""`owner/name`, `owner/name:configuration` or `owner/name:configuration:split`."""
+
+_BENCHMARK: Mapping[str, tuple[str, str]] = MappingProxyType({"openai/gsm8k": ("main", "test")})
+"""Configuration and split of sets whose other splits are not what people report."""
+
+_LOCAL_HINT = "Check the name and the network, or give a local file: --dataset problems.jsonl"
+
+
+def read_hub(name: str, split: str) -> list[Row]:
+    """Read one split of a hub set.
+
+    Args:
+        name: matches `HUB_NAME`; a configuration or split in it wins over every default.
+        split: taken where the name says none; a set with a single split is read whatever that is called.
+
+    Raises:
+        ProblemSetError: no such set or split, no network, or a set that `datasets` cannot read.
+        MissingExtraError: `datasets` is not installed.
+    """
+    parts = HUB_NAME.fullmatch(name)
+    assert parts is not None
+    repo, config, chosen = parts["repo"], parts["config"], parts["split"]
+    if config is None and repo in _BENCHMARK:
+        config, chosen = _BENCHMARK[repo]
+    splits = _load(repo, config)
+    if not chosen and len(splits) == 1:
+        chosen = next(iter(splits))
+    chosen = chosen or split
+    if chosen not in splits:
+        raise ProblemSetError(
+            f"{repo} has no split {chosen!r}; available: {', '.join(sorted(splits))}.",
+            f"Type for example: --split {min(splits)}" if splits else "",
+        )
+    table = splits[chosen]
+    labels = _labels(table)
+    return [Row(f"{repo}, row {number}", _decoded(row, labels)) for number, row in enumerate(table, start=1)]
+
+
+def _load(repo: str, config: str | None) -> Mapping[str, Any]:
+    try:
+        import datasets
+    except ImportError:
+        raise MissingExtraError(
+            "datasets", "hub", f"Reading the problem set {repo!r} from the Hugging Face hub"
+        ) from None
+    try:
+        loaded: Mapping[str, Any] = datasets.load_dataset(repo, config)
+    except Exception as error:  # noqa: BLE001  the library lets through whatever its HTTP, Arrow and YAML layers raise
+        raise _explained(repo, error) from None
+    return loaded
+
+
+def _explained(repo: str, error: Exception) -> ProblemSetError:
+    text = str(error)
+    listed = re.search(r"(?:available configs|Available): \[(.*?)\]", text)
+    if listed:
+        names = listed[1].replace("'", "")
+        first = names.partition(",")[0]
+        return ProblemSetError(f"{repo} has these configurations: {names}.", f"Name one: --dataset {repo}:{first}")
+    if type(error).__name__ == "DatasetNotFoundError":
+        return ProblemSetError(f"The Hugging Face hub has no public problem set {repo!r}.", _LOCAL_HINT)
+    reason = (text.splitlines() or [""])[0][:200].rstrip(". ") or type(error).__name__
+    return ProblemSetError(f"{repo} cannot be read from the Hugging Face hub: {reason}.", _LOCAL_HINT)
+
+
+def _labels(table: Any) -> dict[str, list[str]]:
+    """Find the columns that hold the number of a label: number 0 may well mean "Level 1"."""
+    features = getattr(table, "features", None) or {}
+    return {name: feature.names for name, feature in features.items() if hasattr(feature, "names")}
+
+
+def _decoded(row: Mapping[str, Any], labels: Mapping[str, list[str]]) -> dict[str, Any]:
+    named = {name: names[row[name]] for name, names in labels.items() if isinstance(row[name], int) and row[name] >= 0}
+    return {**row, **named}

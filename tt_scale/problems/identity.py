@@ -1,0 +1,65 @@
+"""Ids that stay the same, and samples that depend on nothing else."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+
+from tt_scale.base_classes import Problem
+from tt_scale.errors import ProblemSetError
+
+__all__ = ["identify", "sample"]
+
+
+def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem]:
+    """Give every problem without an id a hash of its set's name and its question.
+
+    Questions that occur twice stay two problems: the number of the occurrence is hashed too.
+
+    Args:
+        problems: in file order [problems].
+        places: where each of them stands [problems].
+
+    Raises:
+        ProblemSetError: an id occurs twice.
+    """
+    occurrences: Counter[str] = Counter()
+    taken: dict[str, str] = {}
+    named: list[Problem] = []
+    for problem, place in zip(problems, places, strict=True):
+        occurrences[problem.question] += 1
+        own = problem.id or _digest(12, problem.source, problem.question, occurrences[problem.question])
+        if own in taken:
+            raise ProblemSetError(
+                f"{place}: the id {own!r} is already that of {taken[own]}.", "Give each row its own id."
+            )
+        taken[own] = place
+        named.append(replace(problem, id=own))
+    return named
+
+
+def sample(problems: Sequence[Problem], count: int | None, seed: int) -> list[Problem]:
+    """Draw a random sample that is the same for everyone.
+
+    Problems are ranked by a hash of seed and id, so the sample of 10 is part of the sample of 20, and a problem
+    added to the set moves at most one other out.
+
+    Args:
+        problems: in file order [problems].
+        count: at least 1; None or more than there are takes all.
+        seed: of the sample.
+
+    Returns:
+        The sample in file order.
+    """
+    if count is None or count >= len(problems):
+        return list(problems)
+    ranked = sorted(problems, key=lambda problem: _digest(32, seed, problem.id))
+    drawn = {problem.id for problem in ranked[:count]}
+    return [problem for problem in problems if problem.id in drawn]
+
+
+def _digest(length: int, *parts: object) -> str:
+    return blake2b("\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=length // 2).hexdigest()

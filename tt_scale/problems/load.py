@@ -1,0 +1,85 @@
+"""From a name to problems."""
+
+from __future__ import annotations
+
+import os
+
+from tt_scale.base_classes import Problem
+from tt_scale.errors import ConfigError, ProblemSetError, nearest
+from tt_scale.problems.bundled import BUNDLED
+from tt_scale.problems.catalogue import HUB_NAMES, list_problem_sets
+from tt_scale.problems.hub import HUB_NAME, read_hub
+from tt_scale.problems.identity import identify, sample
+from tt_scale.problems.local import READERS, read_local
+from tt_scale.problems.rows import Row, read_problem
+from tt_scale.problems.simulated import simulated_problems
+
+__all__ = ["load_problems"]
+
+
+def load_problems(
+    name: str | os.PathLike[str],
+    *,
+    split: str = "train",
+    num_samples: int | None = None,
+    seed: int = 79,
+    question_field: str | None = None,
+    answer_field: str | None = None,
+) -> list[Problem]:
+    """Load a problem set.
+
+    Args:
+        name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`), else a local file (.jsonl, .json, .csv,
+            .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
+            `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`.
+        split: of a hub set that has several; openai/gsm8k is always read from "test" unless its name says otherwise.
+        num_samples: a seeded random sample of so many problems, at least 1, in file order; more than the set holds
+            takes all of it.
+        seed: of the sample.
+        question_field: field of the question, where it has no usual name; bundled sets need none.
+        answer_field: field of the gold answer, likewise.
+
+    Returns:
+        The problems, with ids that are unique in the set and the same on every machine.
+
+    Raises:
+        ProblemSetError: the set cannot be found or read, or a row is broken.
+        ConfigError: `num_samples` is below 1.
+        MissingExtraError: a hub set or a Parquet file, and no library to read it.
+    """
+    name = os.fspath(name)
+    if num_samples is not None and num_samples < 1:
+        raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Leave it unset for the whole set.")
+    if name == "simulated":
+        return sample(simulated_problems(), num_samples, seed)
+    if name in BUNDLED:
+        question_field = answer_field = None
+    source, rows = _read(name, split)
+    if not rows:
+        raise ProblemSetError(f"{name} holds no problems.", "Give a set with at least one row.")
+    problems = [read_problem(row, source, question_field, answer_field) for row in rows]
+    return sample(identify(problems, [row.place for row in rows]), num_samples, seed)
+
+
+def _read(name: str, split: str) -> tuple[str, list[Row]]:
+    """Find the set, and say what its results are filed under: never a folder of this machine."""
+    if name in BUNDLED:
+        return name, BUNDLED[name]()
+    path = os.path.expanduser(name)
+    if os.path.isfile(path):
+        return os.path.splitext(os.path.basename(path))[0], read_local(path)
+    hub = HUB_NAMES.get(name, name)
+    looks_like_file = os.path.isdir(path) or os.path.splitext(name)[1].lower() in READERS
+    if HUB_NAME.fullmatch(hub) and (name in HUB_NAMES or not looks_like_file):
+        return hub, read_hub(hub, split)
+    raise _missing(name, path)
+
+
+def _missing(name: str, path: str) -> ProblemSetError:
+    if os.path.isdir(path):
+        return ProblemSetError(f"{name} is a folder.", f"Name a file in it that ends in {', '.join(READERS)}.")
+    if os.path.basename(name) != name:
+        return ProblemSetError(f"There is no file {name!r}.", f"Here is {os.getcwd()!r}; check the path.")
+    known = [known.name for known in list_problem_sets()]
+    stem = os.path.splitext(name)[0].lower()
+    return ProblemSetError(f"There is no problem set or file {name!r}.", nearest(stem, known))

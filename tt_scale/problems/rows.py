@@ -1,0 +1,168 @@
+"""One raw row of a problem set, and the names by which its fields are recognised."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Number
+from types import MappingProxyType
+from typing import Any
+
+from tt_scale.base_classes import Problem
+from tt_scale.errors import ProblemSetError
+from tt_scale.segmentation import last_boxed
+
+__all__ = ["ALIASES", "Row", "kind", "read_problem"]
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        # "question_concat" first: where a set has it, "question" is only the last sentence of the problem
+        "question": ("question_concat", "question", "problem", "prompt"),
+        "answer": ("answer", "gold", "gold_answer", "final_answer", "expected_answer", "target", "solution"),
+        "level": ("level",),
+        "subject": ("subject", "type", "problem_type"),
+        "id": ("id", "unique_id", "problem_idx"),
+    }
+)
+"""Our name of each field, and what sets call it: upper and lower case are one, the first that is there counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row as it was read.
+
+    Attributes:
+        place: where people find it: `mine.jsonl, line 3`.
+        values: its fields.
+        hint: what else may be wrong where a field is missing; depends on the format.
+    """
+
+    place: str
+    values: Mapping[str, Any]
+    hint: str = ""
+
+
+def read_problem(row: Row, source: str, question_field: str | None = None, answer_field: str | None = None) -> Problem:
+    """Understand one row.
+
+    Args:
+        row: as it was read.
+        source: the name of the set.
+        question_field: the exact name of the question's field; None looks for a known one.
+        answer_field: the same for the gold answer.
+
+    Returns:
+        The problem; its id is empty where the row has none.
+
+    Raises:
+        ProblemSetError: the question or the gold answer is missing, empty, or no text.
+    """
+    question_name = _required(row, "question", question_field)
+    question = row.values[question_name]
+    if not isinstance(question, str | None):
+        raise ProblemSetError(
+            f"{row.place}: the question, field {question_name!r}, holds a {kind(question)}, not text.",
+            "Name the right field with --question-field.",
+        )
+    if not (question or "").strip():
+        raise ProblemSetError(
+            f"{row.place}: the question, field {question_name!r}, is empty.", "Fill it or delete the row."
+        )
+    level, subject, own_id = (_optional(row, meaning) for meaning in ("level", "subject", "id"))
+    problem = Problem(
+        id=_plain(own_id, f"{row.place}: the id"),
+        question=str(question).strip(),
+        answer=_gold(row, _required(row, "answer", answer_field)),
+        level=_level(level),
+        subject=_subject(subject),
+        source=source,
+    )
+    try:
+        f"{problem.id}{problem.question}{problem.answer}{problem.subject}".encode()
+    except UnicodeEncodeError as error:
+        half = error.object[error.start].encode("ascii", "backslashreplace").decode()
+        raise ProblemSetError(f"{row.place}: {half} is half a character.", "Write the row as UTF-8 again.") from None
+    return problem
+
+
+def _required(row: Row, meaning: str, chosen: str | None) -> str:
+    found = _find(row, meaning) if chosen is None else chosen
+    if found is not None and found in row.values:
+        return found
+    wanted = f"no field {chosen!r}" if chosen else f"no field for the {meaning} ({', '.join(ALIASES[meaning])})"
+    present = ", ".join(map(repr, row.values)) or "none"
+    raise ProblemSetError(
+        f"{row.place}: {wanted}; fields present: {present}.",
+        f"Name the right one with --{meaning}-field.{' ' if row.hint else ''}{row.hint}",
+    )
+
+
+def _find(row: Row, meaning: str) -> str | None:
+    folded = {name.lower(): name for name in row.values}
+    return next((folded[alias] for alias in ALIASES[meaning] if alias in folded), None)
+
+
+def _optional(row: Row, meaning: str) -> Any:
+    name = _find(row, meaning)
+    return None if name is None else row.values[name]
+
+
+def _gold(row: Row, name: str) -> str:
+    r"""Give the final answer: what follows `####` (GSM8K), else the last `\boxed{}` (MATH), else the field itself."""
+    where = f"{row.place}: the gold answer, field {name!r},"
+    text = _plain(row.values[name], where)
+    if "####" in text:
+        text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.rpartition("####")[2]).strip()
+    elif "\\boxed" in text or name.lower() == "solution":
+        bare = re.findall(r"\\boxed\s+([^\s${}]+)", text)  # two solutions of MATH end in "\boxed 2$."
+        boxed = last_boxed(text) or (bare[-1] if bare else None)
+        if text and not boxed:
+            raise ProblemSetError(
+                f"{where} holds no complete \\boxed{{}}.", "Name the right field with --answer-field."
+            )
+        text = (boxed or "").strip()
+    if not text:
+        raise ProblemSetError(f"{where} is empty.", "Fill it or delete the row.")
+    return text
+
+
+def _plain(value: Any, where: str) -> str:
+    """Write a value as text: 142.0 is "142", a list of one is its item, null and NaN are empty."""
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    if value is None or value != value:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if isinstance(value, bool) or not isinstance(value, str | Number):
+        raise ProblemSetError(f"{where} holds a {kind(value)}, not text or a number.")
+    return str(value).strip()
+
+
+def _level(value: Any) -> int | None:
+    """Read 3, 3.0, "3" and "Level 3"; None for anything else, such as "Level ?"."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    found = re.fullmatch(r"(?:level\s*)?([0-9]{1,4})", str(value).strip(), re.IGNORECASE)
+    return int(found[1]) if found else None
+
+
+def _subject(value: Any) -> str | None:
+    parts = value if isinstance(value, list) else [value]
+    return ", ".join([part.strip() for part in parts if isinstance(part, str) and part.strip()]) or None
+
+
+def kind(value: Any) -> str:
+    """Name what a value is, as people who write JSON would."""
+    names = {
+        "dict": "JSON object",
+        "str": "text",
+        "bool": "truth value",
+        "int": "number",
+        "float": "number",
+        "NoneType": "null",
+    }
+    if isinstance(value, list):
+        return f"list of {len(value)}"
+    return names.get(type(value).__name__, type(value).__name__)

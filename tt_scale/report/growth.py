@@ -1,0 +1,53 @@
+"""A search as it grows, for `tt-scale solve`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tt_scale.path import Path, name
+from tt_scale.solving import Solution
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["print_growth", "print_solution"]
+
+MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗"}
+
+
+@cache
+def _console() -> Console:
+    from rich.console import Console
+
+    return Console(highlight=False)
+
+
+def print_growth(children: Sequence[Path]) -> None:
+    """Print one line for each child of an expansion: state, key, score and the start of its last step."""
+    console = _console()
+    for child in children:
+        line = " ".join(child.steps[-1].text.split())
+        room = max(20, console.width - 30)
+        shown = line if len(line) <= room else line[: room - 1] + "…"
+        score = f"{child.score:.3f}" if child.scores else "  -  "
+        console.print(f"{MARKS[child.state]} {name(child.key):<16} {score}  {shown}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def print_solution(solution: Solution) -> None:
+    """Print the chosen path, its cost and the answer last."""
+    console = _console()
+    usage = solution.usage
+    pool, stopped = len(solution.outcome.pool), solution.outcome.stopped
+    if solution.path is not None:
+        console.rule(f"path {name(solution.path.key)}, score {solution.path.score:.3f}")
+        console.print(solution.path.text.strip(), markup=False)
+        console.rule()
+    console.print(
+        f"{pool} finished paths, ended by {stopped}; {usage.generated_tokens:,} tokens generated, "
+        f"{usage.prm_tokens:,} read by the PRM, {usage.seconds:.1f} s",
+        markup=False,
+    )
+    console.print(f"Answer: {solution.answer}" if solution.answer is not None else "No answer was found.", markup=False)

@@ -1,0 +1,117 @@
+"""The closing tables."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tt_scale.bench.metrics import Summary, by_level, selector_accuracy, summarise
+from tt_scale.bench.record import Row
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+__all__ = ["cost_table", "level_table", "remarks", "selector_table"]
+
+
+def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
+    """Rows Overall and each level; columns algorithm, accuracy with its interval, average tokens, samples.
+
+    Args:
+        title: the problem set.
+        rows: method -> its rows.
+    """
+    table = _table(title, ["Level", "Algorithm"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
+    levels: dict[str, list[tuple[str, Summary]]] = {}
+    for method, found in rows.items():
+        for summary in by_level(found):
+            levels.setdefault(summary.name, []).append((method, summary))
+    for level in sorted(levels, key=lambda name: (name != "Overall", name)):
+        for place, (method, summary) in enumerate(levels[level]):
+            table.add_row(
+                level if place == 0 else "",
+                method,
+                f"{summary.accuracy:.1%}",
+                f"{summary.low:.1%} - {summary.high:.1%}",
+                f"{summary.tokens:,.0f}",
+                str(summary.samples),
+                end_section=place == len(levels[level]) - 1,
+            )
+    return table
+
+
+def selector_table(rows: Mapping[str, Sequence[Row]]) -> Table:
+    """Accuracy of every selector on the same pools, by how much of the pool it saw."""
+    accuracies = {method: selector_accuracy(found) for method, found in rows.items()}
+    sizes = sorted({size for each in accuracies.values() for at in each.values() for size in at} - {0})
+    columns = [*(f"first {size}" for size in sizes), "whole pool"]
+    table = _table("Selectors on the same pools", ["Algorithm", "Selector"], columns)
+    for method, selectors in accuracies.items():
+        for place, (selector, at) in enumerate(selectors.items()):
+            cells = [f"{at[size]:.1%}" if size in at else "" for size in (*sizes, 0)]
+            table.add_row(method if place == 0 else "", selector, *cells, end_section=place == len(selectors) - 1)
+    return table
+
+
+def cost_table(rows: Mapping[str, Sequence[Row]]) -> Table:
+    """What the searches did and cost, on average per problem."""
+    table = _table(
+        "Per problem",
+        ["Algorithm"],
+        ["Steps", "Retries", "Backtracks", "Jumps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"],
+    )
+    for method, found in rows.items():
+        count = max(len(found), 1)
+        usage = summarise("Overall", found).usage
+        counts = [
+            sum([row.telemetry.get(key, 0) for row in found]) / count
+            for key in ("steps", "retries", "backtracks", "jumps")
+        ]
+        wasted = sum([row.telemetry.get("wasted_tokens", 0) for row in found]) / count
+        table.add_row(
+            method,
+            *(f"{each:.1f}" for each in counts),
+            f"{wasted:,.0f}",
+            _share(usage.cached_prompt_tokens, usage.prompt_tokens),
+            f"{usage.prm_tokens / count:,.0f}",
+            _share(usage.cached_prm_tokens, usage.prm_tokens),
+        )
+    return table
+
+
+def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Sentences about what a reader must know before believing the table."""
+    told = []
+    for method, found in rows.items():
+        summary = summarise("Overall", found)
+        truncated = sum([row.telemetry.get("truncated", 0) for row in found])
+        spent = sum([row.stopped == "budget" for row in found])
+        for count, what in (
+            (summary.no_answer, "problems without an answer"),
+            (summary.ungraded, "answers that could not be graded (counted as not correct)"),
+            (spent, "searches that reached their budget"),
+            (truncated, "truncated paths (they never vote)"),
+            (summary.errors, "problems that failed (counted as not correct)"),
+        ):
+            if count:
+                told.append(f"{method}: {count} {what}.")
+        first = next((row for row in found if row.error), None)
+        if first:
+            told.append(f"{method}: the first failure, {first.id}: {first.error}")
+    return told
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for word in words:
+        table.add_column(word)
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table

@@ -1,0 +1,1 @@
+"""Search methods, one file each; `tt_scale.registry` finds them by name."""

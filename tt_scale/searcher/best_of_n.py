@@ -1,0 +1,38 @@
+"""Best-of-N: complete solutions, scored once; the best is the answer.
+
+Source: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (arXiv 2110.14168), section 4.2, with a
+process reward model in the verifier's place (Lightman et al. 2023, arXiv 2305.20050, section 2.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.path import Outcome
+from tt_scale.space import SearchSpace
+
+__all__ = ["BestOfN"]
+
+
+@dataclass(frozen=True)
+class BestOfN(Searcher):
+    """Sample N complete solutions.
+
+    Attributes:
+        N: how many, at least 1.
+        temperature: of all of them.
+    """
+
+    summary: ClassVar[str] = "N complete solutions, each scored once; the best one answers"
+    source: ClassVar[str] = "Cobbe et al. 2021, arXiv 2110.14168"
+
+    N: int = 4
+    temperature: float = 0.8
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Draw N solutions from the root; truncated ones do not vote."""
+        [solutions] = await space.complete(space.roots(), self.N, temperature=self.temperature)
+        pool = tuple([path for path in solutions if path.is_finished])
+        return Outcome(pool, "enough" if len(solutions) == self.N else "budget")

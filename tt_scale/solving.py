@@ -1,0 +1,97 @@
+"""One question, from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tt_scale.base_classes import PRM, Generator, Problem
+from tt_scale.budget import Usage
+from tt_scale.config import Config
+from tt_scale.grading import Grader, extract_answer
+from tt_scale.models import make_models, make_searcher, open_models
+from tt_scale.path import Outcome, Path
+from tt_scale.selection import SELECTORS, Candidate
+from tt_scale.space import SearchSpace
+
+__all__ = ["Solution", "asolve", "solve"]
+
+Watch = Callable[[Sequence[Path]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The answer to a question and how it was found.
+
+    Attributes:
+        answer: the final answer, or None where no path gave one.
+        path: the path that the selector chose, or None.
+        outcome: the whole pool, and why the search ended.
+        usage: what it cost.
+    """
+
+    answer: str | None
+    path: Path | None
+    outcome: Outcome
+    usage: Usage
+
+
+def solve(question: str, config: Config | None = None, *, watch: Watch | None = None) -> Solution:
+    """Search for the answer to one question; opens and closes the models.
+
+    Args:
+        question: as a person would write it.
+        config: model, PRM, method and knobs; the defaults where None.
+        watch: called with the children of every expansion.
+
+    Returns:
+        The answer, its path, the pool and the usage.
+
+    Raises:
+        TTScaleError: a configuration that cannot run, or a model that failed.
+    """
+    task = asolve(question, config or Config(), watch=watch)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(task)
+    with ThreadPoolExecutor(1) as pool:  # a notebook has a loop of its own
+        return pool.submit(asyncio.run, task).result()
+
+
+async def asolve(
+    question: str,
+    config: Config,
+    *,
+    models: tuple[Generator, PRM | None] | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """As `solve`, for code that has an event loop.
+
+    Args:
+        question: as a person would write it.
+        config: model, PRM, method and knobs.
+        models: started ones to use and leave open; None opens and closes those of the configuration.
+        watch: called with the children of every expansion.
+    """
+    if models is None:
+        make_searcher(config)  # a bad method is found before a model is loaded
+        make_models(config)
+        async with open_models(config) as opened:
+            return await asolve(question, config, models=opened, watch=watch)
+    generator, prm = models
+    searcher = make_searcher(config)
+    digest = hashlib.blake2b(question.encode(), digest_size=6).hexdigest()
+    space = SearchSpace(Problem(f"question-{digest}", question, ""), generator, prm, config, watch=watch)
+    outcome = await searcher.search(space)
+    answers = [extract_answer(path.text, config.final_answer_prefix) for path in outcome.pool]
+    with Grader(seconds=config.grade_timeout) as grader:
+        classes = await grader.group(answers)
+    candidates = [Candidate(group, path.score) for group, path in zip(classes, outcome.pool, strict=True)]
+    chosen = SELECTORS[config.selector or searcher.selector](candidates)
+    if chosen is None:
+        return Solution(None, None, outcome, space.usage)
+    return Solution(answers[chosen], outcome.pool[chosen], outcome, space.usage)

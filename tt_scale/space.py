@@ -1,0 +1,377 @@
+"""One problem's world: the only door between a searcher and everything else.
+
+A searcher calls two verbs, `expand` and `complete`. Behind them the space renders the prompt, derives seeds, keeps
+within the budget, merges blank steps, asks the PRM, charges usage and records the tree, for every method alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tt_scale.aggregate import AGGREGATES
+from tt_scale.base_classes import PRM, Ended, Generator, Problem, Sampling, Scores, Step, StepRequest
+from tt_scale.budget import Usage
+from tt_scale.config import Config
+from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.path import Key, Path, State
+from tt_scale.seeds import derive_seed
+from tt_scale.segmentation import answer_is_complete, is_blank, split_steps
+
+__all__ = ["Event", "SearchSpace"]
+
+Bound = Literal["length", "context", "budget"]
+"""What a child's token limit comes from."""
+
+MOST_BLANK_STEPS = 8
+"""A model that says nothing so many times in a row has its blank steps taken as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a searcher wants to be remembered.
+
+    Attributes:
+        kind: "retry", "backtrack" or "jump"; third-party methods may add their own.
+        keys: the paths that it concerns.
+        created: how many paths the tree had when it happened.
+    """
+
+    kind: str
+    keys: tuple[Key, ...]
+    created: int
+
+
+class _Birth:
+    """A child that is being drawn."""
+
+    __slots__ = ("blank", "bound", "child", "family", "ids", "limit", "parent", "spent", "temperature")
+
+    def __init__(
+        self, family: int, parent: Path, child: int, ids: tuple[int, ...], temperature: float, limit: int, bound: Bound
+    ) -> None:
+        self.family = family
+        self.parent = parent
+        self.child = child
+        self.ids = ids
+        self.temperature = temperature
+        self.limit = limit
+        self.bound = bound
+        self.spent = 0
+        self.blank: list[Step] = []
+
+
+class SearchSpace:
+    """One problem, one generator, one PRM, one budget.
+
+    Args:
+        problem: what is searched.
+        generator: started.
+        prm: started; None leaves paths without scores.
+        config: sampling, limits, delimiters, aggregate and budget are taken from it.
+        repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
+        watch: called with the children of every growth, for live views.
+
+    Raises:
+        GeneratorError: the prompt leaves no room in the context.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        generator: Generator,
+        prm: PRM | None,
+        config: Config,
+        *,
+        repeat: int = 0,
+        watch: Callable[[Sequence[Path]], None] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.usage = Usage()
+        self.nodes: list[Path] = []
+        self.events: list[Event] = []
+        self.expansions = 0
+        self._generator = generator
+        self._prm = prm
+        self._config = config
+        self._watch = watch
+        self._aggregate = AGGREGATES[config.agg]
+        self._budget = config.budget
+        self._seed_id = f"{problem.id}#{repeat}" if repeat else problem.id
+        self._children: dict[Key, int] = {}
+        self._roots = 0
+        self._reserved = 0
+        self._began = time.monotonic()
+        self._samplings: dict[float, Sampling] = {}
+        self._prompt = generator.prompt(problem, config.system_prompt)
+        if len(self._prompt) >= generator.context:
+            raise GeneratorError(
+                f"The prompt of problem {problem.id!r} has {len(self._prompt)} tokens, the context holds "
+                f"{generator.context}.",
+                "Raise max_model_len or leave the problem out.",
+            )
+
+    def roots(self, count: int = 1) -> list[Path]:
+        """Give empty paths with distinct keys, so that copies of the root draw different children."""
+        self._roots += count
+        return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
+
+    async def expand(
+        self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
+    ) -> list[list[Path]]:
+        """Grow each path by one scored step.
+
+        Args:
+            paths: open ones [paths].
+            n: children for each path, one number or one for each [paths].
+            temperature: likewise.
+
+        Returns:
+            The children of each path [paths][n], fewer where the budget ran out.
+        """
+        return await self._grow(paths, n, temperature, self._config.stop_tokens)
+
+    async def complete(
+        self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
+    ) -> list[list[Path]]:
+        """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
+        return await self._grow(paths, n, temperature, ())
+
+    def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
+        """Remember that something happened to paths; the report counts the kinds."""
+        self.events.append(Event(kind, tuple([path.key for path in paths]), len(self.nodes)))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget leaves nothing to spend."""
+        budget, usage = self._budget, self.usage
+        return (
+            self._tokens_left() <= 0
+            or (budget.max_prm_tokens is not None and usage.prm_tokens >= budget.max_prm_tokens)
+            or (budget.max_seconds is not None and time.monotonic() - self._began >= budget.max_seconds)
+        )
+
+    def _tokens_left(self) -> float:
+        most = self._budget.max_generated_tokens
+        return float("inf") if most is None else most - self.usage.generated_tokens - self._reserved
+
+    async def _grow(
+        self,
+        paths: Sequence[Path],
+        n: int | Sequence[int],
+        temperature: float | Sequence[float],
+        stop: tuple[str, ...],
+    ) -> list[list[Path]]:
+        counts = [n] * len(paths) if isinstance(n, int) else n
+        heats = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
+        families: list[list[Path]] = [[] for _ in paths]
+        births = [
+            birth
+            for family, (path, count, heat) in enumerate(zip(paths, counts, heats, strict=True))
+            for birth in self._births(family, path, count, heat, whole=not stop)
+        ]
+        self.expansions += 1
+        children: list[Path] = []
+        done = 0
+        while done < len(births) and not self.exhausted:
+            wave = self._affordable(births, done)
+            children += await self._draw(wave, stop)
+            done += len(wave)
+        children = await self._scored(children)
+        self.nodes += children
+        for birth, child in zip(births, children, strict=False):  # births beyond the budget have no child
+            families[birth.family].append(child)
+        self.usage.seconds = time.monotonic() - self._began
+        if self._watch is not None:
+            self._watch(children)
+        return families
+
+    def _births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[_Birth]:
+        """Plan `count` children of a path: their numbers, what they continue, and how far they may grow."""
+        if not path.is_open:
+            raise ValueError(f"path {path.key} is {path.state} and cannot grow")
+        config = self._config
+        ids = self._prompt + path.ids
+        grown = len(ids) - len(self._prompt)
+        limit = config.max_tokens - grown
+        if not whole:
+            limit = min(limit, config.k_tokens * (2 if config.warmup and not path.steps else 1))
+        room = self._generator.context - len(ids)
+        bound: Bound = "length" if limit <= room else "context"
+        first = self._children.get(path.key, 0)
+        self._children[path.key] = first + count
+        return [
+            _Birth(family, path, first + number, ids, temperature, min(limit, room), bound) for number in range(count)
+        ]
+
+    def _affordable(self, births: list[_Birth], done: int) -> list[_Birth]:
+        """Take the births from `done` on that the budget surely covers; at least one, cut to what is left."""
+        left = self._tokens_left()
+        wave: list[_Birth] = []
+        for birth in births[done:]:
+            if birth.limit > left and wave:
+                break
+            if birth.limit > left:
+                birth.limit, birth.bound = int(left), "budget"
+            wave.append(birth)
+            left -= birth.limit
+            if left <= 0:
+                break
+        return wave
+
+    async def _draw(self, births: list[_Birth], stop: tuple[str, ...]) -> list[Path]:
+        """Sample all births of a wave; blank steps are drawn on until they say something."""
+        held = sum([birth.limit for birth in births])
+        self._reserved += held
+        try:
+            drawn: dict[int, Path] = {}
+            pending = list(enumerate(births))
+            while pending:
+                requests = [self._request(birth, stop) for _, birth in pending]
+                steps = await self._generator.generate(requests)
+                again: list[tuple[int, _Birth]] = []
+                for (index, birth), request, step in zip(pending, requests, steps, strict=True):
+                    self._charge(birth, request, step)
+                    if self._goes_on(birth, step):
+                        birth.blank.append(step)
+                        again.append((index, birth))
+                    else:
+                        drawn[index] = self._child(birth, step, whole=not stop)
+                pending = again
+            return [drawn[index] for index in range(len(births))]
+        finally:
+            self._reserved -= held - sum([birth.spent for birth in births])
+
+    def _request(self, birth: _Birth, stop: tuple[str, ...]) -> StepRequest:
+        ids, part = birth.ids, len(birth.blank)
+        for step in birth.blank:
+            ids += step.ids
+        heat = birth.temperature
+        sampling = self._samplings.get(heat)
+        if sampling is None:
+            sampling = self._samplings[heat] = self._config.sampling(heat)
+        seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child, part)
+        return StepRequest(ids, sampling, stop, birth.limit - birth.spent, seed)
+
+    def _charge(self, birth: _Birth, request: StepRequest, step: Step) -> None:
+        usage, generated = self.usage, len(step.ids)
+        birth.spent += generated
+        self._reserved -= generated  # it counts as spent now
+        if generated > request.max_tokens:
+            raise GeneratorError(f"The generator gave {generated} tokens where {request.max_tokens} were allowed.")
+        usage.generator_calls += 1
+        usage.generated_tokens += generated
+        usage.prompt_tokens += len(request.ids)
+        usage.cached_prompt_tokens += step.cached
+        usage.flops += 2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated)
+
+    def _goes_on(self, birth: _Birth, step: Step) -> bool:
+        return (
+            step.ended == "stop"
+            and birth.spent < birth.limit
+            and len(birth.blank) < MOST_BLANK_STEPS
+            and is_blank(step.text, self._config.stop_tokens)
+        )
+
+    def _child(self, birth: _Birth, step: Step, *, whole: bool) -> Path:
+        """Hang what was drawn below its parent."""
+        parent, config = birth.parent, self._config
+        key = (*parent.key, birth.child)
+        if birth.blank:
+            step = _join([*birth.blank, step], seed=birth.blank[0].seed)
+        if step.ended == "length" and birth.bound == "context" and birth.spent == birth.limit:
+            step = _join([step], seed=step.seed, ended="context")
+        if is_blank(step.text, config.stop_tokens):
+            return self._blank_child(birth, key, step, whole=whole)
+        steps = [step]
+        if whole:
+            steps = split_steps(step, self._generator.pieces(step.ids), config.stop_tokens)
+        path = parent.steps
+        for new in steps:
+            path = (*path, new)
+            state = self._state(path, birth, whole=whole)
+            if state != "open":
+                break
+        return Path(key, path, parent.scores, parent.score, state)
+
+    def _blank_child(self, birth: _Birth, key: Key, step: Step, *, whole: bool) -> Path:
+        """Merge a child that says nothing into its parent's last step, whose score stands; never scored itself."""
+        parent = birth.parent
+        if parent.steps:
+            last = parent.steps[-1]
+            steps = (*parent.steps[:-1], _join([last, step], seed=last.seed))
+        else:
+            steps = (step,)
+        return Path(key, steps, parent.scores, parent.score, self._state(steps, birth, whole=whole))
+
+    def _state(self, steps: tuple[Step, ...], birth: _Birth, *, whole: bool) -> State:
+        """Decide whether a path is finished; truncated is not finished."""
+        step = steps[-1]
+        if step.ended == "error":
+            return "failed"
+        if step.ended == "eos":
+            return "finished"
+        config = self._config
+        if step.ended == "stop" and ("}" in step.text or config.final_answer_prefix):
+            text = "".join([each.text for each in steps])
+            if answer_is_complete(text, config.final_answer_prefix):
+                return "finished"
+        tokens = sum([len(each.ids) for each in steps])
+        room = min(config.max_tokens, self._generator.context - len(self._prompt)) - tokens
+        cut_by_budget = birth.bound == "budget" and birth.spent == birth.limit
+        if room <= 0 or step.ended == "context" or (step.ended == "length" and (whole or cut_by_budget)):
+            return "truncated"
+        return "open"
+
+    async def _scored(self, children: list[Path]) -> list[Path]:
+        """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
+        if self._prm is None:
+            return children
+        wanted = [
+            index
+            for index, child in enumerate(children)
+            if child.state in ("open", "finished") and self._unscored(child)
+        ]
+        if not wanted:
+            return children
+        verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
+        for index, verdict in zip(wanted, verdicts, strict=True):
+            child = children[index]
+            self._check(child, verdict)
+            scores = child.scores + verdict.values
+            total = self._aggregate(scores, child.is_finished)
+            children[index] = Path(child.key, child.steps, scores, total, child.state)
+        return children
+
+    def _unscored(self, child: Path) -> bool:
+        new = child.steps[len(child.scores) :]
+        return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
+
+    def _check(self, child: Path, verdict: Scores) -> None:
+        usage = self.usage
+        usage.prm_calls += 1
+        usage.prm_tokens += verdict.tokens
+        usage.cached_prm_tokens += verdict.cached
+        usage.flops += 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
+        wanted = len(child.steps) - len(child.scores)
+        if len(verdict.values) != wanted:
+            raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")
+        for value in verdict.values:
+            if not 0.0 <= value <= 1.0:
+                raise PRMError(f"The PRM gave the score {value}; a score lies between 0 and 1.")
+
+
+def _join(steps: Sequence[Step], *, seed: int, ended: Ended | None = None) -> Step:
+    """Make one step of several in a row; what the first request found in the cache is what was cached."""
+    last = steps[-1]
+    return Step(
+        text="".join([step.text for step in steps]),
+        ids=tuple([token for step in steps for token in step.ids]),
+        ended=ended or last.ended,
+        seed=seed,
+        temperature=last.temperature,
+        cached=steps[0].cached,
+        error=last.error,
+    )
