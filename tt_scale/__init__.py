@@ -1,1 +1,100 @@
-"""Language models that solve harder problems by searching at answer time."""
+"""Language models that solve harder problems by searching at answer time.
+
+    from tt_scale import Config, solve
+
+    solution = solve("What is 3 + 4?", Config(model_name="smollm2", prm_name="judge"))
+    print(solution.answer, solution.usage.generated_tokens)
+
+Names are imported when they are first used: `import tt_scale` loads no engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from tt_scale._version import __version__
+
+if TYPE_CHECKING:
+    from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Scores, Searcher, Step, StepRequest
+    from tt_scale.budget import Budget, Usage
+    from tt_scale.config import Config
+    from tt_scale.errors import (
+        ConfigError,
+        EngineDeadError,
+        GeneratorError,
+        GradingError,
+        JournalError,
+        MissingExtraError,
+        PRMError,
+        ProblemSetError,
+        TTScaleError,
+    )
+    from tt_scale.path import Outcome, Path
+    from tt_scale.problems import list_problem_sets, load_problems
+    from tt_scale.solving import Solution, asolve, solve
+    from tt_scale.space import SearchSpace
+
+__all__ = [
+    "Budget",
+    "Config",
+    "ConfigError",
+    "EngineDeadError",
+    "Generator",
+    "GeneratorError",
+    "GradingError",
+    "JournalError",
+    "MissingExtraError",
+    "Outcome",
+    "PRM",
+    "PRMError",
+    "Path",
+    "Problem",
+    "ProblemSetError",
+    "Sampling",
+    "Scores",
+    "SearchSpace",
+    "Searcher",
+    "Solution",
+    "Step",
+    "StepRequest",
+    "TTScaleError",
+    "Usage",
+    "__version__",
+    "asolve",
+    "list_problem_sets",
+    "load_problems",
+    "solve",
+]
+
+_HOMES = {
+    "base_classes": ("PRM", "Generator", "Problem", "Sampling", "Scores", "Searcher", "Step", "StepRequest"),
+    "budget": ("Budget", "Usage"),
+    "config": ("Config",),
+    "errors": (
+        "ConfigError",
+        "EngineDeadError",
+        "GeneratorError",
+        "GradingError",
+        "JournalError",
+        "MissingExtraError",
+        "PRMError",
+        "ProblemSetError",
+        "TTScaleError",
+    ),
+    "path": ("Outcome", "Path"),
+    "problems": ("list_problem_sets", "load_problems"),
+    "solving": ("Solution", "asolve", "solve"),
+    "space": ("SearchSpace",),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"tt_scale.{module}"), name)
+    raise AttributeError(f"module 'tt_scale' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

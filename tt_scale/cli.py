@@ -9,58 +9,63 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, NoReturn, TypeVar
 
 import click
-from pydantic.fields import FieldInfo
 
 from tt_scale._version import __version__
-from tt_scale.config import GROUPS, Config, read_yaml
-from tt_scale.errors import ConfigError, TTScaleError
+from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, EngineDeadError, TTScaleError
+from tt_scale.yaml_file import read_yaml
 
 __all__ = ["cli", "main"]
 
 Result = TypeVar("Result")
-SETTINGS = {"help_option_names": ["-h", "--help"], "token_normalize_func": lambda name: name.replace("_", "-")}
+SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+    "max_content_width": HELP_WIDTH,
+}
+INTERRUPTED, TERMINATED = 130, 143  # what shells expect: 128 + the number of the signal
+RESUME = "What was finished is kept; the same command goes on from there."
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake of the user gives one message and exit status 2, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         status = cli.main(args=arguments, prog_name="tt-scale", standalone_mode=False)
     except TTScaleError as error:
-        click.echo(f"tt-scale: {error}", err=True)
-        sys.exit(error.exit_code)
-    except click.ClickException as error:
+        _fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt, asyncio.CancelledError):
-        click.echo("tt-scale: interrupted. What was finished is kept; the same command goes on from there.", err=True)
-        sys.exit(130)
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tt-scale"
+        _fail(f"{error.format_message()} Type: {command} --help", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        _fail("interrupted.", INTERRUPTED)
+    except asyncio.CancelledError:
+        _fail("terminated.", TERMINATED)
+    except BrokenPipeError:  # the reader of our output had enough
+        sys.stdout = None
+        sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(message: str, status: int) -> NoReturn:
+    click.echo(f"tt-scale: {message}", err=True)
+    sys.exit(status)
 
 
 @click.group(context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="tt-scale")
 def cli() -> None:
     """Make a language model solve harder problems by searching at answer time."""
-
-
-def _flags(command: Any) -> Any:
-    """Add `--config` and a flag for every key, in the order of the schema."""
-    for key, field in reversed(Config.model_fields.items()):
-        command = _flag(key, field)(command)
-    return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
-
-
-def _flag(key: str, field: FieldInfo) -> Any:
-    flag = key if key == "N" else key.replace("_", "-")
-    names = [f"--{flag}"] + (["--dataset"] if key == "datasets" else [])
-    text = f"{field.description} [{field.default!r}]"
-    if field.annotation is bool:
-        return click.option(f"--{flag}/--no-{flag}", key, default=None, help=text)
-    many = isinstance(field.default, tuple) or key == "method"
-    return click.option(*names, key, multiple=many, default=None, metavar="TEXT" if many else "VALUE", help=text)
 
 
 def _configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
@@ -73,7 +78,15 @@ def _configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     return [Config(**{**base, "method": method}) for method in methods]
 
 
+def _only(config_file: str | None, values: dict[str, Any], command: str) -> Config:
+    configs = _configs(config_file, values)
+    if len(configs) > 1:
+        raise ConfigError(f"{command} takes one --method.", "Use bench to compare several.")
+    return configs[0]
+
+
 def _typed(key: str, value: Any) -> Any:
+    """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
     if key == "method_args":
         import yaml
 
@@ -81,8 +94,8 @@ def _typed(key: str, value: Any) -> Any:
             return yaml.safe_load(value)
         except yaml.YAMLError:
             raise ConfigError(f"method_args is {value!r}; write it as {{name: value}}.") from None
-    if key == "stop_tokens":  # a shell has no easy way to type a line break
-        return tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)
+    if key == "stop_tokens":
+        return () if value == ("none",) else tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)
     if value == "none" and Config.model_fields[key].default is None:
         return None
     return value
@@ -93,16 +106,19 @@ def _wait_for(work: Coroutine[Any, Any, Result]) -> Result:
 
     async def guarded() -> Result:
         task = asyncio.ensure_future(work)
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
+            if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores the second
+                with suppress(NotImplementedError):  # Windows has no handlers in its loop
+                    asyncio.get_running_loop().add_signal_handler(number, task.cancel)
         return await task
 
     return asyncio.run(guarded())
 
 
-@cli.command()
-@_flags
+@cli.command(cls=GroupedCommand)
+@flags
 def bench(config_file: str | None, **values: Any) -> int:
-    """Run methods over benchmarks and print accuracy against the tokens it cost.
+    """Run methods over benchmarks: accuracy against tokens.
 
     Give --method and --dataset several times to compare; the models are loaded once. The same command again goes on
     where the last one stopped.
@@ -112,48 +128,47 @@ def bench(config_file: str | None, **values: Any) -> int:
     from tt_scale.bench.session import bench as run_bench
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    found = _wait_for(run_bench(_configs(config_file, values), console))
+    try:
+        found = _wait_for(run_bench(_configs(config_file, values), console))
+    except KeyboardInterrupt:
+        _fail(f"interrupted. {RESUME}", INTERRUPTED)
+    except asyncio.CancelledError:
+        _fail(f"terminated. {RESUME}", TERMINATED)
+    except EngineDeadError as error:
+        _fail(f"{error} {RESUME}", error.exit_code)
     rows = [row for methods in found.values() for each in methods.values() for row in each]
     return int(bool(rows) and all(row.error for row in rows))
 
 
-@cli.command()
+@cli.command(cls=GroupedCommand)
 @click.argument("question")
-@_flags
+@flags
 def solve(question: str, config_file: str | None, **values: Any) -> int:
-    """Search for the answer to one question, showing the paths as they grow."""
+    """Search for the answer to one question, live."""
     from tt_scale.report.growth import print_growth, print_solution
     from tt_scale.solving import asolve
 
-    configs = _configs(config_file, values)
-    if len(configs) > 1:
-        raise ConfigError("solve takes one --method.", "Use bench to compare several.")
-    solution = _wait_for(asolve(question, configs[0], watch=print_growth))
+    config = _only(config_file, values, "solve")
+    solution = _wait_for(asolve(question, config, watch=print_growth))
     print_solution(solution)
     return 0 if solution.answer is not None else 1
 
 
 @cli.command(name="list")
 def list_names() -> None:
-    """List methods, generators, PRMs and problem sets, a line each."""
+    """List methods, generators, PRMs and problem sets."""
     from tt_scale.report.catalogue import print_catalogue
 
     print_catalogue()
 
 
-@cli.command()
-@_flags
+@cli.command(cls=GroupedCommand)
+@flags
 def doctor(config_file: str | None, **values: Any) -> None:
-    """Say what is installed, what is missing and how to get it, and plan the memory of the two models."""
+    """Say what is installed, what is missing and what fits.
+
+    Plans the memory of the two models of a configuration, without loading them.
+    """
     from tt_scale.report.doctor import print_diagnosis
 
-    print_diagnosis(_configs(config_file, values)[0])
-
-
-def option_groups() -> dict[str, list[str]]:
-    """The keys under each heading, for the documentation."""
-    groups: dict[str, list[str]] = {group: [] for group in GROUPS}
-    for key, field in Config.model_fields.items():
-        assert isinstance(field.json_schema_extra, dict)
-        groups[str(field.json_schema_extra["group"])].append(key)
-    return groups
+    print_diagnosis(_only(config_file, values, "doctor"))

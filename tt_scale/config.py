@@ -12,14 +12,16 @@ from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from tt_scale.aggregate import AGGREGATES
 from tt_scale.base_classes import Sampling
 from tt_scale.budget import Budget
 from tt_scale.errors import ConfigError, nearest
+from tt_scale.selection import SELECTORS
+from tt_scale.yaml_file import read_yaml
 
-__all__ = ["GROUPS", "MATH_ARENA", "Config"]
+__all__ = ["GROUPS", "MATH_ARENA", "Config", "digest"]
 
 MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_2025", "hmmt_feb_2025"]
 """The competition sets of matharena.ai that are the default of `datasets`."""
@@ -30,7 +32,7 @@ GROUPS = ("Model and method", "Sampling", "Search", "Budget", "Data and grading"
 
 def _key(group: int, description: str, default: Any, *, experiment: bool = True, **limits: Any) -> Any:
     """Declare one key; `experiment` says whether it can change a number in the table."""
-    extra = {"group": GROUPS[group], "experiment": experiment}
+    extra: dict[str, Any] = {"group": GROUPS[group], "experiment": experiment}
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
@@ -41,7 +43,7 @@ class Config(BaseModel):
         ConfigError: a key that does not exist, a value out of range, or a combination that cannot run.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), strict=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
     # Model and method
     model_name: str = _key(
@@ -51,7 +53,7 @@ class Config(BaseModel):
         0,
         "PRM: hub name, local folder, `judge` (the generator judges its own steps), `simulated`, or `none`.",
         "Qwen/Qwen2.5-Math-PRM-7B",
-    )  # noqa: E501
+    )
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = _key(0, "Knobs of a third-party method that this schema does not know.", {})
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
@@ -62,7 +64,7 @@ class Config(BaseModel):
     max_model_len: int = _key(0, "Most tokens of prompt and solution together.", 3072, ge=16)
     system_prompt: str = _key(
         0, "System message; empty for none.", r"Please reason step by step, and put your final answer within \boxed{}."
-    )  # noqa: E501
+    )
     stop_tokens: tuple[str, ...] = _key(
         0, "Delimiters that end a step; none makes a whole solution one step.", ("\n\n",)
     )
@@ -133,14 +135,14 @@ class Config(BaseModel):
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = _key(5, "Of the weights.", "float16")
     kv_cache_gib: float = _key(
         5, "KV cache of each engine on a CPU, in GiB; GPUs go by `gpu_mem_util`.", 1.0, experiment=False, gt=0
-    )  # noqa: E501
+    )
     trust_remote_code: bool = _key(5, "Run code that comes with a model.", False)
     concurrency: int = _key(5, "Problems in flight.", 64, experiment=False, ge=1)
     output_dir: str = _key(5, "Where run folders are made.", "logs", experiment=False)
     run_tag: str = _key(5, "Name of the run; a run is continued by giving its tag again.", "", experiment=False)
     summary_csv: str | None = _key(
         5, "CSV to which each run appends a row; unset means `summary.csv` in `output_dir`.", None, experiment=False
-    )  # noqa: E501
+    )
     detail_log: bool = _key(5, "Write a CSV with a row for each problem.", True, experiment=False)
     verbose: bool = _key(5, "Print a line for each problem.", False, experiment=False)
 
@@ -152,6 +154,19 @@ class Config(BaseModel):
             super().__init__(**values)
         except ValidationError as error:
             raise ConfigError(_explain(error)) from None
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
+        return value
+
+    @field_validator("prm_name", mode="before")
+    @classmethod
+    def _null_is_none(cls, value: Any) -> Any:
+        return "none" if value is None else value
 
     @field_validator("datasets", "stop_tokens", mode="before")
     @classmethod
@@ -168,8 +183,6 @@ class Config(BaseModel):
     @field_validator("selector")
     @classmethod
     def _known_selector(cls, value: str | None) -> str | None:
-        from tt_scale.selection import SELECTORS
-
         if value is not None and value not in SELECTORS:
             raise ValueError(f"is {value!r}. {nearest(value, SELECTORS)}")
         return value
@@ -210,6 +223,12 @@ class Config(BaseModel):
         """What one problem may spend."""
         return Budget(self.max_generated_tokens, self.max_prm_tokens, self.max_seconds)
 
+    @property
+    def changed(self) -> frozenset[str]:
+        """The keys that were given another value than the default."""
+        fields = type(self).model_fields
+        return frozenset([key for key in self.model_fields_set if getattr(self, key) != fields[key].default])
+
     def experiment(self, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
         """The keys that can change a number, without those in `ignore`; two runs may be one only if these agree."""
         fields = type(self).model_fields
@@ -225,29 +244,6 @@ def _extra(extra: Any) -> Mapping[str, Any]:
     return extra
 
 
-def read_yaml(path: str | FilePath) -> dict[str, Any]:
-    """Read the mapping in a YAML file.
-
-    Raises:
-        ConfigError: the file cannot be read, or holds something else.
-    """
-    import yaml
-
-    try:
-        values = yaml.safe_load(FilePath(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {str(path)!r}.", "Start from config/example.yaml.") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"The configuration file {str(path)!r} cannot be read: {error}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}.") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a {type(values).__name__}, not keys and values such as `tau: 0.6`.")
-    return {str(key): value for key, value in values.items()}
-
-
 def digest(experiment: Mapping[str, Any]) -> str:
     """Twelve hex digits that name an experiment."""
     text = json.dumps(experiment, sort_keys=True, ensure_ascii=False)
@@ -255,16 +251,17 @@ def digest(experiment: Mapping[str, Any]) -> str:
 
 
 def _explain(error: ValidationError) -> str:
-    """Say in one sentence a fault, and in which key, as a person would."""
+    """Say each fault, and in which key, as a person would."""
     parts = []
     for fault in error.errors():
         message = fault["msg"].removeprefix("Value error, ")
         if not fault["loc"]:
-            parts.append(message[0].upper() + message[1:])
+            parts.append(message)
             continue
         key = str(fault["loc"][0])
         if fault["type"] == "value_error":
             parts.append(f"{key} {message}")
         else:
-            parts.append(f"{key} is {fault['input']!r}: {message[0].lower()}{message[1:]}")
-    return ". ".join(part.rstrip(".") for part in parts) + "."
+            message = message.removeprefix("Input ").partition(", unable to parse")[0]
+            parts.append(f"{key} is {fault['input']!r}, but {message}")
+    return " ".join(f"{part.rstrip('.?')}{'?' if part.endswith('?') else '.'}" for part in parts)

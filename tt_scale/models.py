@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
+from shutil import which
 
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, MissingExtraError
-from tt_scale.registry import generator_class, prm_class, searcher_class
+from tt_scale.registry import available, generator_class, prm_class, searcher_class
 
-__all__ = ["backends", "make_models", "make_searcher", "open_models"]
+__all__ = ["backends", "check_models", "make_models", "make_searcher", "open_models"]
 
 
 def backends(config: Config) -> tuple[str, str]:
@@ -27,8 +28,13 @@ def backends(config: Config) -> tuple[str, str]:
     if config.prm_name in ("none", ""):
         prm = "none"
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in ("judge", "simulated") else generator
+        prm = config.prm_name if config.prm_name in ("judge", "simulated") else _prm_engine(generator)
     return generator, prm
+
+
+def _prm_engine(generator: str) -> str:
+    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name."""
+    return generator if generator in available("prms") else _installed_engine()
 
 
 def _installed_engine() -> str:
@@ -36,7 +42,7 @@ def _installed_engine() -> str:
         return "vllm"
     if find_spec("transformers") and find_spec("torch"):
         return "huggingface"
-    raise MissingExtraError("vllm", "cpu", "Running a model")
+    raise MissingExtraError("vllm", "gpu" if which("nvidia-smi") else "cpu", "Running a model")
 
 
 def make_models(config: Config) -> tuple[Generator, PRM | None]:
@@ -45,13 +51,32 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
     Raises:
         ConfigError: a backend that does not exist, or a pair that cannot work.
     """
+    check_models(config)
     generator_name, prm_name = backends(config)
     generator = generator_class(generator_name).from_config(config)
     if prm_name == "none":
         return generator, None
-    if generator_name != "simulated" and prm_name == "simulated":
-        raise ConfigError("The simulated PRM reads only the simulated generator.", "Type: --model-name simulated")
     return generator, prm_class(prm_name).from_config(config, generator)
+
+
+def check_models(config: Config) -> None:
+    """Refuse names that do not belong together, without importing a backend.
+
+    Raises:
+        ConfigError: a simulated backend under the name of a model that it would not run.
+    """
+    generator, prm = backends(config)
+    _check_simulated("generator", generator, "model_name", config.model_name)
+    _check_simulated("PRM", prm, "prm_name", config.prm_name)
+
+
+def _check_simulated(key: str, backend: str, name_key: str, name: str) -> None:
+    """A table must not name a model that never ran."""
+    if backend == "simulated" and name != "simulated":
+        raise ConfigError(
+            f"The {key} is 'simulated', but {name_key} is {name!r}, which it does not run.",
+            f"Type: --{name_key.replace('_', '-')} simulated",
+        )
 
 
 def make_searcher(config: Config) -> Searcher:

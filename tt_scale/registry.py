@@ -6,7 +6,9 @@ A package adds a method, a PRM or a generator by declaring an entry point in one
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from dataclasses import is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
@@ -23,7 +25,13 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
+            "dvts": "tt_scale.searcher.dvts:DVTS",
+            "greedy": "tt_scale.searcher.greedy:Greedy",
             "independent": "tt_scale.searcher.independent:IndependentBacktrack",
+            "particle_filter": "tt_scale.searcher.particle_filter:ParticleFilter",
+            "particle_gibbs": "tt_scale.searcher.particle_gibbs:ParticleGibbs",
+            "rebase": "tt_scale.searcher.rebase:Rebase",
+            "self_consistency": "tt_scale.searcher.self_consistency:SelfConsistency",
         },
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
@@ -41,7 +49,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def available(kind: str) -> dict[str, str]:
-    """Every name of a kind ("searchers", "prms", "generators") and where its class lives, sorted by name."""
+    """Every name of a kind ("searchers", "prms", "generators") and where its class lives, sorted by name; ours win."""
     outside = {entry.name: entry.value for entry in _outside(kind)}
     return dict(sorted({**outside, **BUILT_IN[kind]}.items()))
 
@@ -81,8 +89,20 @@ def _load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
     module, _, attribute = names[name].partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise ConfigError(f"{key} {name!r} cannot be loaded from {names[name]!r}: {error}.") from error
+    fault = _fault(found, contract)
+    if fault:
+        raise ConfigError(f"{key} {name!r} is {names[name]!r}, which {fault}.")
+    return cast("type[Any]", found)
+
+
+def _fault(found: Any, contract: type[Any]) -> str:
+    """Say why a class cannot be what its entry point claims; empty where it can."""
     if not (isinstance(found, type) and issubclass(found, contract)):
-        raise ConfigError(f"{key} {name!r} is {names[name]!r}, which is no {contract.__name__}.")
-    return found
+        return f"is no {contract.__name__}"
+    if inspect.isabstract(found):
+        return f"lacks {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}"
+    if contract is Searcher and not is_dataclass(found):
+        return "is no dataclass; its knobs are its fields"
+    return ""

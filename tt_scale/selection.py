@@ -3,7 +3,7 @@
 A selector sees of each pool member only which class its answer belongs to and its aggregate score, so every
 selector works for every method. Answers are grouped into classes beforehand, by `Grader.group`.
 
-Source: cards 9 and 10 of the survey in `docs`; the weighted vote is that of Li et al. 2023 (arXiv 2206.02336).
+Source: majority, Wang et al. 2023 (arXiv 2203.11171); the weighted vote, Li et al. 2023 (arXiv 2206.02336).
 """
 
 from __future__ import annotations

@@ -9,6 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
 from typing import Literal
 
 from tt_scale.aggregate import AGGREGATES
@@ -142,6 +144,15 @@ class SearchSpace:
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
         self.events.append(Event(kind, tuple([path.key for path in paths]), len(self.nodes)))
+
+    def random(self, name: str) -> Random:
+        """Give a source of chance for the search itself, which depends on run seed, problem, repeat and name alone.
+
+        Args:
+            name: what is decided by it; the same name gives the same stream again.
+        """
+        where = f"{self._config.seed}\x1f{self._seed_id}\x1f{name}".encode()
+        return Random(int.from_bytes(blake2b(where, digest_size=16).digest(), "big"))
 
     @property
     def exhausted(self) -> bool:

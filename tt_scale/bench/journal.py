@@ -99,7 +99,8 @@ class Journal:
         if not path.exists():
             if (self.folder / "problems.jsonl").exists():
                 raise JournalError(
-                    f"{str(self.folder)!r} holds problems.jsonl but no manifest.json; it is no run folder."
+                    f"{str(self.folder)!r} holds problems.jsonl but no manifest.json; it is no run folder.",
+                    "Give another --run-tag.",
                 )
             partial = path.with_suffix(".partial")
             partial.write_text(json.dumps(self._manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -107,6 +108,8 @@ class Journal:
             return
         try:
             found = json.loads(path.read_text(encoding="utf-8"))["experiment"]
+            if not isinstance(found, dict):
+                raise TypeError
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
         keys = differing_keys(found, self._manifest["experiment"])
@@ -131,7 +134,7 @@ class Journal:
                     if not line.endswith(b"\n"):
                         raise ValueError
                     self.rows.append(Row.of(json.loads(line)))
-                except (ValueError, KeyError, TypeError):
+                except (ValueError, KeyError, TypeError, AttributeError):
                     if lines.read(1):
                         raise JournalError(f"{path} is damaged in line {number}.", "Give another --run-tag.") from None
                     break

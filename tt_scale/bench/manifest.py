@@ -28,7 +28,8 @@ PACKAGES = (
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
-    keys = config.experiment(ignore=_other_methods_knobs(config) | {"datasets", "generator", "prm"})
+    ignore = _other_methods_knobs(config) | {"datasets", "generator", "prm"}
+    keys = config.experiment(ignore=ignore)
     generator, prm = backends(config)
     hashed = hashlib.blake2b(
         "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
@@ -47,7 +48,7 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
     """The content of `manifest.json`."""
     return {
         "experiment": experiment(config, dataset, problems, grader),
-        "runtime": {key: value for key, value in config.model_dump(mode="json").items()},
+        "config": config.model_dump(mode="json"),
         "versions": versions(),
         "hardware": hardware(),
         "commit": _commit(),
@@ -56,8 +57,8 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
 
 
 def ignored_options(config: Config) -> list[str]:
-    """The keys that were given but that the method does not look at, sorted."""
-    return sorted(config.model_fields_set & _other_methods_knobs(config))
+    """The keys that were given another value than the default, but that the method does not look at, sorted."""
+    return sorted(config.changed & _other_methods_knobs(config))
 
 
 def _other_methods_knobs(config: Config) -> frozenset[str]:

@@ -11,7 +11,7 @@ from typing import Any
 from tt_scale.base_classes import Problem
 from tt_scale.budget import Usage
 from tt_scale.grading import Grade, Grader, extract_answer
-from tt_scale.path import Outcome, Path, name
+from tt_scale.path import Key, Outcome, Path, name
 from tt_scale.selection import SELECTORS, Candidate, oracle, sizes
 from tt_scale.space import SearchSpace
 
@@ -96,7 +96,7 @@ async def search_record(
         "stopped": outcome.stopped,
         "error": "",
         "usage": asdict(space.usage),
-        "telemetry": _telemetry(space, pool),
+        "telemetry": _telemetry(space, pool, grades),
         "pool": [
             {
                 "key": name(path.key),
@@ -160,14 +160,16 @@ def _verdicts(candidates: Sequence[Candidate], grades: Sequence[Grade]) -> dict[
     return verdicts
 
 
-def _telemetry(space: SearchSpace, pool: Sequence[Path]) -> dict[str, int]:
+def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]) -> dict[str, int]:
     kinds = Counter([event.kind for event in space.events])
     states = Counter([node.state for node in space.nodes])
     useful = _tokens_on(space.nodes, pool)
+    right = [path for path, grade in zip(pool, grades, strict=True) if grade == "correct"]
     return {
         "steps": space.expansions,
         "retries": sum([len(event.keys) for event in space.events if event.kind == "retry"]),
         "backtracks": kinds["backtrack"],
+        "recovered": _recovered(space, right),
         "jumps": kinds["jump"],
         "nodes": len(space.nodes),
         "pool": len(pool),
@@ -175,6 +177,26 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path]) -> dict[str, int]:
         "failed": states["failed"],
         "wasted_tokens": space.usage.generated_tokens - useful,
     }
+
+
+def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
+    """How many backtracks a correct path followed: one that leaves a backtracking path by a child drawn later.
+
+    Needs the gold answer, so it is worked out here, where no search sees it.
+    """
+    drawn = {node.key: order for order, node in enumerate(space.nodes)}
+    branchings: dict[Key, int] = {}  # a path on the way to a right answer -> its last child that leads there
+    for path in right:
+        for end in range(1, len(path.key)):
+            child = drawn[path.key[: end + 1]]
+            branchings[path.key[:end]] = max(child, branchings.get(path.key[:end], -1))
+    return sum(
+        [
+            any(branchings.get(key, -1) >= event.created for key in event.keys)
+            for event in space.events
+            if event.kind == "backtrack"
+        ]
+    )
 
 
 def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:

@@ -14,18 +14,18 @@ from pathlib import Path as FilePath
 
 from rich.console import Console
 
-from tt_scale.base_classes import Problem, Searcher
+from tt_scale.base_classes import PRM, Generator, Problem, Searcher
 from tt_scale.bench.journal import Journal
 from tt_scale.bench.manifest import ignored_options, manifest
 from tt_scale.bench.record import Row
 from tt_scale.bench.runner import Run, run_problems
 from tt_scale.config import Config, digest
-from tt_scale.errors import ProblemSetError
+from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
-from tt_scale.models import make_models, make_searcher, open_models
-from tt_scale.problems import load_problems
+from tt_scale.models import backends, make_models, make_searcher, open_models
+from tt_scale.problems import load_problems, parse_question
 from tt_scale.report.progress import Progress
-from tt_scale.report.sheets import append_summary, summary_row, write_detail_log
+from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.tables import cost_table, level_table, remarks, selector_table
 
 __all__ = ["Plan", "bench", "plan_runs", "show", "warnings"]
@@ -78,8 +78,13 @@ async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[s
         stack.enter_context(grader)
         for plan in plans:
             stack.enter_context(plan.journal)
-        if any(len(plan.journal.rows) < plan.total for plan in plans):
-            console.print(f"Loading {configs[0].model_name} and {configs[0].prm_name} ...", highlight=False)
+        total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
+        if done:
+            console.print(f"Done before: {done} of {total}.", highlight=False)
+        if done < total:
+            check_summary(summary_path(configs[0]))
+            if backends(configs[0])[0] != "simulated":
+                console.print(f"Loading {_models(configs[0])} ...", markup=False, highlight=False)
             async with open_models(configs[0]) as (generator, prm):
                 for plan in plans:
                     await _run(plan, grader, console, generator, prm)
@@ -91,7 +96,7 @@ def plan_runs(configs: Sequence[Config], grader: str) -> list[Plan]:
 
     Raises:
         ConfigError: a bad method.
-        ProblemSetError: a set that cannot be read.
+        ProblemSetError: a set that cannot be read, or that the simulated world does not know.
     """
     first = configs[0]
     searchers = [make_searcher(config) for config in configs]
@@ -105,15 +110,30 @@ def plan_runs(configs: Sequence[Config], grader: str) -> list[Plan]:
             question_field=first.question_field,
             answer_field=first.answer_field,
         )
+        if backends(first)[0] == "simulated":
+            for problem in problems:
+                parse_question(problem.question)
         for config, searcher in zip(configs, searchers, strict=True):
             told = manifest(config, dataset, problems, grader)
             journal = Journal(_folder(config, dataset, digest(told["experiment"])), told)
             plans.append(Plan(config, searcher, dataset, problems, journal))
-    folders = [plan.journal.folder for plan in plans]
-    twice = next((plan.dataset for plan in plans if folders.count(plan.journal.folder) > 1), None)
-    if twice:
-        raise ProblemSetError(f"The problem set {twice!r} or the method is named twice.", "Name each once.")
+    _refuse_shared_folders(plans)
     return plans
+
+
+def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
+    """Two runs must not write to one folder."""
+    seen: dict[FilePath, Plan] = {}
+    for plan in plans:
+        other = seen.setdefault(plan.journal.folder, plan)
+        if other is plan:
+            continue
+        if other.dataset == plan.dataset:
+            raise ConfigError(f"The method {plan.config.method!r} or the problem set {plan.dataset!r} is named twice.")
+        raise ConfigError(
+            f"{other.dataset!r} and {plan.dataset!r} would both be written to {str(plan.journal.folder)!r}.",
+            "Rename one of the files, or run them with different --run-tag.",
+        )
 
 
 def warnings(configs: Sequence[Config]) -> list[str]:
@@ -140,7 +160,7 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
     for dataset, rows in found.items():
         first = plans[0].config
         console.print()
-        console.print(level_table(f"{dataset}: {first.model_name} with {first.prm_name}", rows))
+        console.print(level_table(f"{dataset}: {_models(first)}", rows))
         console.print(selector_table(rows))
         console.print(cost_table(rows))
         for remark in remarks(rows):
@@ -150,7 +170,7 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
     return found
 
 
-async def _run(plan: Plan, grader: Grader, console: Console, generator: object, prm: object) -> None:
+async def _run(plan: Plan, grader: Grader, console: Console, generator: Generator, prm: PRM | None) -> None:
     config, journal = plan.config, plan.journal
     before = len(journal.rows)
     if before == plan.total:
@@ -161,13 +181,13 @@ async def _run(plan: Plan, grader: Grader, console: Console, generator: object, 
     progress = Progress(console, label, plan.total, done=before, correct=correct, verbose=config.verbose)
     try:
         with progress:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, progress)  # type: ignore[arg-type]
+            run = Run(config, plan.searcher, generator, prm, grader, journal, progress)
             await run_problems(run, plan.problems)
     finally:
         if config.detail_log:
             write_detail_log(journal.folder / "detail.csv", journal.rows)
-    row = summary_row(config, plan.dataset, journal.folder, journal.rows, time.monotonic() - began)
-    append_summary(FilePath(config.summary_csv or FilePath(config.output_dir) / "summary.csv"), row)
+    line = summary_line(config, plan.dataset, journal.folder, journal.rows, time.monotonic() - began)
+    append_summary(summary_path(config), line)
 
 
 def _folder(config: Config, dataset: str, digest: str) -> FilePath:
@@ -175,9 +195,13 @@ def _folder(config: Config, dataset: str, digest: str) -> FilePath:
     short = re.sub(r"[^A-Za-z0-9._-]+", "-", FilePath(dataset).stem if FilePath(dataset).exists() else dataset)
     name = f"{short}-{config.method}"
     if config.run_tag:
-        tag = re.sub(r"[^A-Za-z0-9._-]+", "-", config.run_tag)
+        tag = re.sub(r"[^A-Za-z0-9._-]+", "-", config.run_tag).lstrip(".") or "-"
         return FilePath(config.output_dir) / tag / name
     return FilePath(config.output_dir) / f"{name}-{digest}"
+
+
+def _models(config: Config) -> str:
+    return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
 
 
 def _first_temperature(config: Config) -> float:

@@ -66,7 +66,7 @@ class Tokens:
         source = resolve_model(model)
         try:
             tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
-        except Exception as error:  # noqa: BLE001  (transformers raises whatever its many loaders raise)
+        except Exception as error:  # its many loaders raise whatever they like
             raise _not_loaded(model, source, error) from error
         return cls(tokenizer, model, _generation_eos(source))
 

@@ -13,13 +13,20 @@ gold answer always stands first, because its relation is not symmetric.
 from __future__ import annotations
 
 import logging
+import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
+from tt_scale.errors import GradingError
 from tt_scale.grading.normal import clean, key
 from tt_scale.grading.quantity import quantity, same_quantity
+from tt_scale.grading.units import split_unit
 
 __all__ = ["equivalent", "settled", "verdict"]
+
+_WORD = 5
+"""Letters from which on a bare word is read as a word and not as a product of variables."""
 
 
 def settled(gold: str, answer: str) -> bool | None:
@@ -29,11 +36,14 @@ def settled(gold: str, answer: str) -> bool | None:
         gold: the reference.
         answer: what is compared with it.
     """
-    if key(gold) == key(answer):
+    one, other = key(gold), key(answer)
+    if one == other:
         return True
+    if {_enclosure(one), _enclosure(other)} == {"set", "tuple"} or _are_words(one, other, gold + answer):
+        return False
     number = quantity(gold)
-    other = quantity(answer) if number else None
-    return same_quantity(number, other) if number and other else None
+    against = quantity(answer) if number else None
+    return same_quantity(number, against) if number and against else None
 
 
 def equivalent(gold: str, answer: str) -> bool:
@@ -44,6 +54,7 @@ def equivalent(gold: str, answer: str) -> bool:
         answer: what is compared with it.
 
     Raises:
+        GradingError: the gold answer cannot be read, so that only equal spelling could have told.
         Exception: whatever sympy raises where it cannot compare the two.
     """
     known = settled(gold, answer)
@@ -51,8 +62,19 @@ def equivalent(gold: str, answer: str) -> bool:
         return known
     from math_verify import verify
 
+    reference = _parsed(gold)
+    if all(isinstance(reading, str) for reading in reference):
+        raise GradingError(f"Math-Verify cannot read the gold answer {gold!r}.")
     # No time limits inside: they are signals, fail off the main thread, and are swallowed as "not equal".
-    return bool(verify(_parsed(gold), _parsed(answer), timeout_seconds=None, raise_on_error=True))
+    return bool(
+        verify(
+            reference,
+            _parsed(answer),
+            allow_set_relation_comp=True,
+            timeout_seconds=None,
+            raise_on_error=True,
+        )
+    )
 
 
 def verdict(gold: str, answer: str) -> bool | None:
@@ -64,8 +86,20 @@ def verdict(gold: str, answer: str) -> bool | None:
     """
     try:
         return equivalent(gold, answer)
-    except Exception:  # any failure of the grader is the grader's, never a wrong answer
+    except Exception:  # noqa: BLE001  (any failure of the grader is the grader's, never a wrong answer)
         return None
+
+
+def _enclosure(spelling: str) -> str:
+    """Tell a set from a tuple, which Math-Verify compares element by element."""
+    if re.fullmatch(r"\\\{[^{}]*\\\}", spelling):
+        return "set"
+    return "tuple" if re.fullmatch(r"\([^()]*,[^()]*\)", spelling) else ""
+
+
+def _are_words(one: str, other: str, written: str) -> bool:
+    """Whether both are words: Math-Verify takes them for products of letters, in which `silent` equals `listen`."""
+    return one.isalpha() and other.isalpha() and ("\\text" in written or min(len(one), len(other)) >= _WORD)
 
 
 @lru_cache(maxsize=1024)
@@ -73,5 +107,22 @@ def _parsed(text: str) -> list[Any]:
     from math_verify import LatexExtractionConfig, parse
 
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its own time limits are off
-    boxed = LatexExtractionConfig(boxed_match_priority=0)
-    return list(parse(rf"\boxed{{{clean(text)}}}", [boxed], parsing_timeout=None, raise_on_error=True))
+    # Its own removal of units also removes variables: it reads 2t as 2.
+    spelling = replace(LatexExtractionConfig().normalization_config, units=False)
+    boxed = LatexExtractionConfig(boxed_match_priority=0, normalization_config=spelling)
+    text, unit = split_unit(clean(text))
+    if "%" in unit or "\\circ" in unit:
+        text += unit
+    if "\\pm" in text and "," not in text:
+        text = text.replace("\\pm", "+") + "," + text.replace("\\pm", "-")
+    readings = parse(rf"\boxed{{{text}}}", [boxed], parsing_timeout=None, raise_on_error=True)
+    return [_with_imaginary_unit(reading) for reading in readings]
+
+
+def _with_imaginary_unit(reading: Any) -> Any:
+    """Make the letter i the imaginary unit; Math-Verify reads a variable, for which i^2 is not -1."""
+    from sympy import Basic, I
+
+    if not isinstance(reading, Basic):
+        return reading
+    return reading.subs([(symbol, I) for symbol in reading.free_symbols if str(symbol) == "i"])

@@ -28,7 +28,7 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
         final_answer_prefix: words that announce the answer; empty where only boxes count.
     """
     if final_answer_prefix:
-        before, found, after = text.rpartition(final_answer_prefix)
+        _, found, after = text.rpartition(final_answer_prefix)
         line = _first_line(after)
         if found and line and last_boxed(after) is None:
             return line

@@ -46,18 +46,20 @@ _CHARACTERS = str.maketrans(
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"(?<=\d)(?:\{,\}|,\\!)(?=\d{3})", ""),
+        (r"(?<=\d)\s*(?:\{,\}|,\\!)\s*(?=\d{3})", ""),
         (r"(?<=\d)(?:\\[,; ]|~)(?=\d{3}(?!\d))", ""),
         (r"\\(?:left|right)\s*\.", ""),
         (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])", ""),
         (r"(?<!\\)\\!", ""),
         (r"(?<!\\)\\(?:[,;:> ]|(?:q?quad|thinspace|displaystyle|textstyle)(?![a-zA-Z]))|~", " "),
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\frac\s*(\\[a-zA-Z]+)\s*(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
         (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
         (r"(\\frac\s*\{[^{}]*\})\s*(\d)", r"\1{\2}"),
         (r"\\sqrt\s*(\d)(?!\d)", r"\\sqrt{\1}"),
         (r"(?<![\d.])\.(?=\d)", "0."),
+        (r"^\s*\\approx(?![a-zA-Z])", ""),
         (r"^\s*\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}[.\s]*$", r"\1"),
     )
 )
@@ -74,6 +76,8 @@ _SPELLINGS = tuple(
         (r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}", r"\1"),
         (r"\\(l|g)(?:eq|eqslant)(?![a-zA-Z])", r"\\\1e"),
         (r"\\neq(?![a-zA-Z])", r"\\ne"),
+        (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset"),
+        (r"(?<![a-zA-Z])([aApP])\.\s?([mM])\b\.?", r"\1\2"),
         (r"\\degree(?![a-zA-Z])", r"^\\circ"),
         (r"\\lbrace(?![a-zA-Z])", r"\\{"),
         (r"\\rbrace(?![a-zA-Z])", r"\\}"),

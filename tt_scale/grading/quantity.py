@@ -1,12 +1,12 @@
 r"""Answers that are plain numbers, compared exactly: no floats, no parser, no worker.
 
     >>> quantity(r"\$1,234.50")
-    Quantity(value=Fraction(2469, 2), decimals=2, unit='$')
+    Quantity(value=Fraction(2469, 2), decimals=2, unit='$', bare=None)
     >>> quantity("x+1") is None
     True
 
 A plain number is an integer, a decimal (also a repeating one), a fraction, a mixed number or scientific notation,
-with at most a currency sign before it and a unit after it.
+with at most a currency sign before it and a unit after it. The base of a numeral (`2516_8`) counts as its unit.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from types import MappingProxyType
 
 from tt_scale.grading.normal import clean, without_commas
+from tt_scale.grading.units import split_unit, unit_name
 
 __all__ = ["Quantity", "quantity", "same_quantity"]
 
@@ -37,54 +37,7 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 
-_UNITS = MappingProxyType(
-    {
-        alias: unit
-        for unit, aliases in {
-            "%": r"% percent pct",
-            "°": "° °c °f degree degrees deg degreesfahrenheit degreescelsius",
-            "$": "dollar dollars usd",
-            "¢": "¢ cent cents",
-            "mm": "mm millimeter millimeters",
-            "cm": "cm centimeter centimeters",
-            "m": "m meter meters metre metres",
-            "km": "km kilometer kilometers",
-            "in": "in inch inches",
-            "ft": "ft foot feet",
-            "yd": "yd yard yards",
-            "mi": "mi mile miles",
-            "g": "g gram grams",
-            "kg": "kg kilogram kilograms",
-            "lb": "lb lbs pound pounds",
-            "oz": "oz ounce ounces",
-            "s": "s sec second seconds",
-            "min": "min minute minutes",
-            "h": "h hr hour hours",
-            "day": "day days",
-            "week": "week weeks",
-            "month": "month months",
-            "year": "year years yr",
-            "am": "am a.m",
-            "pm": "pm p.m",
-        }.items()
-        for alias in aliases.split()
-    }
-)
-
-_SUFFIX = re.compile(
-    r"""(?P<number>.*?[\d}.])(?P<unit>
-        \s*\\?%
-      | \s*\^\s*\{?\s*\\circ\s*\}?\s*(?:\\(?:text|mathrm)\s*\{\s*[CF]\s*\}|[CF])?
-      | \s*(?:\\(?:text|textbf|textrm|mathrm|mbox)\s*\{[^{}\d]*\}\s*(?:\^\s*\{?\d\}?)?)+
-      | \s+[^\W\d_]{2,}[^\d\\{}^_=+*/()\[\],|]*(?:\^\s*\{?\d\}?)?
-    )?""",
-    re.VERBOSE | re.DOTALL,
-)
-
-_NO_UNIT = re.compile(
-    r"(?<![a-z])(?:and|or|to|mod|pi|hundred|thousand|million|billion|trillion|dozen|half|halves|thirds?|quarters?|"
-    r"squared|cubed|factorial|times|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of)(?![a-z])"
-)
+_BASED = re.compile(r"(?P<digits>[0-9A-Z]+)\s*_\s*\{?\s*(?:\\text\s*\{)?(?P<base>\d{1,2})\}*")
 
 _CURRENCY = re.compile(r"([+-]?)\s*(?:\\?\$|\\text\{\$\}|[€£¥]|\\pounds|(?:Rs|USD)\.?)\s*(?=[\d.+-])")
 
@@ -97,11 +50,13 @@ class Quantity:
         value: exact.
         decimals: digits written after the decimal point.
         unit: in the table's spelling, with its power; empty where there is none, or none that the table knows.
+        bare: what the number is worth to a reader who takes the unit as understood; differs for `%` and bases.
     """
 
     value: Fraction
     decimals: int = 0
     unit: str = ""
+    bare: Fraction | None = None
 
 
 def quantity(text: str) -> Quantity | None:
@@ -113,37 +68,35 @@ def quantity(text: str) -> Quantity | None:
     if len(text) > _LONGEST:
         return None
     text = clean(text)
+    if based := _BASED.fullmatch(text):
+        return _based(based["digits"], int(based["base"]))
     unpriced = _CURRENCY.sub(r"\1", text, count=1) if _CURRENCY.match(text) else text
-    found = _SUFFIX.fullmatch(unpriced)
-    suffix = found["unit"] if found and found["unit"] else ""
-    if not found or _NO_UNIT.search(suffix.lower()):
-        return None
-    number = _NUMBER.fullmatch(_SLASH.sub(r"\\frac{\1}{\2}", without_commas(_joined(found["number"]))))
+    body, suffix = split_unit(unpriced)
+    number = _NUMBER.fullmatch(_SLASH.sub(r"\\frac{\1}{\2}", without_commas(_joined(body))))
     value = _value(number) if number else None
     if number is None or value is None:
         return None
     decimals = len((number["decimal"] or "").partition(".")[2])
-    return Quantity(value, decimals, _unit(suffix) if unpriced == text else "$")
+    unit = unit_name(suffix) if unpriced == text else "$"
+    return Quantity(value / 100, decimals + 2, unit, value) if unit == "%" else Quantity(value, decimals, unit)
 
 
 def same_quantity(gold: Quantity, answer: Quantity) -> bool:
     """Whether two plain numbers are the same: exactly, but for a gold answer that was rounded when written.
 
-    A missing unit agrees with any; 50 % agrees with 50 (the unit left out) and with 1/2 (its value).
+    A unit that one side leaves out is understood: 50 % agrees with 1/2 and with 50, 101_2 with 5 and with 101.
 
     Args:
         gold: the reference; the relation is symmetric but for its rounding.
         answer: what is compared with it.
     """
-    if "%" in (gold.unit, answer.unit) and gold.unit != answer.unit:
-        if gold.unit and answer.unit:
-            return False
-        percent, plain = (gold, answer) if gold.unit == "%" else (answer, gold)
-        return plain.value in (percent.value, percent.value / 100)
     if gold.unit and answer.unit and gold.unit != answer.unit:
-        return False
+        return gold.unit.isdigit() and answer.unit.isdigit() and gold.value == answer.value
     slack = Fraction(1, 2 * 10**gold.decimals) if gold.decimals >= _ROUNDED else 0
-    return abs(gold.value - answer.value) <= slack
+    readings: list[tuple[Fraction | None, Fraction | None]] = [(gold.value, answer.value)]
+    if gold.unit != answer.unit:
+        readings += [(gold.bare, answer.value), (gold.value, answer.bare)]
+    return any(abs(one - other) <= slack for one, other in readings if one is not None and other is not None)
 
 
 def _joined(number: str) -> str:
@@ -154,11 +107,12 @@ def _joined(number: str) -> str:
 
 
 def _value(number: re.Match[str]) -> Fraction | None:
+    value: Fraction
     if number["cycle"]:
         tail = int(number["middle"] or 0) + Fraction(int(number["cycle"]), 10 ** len(number["cycle"]) - 1)
         value = int(number["head"] or 0) + tail / 10 ** len(number["middle"])
     elif number["decimal"]:
-        value = Fraction(number["decimal"]) * Fraction(10) ** int(number["exponent"] or 0)
+        value = Fraction(f"{number['decimal']}e{number['exponent'] or 0}")
     else:
         top, bottom = Fraction(number["top"]), Fraction(number["bottom"])
         if not bottom or (number["whole"] and not 0 < top < bottom):
@@ -167,11 +121,9 @@ def _value(number: re.Match[str]) -> Fraction | None:
     return -value if number["sign"] == "-" else value
 
 
-def _unit(suffix: str) -> str:
-    """Name a unit as the table does: `\\text{ square inches}` and `in^2` are `in^2`; empty where it is unknown."""
-    words = re.sub(r"\\(?:text|textbf|textrm|mathrm|mbox)|[{}\\]", " ", suffix.replace("\\circ", "°")).lower()
-    power = re.search(r"\^\s*(\d)", words)
-    exponent = power[1] if power else "2" if re.search(r"\bsq", words) else "3" if re.search(r"\bcu", words) else ""
-    bare = re.sub(r"\^\s*\d|\bsq(uare)?\b|\bcu(bic)?\b|[\s^.]", "", words)
-    unit = _UNITS.get(bare, "")
-    return f"{unit}^{exponent}" if unit and exponent else unit
+def _based(digits: str, base: int) -> Quantity | None:
+    try:
+        value = int(digits, base)
+    except ValueError:
+        return None
+    return Quantity(Fraction(value), 0, str(base), Fraction(digits) if digits.isdigit() else None)

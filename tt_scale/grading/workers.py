@@ -1,7 +1,7 @@
-"""The grader: verdicts on answers, from worker processes that can be killed.
+r"""The grader: verdicts on answers, from worker processes that can be killed.
 
     with Grader() as grader:
-        await grader.grade(gold=r"\\frac{1}{2}", answer="0.5")      # "correct"
+        await grader.grade(gold=r"\frac{1}{2}", answer="0.5")      # "correct"
 
 Equal spellings and plain numbers are settled at once, so that most benchmarks never start a worker. Every other
 comparison has a wall-clock limit and a memory limit; one that is killed, crashes or raises is `ungraded`, which says
@@ -15,14 +15,13 @@ import concurrent.futures
 import importlib.metadata
 import multiprocessing
 import signal
-import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from tt_scale.errors import GradingError, MissingExtraError
+from tt_scale.errors import GradingError
 from tt_scale.grading import sandbox
 from tt_scale.grading.equivalence import settled, verdict
 from tt_scale.grading.grouping import group
@@ -65,10 +64,7 @@ class Grader:
     @property
     def version(self) -> str:
         """The installed version of Math-Verify, for the manifest."""
-        try:
-            return importlib.metadata.version(self.name)
-        except importlib.metadata.PackageNotFoundError:
-            raise _missing("math-verify") from None
+        return importlib.metadata.version(self.name)
 
     async def grade(self, gold: str, answer: str | None) -> Grade:
         """Grade one answer.
@@ -120,7 +116,8 @@ class Grader:
         """
 
         async def either_way(one: str, other: str) -> bool | None:
-            return await self._same(one, other) or await self._same(other, one)
+            same = await self._same(one, other)
+            return await self._same(other, one) if same is False else same
 
         return await group(answers, either_way)
 
@@ -158,7 +155,7 @@ class Grader:
             pool = self._running()
             try:
                 task = pool.schedule(verdict, args=(gold, answer), timeout=self.seconds)
-                same = await asyncio.wrap_future(task)
+                same: bool | None = await asyncio.wrap_future(task)
             except (TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
                 self._answered = True
                 return None
@@ -178,13 +175,8 @@ class Grader:
 
     def _running(self) -> ProcessPool:
         if self._pool is None:
-            try:
-                importlib.metadata.version("math-verify")
-                from pebble import ProcessPool
-            except importlib.metadata.PackageNotFoundError:
-                raise _missing("math-verify") from None
-            except ImportError:
-                raise _missing("pebble") from None
+            from pebble import ProcessPool
+
             with _without_interrupts():
                 self._pool = ProcessPool(
                     max_workers=self.workers,
@@ -196,13 +188,9 @@ class Grader:
         return self._pool
 
 
-def _missing(package: str) -> MissingExtraError:
-    return MissingExtraError(package, "grading", "Grading answers that are no plain numbers")
-
-
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Start threads and processes that never see Ctrl-C: both inherit the signal mask of the thread that starts them."""
+    """Start threads and processes that never see Ctrl-C: both inherit the signal mask of the starting thread."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -21,7 +21,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
             try:
                 yield name, summary(finders[kind](name))
             except ConfigError as error:  # a third-party class that does not load must not hide the rest
-                yield name, f"cannot be loaded: {error}"
+                yield name, error.message
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]

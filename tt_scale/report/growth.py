@@ -14,6 +14,12 @@ if TYPE_CHECKING:
 
 __all__ = ["print_growth", "print_solution"]
 
+STOPPED = {
+    "enough": "it had enough finished paths",
+    "steps": "it made its last expansion",
+    "frontier": "nothing was left to grow",
+    "budget": "the budget was spent",
+}
 MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗"}
 
 
@@ -40,14 +46,14 @@ def print_solution(solution: Solution) -> None:
     """Print the chosen path, its cost and the answer last."""
     console = _console()
     usage = solution.usage
-    pool, stopped = len(solution.outcome.pool), solution.outcome.stopped
+    pool, stopped = len(solution.outcome.pool), STOPPED[solution.outcome.stopped]
     if solution.path is not None:
         console.rule(f"path {name(solution.path.key)}, score {solution.path.score:.3f}")
         console.print(solution.path.text.strip(), markup=False)
         console.rule()
     console.print(
-        f"{pool} finished paths, ended by {stopped}; {usage.generated_tokens:,} tokens generated, "
-        f"{usage.prm_tokens:,} read by the PRM, {usage.seconds:.1f} s",
+        f"Finished paths: {pool}; the search ended because {stopped}. {usage.generated_tokens:,} tokens generated, "
+        f"{usage.prm_tokens:,} read by the PRM, {usage.seconds:.1f} s.",
         markup=False,
     )
     console.print(f"Answer: {solution.answer}" if solution.answer is not None else "No answer was found.", markup=False)

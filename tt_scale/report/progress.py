@@ -16,7 +16,7 @@ __all__ = ["Progress"]
 
 
 class Progress:
-    """Follows a run: a live bar on a terminal, now and then a plain line elsewhere.
+    """Follows a run: a live bar on a terminal, now and then a plain line elsewhere, and a closing line on both.
 
     Args:
         console: where to show it.
@@ -46,7 +46,7 @@ class Progress:
         self._label = label
         self._total = total
         self._verbose = verbose
-        self._done, self._correct = done, correct
+        self._before, self._done, self._correct = done, done, correct
         self._tokens = self._prompt = self._cached = 0
         self._quiet_seconds = quiet_seconds
         self._began = self._spoke = time.monotonic()
@@ -68,6 +68,7 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bar.stop()
+        self._say(f"{time.monotonic() - self._began:.1f} s")
 
     def __call__(self, row: Row) -> None:
         """Take in a new row."""
@@ -80,17 +81,19 @@ class Progress:
         if self._verbose:
             self._console.print(self._line(row), markup=False, highlight=False)
         now = time.monotonic()
-        if not self._console.is_terminal and (self._done == self._total or now - self._spoke > self._quiet_seconds):
+        if not self._console.is_terminal and now - self._spoke > self._quiet_seconds and self._done < self._total:
             self._spoke = now
-            left = (now - self._began) / self._done * (self._total - self._done)
-            tail = f"  {left:.0f} s left" if left else ""
-            line = f"{self._label}  {self._done}/{self._total}  {self._numbers()}{tail}"
-            self._console.print(line, markup=False, highlight=False)
+            left = (now - self._began) / (self._done - self._before) * (self._total - self._done)
+            self._say(f"{left:.0f} s left")
+
+    def _say(self, tail: str) -> None:
+        line = f"{self._label}  {self._done}/{self._total}  {self._numbers()}  {tail}"
+        self._console.print(line, markup=False, highlight=False)
 
     def _numbers(self) -> str:
         speed = self._tokens / max(time.monotonic() - self._began, 1e-9)
         accuracy = f"{self._correct / self._done:.1%}" if self._done else "-"
-        hits = f"  cache {self._cached / self._prompt:.0%}" if self._prompt else ""
+        hits = f"  cache {self._cached / self._prompt:.0%}" if self._cached else ""
         return f"accuracy {accuracy}  {speed:,.0f} tokens/s{hits}"
 
     def _line(self, row: Row) -> str:

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.bench.manifest import ignored_options
 from tt_scale.bench.metrics import summarise
 from tt_scale.bench.record import Row
 from tt_scale.config import Config
+from tt_scale.config_keys import config_keys
 from tt_scale.errors import JournalError
 
-__all__ = ["append_summary", "summary_row", "write_detail_log"]
+__all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
-COUNTS = ("steps", "retries", "backtracks", "jumps", "pool", "truncated", "wasted_tokens")
+COUNTS = ("steps", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "wasted_tokens")
 SPENT = (
     "prompt_tokens",
     "cached_prompt_tokens",
@@ -26,84 +29,171 @@ SPENT = (
     "seconds",
     "flops",
 )
+HEAD = [
+    "question_index", "id", "repeat", "level", "model_answer", "gold_answer", "correct", "grade", "total_tokens",
+    *COUNTS, *SPENT, "stopped", "error",
+]  # fmt: skip
+KNOB_GROUPS = ("Sampling", "Search", "Budget")
 
 
 def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
-    """Write one line for each problem and repeat, in the order of the set; replaced whole, never half written."""
-    head = [
-        "question_index", "id", "repeat", "level", "model_answer", "gold_answer", "correct", "grade", "total_tokens",
-        *COUNTS, *SPENT, "stopped", "error",
-    ]  # fmt: skip
-    partial = path.with_suffix(".partial")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        sheet = csv.writer(file)
-        sheet.writerow(head)
-        for row in sorted(rows, key=lambda row: (row.index, row.repeat)):
-            usage = row.usage
-            cells: list[Any] = [row.index, row.id, row.repeat, row.level, row.answer, row.gold, row.correct, row.grade]
-            cells += [usage.generated_tokens, *(row.telemetry.get(count, 0) for count in COUNTS)]
-            cells += [getattr(usage, spent) for spent in SPENT]
-            sheet.writerow([*cells, row.stopped, row.error])
-    os.replace(partial, path)
-
-
-def summary_row(config: Config, dataset: str, folder: FilePath, rows: Sequence[Row], elapsed: float) -> dict[str, Any]:
-    """One line about a whole run."""
-    summary = summarise("Overall", rows)
-    knobs = " ".join([f"{key}={getattr(config, key)}" for key in sorted(config.model_fields_set & _KNOBS)])
-    return {
-        "timestamp": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "tag": config.run_tag,
-        "model": config.model_name,
-        "prm": config.prm_name,
-        "method": config.method,
-        "dataset": dataset,
-        "knobs": knobs,
-        "correct": summary.correct,
-        "total": summary.samples,
-        "accuracy": round(summary.accuracy, 6),
-        "low": round(summary.low, 6),
-        "high": round(summary.high, 6),
-        "avg_tokens": round(summary.tokens, 2),
-        "no_answer": summary.no_answer,
-        "ungraded": summary.ungraded,
-        "errors": summary.errors,
-        "elapsed": round(elapsed, 2),
-        "seed": config.seed,
-        "folder": str(folder),
-    }
-
-
-_KNOBS = {
-    key for key, field in Config.model_fields.items()
-    if isinstance(field.json_schema_extra, dict) and field.json_schema_extra["group"] in ("Sampling", "Search", "Budget")
-}  # fmt: skip
-
-
-def append_summary(path: FilePath, row: Mapping[str, Any]) -> None:
-    """Append a line, under a lock; a file with other columns is left alone.
+    """Write one line for each problem and repeat, in the order of the set; replaced whole, never half written.
 
     Raises:
-        JournalError: the file cannot be written, or is not one of ours.
+        JournalError: the file cannot be written.
     """
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            sheet = csv.writer(file)
+            sheet.writerow(HEAD)
+            sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
+        os.replace(partial, path)
+    except OSError as error:
+        raise JournalError(f"The detail log {str(path)!r} cannot be written: {error.strerror or error}.") from None
+
+
+def _cells(row: Row) -> list[Any]:
+    usage = row.usage
+    return [
+        *(row.index, row.id, row.repeat, row.level, row.answer, row.gold, row.correct, row.grade),
+        usage.generated_tokens,
+        *(row.telemetry.get(count, 0) for count in COUNTS),
+        *(getattr(usage, spent) for spent in SPENT),
+        *(row.stopped, row.error),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """One line about a whole run; its fields are the columns of the summary.
+
+    Attributes:
+        timestamp: of its end, UTC.
+        tag: `run_tag`.
+        model: `model_name`.
+        prm: `prm_name`.
+        method: of the run.
+        dataset: as it was named.
+        knobs: what differs from the defaults among sampling, search and budget, as far as the method looks at it.
+        correct: problems answered right.
+        total: problems x repeats.
+        accuracy: correct / total, in [0, 1].
+        low: lower end of its 95 % interval.
+        high: upper end.
+        avg_tokens: generated per problem.
+        no_answer: problems without an answer.
+        ungraded: answers that the grader could not judge.
+        errors: problems that failed.
+        elapsed: seconds of the last leg of the run.
+        seed: of the run.
+        folder: where its records are.
+    """
+
+    timestamp: str
+    tag: str
+    model: str
+    prm: str
+    method: str
+    dataset: str
+    knobs: str
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+    avg_tokens: float
+    no_answer: int
+    ungraded: int
+    errors: int
+    elapsed: float
+    seed: int
+    folder: str
+
+
+COLUMNS = [field.name for field in fields(SummaryLine)]
+
+
+def summary_path(config: Config) -> FilePath:
+    """Where the summary of a run goes."""
+    return FilePath(config.summary_csv or FilePath(config.output_dir) / "summary.csv")
+
+
+def summary_line(config: Config, dataset: str, folder: FilePath, rows: Sequence[Row], elapsed: float) -> SummaryLine:
+    """Sum a run up."""
+    summary = summarise("Overall", rows)
+    return SummaryLine(
+        timestamp=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tag=config.run_tag,
+        model=config.model_name,
+        prm=config.prm_name,
+        method=config.method,
+        dataset=dataset,
+        knobs=_knobs(config),
+        correct=summary.correct,
+        total=summary.samples,
+        accuracy=round(summary.accuracy, 6),
+        low=round(summary.low, 6),
+        high=round(summary.high, 6),
+        avg_tokens=round(summary.tokens, 2),
+        no_answer=summary.no_answer,
+        ungraded=summary.ungraded,
+        errors=summary.errors,
+        elapsed=round(elapsed, 2),
+        seed=config.seed,
+        folder=str(folder),
+    )
+
+
+def _knobs(config: Config) -> str:
+    telling = config.changed - set(ignored_options(config))
+    names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
+    return " ".join([f"{name}={getattr(config, name)}" for name in names])
+
+
+def check_summary(path: FilePath) -> None:
+    """Find out before a run whether its line can be appended in the end.
+
+    Raises:
+        JournalError: the file cannot be written, or is not one of ours; it is left alone.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = _columns(path)
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise _unwritable(path, error) from None
+    if found not in ([], COLUMNS):
+        raise JournalError(
+            f"The summary {str(path)!r} has other columns ({', '.join(found)[:200]}). Nothing was changed.",
+            "Give another --summary-csv.",
+        )
+
+
+def append_summary(path: FilePath, line: SummaryLine) -> None:
+    """Append a line, under a lock, so that several runs may share a summary; errors as in `check_summary`."""
     from filelock import FileLock
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock")):
-            new = not path.exists() or path.stat().st_size == 0
-            if not new:
-                with path.open(newline="", encoding="utf-8") as file:
-                    found = next(csv.reader(file), [])
-                if found != list(row):
-                    raise JournalError(
-                        f"The summary {str(path)!r} has other columns ({', '.join(found)[:200]}). Nothing was changed.",
-                        "Give another --summary-csv.",
-                    )
+            check_summary(path)
+            new = not _columns(path)
             with path.open("a", newline="", encoding="utf-8") as file:
-                sheet = csv.DictWriter(file, list(row))
-                if new:
-                    sheet.writeheader()
-                sheet.writerow(row)
+                sheet = csv.writer(file)
+                sheet.writerows([COLUMNS, astuple(line)] if new else [astuple(line)])
     except OSError as error:
-        raise JournalError(f"The summary {str(path)!r} cannot be written: {error.strerror or error}.") from None
+        raise _unwritable(path, error) from None
+
+
+def _columns(path: FilePath) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _unwritable(path: FilePath, error: Exception) -> JournalError:
+    reason = getattr(error, "strerror", None) or error
+    return JournalError(f"The summary {str(path)!r} cannot be written: {reason}.", "Give another --summary-csv.")

@@ -58,14 +58,14 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> Table:
     table = _table(
         "Per problem",
         ["Algorithm"],
-        ["Steps", "Retries", "Backtracks", "Jumps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"],
+        ["Steps", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"],
     )
     for method, found in rows.items():
         count = max(len(found), 1)
         usage = summarise("Overall", found).usage
         counts = [
             sum([row.telemetry.get(key, 0) for row in found]) / count
-            for key in ("steps", "retries", "backtracks", "jumps")
+            for key in ("steps", "retries", "backtracks", "recovered", "jumps")
         ]
         wasted = sum([row.telemetry.get("wasted_tokens", 0) for row in found]) / count
         table.add_row(
@@ -88,13 +88,13 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
         spent = sum([row.stopped == "budget" for row in found])
         for count, what in (
             (summary.no_answer, "problems without an answer"),
-            (summary.ungraded, "answers that could not be graded (counted as not correct)"),
+            (summary.ungraded, "answers that could not be graded, counted as not correct"),
             (spent, "searches that reached their budget"),
-            (truncated, "truncated paths (they never vote)"),
-            (summary.errors, "problems that failed (counted as not correct)"),
+            (truncated, "truncated paths, which never vote"),
+            (summary.errors, "problems that failed, counted as not correct"),
         ):
             if count:
-                told.append(f"{method}: {count} {what}.")
+                told.append(f"{method}: {what}: {count}.")
         first = next((row for row in found if row.error), None)
         if first:
             told.append(f"{method}: the first failure, {first.id}: {first.error}")

@@ -1,0 +1,86 @@
+"""The command line as the tests type it, in this process and in one of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tt_scale.cli import main
+
+SIMULATED = ("--model-name", "simulated", "--prm-name", "simulated")
+BENCH = ("bench", *SIMULATED, "--dataset", "simulated")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a command left: exit status, standard output, standard error."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Command:
+    """Types commands into this process."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self._capsys = capsys
+
+    def __call__(self, *arguments: str) -> Answer:
+        self._capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(list(arguments))
+        told = self._capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Answer(ended.value.code, told.out, told.err)
+
+
+def start(*arguments: str, folder: Path, site: Path | None = None, **variables: str) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own; its output goes to files, so that no orphan can hold a pipe."""
+    environment = {**os.environ, **variables, "HF_HUB_OFFLINE": "1"}
+    if site is not None:
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(site), os.environ.get("PYTHONPATH", "")]))
+    with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
+        return subprocess.Popen(
+            [sys.executable, "-m", "tt_scale", *arguments],
+            cwd=folder,
+            stdout=out,
+            stderr=err,
+            env=environment,
+            start_new_session=True,
+        )
+
+
+def finish(process: subprocess.Popen[bytes], folder: Path, seconds: float = 120) -> Answer:
+    """Wait for a command that `start` started."""
+    status = process.wait(seconds)
+    return Answer(status, (folder / "out.txt").read_text(), (folder / "err.txt").read_text())
+
+
+def records(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
+    """The records of the only run below a folder, by problem and repeat, without what depends on the clock."""
+    (path,) = folder.rglob("problems.jsonl")
+    found: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        record = json.loads(line)
+        del record["usage"]["seconds"]
+        key = (record["id"], record["repeat"])
+        assert key not in found, f"{key} was written twice"
+        found[key] = record
+    return found
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Every file below a folder and what it holds; locks left out."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.name.endswith(".lock")
+    }

@@ -1,0 +1,67 @@
+"""The grader against a table of rows, each of which a mathematician would sign."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tt_scale.grading import Grader, extract_answer
+
+ROWS = Path(__file__).parents[1] / "data" / "grader_rows.tsv"
+PREFIX = "Final answer:"
+
+# (today's grade, gold, answer, what a mathematician says and why the grader does not)
+KNOWN_LIMITS = [
+    ("correct", "0.5", r"0.5\%", "wrong; a percent sign that the gold leaves out counts as understood"),
+    ("correct", "1,2", "(2,1)", "wrong; Math-Verify takes a pair for a list"),
+    ("correct", "(1,2)", "1,2", "unclear; Math-Verify takes a list for a pair, which helps more often than it hurts"),
+    ("correct", "1,1,2", "1,2", "wrong where multiplicity counts; lists are compared as sets"),
+    ("correct", r"\sqrt{2}", "1.414214", "wrong; Math-Verify compares decimals with irrationals to six places"),
+    ("correct", "AB", "BA", "wrong for points; letters are a product"),
+    ("wrong", r"1 \text{ m}", r"100 \text{ cm}", "correct; units are not converted"),
+    ("wrong", r"90^\circ", r"\frac{\pi}{2}", "correct; degrees are a unit like any other"),
+    ("wrong", r"\frac{1}{2}", r"\cos 60^\circ", "correct; Math-Verify reads 60 radians"),
+    ("wrong", "100,200,300", "100, 200, 300", "correct for a list; without spaces these are thousands"),
+    ("wrong", r"\frac{3}{2}x", r"1\frac{1}{2}x", "correct; before a variable a mixed number is read as a product"),
+    ("wrong", "-2", r"\sqrt[3]{-8}", "correct over the reals; sympy takes the principal root"),
+    ("wrong", "12", "twelve", "correct; number words are not read"),
+    ("wrong", r"\text{no real solutions}", r"\emptyset", "correct; words are not interpreted"),
+    ("wrong", r"\begin{pmatrix} 1 \\ 2 \end{pmatrix}", "(1,2)", "often accepted; a column is no pair here"),
+    ("wrong", r"(-1)^n", r"\cos(n\pi)", "correct for integers n; sympy is not told that n is one"),
+    ("wrong", r"\frac{3}{4}", r"\text{The probability is } \frac{3}{4}", "correct; prose inside a box is not cut away"),
+]
+
+
+def rows() -> list[list[str]]:
+    lines = ROWS.read_text(encoding="utf-8").splitlines()
+    return [line.split("\t") for line in lines if not line.startswith("#")]
+
+
+@pytest.fixture(scope="module")
+def grader() -> Iterator[Grader]:
+    with Grader(seconds=3.0) as opened:
+        yield opened
+
+
+def test_table_is_whole() -> None:
+    """A lost tab would drop a column, and a copied row would test nothing."""
+    table = rows()
+    assert len(table) >= 480
+    assert {len(row) for row in table} == {4}
+    assert len({tuple(row[:3]) for row in table}) == len(table)
+    assert {row[0] for row in table} == {"correct", "wrong", "no_answer", "ungraded"}
+
+
+@pytest.mark.parametrize(("expected", "gold", "answer", "topic"), rows())
+async def test_row(grader: Grader, expected: str, gold: str, answer: str, topic: str) -> None:
+    """Each row is a pair that some public grader gets wrong, or the neighbour that its repair would break."""
+    extracted = extract_answer(answer, PREFIX) if topic == "completion" else answer
+    assert await grader.grade(gold, extracted) == expected
+
+
+@pytest.mark.parametrize(("today", "gold", "answer", "truth"), KNOWN_LIMITS)
+async def test_known_limit(grader: Grader, today: str, gold: str, answer: str, truth: str) -> None:
+    """A limit that goes away, or a new one of this kind, must not pass unseen: it changes published numbers."""
+    assert await grader.grade(gold, answer) == today, truth

@@ -1,0 +1,49 @@
+"""Flags made from the schema, and the help that shows them under the headings of the schema."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
+
+__all__ = ["HELP_WIDTH", "GroupedCommand", "flags"]
+
+HELP_WIDTH = 100
+REPEATABLE = ("method", "stop_tokens", "datasets")
+METAVARS = {"integer": "INT", "number": "NUMBER", "mapping": "{NAME: VALUE}"}
+
+
+class GroupedCommand(click.Command):
+    """A command whose help stands under the headings of the schema."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options group by group, those that are no key first."""
+        entries = {option.name: option.get_help_record(context) for option in self.get_params(context)}
+        groups = {group: [entries.pop(key.name, None) for key in keys] for group, keys in keys_by_group().items()}
+        for heading, records in {"Options": list(entries.values()), **groups}.items():
+            written = [record for record in records if record is not None]
+            if written:
+                with formatter.section(heading):
+                    formatter.write_dl(written, col_max=32)
+
+
+def flags(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add `--config` and a flag for every key, in the order of the schema."""
+    for key in reversed(config_keys()):
+        command = _flag(key)(command)
+    return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
+
+
+def _flag(key: ConfigKey) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    flag = f"--{key.name.replace('_', '-')}"
+    text = f"{key.description} [{'; '.join(filter(None, [shown(key.default), key.limits]))}]"
+    if key.kind == "yes or no":
+        return click.option(f"{flag}/--no-{flag[2:]}", key.name, default=None, help=text)
+    names = [flag, "--dataset"] if key.name == "datasets" else [flag]
+    many = key.name in REPEATABLE
+    metavar = METAVARS.get(key.kind, key.kind if "|" in key.kind else "TEXT")
+    text = f"{text} Repeatable." if many else text
+    return click.option(*names, key.name, multiple=many, default=None, metavar=metavar, help=text)

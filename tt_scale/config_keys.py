@@ -1,0 +1,90 @@
+"""The keys of the configuration as people read them: in `--help`, in `config/example.yaml`, in the documentation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from tt_scale.config import GROUPS, Config
+
+__all__ = ["ConfigKey", "config_keys", "keys_by_group", "shown"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigKey:
+    """One key.
+
+    Attributes:
+        name: as in YAML and Python; the flag is the same with hyphens.
+        group: one of `GROUPS`.
+        description: one line.
+        default: its value where nobody gives one.
+        kind: "text", "integer", "number", "yes or no", "mapping", "list of texts", or the values allowed: "a|b".
+        limits: the range, "0 to 1"; empty where there is none.
+        experiment: whether it can change a number in the table.
+    """
+
+    name: str
+    group: str
+    description: str
+    default: Any
+    kind: str
+    limits: str
+    experiment: bool
+
+
+def config_keys() -> list[ConfigKey]:
+    """All keys, in the order of the schema."""
+    return [_key(name, field) for name, field in Config.model_fields.items()]
+
+
+def keys_by_group() -> dict[str, list[ConfigKey]]:
+    """The keys under each heading, in order."""
+    keys = config_keys()
+    return {group: [key for key in keys if key.group == group] for group in GROUPS}
+
+
+def shown(value: Any) -> str:
+    r"""Write a value as help texts show it: `0.6`, `last`, `\n\n`, `a, b`; "unset" for None."""
+    if value is None:
+        return "unset"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, tuple):
+        return ", ".join([shown(each) for each in value])
+    return str(value).replace("\n", "\\n") or '""'
+
+
+def _key(name: str, field: FieldInfo) -> ConfigKey:
+    extra = field.json_schema_extra
+    assert isinstance(extra, dict)
+    return ConfigKey(
+        name=name,
+        group=str(extra["group"]),
+        description=field.description or "",
+        default=field.default,
+        kind=_kind(field.annotation),
+        limits=_limits(field),
+        experiment=bool(extra["experiment"]),
+    )
+
+
+def _kind(annotation: Any) -> str:
+    if get_origin(annotation) is Literal:
+        return "|".join(get_args(annotation))
+    if get_origin(annotation) is tuple:
+        return "list of texts"
+    if get_origin(annotation) is dict:
+        return "mapping"
+    names = {int: "integer", float: "number", bool: "yes or no", str: "text"}
+    return next(names[each] for each in (annotation, *get_args(annotation)) if each in names)
+
+
+def _limits(field: FieldInfo) -> str:
+    words = {"ge": "at least", "gt": "above", "le": "at most"}
+    bounds = {name: getattr(each, name) for each in field.metadata for name in words if hasattr(each, name)}
+    if {"ge", "le"} <= bounds.keys():
+        return f"{bounds['ge']} to {bounds['le']}"
+    return ", ".join([f"{words[name]} {bound}" for name, bound in bounds.items()])

@@ -1,0 +1,196 @@
+"""vLLM as generator: one request for each child, in an engine of its own.
+
+Every request has its own seed and its own ids. `n > 1` is never used: it would seed the children s, s+1, ..., and
+neighbouring paths would draw the same samples.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from tt_scale.base_classes import Ended, Step, StepRequest
+from tt_scale.config import Config
+from tt_scale.errors import EngineDeadError, GeneratorError
+from tt_scale.generator.language_model import Choice, LanguageModel
+from tt_scale.generator.smollm2 import resolve_model
+from tt_scale.generator.tokens import Tokens
+from tt_scale.vllm_engine import Engine, count_parameters, engine_args, prepare_vllm
+from tt_scale.vllm_reason import sentence
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["VLLMGenerator"]
+
+Result = TypeVar("Result")
+
+
+class VLLMGenerator(LanguageModel):
+    """A language model that vLLM runs.
+
+    Args:
+        config: of the run; read are the model's name and how to load it.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.context = config.max_model_len
+        self._config = config
+        self._engine: Engine | None = None
+        self._numbers = count()
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make one as a configuration says; nothing is loaded before `start`."""
+        return cls(config)
+
+    async def start(self) -> None:
+        """Load tokenizer and model.
+
+        Raises:
+            GeneratorError: the model cannot be loaded.
+            MissingExtraError: vLLM is not installed.
+        """
+        config = self._config
+        await asyncio.to_thread(prepare_vllm, f"Running {config.model_name!r}")
+        model = await asyncio.to_thread(resolve_model, config.model_name)
+        self.tokens = await asyncio.to_thread(Tokens.load, model, trust_remote_code=config.trust_remote_code)
+        self._engine = Engine(model, lambda: engine_args(config, model, scheduling_policy="priority"))
+        await self._engine.start()
+        self.parameters = await asyncio.to_thread(count_parameters, self._engine.llm)
+
+    async def close(self) -> None:
+        """End the engine and its processes; a second call does nothing."""
+        if self._engine is not None:
+            await self._engine.close()
+
+    async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
+        """Sample one continuation for each request, in the order of the requests.
+
+        Cancelling the call aborts its requests in the engine.
+
+        Raises:
+            EngineDeadError: no request can be served any more.
+        """
+        return await _all([self._sample(request) for request in requests])
+
+    async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
+        """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        for prompt in prompts:
+            if len(prompt) >= self.context:
+                raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
+        ask = self._choose_at_once if _has_logprob_token_ids() else self._choose_one_by_one
+        return await _all([ask(prompt, choices) for prompt in prompts])
+
+    async def _sample(self, request: StepRequest) -> Step:
+        nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
+        if len(request.ids) + request.max_tokens > self.context:
+            return nothing
+        try:
+            answer = await self._ask(request.ids, self._sampling_params(request), request.priority)
+        except EngineDeadError:
+            raise
+        except GeneratorError as error:
+            return replace(nothing, ended="error", error=error.message)
+        output = answer.outputs[0]
+        ids = tuple(output.token_ids)
+        ended = _ended(output)
+        return replace(
+            nothing,
+            text="".join(self.pieces(ids)),
+            ids=ids,
+            ended=ended,
+            cached=answer.num_cached_tokens or 0,
+            error=f"vLLM ended the request: {output.finish_reason}." if ended == "error" else "",
+        )
+
+    def _sampling_params(self, request: StepRequest) -> Any:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        return SamplingParams(
+            temperature=request.sampling.temperature,
+            top_p=request.sampling.top_p,
+            top_k=request.sampling.top_k,
+            min_p=request.sampling.min_p,
+            repetition_penalty=request.sampling.repetition_penalty,
+            max_tokens=request.max_tokens,
+            stop=list(request.stop),
+            include_stop_str_in_output=True,
+            stop_token_ids=sorted(self.tokens.eos_ids),
+            seed=request.seed,
+            detokenize=bool(request.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+        )
+
+    async def _choose_at_once(self, prompt: tuple[int, ...], choices: Sequence[int]) -> Choice:
+        from vllm import SamplingParams
+
+        asked = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=list(choices), detokenize=False)
+        answer = await self._ask(prompt, asked)
+        found = answer.outputs[0].logprobs[0]
+        return Choice(tuple(found[token].logprob for token in choices), answer.num_cached_tokens or 0)
+
+    async def _choose_one_by_one(self, prompt: tuple[int, ...], choices: Sequence[int]) -> Choice:
+        """Read each choice as the last token of a prompt: for a vLLM that cannot be asked for chosen tokens."""
+        from vllm import SamplingParams
+
+        if len(prompt) + 2 > self.context:
+            raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context of {self.context} holds two more.")
+        asked = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        answers = await _all([self._ask((*prompt, token), asked) for token in choices])
+        found = [answer.prompt_logprobs[-1][token] for answer, token in zip(answers, choices, strict=True)]
+        return Choice(tuple(entry.logprob for entry in found), min(answer.num_cached_tokens or 0 for answer in answers))
+
+    async def _ask(self, ids: Sequence[int], params: Any, priority: int = 0) -> Any:
+        """Send one request and wait for its end.
+
+        Raises:
+            GeneratorError: this request failed.
+            EngineDeadError: all will.
+        """
+        from vllm import TokensPrompt
+
+        assert self._engine is not None, "start() comes first"
+        llm = self._engine.llm
+        if llm is None:
+            raise EngineDeadError("The engine is closed.")
+        prompt = TokensPrompt(prompt_token_ids=list(ids))
+        number = f"request-{next(self._numbers)}"
+        try:
+            answers = [answer async for answer in llm.generate(prompt, params, number, priority=priority)]
+        except Exception as error:
+            if llm.errored:
+                raise EngineDeadError(f"The engine died. {self._engine.reason()}".strip()) from error
+            raise GeneratorError(f"vLLM refused a request: {sentence(error.__cause__ or error)}") from error
+        if not answers:
+            raise GeneratorError("vLLM gave no answer to a request.", retryable=True)
+        return answers[-1]
+
+
+async def _all(asked: list[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Wait for all; when one fails or the call is cancelled, none of the others goes on."""
+    tasks = [asyncio.ensure_future(one) for one in asked]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+def _ended(output: Any) -> Ended:
+    """Say why a request ended: `stop_reason` alone is None for the end of the sequence and for the limit."""
+    if output.finish_reason == "stop":
+        return "stop" if isinstance(output.stop_reason, str) else "eos"
+    return "length" if output.finish_reason == "length" else "error"
+
+
+def _has_logprob_token_ids() -> bool:
+    from vllm import SamplingParams
+
+    return hasattr(SamplingParams, "logprob_token_ids")

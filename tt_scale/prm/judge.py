@@ -1,0 +1,123 @@
+"""A generator as PRM: it is asked whether the last step is right, and its probability of "Yes" is the score."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from tt_scale.base_classes import PRM, Generator, Problem, Scores
+from tt_scale.errors import ConfigError, PRMError
+from tt_scale.generator.language_model import Choice, LanguageModel
+from tt_scale.path import Path
+from tt_scale.segmentation import step_texts
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tt_scale.config import Config
+
+__all__ = ["JudgePRM"]
+
+YES, NO = ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")
+
+
+class JudgePRM(PRM):
+    """Asks a language model of each step: P(yes) / (P(yes) + P(no)).
+
+    The prompt begins with question and earlier steps, so that the judgements of a path and of its children share their
+    beginning in the engine's prefix cache.
+
+    Args:
+        model: the judge.
+        delimiters: that end a step.
+        own: whether the judge is started and closed here, because it is not the run's own generator.
+    """
+
+    summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
+
+    def __init__(self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False) -> None:
+        self._model = model
+        self._delimiters = tuple(delimiters)
+        self._own = own
+
+    @classmethod
+    def from_config(cls, config: Config, generator: Generator) -> Self:
+        """Take the run's own generator where `prm_name` is "judge", else a second one of the same backend.
+
+        Raises:
+            ConfigError: the generator is no language model, so it can judge nothing.
+        """
+        if not isinstance(generator, LanguageModel):
+            raise ConfigError(
+                f"The judge needs a language model, and {config.model_name!r} is none.",
+                "Type: --prm-name simulated, or name a real model",
+            )
+        if config.prm_name in ("judge", config.model_name):
+            return cls(generator, config.stop_tokens)
+        second = config.model_copy(
+            update={"model_name": config.prm_name, "gpu_mem_util": config.prm_gpu_mem_util, "quantization": None}
+        )
+        return cls(type(generator).from_config(second), config.stop_tokens, own=True)
+
+    async def start(self) -> None:
+        """Start the judge if it is not the run's own generator, and look up its words for yes and no."""
+        if self._own:
+            await self._model.start()
+        self.parameters = self._model.parameters
+        self._yes, self._no = self._single_tokens(YES), self._single_tokens(NO)
+
+    async def close(self) -> None:
+        """Close the judge if it is not the run's own generator."""
+        if self._own:
+            await self._model.close()
+
+    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
+        """Ask about every step that has no score yet, all at once."""
+        prompts = [self._prompts(problem, path) for path in paths]
+        longest = max((len(ids) for each in prompts for ids in each), default=0)
+        if longest >= self._model.context:
+            raise PRMError(
+                f"The judge would have to read {longest} tokens of problem {problem.id!r}; its context holds "
+                f"{self._model.context}.",
+                "Raise max_model_len or lower max_tokens.",
+            )
+        choices = await self._model.choose([ids for each in prompts for ids in each], [*self._yes, *self._no])
+        answers = iter(choices)
+        return [self._scores(each, [next(answers) for _ in each]) for each in prompts]
+
+    def _prompts(self, problem: Problem, path: Path) -> list[tuple[int, ...]]:
+        texts = step_texts(path.steps, self._delimiters)
+        return [self._prompt(problem, texts[: end + 1]) for end in range(len(path.scores), len(texts))]
+
+    def _prompt(self, problem: Problem, texts: Sequence[str]) -> tuple[int, ...]:
+        steps = "\n".join([f"Step {number}: {text}" for number, text in enumerate(texts, 1)])
+        asked = (
+            "Check a solution step by step.\n\n"
+            f"Problem: {problem.question}\n\nSolution:\n{steps}\n\n"
+            f"Is step {len(texts)} correct? Answer with one word, Yes or No."
+        )
+        return self._model.tokens.render([{"role": "user", "content": asked}])
+
+    def _scores(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[Choice]) -> Scores:
+        return Scores(
+            tuple([self._share_of_yes(choice.logprobs) for choice in choices]),
+            tokens=sum([len(ids) for ids in prompts]),
+            cached=sum([choice.cached for choice in choices]),
+        )
+
+    def _share_of_yes(self, logprobs: Sequence[float]) -> float:
+        most = max(logprobs)
+        odds = [math.exp(logprob - most) for logprob in logprobs]
+        return sum(odds[: len(self._yes)]) / sum(odds)
+
+    def _single_tokens(self, words: Sequence[str]) -> list[int]:
+        """Take the spellings that are one token for this tokenizer."""
+        encoded = [self._model.tokens.encode(word) for word in words]
+        found = sorted({ids[0] for ids in encoded if len(ids) == 1})
+        if not found:
+            raise PRMError(
+                f"The tokenizer of {self._model.tokens.name!r} has no single token for {words[0]!r}.",
+                "Use another model as judge.",
+            )
+        return found

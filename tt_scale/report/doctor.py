@@ -1,0 +1,131 @@
+"""The diagnosis of `tt-scale doctor`: installation, machine, backends, and whether the two models fit."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tt_scale._version import __version__
+from tt_scale.bench.manifest import hardware
+from tt_scale.config import Config
+from tt_scale.errors import MissingExtraError
+from tt_scale.models import backends, check_models
+from tt_scale.registry import searcher_class
+from tt_scale.report.installation import broken_transformers, packages, torch_devices
+from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu
+from tt_scale.report.model_size import model_folder, model_size
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["memory_plan", "print_diagnosis"]
+
+
+def print_diagnosis(config: Config) -> None:
+    """Print everything that decides whether a configuration can run here.
+
+    Raises:
+        ConfigError: the configuration itself cannot run anywhere.
+    """
+    from rich.console import Console
+
+    searcher_class(config.method).from_config(config)
+    try:
+        check_models(config)
+        no_engine = ""
+    except MissingExtraError as error:
+        no_engine = str(error)
+    console = Console(highlight=False, soft_wrap=True)
+    _print_installation(console)
+    machine = hardware()
+    gpus = [str(gpu) for gpu in machine["gpus"]]
+    _print_machine(console, machine, gpus)
+    _section(console, "This configuration")
+    if no_engine:
+        _line(console, "backend", no_engine)
+    else:
+        _print_models(console, config, memory_plan(config, gpus, float(machine["memory_gib"] or 0)))
+
+
+def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPlan:
+    """Plan the memory of a configuration.
+
+    Args:
+        config: whose backends can be resolved.
+        gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU.
+        ram_gib: main memory.
+    """
+    sizes = [float(found[1]) / 1024 for found in (re.search(r"([\d.]+) MiB", gpu) for gpu in gpus) if found]
+    shares = _shares(config, on_gpu=bool(sizes))
+    if not shares:
+        return MemoryPlan((), True, "Fits: no model is loaded.")
+    if not sizes:
+        return plan_cpu(shares, ram_gib, config.max_model_len)
+    if config.tensor_parallel_size > len(sizes):
+        told = f"tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
+        return MemoryPlan((), False, f"Does not fit: {told}.")
+    return plan_gpu(shares, min(sizes), config.tensor_parallel_size, config.max_model_len)
+
+
+def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
+    generator, prm = backends(config)
+    models = []
+    if generator != "simulated":
+        models.append(("generator", config.model_name, config.quantization, "gpu_mem_util", config.gpu_mem_util))
+    if prm not in ("none", "simulated", "judge"):  # a judge reads the generator's own weights
+        models.append(("PRM", config.prm_name, None, "prm_gpu_mem_util", config.prm_gpu_mem_util))
+    return [
+        Share(
+            role,
+            name,
+            model_size(name, config.dtype, quantization, model_folder(name)),
+            key if on_gpu else "kv_cache_gib",
+            granted if on_gpu else config.kv_cache_gib,
+        )
+        for role, name, quantization, key, granted in models
+    ]
+
+
+def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
+    _section(console, "Machine")
+    _line(console, "processor", f"{machine['processor']}, {machine['cores']} cores")
+    _line(console, "memory", f"{machine['memory_gib']} GiB")
+    for gpu in gpus or ["none that nvidia-smi shows"]:
+        _line(console, "GPU", gpu)
+
+
+def _print_models(console: Console, config: Config, plan: MemoryPlan) -> None:
+    generator, prm = backends(config)
+    _line(console, "generator", f"{config.model_name} on {generator}")
+    _line(console, "PRM", "none" if prm == "none" else f"{config.prm_name} on {prm}")
+    for told in plan.lines:
+        _line(console, "memory", told)
+    _line(console, "verdict", plan.verdict)
+
+
+def _print_installation(console: Console) -> None:
+    found = packages()
+    _section(console, "Installed")
+    _line(console, "tt-scale", f"{__version__} on Python {platform.python_version()}")
+    for each in found:
+        if each.version:
+            devices = f", {torch_devices()}" if each.package == "torch" else ""
+            _line(console, each.package, each.version + devices)
+    missing = [each for each in found if not each.version]
+    fault = broken_transformers()
+    if missing or fault:
+        _section(console, "Missing or broken")
+    for each in missing:
+        _line(console, each.package, f"for {each.purpose}. Type: {each.command}")
+    if fault:
+        _line(console, "transformers", fault)
+
+
+def _section(console: Console, title: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    console.print(f"  {label:<13}{text}", markup=False)

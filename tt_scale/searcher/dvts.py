@@ -1,0 +1,71 @@
+"""Diverse verifier tree search: several greedy trees that know nothing of each other.
+
+Source: Beeching et al. 2024, "Scaling Test-Time Compute with Open Models" (Hugging Face), and its code
+`diverse_verifier_tree_search.py`. There a tree hands in all children of its last round, unfinished ones too; here
+every finished child of any round goes to the pool and nothing else does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.path import Outcome, Path, best
+from tt_scale.space import SearchSpace
+
+__all__ = ["DVTS"]
+
+
+@dataclass(frozen=True)
+class DVTS(Searcher):
+    """Grow `n_beams` trees, each along the best of its own children.
+
+    Attributes:
+        n_beams: trees, at least 1; None means `keeping_branches`.
+        beam_width: children that a tree chooses from at each step; 1 makes independent chains; None means
+            `max_total_branches // n_beams`.
+        num_iterations: most steps; None means `max_steps`.
+        temperature: of all samples.
+    """
+
+    summary: ClassVar[str] = "n_beams independent trees, each follows the best of its own children"
+    source: ClassVar[str] = "Beeching et al. 2024, Hugging Face, Scaling Test-Time Compute with Open Models"
+
+    n_beams: int | None = None
+    beam_width: int | None = None
+    num_iterations: int | None = None
+    temperature: float = 0.8
+    keeping_branches: int = 3
+    max_total_branches: int = 9
+    max_steps: int = 30
+
+    @property
+    def trees(self) -> int:
+        """How many there are."""
+        return self.n_beams or self.keeping_branches
+
+    @property
+    def width(self) -> int:
+        """Children that each tree chooses from."""
+        return self.beam_width or max(1, self.max_total_branches // self.trees)
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """In each tree follow the best child until that one is finished."""
+        pool: list[Path] = []
+        tips = space.roots(self.trees)
+        for _ in range(self.num_iterations or self.max_steps):
+            families = await space.expand(tips, self.width, temperature=self.temperature)
+            pool += [child for family in families for child in family if child.is_finished]
+            chosen = [path for family in families for path in best(filter(_alive, family), 1)]
+            tips = [path for path in chosen if path.is_open]
+            if space.exhausted:
+                return Outcome(tuple(pool), "budget")
+            if not tips:
+                return Outcome(tuple(pool), "frontier")
+        return Outcome(tuple(pool), "steps")
+
+
+def _alive(child: Path) -> bool:
+    """Truncated and failed paths are no way on."""
+    return child.is_open or child.is_finished

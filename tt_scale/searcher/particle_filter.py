@@ -1,0 +1,125 @@
+"""Particle filtering: a population of paths, grown together, that is drawn anew by the odds that its scores give.
+
+Source: Puri et al. 2025, "A Probabilistic Inference Approach to Inference-Time Scaling of LLMs" (arXiv 2502.01618).
+There the population is drawn anew at every step, each time by the whole odds; `ess_threshold` 1 and `resampling`
+"multinomial" do that. By default it is drawn only when a few particles carry most of the weight, and then by what the
+odds gained since the last draw: log w = (log_odds(r_now) - log_odds(r_then)) / temperature, the usual correction.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from random import Random
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError, nearest
+from tt_scale.path import Outcome, Path
+from tt_scale.searcher.allocation import RESAMPLERS, effective_sample_size, log_odds, softmax
+from tt_scale.space import SearchSpace
+
+__all__ = ["Particle", "ParticleFilter", "distinct", "extended", "log_weight"]
+
+
+@dataclass(frozen=True, slots=True)
+class Particle:
+    """One member of a population.
+
+    Attributes:
+        path: where it stands; several particles may stand at the same place.
+        paid: log-weight that the last draw already turned into copies.
+    """
+
+    path: Path
+    paid: float = 0.0
+
+
+@dataclass(frozen=True)
+class ParticleFilter(Searcher):
+    """Grow N particles step by step; the likely right ones multiply, the others die out.
+
+    Attributes:
+        N: particles, at least 1.
+        resampling: "systematic", "stratified", "residual" or "multinomial".
+        ess_threshold: share of N under which the effective sample size calls for a draw, in [0, 1]; 0 never draws and
+            leaves N independent chains, 1 draws at every step by the whole odds, as the paper does.
+        weight_temperature: divides the log-odds, above 0; small is greedy, large ignores the scores.
+        temperature: of all samples.
+        max_steps: most expansions.
+    """
+
+    summary: ClassVar[str] = "N particles, drawn anew by the odds of their scores when few carry the weight"
+    source: ClassVar[str] = "Puri et al. 2025, arXiv 2502.01618"
+
+    N: int = 4
+    resampling: str = "systematic"
+    ess_threshold: float = 0.5
+    weight_temperature: float = 1.0
+    temperature: float = 0.8
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        if self.resampling not in RESAMPLERS:
+            raise ConfigError(f"resampling is {self.resampling!r}.", nearest(str(self.resampling), RESAMPLERS))
+        if not 0 <= self.ess_threshold <= 1:
+            raise ConfigError(f"ess_threshold is {self.ess_threshold}; it lies between 0 and 1.")
+        if not self.weight_temperature > 0:
+            raise ConfigError(f"weight_temperature is {self.weight_temperature}; it lies above 0.", "Usual: 1.0.")
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Grow all that are open, then draw anew; finished particles stay as they are, but may die or multiply."""
+        random = space.random("resample")
+        particles = [Particle(path) for path in space.roots()] * self.N
+        for _ in range(self.max_steps):
+            particles = await extended(space, particles, self.temperature)
+            pool = distinct(particles)
+            if space.exhausted:
+                return Outcome(pool, "budget")
+            if not any(particle.path.is_open for particle in particles):
+                return Outcome(pool, "enough" if pool else "frontier")
+            particles = self._drawn_anew(particles, random)
+        return Outcome(distinct(particles), "steps")
+
+    def _drawn_anew(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
+        """Copy each particle by its weight, unless the weight is spread well enough."""
+        every_step = self.ess_threshold == 1
+        gained = [log_weight(particle.path, self.weight_temperature) - particle.paid for particle in particles]
+        weights = softmax(gained)
+        if not every_step and effective_sample_size(weights) >= self.ess_threshold * self.N:
+            return list(particles)
+        counts = RESAMPLERS[self.resampling](weights, self.N, random)
+        return [
+            Particle(particle.path, 0.0 if every_step else log_weight(particle.path, self.weight_temperature))
+            for particle, count in zip(particles, counts, strict=True)
+            for _ in range(count)
+        ]
+
+
+def log_weight(path: Path, temperature: float) -> float:
+    """log_odds(score) / temperature; minus infinity where a path was cut off or failed."""
+    return log_odds(path.score) / temperature if path.is_open or path.is_finished else -inf
+
+
+async def extended(space: SearchSpace, particles: Sequence[Particle], temperature: float) -> list[Particle]:
+    """Grow each open particle by one step; particles at the same place get different children.
+
+    Returns:
+        The particles in order [particles], without those that the budget left no child for.
+    """
+    growing = [particle.path for particle in particles if particle.path.is_open]
+    copies = Counter([path.key for path in growing])
+    parents = {path.key: path for path in growing}
+    families = await space.expand(list(parents.values()), [copies[key] for key in parents], temperature=temperature)
+    children = {key: iter(family) for key, family in zip(parents, families, strict=True)}
+    grown = [
+        next(children[particle.path.key], None) if particle.path.is_open else particle.path for particle in particles
+    ]
+    return [replace(particle, path=path) for particle, path in zip(particles, grown, strict=True) if path is not None]
+
+
+def distinct(particles: Sequence[Particle]) -> tuple[Path, ...]:
+    """The finished paths of a population, each once: copies must not vote twice."""
+    return tuple({particle.path.key: particle.path for particle in particles if particle.path.is_finished}.values())

@@ -1,0 +1,64 @@
+"""REBASE: at every depth the remaining width is split over the open paths by a softmax of their scores.
+
+Source: Wu et al. 2024, "Inference Scaling Laws" (arXiv 2408.00724), with the sequential ceiling of its code in place
+of the paper's rounding. There a path that reaches a token limit uses up width; here only a finished one does, so
+that what was cut off is tried again elsewhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError
+from tt_scale.path import Outcome, Path
+from tt_scale.searcher.allocation import rebase_split
+from tt_scale.space import SearchSpace
+
+__all__ = ["Rebase"]
+
+
+@dataclass(frozen=True)
+class Rebase(Searcher):
+    """Give every open path as many children as its score earns it.
+
+    Attributes:
+        N: the width: solutions looked for, and children of the root.
+        balance_temperature: of the softmax over scores, above 0; small is greedy, infinity shares evenly.
+        temperature: of all samples.
+        max_steps: most expansions.
+    """
+
+    summary: ClassVar[str] = "the remaining width is split over open paths by a softmax of their scores"
+    source: ClassVar[str] = "Wu et al. 2024, arXiv 2408.00724"
+    selector: ClassVar[str] = "weighted"
+
+    N: int = 4
+    balance_temperature: float = 0.2
+    temperature: float = 0.8
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        if not self.balance_temperature > 0:
+            raise ConfigError(f"balance_temperature is {self.balance_temperature}; it lies above 0.", "Usual: 0.2.")
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Sample as many children as were handed out, set the finished aside, hand out the rest."""
+        pool: list[Path] = []
+        frontier, shares = space.roots(), [self.N]
+        for _ in range(self.max_steps):
+            families = await space.expand(frontier, shares, temperature=self.temperature)
+            children = [child for family in families for child in family]
+            pool += [child for child in children if child.is_finished]
+            if len(pool) >= self.N:
+                return Outcome(tuple(pool), "enough")
+            if space.exhausted:
+                return Outcome(tuple(pool), "budget")
+            opened = [child for child in children if child.is_open]
+            if not opened:
+                return Outcome(tuple(pool), "frontier")
+            handed = rebase_split([path.score for path in opened], self.N - len(pool), self.balance_temperature)
+            frontier = [path for path, share in zip(opened, handed, strict=True) if share]
+            shares = [share for share in handed if share]
+        return Outcome(tuple(pool), "steps")

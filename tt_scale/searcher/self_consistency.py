@@ -1,0 +1,120 @@
+"""Self-consistency: sample solutions without a PRM, let the most frequent answer win, and stop once that is settled.
+
+Sources: Wang et al. 2022 (arXiv 2203.11171) for the vote; Aggarwal et al. 2023, "Let's Sample Step by Step" (arXiv
+2305.11860) for the Beta rule; Li et al. 2024, "Escape Sky-high Cost" (arXiv 2401.10480) for windows that agree.
+Neither rule lets a solution without an answer vote; the Beta rule here also stops where the vote is already certain.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import comb
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError, nearest
+from tt_scale.grading.extract import extract_answer
+from tt_scale.grading.normal import key
+from tt_scale.path import Outcome, Path
+from tt_scale.space import SearchSpace
+
+__all__ = ["SelfConsistency", "cannot_be_overtaken", "leader_risk"]
+
+RULES = ("off", "beta", "early_stopping")
+
+
+@dataclass(frozen=True)
+class SelfConsistency(Searcher):
+    """Sample up to N solutions and vote.
+
+    Attributes:
+        N: most solutions, at least 1.
+        temperature: of all of them.
+        final_answer_prefix: text before the final answer, beside a box; answers are compared by their spelling.
+        adaptive: "off" draws all N; "beta" stops when the leader is ahead for good with `confidence`, or cannot be
+            overtaken; "early_stopping" when all answers of a window agree. True is "beta", False is "off".
+        confidence: of the Beta rule, in [0, 1]; 1 stops only where the vote is certain.
+        window: solutions drawn between two looks at the vote, at least 1; None is 1 for "beta", 5 for "early_stopping".
+    """
+
+    summary: ClassVar[str] = "up to N solutions without a PRM; the most frequent answer wins"
+    source: ClassVar[str] = "Wang et al. 2022, arXiv 2203.11171; adaptive: arXiv 2305.11860, arXiv 2401.10480"
+    selector: ClassVar[str] = "majority"
+    uses_prm: ClassVar[bool] = False
+
+    N: int = 4
+    temperature: float = 0.8
+    final_answer_prefix: str = ""
+    adaptive: str | bool = "off"
+    confidence: float = 0.95
+    window: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.rule not in RULES:
+            raise ConfigError(f"adaptive is {self.adaptive!r}.", nearest(self.rule, RULES))
+        if not 0 <= self.confidence <= 1:
+            raise ConfigError(f"confidence is {self.confidence}; it lies between 0 and 1.")
+        if self.window is not None and self.window < 1:
+            raise ConfigError(f"window is {self.window}; at least 1 solution is drawn at a time.")
+
+    @property
+    def rule(self) -> str:
+        """When to stop, one of `RULES`."""
+        if isinstance(self.adaptive, bool):
+            return "beta" if self.adaptive else "off"
+        return str(self.adaptive)
+
+    @property
+    def batch(self) -> int:
+        """Solutions drawn between two looks at the vote."""
+        return self.N if self.rule == "off" else self.window or (1 if self.rule == "beta" else 5)
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Draw a batch, count its votes, stop or go on."""
+        root = space.roots()
+        pool: list[Path] = []
+        votes: Counter[str] = Counter()
+        asked = 0
+        while True:
+            share = min(self.batch, self.N - asked)
+            [drawn] = await space.complete(root, share, temperature=self.temperature)
+            asked += share
+            pool += [path for path in drawn if path.is_finished]
+            answers = [self._answer(path) for path in drawn]
+            votes.update([answer for answer in answers if answer])
+            if len(drawn) < share:
+                return Outcome(tuple(pool), "budget")
+            if asked == self.N or self._settled(votes, answers, self.N - asked):
+                return Outcome(tuple(pool), "enough")
+            if space.exhausted:
+                return Outcome(tuple(pool), "budget")
+
+    def _answer(self, path: Path) -> str:
+        """Give the spelling that votes, empty where there is none."""
+        answer = extract_answer(path.text, self.final_answer_prefix) if path.is_finished else None
+        return key(answer) if answer else ""
+
+    def _settled(self, votes: Counter[str], answers: Sequence[str], remaining: int) -> bool:
+        if self.rule == "early_stopping":
+            return bool(answers[0]) and len(set(answers)) == 1
+        if self.rule == "off" or not votes:
+            return False
+        leader, second, *_ = [*sorted(votes.values(), reverse=True), 0]
+        return cannot_be_overtaken(leader, second, remaining) or leader_risk(leader, second) <= 1 - self.confidence
+
+
+def cannot_be_overtaken(leader: int, second: int, remaining: int) -> bool:
+    """Whether the leader wins even if every remaining vote goes to the second."""
+    return leader > second + remaining
+
+
+def leader_risk(leader: int, second: int) -> float:
+    """Probability that the leader is not the likelier of the two answers after all.
+
+    With p ~ Beta(leader + 1, second + 1) it is Pr[p < 1/2], which for whole numbers is a binomial tail: that of at
+    most `second` heads in leader + second + 1 tosses of a fair coin. Exact; falls with `leader`, rises with `second`.
+    """
+    tosses = leader + second + 1
+    return sum([comb(tosses, heads) for heads in range(second + 1)]) / (1 << tosses)
