@@ -1,14 +1,11 @@
-"""Join what is waiting into one call.
-
-Transformers runs one batch at a time. While it runs, requests of other problems gather; the next batch takes as many
-of them as fit. Nobody waits for a timer: a free worker takes what is there.
-"""
+"""Joins what many problems ask at once into single calls of a model that serves one call at a time."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from typing import Generic, TypeVar
 
 __all__ = ["MicroBatcher"]
@@ -16,65 +13,104 @@ __all__ = ["MicroBatcher"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+QUIET_TURNS = 3
+"""Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
+one by one and ask again, and the first of them shall not ride alone. Turns, not milliseconds: an idle loop makes
+them in microseconds."""
+
 
 class MicroBatcher(Generic[Item, Result]):
-    """Calls a blocking function with batches of what many callers ask for.
+    """Queues items of many callers and calls a blocking function with as many as fit, whenever it is free.
+
+    Nothing is awaited but the function itself: there is no timer, and a lone caller is served at once. Items keep the
+    order in which they came, an exception reaches the callers of its own batch only, and items whose caller was
+    cancelled are left out, or computed for nobody if they were already under way.
 
     Args:
-        function: a batch [items] -> its results [items], in order; runs in a thread, one call at a time.
-        weight: the size of an item, at least 1; for padded batches its length.
-        most_weight: no batch has a heaviest item x number of items above it, unless it is of a single item.
-        most_items: most items of a batch.
+        call: from items to as many results in the same order; runs in the executor.
+        executor: with a single thread, so that calls never overlap; whoever made it shuts it down.
+        weigh: tokens of an item.
+        max_weight: most tokens of a batch, at least 1, padding to its heaviest item included; an item above it
+            rides alone.
+        max_items: most items of a batch, at least 1.
     """
 
     def __init__(
         self,
-        function: Callable[[list[Item]], Sequence[Result]],
+        call: Callable[[list[Item]], Sequence[Result]],
+        executor: Executor,
         *,
-        weight: Callable[[Item], int] = lambda item: 1,
-        most_weight: int = 16_384,
-        most_items: int = 64,
+        weigh: Callable[[Item], int],
+        max_weight: int,
+        max_items: int,
     ) -> None:
-        self._function = function
-        self._weight = weight
-        self._most_weight = most_weight
-        self._most_items = most_items
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._call = call
+        self._executor = executor
+        self._weigh = weigh
+        self._max_weight = max_weight
+        self._max_items = max_items
+        self._waiting: deque[tuple[Item, int, asyncio.Future[Result]]] = deque()
         self._worker: asyncio.Task[None] | None = None
 
-    async def __call__(self, items: Sequence[Item]) -> list[Result]:
-        """Wait for the results of some items, in order; an error of a batch reaches only those who are in it."""
+    async def ask(self, items: Sequence[Item]) -> list[Result]:
+        """Compute items together with whatever else is waiting.
+
+        Args:
+            items: of this caller [items].
+
+        Returns:
+            Their results [items], in order.
+        """
         loop = asyncio.get_running_loop()
-        futures: list[asyncio.Future[Result]] = [loop.create_future() for _ in items]
-        self._waiting.extend(zip(items, futures, strict=True))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.ensure_future(self._work())
-        return list(await asyncio.gather(*futures))
+        weighed = [(item, self._weigh(item), loop.create_future()) for item in items]
+        answers = [answer for _, _, answer in weighed]
+        self._waiting.extend(weighed)
+        if self._waiting and (self._worker is None or self._worker.done()):
+            self._worker = loop.create_task(self._work())
+        try:
+            return await asyncio.gather(*answers)
+        finally:
+            for answer in answers:  # after a failure or a cancellation nobody wants the rest
+                answer.cancel()
 
     async def _work(self) -> None:
-        await asyncio.sleep(0)  # whoever is ready in this turn of the loop joins the first batch
-        while batch := self._take():
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            await self._settle()
+            batch = self._take()
+            if not batch:
+                continue
             try:
-                results = await asyncio.to_thread(self._function, [item for item, _ in batch])
-            except Exception as error:  # noqa: BLE001 - it belongs to the callers, not to the worker
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-            else:
-                for (_, future), result in zip(batch, results, strict=True):
-                    if not future.done():  # cancelled meanwhile
-                        future.set_result(result)
+                results = await loop.run_in_executor(self._executor, self._call, [item for item, _ in batch])
+                if len(results) != len(batch):
+                    raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
+            except Exception as error:  # noqa: BLE001  (it belongs to the callers)
+                for _, answer in batch:
+                    if not answer.done():
+                        answer.set_exception(error)
+                continue
+            for (_, answer), result in zip(batch, results, strict=True):
+                if not answer.done():
+                    answer.set_result(result)
+
+    async def _settle(self) -> None:
+        """Let everybody who is about to ask do so."""
+        quiet, seen = 0, len(self._waiting)
+        while quiet < QUIET_TURNS and seen < self._max_items:
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if len(self._waiting) == seen else 0
+            seen = len(self._waiting)
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
+        """Take items from the front while they fit, dropping those that nobody wants any more."""
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         heaviest = 0
-        while self._waiting and len(batch) < self._most_items:
-            item, future = self._waiting[0]
-            heavy = max(heaviest, self._weight(item))
-            if batch and heavy * (len(batch) + 1) > self._most_weight:
-                break
+        while self._waiting and len(batch) < self._max_items:
+            item, weight, answer = self._waiting[0]
+            if not answer.done():
+                heaviest = max(heaviest, weight)
+                if batch and heaviest * (len(batch) + 1) > self._max_weight:
+                    break
+                batch.append((item, answer))
             self._waiting.popleft()
-            if not future.done():  # nobody waits for a cancelled one
-                batch.append((item, future))
-                heaviest = heavy
         return batch

@@ -155,11 +155,11 @@ def stands_right(ids: Sequence[int]) -> bool:
     """Whether a path, given as prompt and sampled ids, has gone right so far; only for the world and its PRM."""
     gold = FIRST_ANSWER + simulated_answer(ids[0] - FIRST_PROMPT) if ids[0] >= FIRST_PROMPT else -1
     for token in reversed(ids):
-        if token == RIGHT_END or FIRST_PROMPT <= token:
+        if token == RIGHT_END or token >= FIRST_PROMPT:
             return True
         if token == WRONG_END:
             return False
-        if FIRST_ANSWER <= token:
+        if token >= FIRST_ANSWER:
             return token == gold
     return True
 

@@ -70,17 +70,18 @@ class ParticleFilter(Searcher):
             raise ConfigError(f"weight_temperature is {self.weight_temperature}; it lies above 0.", "Usual: 1.0.")
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Grow all that are open, then draw anew; finished particles stay as they are, but may die or multiply."""
+        """Draw anew, then grow all that are open; finished particles stay as they are, but may die or multiply."""
         random = space.random("resample")
         particles = [Particle(path) for path in space.roots()] * self.N
-        for _ in range(self.max_steps):
+        for step in range(self.max_steps):
+            if step:
+                particles = self._drawn_anew(particles, random)
             particles = await extended(space, particles, self.temperature)
-            pool = distinct(particles)
             if space.exhausted:
-                return Outcome(pool, "budget")
+                return Outcome(distinct(particles), "budget")
             if not any(particle.path.is_open for particle in particles):
+                pool = distinct(particles)
                 return Outcome(pool, "enough" if pool else "frontier")
-            particles = self._drawn_anew(particles, random)
         return Outcome(distinct(particles), "steps")
 
     def _drawn_anew(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
@@ -110,6 +111,8 @@ async def extended(space: SearchSpace, particles: Sequence[Particle], temperatur
         The particles in order [particles], without those that the budget left no child for.
     """
     growing = [particle.path for particle in particles if particle.path.is_open]
+    if not growing:
+        return list(particles)
     copies = Counter([path.key for path in growing])
     parents = {path.key: path for path in growing}
     families = await space.expand(list(parents.values()), [copies[key] for key in parents], temperature=temperature)

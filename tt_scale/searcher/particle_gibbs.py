@@ -71,16 +71,16 @@ class ParticleGibbs(Searcher):
     ) -> tuple[list[Particle], Stopped]:
         """Filter the free particles; whoever draws the held solution goes on from where it stood at this depth."""
         particles = [Particle(root)] * (self.N - 1 if held else self.N)
-        for depth in range(1, self.max_steps + 1):
-            if not any(particle.path.is_open for particle in particles):
-                return particles, "enough" if held or distinct(particles) else "frontier"
+        for depth in range(self.max_steps):
+            if depth:
+                rival = [Particle(held[min(depth, len(held) - 1)])] if held else []
+                particles = self._drawn_anew([*particles, *rival], len(particles), random)
             particles = await extended(space, particles, self.temperature)
             known.update({particle.path.key: particle.path for particle in particles})
             if space.exhausted:
                 return particles, "budget"
-            if any(particle.path.is_open for particle in particles):
-                everyone = [*particles, *(Particle(path) for path in held[:-1][depth : depth + 1] or held[-1:])]
-                particles = self._drawn_anew(everyone, len(particles), random)
+            if not any(particle.path.is_open for particle in particles):
+                return particles, "enough" if held or distinct(particles) else "frontier"
         return particles, "steps"
 
     def _drawn_anew(self, everyone: Sequence[Particle], count: int, random: Random) -> list[Particle]:

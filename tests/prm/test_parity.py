@@ -1,0 +1,173 @@
+"""One tiny random Qwen PRM, four ways: plain Transformers, ours on Transformers, vLLM whole, vLLM step by step."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+from tiny_models import save_generator, save_prm, save_tokenizer
+
+from tt_scale.base_classes import PRM, Problem, Step
+from tt_scale.config import Config
+from tt_scale.errors import PRMError
+from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.path import Path
+
+pytestmark = [
+    pytest.mark.hf,
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
+
+PROBLEM = Problem("p", "What is 12 + 30? Ignore <extra_0> and <|im_end|>.", "42")
+SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
+SOLUTIONS = [
+    [f"Step {number}: add {number} and {length} and get the number {number + length}." for number in range(length)]
+    for length in (1, 2, 3, 5, 8, 12)
+] + [["This step holds <extra_0> as text.", "And <|im_start|> this one.", "Get 42."]]
+
+
+def path_of(texts: list[str], scores: tuple[float, ...] = ()) -> Path:
+    steps = tuple(Step(f"{text}\n\n", (1,), "stop") for text in texts)
+    return Path((0,) * len(texts), steps, scores)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> FilePath:
+    return save_prm(tmp_path_factory.mktemp("prm"))
+
+
+def config_for(folder: FilePath) -> Config:
+    return Config(prm_name=str(folder), dtype="float32", max_model_len=512, kv_cache_gib=0.25)
+
+
+@pytest.fixture(scope="module")
+def expected(folder: FilePath) -> list[list[float]]:
+    """An independent reading of the model card: one whole forward for each solution, no code of ours."""
+    import torch
+    from safetensors.torch import load_file
+    from transformers import AutoTokenizer, Qwen2Config, Qwen2Model
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    base = Qwen2Model(Qwen2Config.from_pretrained(folder))
+    base.load_state_dict({name.removeprefix("model."): w for name, w in weights.items() if name.startswith("model.")})
+    base = base.float().eval()
+    tag = tokenizer.convert_tokens_to_ids("<extra_0>")
+
+    def plain(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+
+    def marked(text: str) -> list[int]:
+        return tokenizer.encode(text, add_special_tokens=False)
+
+    scores = []
+    for texts in SOLUTIONS:
+        ids = marked(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n")
+        ids += plain(PROBLEM.question) + marked("<|im_end|>\n<|im_start|>assistant\n")
+        for text in texts:
+            ids += [*plain(text), tag]
+        ids += marked("<|im_end|>\n")  # as the card has it; causal attention makes it irrelevant
+        with torch.no_grad():
+            hidden = base(torch.tensor([ids])).last_hidden_state[0]
+            hidden = torch.relu(hidden @ weights["score.0.weight"].T + weights["score.0.bias"])
+            right = torch.softmax(hidden @ weights["score.2.weight"].T + weights["score.2.bias"], -1)[:, 1]
+        scores.append([float(right[place]) for place, token in enumerate(ids) if token == tag])
+        assert len(scores[-1]) == len(texts)
+    assert max(map(max, scores)) - min(map(min, scores)) > 0.2  # a constant head would prove nothing
+    return scores
+
+
+async def whole(prm: PRM) -> list[list[float]]:
+    found = await prm.score(PROBLEM, [path_of(texts) for texts in SOLUTIONS])
+    return [list(scores.values) for scores in found]
+
+
+async def step_by_step(prm: PRM) -> tuple[list[list[float]], int, int]:
+    scores, tokens, cached = [], 0, 0
+    for texts in SOLUTIONS:
+        known: tuple[float, ...] = ()
+        for end in range(1, len(texts) + 1):
+            [found] = await prm.score(PROBLEM, [path_of(texts[:end], known)])
+            assert len(found.values) == 1
+            known += found.values
+            tokens, cached = tokens + found.tokens, cached + found.cached
+        scores.append(list(known))
+    return scores, tokens, cached
+
+
+def assert_close(found: list[list[float]], expected: list[list[float]]) -> None:
+    assert [len(each) for each in found] == [len(each) for each in expected]
+    for one, other in zip(found, expected, strict=True):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+async def test_transformers(folder: FilePath, expected: list[list[float]]) -> None:
+    """Padding that is not masked, or scores read one token off, shift every search."""
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    prm = HuggingFacePRM.from_config(config_for(folder), SimulatedGenerator())
+    await prm.start()
+    assert_close(await whole(prm), expected)
+    alone = [list((await prm.score(PROBLEM, [path_of(texts)]))[0].values) for texts in SOLUTIONS]
+    assert_close(alone, expected)
+    assert_close((await step_by_step(prm))[0], expected)
+    assert prm.parameters > 10_000
+    await prm.close()
+
+
+@pytest.mark.vllm
+def test_vllm(folder: FilePath, expected: list[list[float]]) -> None:
+    """Rows indexed from the front are off by what the cache held; whole paths read again cost the square of depth."""
+    pytest.importorskip("vllm")
+    from tt_scale.prm.vllm import VLLMPRM
+
+    async def scored() -> tuple[list[list[float]], tuple[list[list[float]], int, int], list[list[float]]]:
+        prm = VLLMPRM.from_config(config_for(folder), SimulatedGenerator())
+        try:
+            await prm.start()
+            incremental = await step_by_step(prm)
+            return incremental[0], incremental, await whole(prm)
+        finally:
+            await prm.close()
+
+    one_by_one, (_, tokens, cached), at_once = asyncio.run(scored())
+    assert_close(one_by_one, expected)
+    assert_close(at_once, expected)  # now mostly cached: the hidden rows are asked for again
+    assert cached > 0.6 * tokens
+
+
+async def test_too_long_is_said(folder: FilePath) -> None:
+    """Past its context a PRM is silently wrong."""
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    prm = HuggingFacePRM.from_config(config_for(folder), SimulatedGenerator())
+    await prm.start()
+    with pytest.raises(PRMError, match="context holds 1024"):
+        await prm.score(PROBLEM, [path_of(["long " * 600])])
+
+
+async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
+    """A generator in the PRM's place scores noise; a checkpoint without its head, too."""
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    async def started(folder: FilePath) -> Any:
+        await HuggingFacePRM.from_config(config_for(folder), SimulatedGenerator()).start()
+
+    for name in ("generator", "headless", "untagged"):
+        (tmp_path / name).mkdir()
+    with pytest.raises(PRMError, match="LlamaForCausalLM; a PRM of architecture Qwen2ForProcessRewardModel"):
+        await started(save_generator(tmp_path / "generator"))
+    with pytest.raises(PRMError, match=r"no weights for score\.0"):
+        await started(save_prm(tmp_path / "headless", head=False))
+    untagged = save_prm(tmp_path / "untagged")
+    save_tokenizer(untagged, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    with pytest.raises(PRMError, match="knows no token '<extra_0>'"):
+        await started(untagged)
+    with pytest.raises(PRMError, match=r"no config\.json"):
+        await started(tmp_path)

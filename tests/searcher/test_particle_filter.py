@@ -1,0 +1,155 @@
+"""Particle filtering."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
+
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError
+from tt_scale.path import Path
+from tt_scale.searcher.allocation import RESAMPLERS
+from tt_scale.searcher.best_of_n import BestOfN
+from tt_scale.searcher.particle_filter import Particle, ParticleFilter, distinct, log_weight
+from tt_scale.space import SearchSpace
+
+
+async def chain(space: SearchSpace) -> None:
+    """One sample, step by step."""
+    [path] = space.roots()
+    while path.is_open:
+        [[path]] = await space.expand([path], 1, temperature=0.8)
+
+
+@pytest.mark.parametrize("ess_threshold", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("resampling", RESAMPLERS)
+def test_one_particle_is_one_sample(resampling: str, ess_threshold: float) -> None:
+    """One particle has all the weight: the tree must be that of a plain chain, seed for seed."""
+    space, plain = sim_space(), sim_space()
+    outcome = run(ParticleFilter(N=1, resampling=resampling, ess_threshold=ess_threshold), space)
+    asyncio.run(chain(plain))
+    assert tree_of(space) == tree_of(plain)
+    assert [node.steps for node in space.nodes] == [node.steps for node in plain.nodes]
+    assert outcome.pool == (plain.nodes[-1],)
+
+
+def test_never_drawing_is_independent_chains() -> None:
+    """With threshold 0 nothing is ever drawn anew: N chains of one child each."""
+    space = sim_space()
+    outcome = run(ParticleFilter(N=8, ess_threshold=0.0), space)
+    assert len(outcome.pool) == 8
+    assert all(set(node.key[2:]) <= {0} for node in space.nodes)
+
+
+def test_hand_drawn_population() -> None:
+    """Systematic draws by hand: odds 9, 1, 1/9, 0 of four particles have an effective size under two."""
+    tree = """
+        0.0    .9
+        0.1    .5
+        0.2    .1
+        0.3    .9   full
+        0.0.0-3  .9
+        0.1.0  .5
+    """
+    space = scripted_space(table(tree))
+    weights = [9 / (9 + 1 + 1 / 9), 1 / (9 + 1 + 1 / 9), (1 / 9) / (9 + 1 + 1 / 9)]
+    place = space.random("resample").random()
+    first = sum((stratum + place) / 4 < weights[0] for stratum in range(4))  # by hand: 3 or 4 copies of the first
+    assert first in (3, 4)
+    run(ParticleFilter(N=4, max_steps=2), space)
+    expected = at(0.8, f"0.0.0-{first - 1}", *["0.1.0"] * (4 - first))
+    assert asked_in(space) == [at(0.8, "0.0-3"), expected]
+
+
+def test_spread_weights_are_not_drawn() -> None:
+    """Drawing anew when all is well only loses variety; the threshold is a share of N."""
+    tree = """
+        0.0    .6
+        0.1    .5
+        0.2    .5
+        0.3    .4
+        0.0-3.0  .5
+    """
+    tree = tree.replace("0.0-3.0  .5", "\n".join(f"0.{child}.0  .5  end" for child in range(4)))
+    space = scripted_space(table(tree))
+    outcome = run(ParticleFilter(N=4, ess_threshold=0.9), space)
+    assert len(outcome.pool) == 4
+
+
+def test_a_weight_is_paid_out_once() -> None:
+    """What a draw has turned into copies must not weigh again: only the gain since then counts.
+
+    Particles at .9 and .1 are drawn to four at .9. Their children stand at .9, .9, .9 and .5: by whole odds as by
+    gains the effective size is above two, but had the weight been kept unpaid, old and new would have been mixed.
+    """
+    method = ParticleFilter(N=4, ess_threshold=0.99)
+    strong = Particle(Path((0, 0), score=0.9, state="open"), paid=log_weight(Path((0, 0), score=0.9), 1.0))
+    fresh = Particle(Path((0, 1), score=0.9, state="open"))
+    # strong gained nothing, fresh gained ln 9: of four copies fresh gets 3.6, strong 0.4
+    drawn = method._drawn_anew([strong, fresh], sim_space().random("any"))
+    assert sum(particle.path.key == (0, 1) for particle in drawn) in (3, 4)
+    assert {particle.paid for particle in drawn} == {pytest.approx(math.log(9))}
+    always = ParticleFilter(N=4, ess_threshold=1.0)._drawn_anew([fresh, fresh], sim_space().random("any"))
+    assert {particle.paid for particle in always} == {0.0}  # the paper's form: whole odds at every step
+
+
+def test_cut_paths_have_no_weight() -> None:
+    """A truncated path that is copied is grown, and a finished one keeps its weight."""
+    assert log_weight(Path((0,), score=0.9, state="truncated"), 1.0) == -math.inf
+    assert log_weight(Path((0,), score=0.9, state="failed"), 1.0) == -math.inf
+    assert log_weight(Path((0,), score=0.9, state="finished"), 2.0) == pytest.approx(math.log(9) / 2)
+
+
+def test_copies_of_a_finished_particle_vote_once() -> None:
+    """A pool with copies in it votes with one solution many times."""
+    done = Particle(Path((0, 0), state="finished"))
+    other = Particle(Path((0, 1), state="finished"))
+    assert [path.key for path in distinct([done, done, other, Particle(Path((0, 2)))])] == [(0, 0), (0, 1)]
+
+
+@pytest.mark.parametrize("resampling", RESAMPLERS)
+def test_perfect_prm_leaves_only_right_particles(resampling: str) -> None:
+    """With a perfect PRM and a draw at every step, nothing grows from a wrong step while any right one is left."""
+    for number in range(20):
+        space = sim_space(sim_problem(number), quality=1.0)
+        run(ParticleFilter(N=8, ess_threshold=1.0, resampling=resampling), space)
+        nodes = {node.key: node for node in space.nodes}
+        for depth in range(3, 7):
+            parents = [nodes[node.key[:-1]] for node in space.nodes if len(node.key) == depth]
+            if any(node.score == 1.0 for node in space.nodes if len(node.key) == depth - 1):
+                assert {parent.score for parent in parents} == {1.0}
+
+
+def test_perfect_prm_beats_independent_samples() -> None:
+    """Drawing by weight must make more of the final particles right than sampling does: 60 problems, half an N each."""
+
+    def right(method: ParticleFilter | BestOfN) -> float:
+        shares = []
+        for number in range(60):
+            pool = run(method, sim_space(sim_problem(number, level=5), quality=1.0)).pool
+            shares.append(sum(path.score for path in pool) / len(pool))
+        return sum(shares) / 60
+
+    samples, every_step, seldom = (
+        right(method) for method in (BestOfN(N=8), ParticleFilter(N=8, ess_threshold=1.0), ParticleFilter(N=8))
+    )
+    assert samples < 0.45
+    assert every_step > 0.75
+    assert seldom > samples + 0.15
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ({"resampling": "sistematic"}, "Did you mean 'systematic'"),
+        ({"ess_threshold": 2}, "between 0 and 1"),
+        ({"weight_temperature": 0}, "above 0"),
+    ],
+)
+def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
+    """A bad knob must be found before a model is loaded."""
+    with pytest.raises(ConfigError, match=words):
+        ParticleFilter.from_config(Config(method="particle_filter", method_args=args))

@@ -1,0 +1,82 @@
+"""Tiny random checkpoints with tokenizers of their own, made on the spot."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+CHATML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+TEXT = [
+    "First we add the numbers 12 and 30 and get 42.",
+    "Please reason step by step, and put your final answer within \\boxed{}.",
+    "user system assistant Yes No yes no Step 1: 2: 3: the problem, a solution",
+    "Is step 3 correct? Answer with one word, Yes or No. Check a solution step by step.",
+]
+SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"]
+
+
+def save_tokenizer(folder: Path, special: list[str] = SPECIAL) -> Any:
+    """A byte-level BPE tokenizer with a ChatML template."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    raw.train_from_iterator(
+        TEXT * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+    )
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    tokenizer.chat_template = CHATML
+    tokenizer.save_pretrained(folder)
+    return tokenizer
+
+
+def save_prm(folder: Path, *, head: bool = True) -> Path:
+    """A random checkpoint of the Qwen2.5-Math-PRM architecture, float32."""
+    import json
+
+    import torch
+    from safetensors.torch import save_file
+    from transformers import Qwen2Config, Qwen2Model
+
+    torch.manual_seed(0)
+    tokenizer = save_tokenizer(folder)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=1024, initializer_range=0.4,
+    )  # fmt: skip
+    base = Qwen2Model(config)
+    weights = {f"model.{name}": weight for name, weight in base.state_dict().items()}
+    if head:
+        weights |= {
+            "score.0.weight": torch.randn(64, 64) * 0.3,
+            "score.0.bias": torch.randn(64) * 0.3,
+            "score.2.weight": torch.randn(2, 64) * 0.3,
+            "score.2.bias": torch.randn(2) * 0.3,
+        }
+    save_file({name: weight.contiguous() for name, weight in weights.items()}, folder / "model.safetensors")
+    settings = config.to_dict() | {
+        "architectures": ["Qwen2ForProcessRewardModel"], "model_type": "qwen2", "dtype": "float32", "num_labels": 2,
+    }  # fmt: skip
+    (folder / "config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def save_generator(folder: Path) -> Path:
+    """A random Llama, float32."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    tokenizer = save_tokenizer(folder)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
+        num_key_value_heads=1, max_position_embeddings=512, initializer_range=0.2, eos_token_id=2, bos_token_id=None,
+    )  # fmt: skip
+    LlamaForCausalLM(config).float().save_pretrained(folder)
+    return folder
