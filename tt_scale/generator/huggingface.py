@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -63,11 +64,16 @@ class HuggingFaceGenerator(LanguageModel):
         self.context = config.max_model_len
         self._config = config
         self._model: Any = None
+        self._thread = ThreadPoolExecutor(1)  # one call of the model at a time
         self._samples: MicroBatcher[StepRequest, Step] = MicroBatcher(
-            self._sample, weight=lambda request: len(request.ids) + request.max_tokens, most_weight=65_536
+            self._sample,
+            self._thread,
+            weigh=lambda request: len(request.ids) + request.max_tokens,
+            max_weight=65_536,
+            max_items=64,
         )
         self._choices: MicroBatcher[tuple[tuple[int, ...], tuple[int, ...]], Choice] = MicroBatcher(
-            self._choose, weight=lambda asked: len(asked[0])
+            self._choose, self._thread, weigh=lambda asked: len(asked[0]), max_weight=16_384, max_items=64
         )
 
     @classmethod
@@ -87,11 +93,12 @@ class HuggingFaceGenerator(LanguageModel):
     async def close(self) -> None:
         """Let go of the weights."""
         self._model = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample one continuation for each request, in the order of the requests."""
         fits = [request for request in requests if len(request.ids) + request.max_tokens <= self.context]
-        drawn = iter(await self._samples(fits))
+        drawn = iter(await self._samples.ask(fits))
         return [
             next(drawn)
             if len(request.ids) + request.max_tokens <= self.context
@@ -104,7 +111,7 @@ class HuggingFaceGenerator(LanguageModel):
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
-        return await self._choices([(prompt, tuple(choices)) for prompt in prompts])
+        return await self._choices.ask([(prompt, tuple(choices)) for prompt in prompts])
 
     def _load(self) -> None:
         config = self._config

@@ -21,6 +21,7 @@ from typing import Any
 from tt_scale.errors import GradingError
 from tt_scale.grading.normal import clean, key
 from tt_scale.grading.quantity import quantity, same_quantity
+from tt_scale.grading.sandbox import alarm
 from tt_scale.grading.units import split_unit
 
 __all__ = ["equivalent", "settled", "verdict"]
@@ -77,15 +78,17 @@ def equivalent(gold: str, answer: str) -> bool:
     )
 
 
-def verdict(gold: str, answer: str) -> bool | None:
+def verdict(gold: str, answer: str, seconds: float) -> bool | None:
     """Give `equivalent`, or None where the comparison itself failed; what a worker runs.
 
     Args:
         gold: the reference.
         answer: what is compared with it.
+        seconds: wall-clock limit that the parent enforces.
     """
     try:
-        return equivalent(gold, answer)
+        with alarm(seconds):
+            return equivalent(gold, answer)
     except Exception:  # noqa: BLE001  (any failure of the grader is the grader's, never a wrong answer)
         return None
 

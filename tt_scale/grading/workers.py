@@ -154,7 +154,7 @@ class Grader:
         for _ in range(_ATTEMPTS):
             pool = self._running()
             try:
-                task = pool.schedule(verdict, args=(gold, answer), timeout=self.seconds)
+                task = pool.schedule(verdict, args=(gold, answer, self.seconds), timeout=self.seconds)
                 same: bool | None = await asyncio.wrap_future(task)
             except (TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
                 self._answered = True

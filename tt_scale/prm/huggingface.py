@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
@@ -37,8 +38,9 @@ class HuggingFacePRM(PRM):
     def __init__(self, config: Config) -> None:
         self._config = config
         self._model: Any = None
+        self._thread = ThreadPoolExecutor(1)  # one call of the model at a time
         self._batch: MicroBatcher[Reading, tuple[float, ...]] = MicroBatcher(
-            self._forward, weight=lambda reading: len(reading.ids)
+            self._forward, self._thread, weigh=lambda reading: len(reading.ids), max_weight=16_384, max_items=64
         )
 
     @classmethod
@@ -74,11 +76,12 @@ class HuggingFacePRM(PRM):
     async def close(self) -> None:
         """Let go of the weights."""
         self._model = None
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path; the whole path is read for it."""
         readings = [self._protocol.read(problem, path) for path in paths]
-        values = await self._batch(readings)
+        values = await self._batch.ask(readings)
         return [Scores(each, tokens=len(reading.ids)) for each, reading in zip(values, readings, strict=True)]
 
     def _forward(self, readings: list[Reading]) -> list[tuple[float, ...]]:
