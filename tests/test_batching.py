@@ -101,11 +101,11 @@ async def test_failure_stays_in_its_batch(thread: ThreadPoolExecutor) -> None:
     call = Recorder()
     batch = batcher(call, thread, max_items=1)
     good, bad, late = await asyncio.gather(
-        batch.ask([1]), batch.ask([13, 7, 8]), batch.ask([2]), return_exceptions=True
+        batch.ask([1]), batch.ask([1313, 7, 8]), batch.ask([2]), return_exceptions=True
     )
     assert (good, late) == ([2], [4])
     assert isinstance(bad, ValueError)
-    assert call.batches == [[1], [13], [2]], "items of a caller that has failed already must not be computed"
+    assert call.batches == [[1], [1313], [2]], "items of a caller that has failed already must not be computed"
     assert await batch.ask([5]) == [10]
 
 

@@ -13,7 +13,7 @@ __all__ = ["MicroBatcher"]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-QUIET_TURNS = 3
+QUIET_TURNS = 6
 """Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
 one by one and ask again, and the first of them shall not ride alone. Turns, not milliseconds: an idle loop makes
 them in microseconds."""
@@ -68,7 +68,7 @@ class MicroBatcher(Generic[Item, Result]):
         if self._waiting and (self._worker is None or self._worker.done()):
             self._worker = loop.create_task(self._work())
         try:
-            return await asyncio.gather(*answers)
+            return list(await asyncio.gather(*answers))
         finally:
             for answer in answers:  # after a failure or a cancellation nobody wants the rest
                 answer.cancel()
@@ -94,12 +94,13 @@ class MicroBatcher(Generic[Item, Result]):
                     answer.set_result(result)
 
     async def _settle(self) -> None:
-        """Let everybody who is about to ask do so."""
-        quiet, seen = 0, len(self._waiting)
-        while quiet < QUIET_TURNS and seen < self._max_items:
+        """Let everybody who is about to ask do so, and who has failed or was cancelled take back what is left."""
+        quiet = 0
+        while quiet < QUIET_TURNS:
+            before = len(self._waiting)
             await asyncio.sleep(0)
-            quiet = quiet + 1 if len(self._waiting) == seen else 0
-            seen = len(self._waiting)
+            came = len(self._waiting) - before
+            quiet = 0 if came and before < self._max_items else quiet + 1
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         """Take items from the front while they fit, dropping those that nobody wants any more."""

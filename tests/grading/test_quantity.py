@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 
 import pytest
@@ -40,7 +41,8 @@ def test_decimals_are_exact(value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "x", "5x", "2t", "5 pi", "1/0", r"\frac{1}{0}", "(1,234)", "1, 234", "5 million", "3 or 4", "1e9999999"]
+    "text",
+    ["", "x", "5x", "2t", "5 pi", "1/0", r"\frac{1}{0}", "(1,234)", "1, 234", "5 million", "3 or 4", "1e9999999"],
 )
 def test_what_is_no_number(text: str) -> None:
     """A variable taken for a unit would make 2t equal to 2; a huge exponent would eat the memory of the run."""
@@ -110,3 +112,16 @@ def test_any_latex_is_survived(text: str) -> None:
     """As above, with the characters that the rules look for; cleaning twice must change nothing more."""
     quantity(text)
     assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize(
+    "unit", [" ", ",", ".", "{", "$", "\\", "1", "x", "\\,", "1,", "\\frac", "\\text{a} ", "^{", "\\left"]
+)
+def test_long_answers_are_read_in_linear_time(unit: str) -> None:
+    """A degenerate model repeats itself for 50 000 characters; a quadratic rule would hold up every other problem."""
+    text = f"a{unit * 50_000}b"
+    started = time.process_time()
+    key(text)
+    quantity(text)
+    key(text[1:-1])
+    assert time.process_time() - started < 5

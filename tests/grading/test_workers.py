@@ -196,7 +196,8 @@ def test_a_script_without_a_main_guard_is_told(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(
         "import asyncio\nfrom tt_scale.errors import GradingError\nfrom tt_scale.grading import Grader\n"
-        "try:\n    asyncio.run(Grader(workers=1).grade('x+1', '1+x'))\nexcept GradingError as error:\n    print(error)\n"
+        "try:\n    asyncio.run(Grader(workers=1).grade('x+1', '1+x'))\n"
+        "except GradingError as error:\n    print(error)\n"
     )
     run = subprocess.run(
         [sys.executable, str(script)],

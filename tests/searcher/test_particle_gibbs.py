@@ -61,7 +61,8 @@ def test_more_sweeps_find_more() -> None:
     """A chain that does not move is paid for and finds nothing: sweeps must add right solutions."""
 
     def solved(sweeps: int) -> int:
-        spaces = [sim_space(sim_problem(number, level=5), quality=0.8) for number in range(80)]
+        world = World(slip=(0.4,) * 5, repair=0.0)
+        spaces = [sim_space(sim_problem(number), world=world) for number in range(80)]
         pools = [run(ParticleGibbs(N=4, sweeps=sweeps), space).pool for space in spaces]
         return sum(
             any(f"{{{space.problem.answer}}}" in path.text for path in pool)

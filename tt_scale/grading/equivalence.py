@@ -20,13 +20,14 @@ from typing import Any
 
 from tt_scale.errors import GradingError
 from tt_scale.grading.normal import clean, key
-from tt_scale.grading.quantity import quantity, same_quantity
+from tt_scale.grading.quantity import Quantity, quantity, same_quantity
 from tt_scale.grading.sandbox import alarm
+from tt_scale.grading.sampling import differ_in_value
 from tt_scale.grading.units import split_unit
 
 __all__ = ["equivalent", "settled", "verdict"]
 
-_WORD = 5
+_WORD = 4
 """Letters from which on a bare word is read as a word and not as a product of variables."""
 
 
@@ -42,9 +43,10 @@ def settled(gold: str, answer: str) -> bool | None:
         return True
     if {_enclosure(one), _enclosure(other)} == {"set", "tuple"} or _are_words(one, other, gold + answer):
         return False
-    number = quantity(gold)
-    against = quantity(answer) if number else None
-    return same_quantity(number, against) if number and against else None
+    numbers, others = _numbers(gold, one), _numbers(answer, other)
+    if not numbers or len(numbers) != len(others):
+        return None
+    return all(map(same_quantity, numbers, others))
 
 
 def equivalent(gold: str, answer: str) -> bool:
@@ -63,19 +65,13 @@ def equivalent(gold: str, answer: str) -> bool:
         return known
     from math_verify import verify
 
-    reference = _parsed(gold)
-    if all(isinstance(reading, str) for reading in reference):
+    reference, reading = _parsed(gold), _parsed(answer)
+    if all(isinstance(part, str) for part in reference):
         raise GradingError(f"Math-Verify cannot read the gold answer {gold!r}.")
+    if reading and differ_in_value(reference[0], reading[0]):
+        return False
     # No time limits inside: they are signals, fail off the main thread, and are swallowed as "not equal".
-    return bool(
-        verify(
-            reference,
-            _parsed(answer),
-            allow_set_relation_comp=True,
-            timeout_seconds=None,
-            raise_on_error=True,
-        )
-    )
+    return bool(verify(reference, reading, allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True))
 
 
 def verdict(gold: str, answer: str, seconds: float) -> bool | None:
@@ -91,6 +87,15 @@ def verdict(gold: str, answer: str, seconds: float) -> bool | None:
             return equivalent(gold, answer)
     except Exception:  # noqa: BLE001  (any failure of the grader is the grader's, never a wrong answer)
         return None
+
+
+def _numbers(text: str, spelling: str) -> list[Quantity]:
+    """Read a plain number, or a tuple of plain numbers as its elements; empty where it is anything else."""
+    if _enclosure(spelling) != "tuple":
+        number = quantity(text)
+        return [number] if number else []
+    elements = [quantity(element) for element in spelling[1:-1].split(",")]
+    return [element for element in elements if element] if all(elements) else []
 
 
 def _enclosure(spelling: str) -> str:

@@ -31,8 +31,9 @@ async def group(answers: Sequence[str | None], same: Same) -> list[int]:
         For each member its class, numbered from 0 in order of first appearance, or `NO_ANSWER` [members].
     """
     keys = [key(answer or "") for answer in answers]
-    spelled = {spelling: answer for spelling, answer in sorted(zip(keys, answers, strict=True), key=str) if spelling}
-    leaders = await _leaders({spelling: answer or "" for spelling, answer in spelled.items()}, same)
+    spelled = {key(text): text for text in sorted({answer or "" for answer in answers}, reverse=True)}
+    spelled.pop("", None)
+    leaders = await _leaders(spelled, same)
     numbers: dict[str, int] = {}
     return [numbers.setdefault(leaders[spelling], len(numbers)) if spelling else NO_ANSWER for spelling in keys]
 

@@ -64,8 +64,6 @@ _REWRITES = tuple(
     )
 )
 
-_CLOSING = re.compile(r"(?<!\\)[.,;:\s]+$")
-
 _THOUSANDS = re.compile(r"[+-]?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 _DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
@@ -127,7 +125,7 @@ def without_commas(text: str) -> str:
 def _undelimited(text: str) -> str:
     """Strip space, closing punctuation and math delimiters, as often as they are nested."""
     while True:
-        shorter = _CLOSING.sub("", text.strip())
+        shorter = _unpunctuated(text.strip())
         for opening, closing in _DELIMITERS:
             inner = shorter[len(opening) : -len(closing)]
             if shorter.startswith(opening) and shorter.endswith(closing) and inner and opening not in inner:
@@ -136,3 +134,9 @@ def _undelimited(text: str) -> str:
         if shorter == text:
             return text
         text = shorter
+
+
+def _unpunctuated(text: str) -> str:
+    r"""Drop closing punctuation, but not half of the command `\,`."""
+    core = text.rstrip(".,;: \t\n")
+    return text[: len(core) + 1] if core.endswith("\\") and len(core) < len(text) else core

@@ -14,6 +14,7 @@ import asyncio
 import concurrent.futures
 import importlib.metadata
 import multiprocessing
+import re
 import signal
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -37,6 +38,8 @@ Grade = Literal["correct", "wrong", "no_answer", "ungraded"]
 
 _REMEMBERED = 1 << 16
 _ATTEMPTS = 2
+_RELATION = re.compile(r"[=<>≤≥≠,]|\\(?:[lg]e|[lg]t|ne|in|cup|pm)(?![a-zA-Z])|\\[lg]eq")
+"""Only with relations, sets and lists does it matter which of two answers stands first."""
 
 
 class Grader:
@@ -117,7 +120,8 @@ class Grader:
 
         async def either_way(one: str, other: str) -> bool | None:
             same = await self._same(one, other)
-            return await self._same(other, one) if same is False else same
+            relational = same is False and _RELATION.search(one + other)
+            return await self._same(other, one) if relational else same
 
         return await group(answers, either_way)
 

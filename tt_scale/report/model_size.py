@@ -14,6 +14,7 @@ from typing import Any
 __all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_size", "parameters_in_name"]
 
 SMOLLM2_PARAMETERS = 134_515_008
+MOST_HEADER_BYTES = 100_000_000  # the format's own limit
 DTYPE_BYTES = {"auto": 2.0, "float16": 2.0, "bfloat16": 2.0, "float32": 4.0}
 QUANTIZED_BYTES = {"4 bit": 0.72, "8 bit": 1.1}
 """Bytes per parameter as published AWQ, GPTQ and FP8 checkpoints have them: scales and 16-bit embeddings included."""
@@ -133,9 +134,10 @@ def _stored(folder: FilePath | None) -> int | None:
     for path in files:
         try:
             with path.open("rb") as file:
-                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, MOST_HEADER_BYTES)))
             total += sum([prod(each["shape"]) for key, each in header.items() if key != "__metadata__"])
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
     return total or None
 

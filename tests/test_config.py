@@ -1,0 +1,135 @@
+"""The schema: what it accepts, what it says, and what makes two runs one experiment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from tt_scale.bench.manifest import experiment, ignored_options
+from tt_scale.config import GROUPS, Config, digest
+from tt_scale.config_keys import config_keys, keys_by_group, shown
+from tt_scale.errors import ConfigError
+from tt_scale.yaml_file import read_yaml
+
+SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
+
+
+def test_command_line_wins_over_yaml_wins_over_defaults(tmp_path: Path) -> None:
+    """The order of precedence is a promise."""
+    path = tmp_path / "c.yaml"
+    path.write_text("tau: 0.3\nagg: min\n")
+    config = Config.from_yaml(path, tau=0.4)
+    assert (config.tau, config.agg, config.max_steps) == (0.4, "min", 30)
+
+
+def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
+    """A recipe whose keys are all commented out is no error."""
+    path = tmp_path / "c.yaml"
+    path.write_text("# tau: 0.3\n")
+    assert read_yaml(path) == {}
+    assert Config.from_yaml(path) == Config()
+
+
+@pytest.mark.parametrize(
+    ("given", "key", "value"),
+    [
+        ({"datasets": "math500"}, "datasets", ("math500",)),
+        ({"stop_tokens": "\n## Step"}, "stop_tokens", ("\n## Step",)),
+        ({"stop_tokens": []}, "stop_tokens", ()),
+        ({"prm_name": None}, "prm_name", "none"),
+        ({"tau": "1e-1"}, "tau", 0.1),
+        ({"max_steps": "7"}, "max_steps", 7),
+    ],
+)
+def test_what_people_write_is_understood(given: dict[str, Any], key: str, value: object) -> None:
+    """One data set needs no list, `null` is no PRM, and YAML reads 1e-1 as text."""
+    assert getattr(Config(**given), key) == value
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"tua": 1}, "Unknown key 'tua'. Did you mean 'tau'?"),
+        ({"dataset": "x"}, "Did you mean 'datasets'?"),
+        ({"tau": "high"}, "tau is 'high', but should be a valid number."),
+        ({"tau": True}, "tau is True, a truth value: quote it if it is meant as text."),
+        ({"tau": 2, "max_steps": 0}, "tau is 2, but should be less than or equal to 1. max_steps is 0, but"),
+        ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
+        ({"datasets": []}, "datasets is empty: name at least one problem set."),
+        ({"keeping_branches": 4, "max_total_branches": 3}, "keeping_branches is 4, more than max_total_branches"),
+    ],
+)
+def test_a_bad_value_is_named_with_what_is_allowed(given: dict[str, Any], told: str) -> None:
+    """Pydantic's own messages are paragraphs with links."""
+    with pytest.raises(ConfigError) as caught:
+        Config(**given)
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_configuration_cannot_be_changed_afterwards() -> None:
+    """The digest of a run would then be that of another."""
+    with pytest.raises(ValidationError):
+        Config().tau = 0.1
+
+
+def test_every_key_has_a_group_a_description_and_a_default_that_is_allowed() -> None:
+    """Help, example file and documentation are made from them."""
+    keys = config_keys()
+    assert [key.name for key in keys] == list(Config.model_fields)
+    assert {key.group for key in keys} == set(GROUPS)
+    assert [key.name for group in keys_by_group().values() for key in group] == [key.name for key in keys]
+    assert [key.name for key in keys if not key.description.endswith(".")] == []
+    assert Config(**{key.name: key.default for key in keys}) == Config()
+
+
+def test_limits_and_kinds_are_read_from_the_schema() -> None:
+    """A range that help repeats by hand drifts from the one that is checked."""
+    keys = {key.name: key for key in config_keys()}
+    facts = {name: (keys[name].kind, keys[name].limits) for name in ("tau", "top_p", "n_beams", "method_args", "dtype")}
+    assert facts == {
+        "tau": ("number", "0 to 1"),
+        "top_p": ("number", "above 0, at most 1"),
+        "n_beams": ("integer", "at least 1"),
+        "method_args": ("mapping", ""),
+        "dtype": ("auto|float16|bfloat16|float32", ""),
+    }
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(None, "unset"), (True, "true"), (("\n\n", "a"), "\\n\\n, a"), ("", '""'), (0.6, "0.6"), ({}, "{}")],
+)
+def test_values_are_shown_as_people_write_them(value: object, text: str) -> None:
+    """Help texts showed `[None]` and `[('\\n\\n',)]`."""
+    assert shown(value) == text
+
+
+def test_only_what_differs_from_the_default_counts_as_changed() -> None:
+    """A file with every key would be warned about for every method's knobs."""
+    config = Config(**SIMULATED, tau=0.6, lookahead=2, n_beams=None)
+    assert config.changed == {"model_name", "prm_name", "lookahead"}
+    assert ignored_options(config) == ["lookahead"]
+
+
+@pytest.mark.parametrize(
+    ("change", "same"),
+    [
+        ({"tau": 0.7}, False),
+        ({"seed": 80}, False),
+        ({"max_generated_tokens": 1000}, False),
+        ({"prm_quality": 0.9}, False),
+        ({"lookahead": 3}, True),  # of beam search
+        ({"concurrency": 1}, True),
+        ({"output_dir": "elsewhere"}, True),
+        ({"gpu_mem_util": 0.9}, True),
+        ({"generator": "simulated"}, True),  # what auto resolves to
+    ],
+)
+def test_only_what_can_change_a_number_makes_another_experiment(change: dict[str, Any], same: bool) -> None:
+    """A resume refused for a folder name, or accepted for another seed, is wrong either way."""
+    digests = {digest(experiment(Config(**{**SIMULATED, **each}), "simulated", [], "grader")) for each in ({}, change)}
+    assert (len(digests) == 1) == same

@@ -1,0 +1,64 @@
+"""One question, from Python."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tt_scale import Config, ConfigError, ProblemSetError, asolve, solve
+from tt_scale.models import open_models
+
+QUESTION = "Simulated problem 7: level 3, 5 steps."
+SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
+
+
+def test_solve_gives_answer_path_pool_and_cost() -> None:
+    """Everything that a caller needs to trust the answer."""
+    solution = solve(QUESTION, Config(**SIMULATED))
+    assert solution.path in solution.outcome.pool
+    assert solution.answer is not None
+    assert solution.path is not None
+    assert f"\\boxed{{{solution.answer}}}" in solution.path.text
+    assert solution.usage.generated_tokens >= sum(path.steps[-1].ids != () for path in solution.outcome.pool)
+
+
+def test_watch_sees_every_child_before_the_end() -> None:
+    """A live view that misses children shows a search that did not happen."""
+    seen = []
+    solution = solve(QUESTION, Config(**SIMULATED), watch=seen.extend)
+    assert {path.key for path in solution.outcome.pool} <= {path.key for path in seen}
+
+
+async def test_solve_works_where_a_loop_is_running() -> None:
+    """A notebook has one: asyncio.run() would refuse."""
+    assert solve(QUESTION, Config(**SIMULATED)).answer is not None
+
+
+async def test_open_models_are_used_and_left_open() -> None:
+    """A server opens the models once for all questions."""
+    config = Config(**SIMULATED)
+    async with open_models(config) as models:
+        first = await asolve(QUESTION, config, models=models)
+        again = await asolve(QUESTION, config, models=models)
+    assert (first.answer, first.outcome) == (again.answer, again.outcome)
+
+
+def test_no_finished_path_is_no_answer() -> None:
+    """The text of a truncated path is not an answer."""
+    solution = solve(QUESTION, Config(**SIMULATED, max_generated_tokens=20))
+    assert (solution.answer, solution.path, solution.outcome.pool) == (None, None, ())
+
+
+@pytest.mark.parametrize(
+    ("question", "keys", "error"),
+    [
+        ("2+2", {}, ProblemSetError),
+        (QUESTION, {"method": "colective"}, ConfigError),
+        (QUESTION, {"prm_name": "none"}, ConfigError),
+    ],
+)
+def test_a_mistake_is_an_error_of_ours(question: str, keys: dict[str, Any], error: type[Exception]) -> None:
+    """Callers catch TTScaleError."""
+    with pytest.raises(error):
+        solve(question, Config(**{**SIMULATED, **keys}))

@@ -1,0 +1,187 @@
+"""Gumbel search: at every step simulations are spent on the candidates by sequential halving; the best one is played.
+
+Sources: Danihelka et al. 2022, "Policy Improvement by Planning with Gumbel" (ICLR), as in the library mctx; for
+reasoning steps ReSCALE (arXiv 2603.21162). Differences: priors are uniform, since children are samples of the model
+already; a child that was not visited has the score that the PRM gave it when it was drawn in place of a mixed value;
+what was drawn is kept from step to step, while visits start anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from random import Random
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError
+from tt_scale.path import Key, Outcome, Path
+from tt_scale.searcher.allocation import softmax
+from tt_scale.searcher.tree import Node, back_up, nodes
+from tt_scale.space import SearchSpace
+
+__all__ = ["Gumbel", "considered_visits", "scaled_values"]
+
+Drawn = dict[Key, list[Path]]
+"""Children of every path that was expanded."""
+
+
+@dataclass(frozen=True)
+class Gumbel(Searcher):
+    """Look ahead of each step by simulations, half of the candidates dropping out time and again.
+
+    Attributes:
+        beam_width: children of a node, at least 1; None means `max_total_branches // keeping_branches`.
+        simulations: for each step that is played, at least 1; the first ones only read scores that are known.
+        considered: candidates that the halving starts with, at least 1; no more than there are children.
+        gumbel_scale: of the noise, at least 0; 0 chooses by values alone.
+        value_scale: weight of values against the noise, at least 0.
+        visit_offset: added to the most visits before they scale the values, at least 0.
+        temperature: of all samples.
+        max_steps: most steps that are played.
+    """
+
+    summary: ClassVar[str] = "looks ahead of each step by simulations under sequential halving"
+    source: ClassVar[str] = "Danihelka et al. 2022 (ICLR); ReSCALE, arXiv 2603.21162"
+
+    beam_width: int | None = None
+    simulations: int = 8
+    considered: int = 4
+    gumbel_scale: float = 1.0
+    value_scale: float = 0.1
+    visit_offset: float = 50.0
+    temperature: float = 0.8
+    keeping_branches: int = 3
+    max_total_branches: int = 9
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        for knob, least in {
+            "simulations": 1,
+            "considered": 1,
+            "gumbel_scale": 0,
+            "value_scale": 0,
+            "visit_offset": 0,
+        }.items():
+            if getattr(self, knob) < least:
+                raise ConfigError(f"{knob} is {getattr(self, knob)}; it is at least {least}.")
+
+    @property
+    def width(self) -> int:
+        """Children of each node."""
+        return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Play step after step until one is finished; every finished path met on the way is an answer too."""
+        random = space.random("gumbel")
+        drawn: Drawn = {}
+        [path] = space.roots()
+        for _ in range(self.max_steps):
+            played = await self._move(space, path, drawn, random)
+            pool = tuple([child for family in drawn.values() for child in family if child.is_finished])
+            if played is not None and played.is_finished:
+                return Outcome(pool, "enough")
+            if space.exhausted or played is None:
+                return Outcome(pool, "budget" if space.exhausted else "frontier")
+            path = played
+        return Outcome(pool, "steps")
+
+    async def _move(self, space: SearchSpace, path: Path, drawn: Drawn, random: Random) -> Path | None:
+        """Choose the next step of a path, or None where no child leads on."""
+        children = await self._children(space, Node(path), drawn)
+        noise = {child.path.key: self.gumbel_scale * _gumbel(random) for child in children}
+        if len(children) > 1:
+            for visits in considered_visits(min(self.considered, len(children)), self.simulations):
+                if space.exhausted:
+                    break
+                await self._simulate(space, self._favourite(children, noise, visits), drawn)
+        most = max([child.visits for child in children], default=0)
+        return self._favourite(children, noise, most).path if children else None
+
+    def _favourite(self, children: Sequence[Node], noise: dict[Key, float], visits: int) -> Node:
+        """Give the best by noise and value among the children with so many visits."""
+        values = scaled_values(children, self.value_scale, self.visit_offset)
+        ranked = [
+            (-noise[child.path.key] - value, child.path.key, child)
+            for child, value in zip(children, values, strict=True)
+            if child.visits == visits
+        ]
+        return min(ranked, key=lambda entry: entry[:2])[2]
+
+    async def _simulate(self, space: SearchSpace, child: Node, drawn: Drawn) -> None:
+        """Walk down from a child to a node that was not visited yet, and back up its score; a dead end is worth 0."""
+        trail, value = [child], child.path.score
+        while trail[-1].visits and trail[-1].path.is_open:
+            below = await self._children(space, trail[-1], drawn)
+            if not below:
+                value = 0.0
+                break
+            trail.append(self._interior(below))
+            value = trail[-1].path.score
+        back_up(trail, value)
+
+    def _interior(self, children: Sequence[Node]) -> Node:
+        """Give the child whose share of the visits lags most behind the improved policy."""
+        policy = softmax(scaled_values(children, self.value_scale, self.visit_offset))
+        visits = 1 + sum([child.visits for child in children])
+        lags = [
+            (child.visits / visits - share, child.path.key, child)
+            for child, share in zip(children, policy, strict=True)
+        ]
+        return min(lags, key=lambda entry: entry[:2])[2]
+
+    async def _children(self, space: SearchSpace, node: Node, drawn: Drawn) -> list[Node]:
+        if node.children is None:
+            key = node.path.key
+            if key not in drawn:
+                [drawn[key]] = await space.expand([node.path], self.width, temperature=self.temperature)
+            node.children = nodes(drawn[key])
+        return node.children
+
+
+def considered_visits(candidates: int, simulations: int) -> list[int]:
+    """Plan sequential halving: how many visits the candidate of each simulation must have had before.
+
+    Each of ceil(log2(candidates)) phases gets an equal part of the simulations and spreads it over the candidates
+    that are left; then half of them drop out, down to two. What is left over goes to the last two.
+
+    Args:
+        candidates: at the start, at least 1.
+        simulations: to plan, at least 1.
+
+    Returns:
+        For each simulation a count of earlier visits [simulations].
+    """
+    if candidates == 1:
+        return list(range(simulations))
+    phases = (candidates - 1).bit_length()
+    plan: list[int] = []
+    seen = 0
+    while len(plan) < simulations:
+        rounds = max(1, simulations // (phases * candidates))
+        plan += [visits for visits in range(seen, seen + rounds) for _ in range(candidates)]
+        seen += rounds
+        candidates = max(2, candidates // 2)
+    return plan[:simulations]
+
+
+def scaled_values(children: Sequence[Node], scale: float, offset: float) -> list[float]:
+    """Put the values of siblings on a scale that gains weight with visits.
+
+    (offset + most visits) * scale * (value - least) / (most - least): the function sigma of the source.
+
+    Args:
+        children: siblings [children].
+        scale: c_scale of the source.
+        offset: c_visit of the source.
+    """
+    values = [child.value for child in children]
+    least, spread = min(values), max(max(values) - min(values), 1e-8)
+    weight = scale * (offset + max([child.visits for child in children]))
+    return [weight * (value - least) / spread for value in values]
+
+
+def _gumbel(random: Random) -> float:
+    """Draw from the standard Gumbel distribution."""
+    return -log(-log(max(random.random(), 1e-300)))

@@ -1,0 +1,126 @@
+"""Monte-Carlo tree search: down by PUCT, expand, score, back up.
+
+Source: OpenR (Wang et al. 2024, arXiv 2410.09671), `reason/guided_search/tree.py`, whose every path runs to an end; the
+selection rule is that of AlphaZero (Silver et al. 2018). Differences: priors are uniform, since children are samples
+of the model already and a probability on top would count twice; and a part of the tree that was searched to its ends
+is closed, where OpenR would walk it again and count the same value twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log, sqrt
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError
+from tt_scale.path import Outcome, Path
+from tt_scale.searcher.tree import Node, back_up, nodes
+from tt_scale.space import SearchSpace
+
+__all__ = ["MCTS", "puct"]
+
+
+@dataclass(frozen=True)
+class MCTS(Searcher):
+    """Run N paths from the root to an end, each steered by the values that the ones before brought back.
+
+    Attributes:
+        N: solutions looked for, one for each path that ends well.
+        beam_width: children of a node, at least 1; None means `max_total_branches // keeping_branches`.
+        exploration: weight of the exploration term, at least 0; 0 follows the values alone.
+        exploration_base: visits at which that weight begins to grow, above 0.
+        temperature: of all samples.
+        max_steps: most steps of a path; one that is longer is given up.
+    """
+
+    summary: ClassVar[str] = "N paths down a tree by PUCT over PRM values that are backed up"
+    source: ClassVar[str] = "Wang et al. 2024 (OpenR), arXiv 2410.09671"
+
+    N: int = 4
+    beam_width: int | None = None
+    exploration: float = 1.25
+    exploration_base: float = 19652.0
+    temperature: float = 0.8
+    keeping_branches: int = 3
+    max_total_branches: int = 9
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        if self.exploration < 0:
+            raise ConfigError(f"exploration is {self.exploration}; it is at least 0.", "Usual: 1.25.")
+        if not self.exploration_base > 0:
+            raise ConfigError(f"exploration_base is {self.exploration_base}; it lies above 0.", "Usual: 19652.")
+
+    @property
+    def width(self) -> int:
+        """Children of each node."""
+        return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Walk to an end, count its value on the way back, close what is done."""
+        [root] = nodes(space.roots())
+        pool: list[Path] = []
+        while len(pool) < self.N and not root.closed:
+            trail = await self._descend(space, root)
+            end = trail[-1]
+            if end.path.is_finished:
+                pool.append(end.path)
+            elif space.exhausted:
+                return Outcome(tuple(pool), "budget")
+            back_up(trail, end.path.score if end.path.is_finished else 0.0)
+            _close(trail)
+        return Outcome(tuple(pool), "enough" if len(pool) >= self.N else "frontier")
+
+    async def _descend(self, space: SearchSpace, root: Node) -> list[Node]:
+        """Follow the best child from the root to a finished path, or to where nothing leads on."""
+        trail = [root]
+        while (node := trail[-1]).path.is_open and len(trail) <= self.max_steps:
+            if node.children is None:
+                [family] = await space.expand([node.path], self.width, temperature=self.temperature)
+                node.children = nodes(family)
+            candidates = [child for child in node.children if not child.closed]
+            if not candidates:
+                break
+            trail.append(self._choice(node, candidates))
+        return trail
+
+    def _choice(self, node: Node, candidates: Sequence[Node]) -> Node:
+        prior = 1 / len(node.children or candidates)
+        return min(
+            candidates,
+            key=lambda child: (
+                -child.value - self._bonus(prior, node.visits, child.visits),
+                child.path.key,
+            ),
+        )
+
+    def _bonus(self, prior: float, parent_visits: int, visits: int) -> float:
+        return puct(prior, parent_visits, visits, self.exploration, self.exploration_base)
+
+
+def puct(prior: float, parent_visits: int, visits: int, exploration: float = 1.25, base: float = 19652.0) -> float:
+    """What exploring a child is worth beside its value.
+
+    prior * sqrt(parent_visits) / (1 + visits) * (exploration + ln((parent_visits + base + 1) / base)); 0 where the
+    parent was never visited, so that a first path follows the values alone.
+
+    Args:
+        prior: probability of the child, in [0, 1].
+        parent_visits: at least 0.
+        visits: of the child, at least 0.
+        exploration: weight of the term; 0 turns it off.
+        base: above 0.
+    """
+    if not exploration:
+        return 0.0
+    growth = exploration + log((parent_visits + base + 1) / base)
+    return prior * sqrt(parent_visits) / (1 + visits) * growth
+
+
+def _close(trail: Sequence[Node]) -> None:
+    """Close the end of a walk, and above it every node whose children are all closed."""
+    trail[-1].closed = True
+    for node in reversed(trail[:-1]):
+        node.closed = all(child.closed for child in node.children or ())
