@@ -42,8 +42,8 @@ def batcher(
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(10) if hasattr(asyncio, "timeout") else asyncio.Lock():
-        while not condition():
-            await asyncio.sleep(0.001)
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.001)  # a thread sets it, no event of this loop
 
 
 async def test_everybody_who_waits_rides_together(thread: ThreadPoolExecutor) -> None:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import BENCH, SIMULATED, Command, start
+from commands import BENCH, SIMULATED, Command
 
 from tt_scale import __version__
 from tt_scale.config import GROUPS, Config
@@ -109,6 +109,24 @@ def test_equal_temperatures_are_not_warned_about(command: Command) -> None:
     """A warning that never goes away is not read."""
     equal = ("--temperature", "0.7", "--temp-origin", "0.7", "--method", "collective", "--method", "best_of_n")
     assert "warning" not in command(*BENCH, "--num-samples", "2", *equal).out
+
+
+def test_greedy_search_has_no_temperature_to_compare(command: Command) -> None:
+    """It was said to sample at the 0.8 that it never looks at."""
+    answer = command(*BENCH, "--num-samples", "2", "--method", "greedy", "--method", "collective")
+    assert "different temperatures" not in answer.out
+
+
+def test_each_method_of_a_comparison_gets_its_own_arguments(command: Command, tmp_path: Path) -> None:
+    """A knob of one method made the other one refuse to run; one that none knows is still an error."""
+    both = (*BENCH, "--num-samples", "2", "--method", "self_consistency", "--method", "best_of_n")
+    assert command(*both, "--method-args", "{adaptive: true}").status == 0
+    told = {path.parent.name.split("-")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("manifest.json")}
+    given = {method: each["config"]["method_args"] for method, each in told.items()}
+    assert given == {"self_consistency": {"adaptive": True}, "best_of_n": {}}
+    answer = command(*both, "--method-args", "{adaptiv: true}")
+    assert answer.status == 2
+    assert "'adaptiv'" in answer.err
 
 
 def test_verbose_prints_a_line_for_each_problem(command: Command) -> None:
@@ -225,10 +243,3 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     process.stderr.close()
     process.wait(60)
     assert error == b""
-
-
-def test_a_termination_while_models_load_ends_at_once(tmp_path: Path) -> None:
-    """A signal handler that is only set once the run is going would lose a SIGTERM."""
-    process = start(*BENCH, "--num-samples", "1000", "--concurrency", "1", folder=tmp_path)
-    process.terminate()
-    assert process.wait(60) in (143, -15)

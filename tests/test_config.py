@@ -122,6 +122,10 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
         ({"seed": 80}, False),
         ({"max_generated_tokens": 1000}, False),
         ({"prm_quality": 0.9}, False),
+        ({"final_answer_prefix": "So"}, False),  # a field of self_consistency, but grading reads it for all
+        ({"agg": "min"}, False),
+        ({"selector": "majority"}, False),
+        ({"temperature": 0.1}, True),  # collective has temp_origin
         ({"lookahead": 3}, True),  # of beam search
         ({"concurrency": 1}, True),
         ({"output_dir": "elsewhere"}, True),

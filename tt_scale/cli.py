@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
@@ -18,6 +18,7 @@ from tt_scale._version import __version__
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, TTScaleError
+from tt_scale.registry import own_knobs
 from tt_scale.yaml_file import read_yaml
 
 __all__ = ["cli", "main"]
@@ -75,7 +76,16 @@ def _configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     base = {**(read_yaml(config_file) if config_file else {}), **given}
     if methods is None:
         return [Config(**base)]
-    return [Config(**{**base, "method": method}) for method in methods]
+    arguments = base.pop("method_args", {})
+    if not isinstance(arguments, dict):
+        return [Config(**base, method_args=arguments)]
+    return [Config(**{**base, "method": each, "method_args": _share(arguments, each, methods)}) for each in methods]
+
+
+def _share(arguments: dict[str, Any], method: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Give one of several methods its part of `method_args`; what none knows goes to all, which complain."""
+    others = {knob for other in methods if other != method for knob in own_knobs(other)}
+    return {knob: value for knob, value in arguments.items() if knob in own_knobs(method) or knob not in others}
 
 
 def _only(config_file: str | None, values: dict[str, Any], command: str) -> Config:

@@ -55,7 +55,7 @@ class Config(BaseModel):
         "Qwen/Qwen2.5-Math-PRM-7B",
     )
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
-    method_args: dict[str, Any] = _key(0, "Knobs of a third-party method that this schema does not know.", {})
+    method_args: dict[str, Any] = _key(0, "Knobs of the method that are no keys here; `tt-scale list` shows them.", {})
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
     prm: str = _key(0, "PRM backend: auto, vllm, huggingface, judge, simulated, or an entry point.", "auto")
     quantization: str | None = _key(
@@ -99,13 +99,18 @@ class Config(BaseModel):
     expansion_factor: int = _key(2, "independent: copies of a path that is retried.", 2, ge=1)
     max_branches: int = _key(2, "independent: most paths in the frontier.", 6, ge=1)
     max_finished_branches: int = _key(2, "independent: finished paths to end at.", 2, ge=1)
-    N: int = _key(2, "Solutions of best-of-N; finished paths at which collective and beam search end.", 4, ge=1)
-    agg: str = _key(2, f"Step scores to path score: {', '.join(AGGREGATES)}.", "last")
-    n_beams: int | None = _key(2, "beam_search: paths kept; unset means `keeping_branches`.", None, ge=1)
-    beam_width: int | None = _key(
-        2, "beam_search: children per path; unset means `max_total_branches // n_beams`.", None, ge=1
+    N: int = _key(
+        2, "Whole solutions or particles that a method draws; finished paths at which the others end.", 4, ge=1
     )
-    num_iterations: int | None = _key(2, "beam_search: most expansions; unset means `max_steps`.", None, ge=1)
+    agg: str = _key(2, f"Step scores to path score: {', '.join(AGGREGATES)}.", "last")
+    n_beams: int | None = _key(2, "beam_search, dvts: paths kept; unset means `keeping_branches`.", None, ge=1)
+    beam_width: int | None = _key(
+        2,
+        "Children per path of beam_search, dvts and tree searches; unset is worked out from the branches.",
+        None,
+        ge=1,
+    )
+    num_iterations: int | None = _key(2, "beam_search, dvts: most expansions; unset means `max_steps`.", None, ge=1)
     lookahead: int = _key(2, "beam_search: greedy steps beyond a candidate that its score looks at.", 0, ge=0)
     selector: str | None = _key(
         2, "Pool to answer: best, majority, weighted, first; unset means the method's own.", None
@@ -140,6 +145,7 @@ class Config(BaseModel):
     concurrency: int = _key(5, "Problems in flight.", 64, experiment=False, ge=1)
     output_dir: str = _key(5, "Where run folders are made.", "logs", experiment=False)
     run_tag: str = _key(5, "Name of the run; a run is continued by giving its tag again.", "", experiment=False)
+    retry_failed: bool = _key(5, "Run problems that failed in an earlier leg again.", False, experiment=False)
     summary_csv: str | None = _key(
         5, "CSV to which each run appends a row; unset means `summary.csv` in `output_dir`.", None, experiment=False
     )

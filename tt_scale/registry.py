@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
 from typing import Any, cast
 
 from tt_scale.base_classes import PRM, Generator, Searcher
+from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
 
-__all__ = ["available", "generator_class", "prm_class", "searcher_class", "summary"]
+__all__ = ["available", "generator_class", "own_knobs", "prm_class", "searcher_class", "summary"]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -32,8 +33,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "mcts": "tt_scale.searcher.mcts:MCTS",
             "particle_filter": "tt_scale.searcher.particle_filter:ParticleFilter",
             "particle_gibbs": "tt_scale.searcher.particle_gibbs:ParticleGibbs",
+            "power_backtrack": "tt_scale.searcher.power_backtrack:PowerBacktrack",
             "rebase": "tt_scale.searcher.rebase:Rebase",
             "self_consistency": "tt_scale.searcher.self_consistency:SelfConsistency",
+            "subpool": "tt_scale.searcher.subpool:Subpool",
         },
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
@@ -73,6 +76,11 @@ def prm_class(name: str) -> type[PRM]:
 def generator_class(name: str) -> type[Generator]:
     """Find a generator backend by name; errors as in `searcher_class`."""
     return cast("type[Generator]", _load("generators", name, "generator", Generator))
+
+
+def own_knobs(method: str) -> list[str]:
+    """The knobs of a method that are no keys of the configuration: those that `method_args` sets; sorted."""
+    return sorted({field.name for field in fields(searcher_class(method))} - set(Config.model_fields))  # type: ignore[arg-type]
 
 
 def summary(cls: type[Any]) -> str:

@@ -11,21 +11,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from random import Random
-from typing import Literal
 
 from tt_scale.aggregate import AGGREGATES
-from tt_scale.base_classes import PRM, Ended, Generator, Problem, Sampling, Scores, Step, StepRequest
+from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Scores, Step, StepRequest
+from tt_scale.birth import Birth, Bound, Rules
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
-from tt_scale.path import Key, Path, State
+from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
-from tt_scale.segmentation import answer_is_complete, is_blank, split_steps
+from tt_scale.segmentation import is_blank, split_steps
 
 __all__ = ["Event", "SearchSpace"]
-
-Bound = Literal["length", "context", "budget"]
-"""What a child's token limit comes from."""
 
 MOST_BLANK_STEPS = 8
 """A model that says nothing so many times in a row has its blank steps taken as they are."""
@@ -44,25 +41,6 @@ class Event:
     kind: str
     keys: tuple[Key, ...]
     created: int
-
-
-class _Birth:
-    """A child that is being drawn."""
-
-    __slots__ = ("blank", "bound", "child", "family", "ids", "limit", "parent", "spent", "temperature")
-
-    def __init__(
-        self, family: int, parent: Path, child: int, ids: tuple[int, ...], temperature: float, limit: int, bound: Bound
-    ) -> None:
-        self.family = family
-        self.parent = parent
-        self.child = child
-        self.ids = ids
-        self.temperature = temperature
-        self.limit = limit
-        self.bound = bound
-        self.spent = 0
-        self.blank: list[Step] = []
 
 
 class SearchSpace:
@@ -114,6 +92,8 @@ class SearchSpace:
                 f"{generator.context}.",
                 "Raise max_model_len or leave the problem out.",
             )
+        room = generator.context - len(self._prompt)
+        self._rules = Rules(config.stop_tokens, config.final_answer_prefix, min(config.max_tokens, room))
 
     def roots(self, count: int = 1) -> list[Path]:
         """Give empty paths with distinct keys, so that copies of the root draw different children."""
@@ -199,7 +179,7 @@ class SearchSpace:
             self._watch(children)
         return families
 
-    def _births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[_Birth]:
+    def _births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[Birth]:
         """Plan `count` children of a path: their numbers, what they continue, and how far they may grow."""
         if not path.is_open:
             raise ValueError(f"path {path.key} is {path.state} and cannot grow")
@@ -214,13 +194,14 @@ class SearchSpace:
         first = self._children.get(path.key, 0)
         self._children[path.key] = first + count
         return [
-            _Birth(family, path, first + number, ids, temperature, min(limit, room), bound) for number in range(count)
+            Birth(family, path, first + number, ids, temperature, min(limit, room), bound, whole)
+            for number in range(count)
         ]
 
-    def _affordable(self, births: list[_Birth], done: int) -> list[_Birth]:
+    def _affordable(self, births: list[Birth], done: int) -> list[Birth]:
         """Take the births from `done` on that the budget surely covers; at least one, cut to what is left."""
         left = self._tokens_left()
-        wave: list[_Birth] = []
+        wave: list[Birth] = []
         for birth in births[done:]:
             if birth.limit > left and wave:
                 break
@@ -232,7 +213,7 @@ class SearchSpace:
                 break
         return wave
 
-    async def _draw(self, births: list[_Birth], stop: tuple[str, ...]) -> list[Path]:
+    async def _draw(self, births: list[Birth], stop: tuple[str, ...]) -> list[Path]:
         """Sample all births of a wave; blank steps are drawn on until they say something."""
         held = sum([birth.limit for birth in births])
         self._reserved += held
@@ -242,20 +223,20 @@ class SearchSpace:
             while pending:
                 requests = [self._request(birth, stop) for _, birth in pending]
                 steps = await self._generator.generate(requests)
-                again: list[tuple[int, _Birth]] = []
+                again: list[tuple[int, Birth]] = []
                 for (index, birth), request, step in zip(pending, requests, steps, strict=True):
                     self._charge(birth, request, step)
                     if self._goes_on(birth, step):
                         birth.blank.append(step)
                         again.append((index, birth))
                     else:
-                        drawn[index] = self._child(birth, step, whole=not stop)
+                        drawn[index] = self._child(birth, step)
                 pending = again
             return [drawn[index] for index in range(len(births))]
         finally:
             self._reserved -= held - sum([birth.spent for birth in births])
 
-    def _request(self, birth: _Birth, stop: tuple[str, ...]) -> StepRequest:
+    def _request(self, birth: Birth, stop: tuple[str, ...]) -> StepRequest:
         ids, part = birth.ids, len(birth.blank)
         for step in birth.blank:
             ids += step.ids
@@ -263,10 +244,10 @@ class SearchSpace:
         sampling = self._samplings.get(heat)
         if sampling is None:
             sampling = self._samplings[heat] = self._config.sampling(heat)
-        seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child, part)
+        seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
         return StepRequest(ids, sampling, stop, birth.limit - birth.spent, seed)
 
-    def _charge(self, birth: _Birth, request: StepRequest, step: Step) -> None:
+    def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
         usage, generated = self.usage, len(step.ids)
         birth.spent += generated
         self._reserved -= generated  # it counts as spent now
@@ -278,7 +259,7 @@ class SearchSpace:
         usage.cached_prompt_tokens += step.cached
         usage.flops += 2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated)
 
-    def _goes_on(self, birth: _Birth, step: Step) -> bool:
+    def _goes_on(self, birth: Birth, step: Step) -> bool:
         return (
             step.ended == "stop"
             and birth.spent < birth.limit
@@ -286,55 +267,12 @@ class SearchSpace:
             and is_blank(step.text, self._config.stop_tokens)
         )
 
-    def _child(self, birth: _Birth, step: Step, *, whole: bool) -> Path:
-        """Hang what was drawn below its parent."""
-        parent, config = birth.parent, self._config
-        key = (*parent.key, birth.child)
-        if birth.blank:
-            step = _join([*birth.blank, step], seed=birth.blank[0].seed)
-        if step.ended == "length" and birth.bound == "context" and birth.spent == birth.limit:
-            step = _join([step], seed=step.seed, ended="context")
-        if is_blank(step.text, config.stop_tokens):
-            return self._blank_child(birth, key, step, whole=whole)
+    def _child(self, birth: Birth, step: Step) -> Path:
+        step = birth.merged(step)
         steps = [step]
-        if whole:
-            steps = split_steps(step, self._generator.pieces(step.ids), config.stop_tokens)
-        path = parent.steps
-        for new in steps:
-            path = (*path, new)
-            state = self._state(path, birth, whole=whole)
-            if state != "open":
-                break
-        return Path(key, path, parent.scores, parent.score, state)
-
-    def _blank_child(self, birth: _Birth, key: Key, step: Step, *, whole: bool) -> Path:
-        """Merge a child that says nothing into its parent's last step, whose score stands; never scored itself."""
-        parent = birth.parent
-        if parent.steps:
-            last = parent.steps[-1]
-            steps = (*parent.steps[:-1], _join([last, step], seed=last.seed))
-        else:
-            steps = (step,)
-        return Path(key, steps, parent.scores, parent.score, self._state(steps, birth, whole=whole))
-
-    def _state(self, steps: tuple[Step, ...], birth: _Birth, *, whole: bool) -> State:
-        """Decide whether a path is finished; truncated is not finished."""
-        step = steps[-1]
-        if step.ended == "error":
-            return "failed"
-        if step.ended == "eos":
-            return "finished"
-        config = self._config
-        if step.ended == "stop" and ("}" in step.text or config.final_answer_prefix):
-            text = "".join([each.text for each in steps])
-            if answer_is_complete(text, config.final_answer_prefix):
-                return "finished"
-        tokens = sum([len(each.ids) for each in steps])
-        room = min(config.max_tokens, self._generator.context - len(self._prompt)) - tokens
-        cut_by_budget = birth.bound == "budget" and birth.spent == birth.limit
-        if room <= 0 or step.ended == "context" or (step.ended == "length" and (whole or cut_by_budget)):
-            return "truncated"
-        return "open"
+        if birth.whole:
+            steps = split_steps(step, self._generator.pieces(step.ids), self._rules.delimiters)
+        return birth.child(steps, self._rules)
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
@@ -372,17 +310,3 @@ class SearchSpace:
         for value in verdict.values:
             if not 0.0 <= value <= 1.0:
                 raise PRMError(f"The PRM gave the score {value}; a score lies between 0 and 1.")
-
-
-def _join(steps: Sequence[Step], *, seed: int, ended: Ended | None = None) -> Step:
-    """Make one step of several in a row; what the first request found in the cache is what was cached."""
-    last = steps[-1]
-    return Step(
-        text="".join([step.text for step in steps]),
-        ids=tuple([token for step in steps for token in step.ids]),
-        ended=ended or last.ended,
-        seed=seed,
-        temperature=last.temperature,
-        cached=steps[0].cached,
-        error=last.error,
-    )

@@ -203,13 +203,44 @@ def test_a_problem_that_fails_stays_in_the_denominator(
     assert answer.status == 0
     found = {key: record for key, record in records(tmp_path / "logs/t").items() if record["error"]}
     assert {key[0] for key in found} == {f"sim-{ids[0]:05d}"}
-    assert "problems that failed, counted as not correct: 2." in answer.out
+    assert "problems that failed, counted as not correct (--retry-failed runs them again): 2." in answer.out
     assert "RuntimeError: no more paper" in answer.out
     overall = next(line for line in answer.out.splitlines() if "Overall" in line)
     assert overall.split()[-1] == "12"
     spent = sum(record["usage"]["generated_tokens"] for record in found.values())
     assert spent > 0, "what a failed problem spent is charged too"
     assert {record["grade"] for record in found.values()} == {"no_answer"}
+
+
+def test_failed_problems_are_run_again_when_asked(
+    tmp_path: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty problems lost to a full GPU: the only ways were to edit the journal by hand or to run all again."""
+    with monkeypatch.context() as patched:
+        Failing(patched, RuntimeError("out of memory"), after=100)
+        assert command(*small("--concurrency", "1")).status == 0
+    failed = [key for key, record in records(tmp_path).items() if record["error"]]
+    assert 0 < len(failed) < 12
+    assert "Done before: 12 of 12." in command(*small()).out
+    again = command(*small("--retry-failed"))
+    assert f"Done before: {12 - len(failed)} of 12." in again.out
+    whole = folder_of(tmp_path, "whole")
+    assert command(*small("--output-dir", str(whole))).status == 0
+    assert records(tmp_path / "logs") == records(whole)
+    assert "Done before: 12 of 12." in command(*small("--retry-failed")).out
+
+
+def test_a_run_that_goes_on_with_other_versions_says_so(tmp_path: Path, command: Command) -> None:
+    """An engine updated between two legs changes the numbers of the second."""
+    assert command(*small()).status == 0
+    (manifest,) = tmp_path.rglob("manifest.json")
+    manifest.write_text(manifest.read_text().replace('"math-verify": "', '"math-verify": "0.0.'))
+    assert "begun with other versions" not in command(*small()).out  # nothing is left to do
+    (journal,) = tmp_path.rglob("problems.jsonl")
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:5]))
+    answer = command(*small())
+    assert answer.status == 0
+    assert "begun with other versions (math-verify 0.0." in " ".join(answer.out.split())
 
 
 def test_a_run_whose_every_problem_failed_ends_with_status_1(

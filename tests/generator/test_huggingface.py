@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from shutil import copytree, ignore_patterns
+from typing import Any, Literal
 
 import pytest
 from tiny_models import save_generator
 
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
-from tt_scale.errors import ConfigError, GeneratorError
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
-from tt_scale.prm.judge import JudgePRM
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -23,6 +25,14 @@ PROBLEM = Problem("p", "What is 12 + 30?", "42")
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_generator(tmp_path_factory.mktemp("llama"))
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> Any:
+    """The model itself, for independent readings."""
+    from transformers import AutoModelForCausalLM
+
+    return AutoModelForCausalLM.from_pretrained(folder).float().eval()
 
 
 @pytest.fixture
@@ -39,15 +49,36 @@ def request(ids: tuple[int, ...], seed: int = 1, **changes: object) -> StepReque
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+SETTINGS = (
+    Sampling(temperature=1.0),
+    Sampling(temperature=0.0),
+    Sampling(temperature=0.7, top_p=0.9),
+    Sampling(temperature=1.3, top_k=20, repetition_penalty=1.2),
+    Sampling(temperature=0.0, repetition_penalty=1.5),
+    Sampling(temperature=1.0, min_p=0.05),
+)
+
+
 async def test_batch_equals_single(generator: HuggingFaceGenerator) -> None:
-    """Padding that leaks, or a random stream that is shared, makes a path depend on its neighbours."""
+    """Padding that leaks, a shared random stream, or a neighbour's settings make a path depend on its company."""
     prompt = generator.prompt(PROBLEM, "Think.")
-    asked = [request(prompt[: 10 + 3 * (seed % 4)], seed) for seed in range(12)]
+    asked = [
+        request(prompt[: 10 + 3 * (seed % 4)], seed, sampling=SETTINGS[seed % 6], max_tokens=8 + seed)
+        for seed in range(24)
+    ]
     together = await generator.generate(asked)
     for one, expected in zip(asked, together, strict=True):
         [alone] = await generator.generate([one])
         assert alone.ids == expected.ids
         assert alone.ended == expected.ended
+    assert {len(step.ids) for step in together} >= {8, 20, 30}, "rows must leave the batch at different times"
+
+
+async def test_more_room_does_not_change_the_draws(generator: HuggingFaceGenerator) -> None:
+    """A budget that cuts a step would otherwise draw another step, not a shorter one."""
+    prompt = generator.prompt(PROBLEM, "")
+    short, long = await generator.generate([request(prompt, stop=(), max_tokens=most) for most in (6, 24)])
+    assert long.ids[:6] == short.ids
 
 
 async def test_seeds_alone_decide(generator: HuggingFaceGenerator) -> None:
@@ -89,7 +120,7 @@ async def test_why_it_ended(generator: HuggingFaceGenerator) -> None:
     assert (full.ended, full.ids) == ("context", ())
 
 
-async def test_greedy_is_a_plain_forward(generator: HuggingFaceGenerator) -> None:
+async def test_greedy_is_a_plain_forward(generator: HuggingFaceGenerator, plain: Any) -> None:
     """Step by step from the cache gives what whole forward passes give, one token at a time."""
     import torch
 
@@ -99,12 +130,12 @@ async def test_greedy_is_a_plain_forward(generator: HuggingFaceGenerator) -> Non
     expected: list[int] = []
     with torch.no_grad():
         while len(expected) < len(step.ids):
-            logits = generator._model(input_ids=torch.tensor([ids + expected])).logits[0, -1]
+            logits = plain(input_ids=torch.tensor([ids + expected])).logits[0, -1]
             expected.append(int(logits.argmax()))
     assert list(step.ids) == expected
 
 
-async def test_choose_is_a_plain_forward(generator: HuggingFaceGenerator) -> None:
+async def test_choose_is_a_plain_forward(generator: HuggingFaceGenerator, plain: Any) -> None:
     """A judge that reads the wrong row, or a padded one, scores noise."""
     import torch
 
@@ -112,29 +143,113 @@ async def test_choose_is_a_plain_forward(generator: HuggingFaceGenerator) -> Non
     found = await generator.choose(prompts, [30, 40])
     for prompt, choice in zip(prompts, found, strict=True):
         with torch.no_grad():
-            logits = generator._model(input_ids=torch.tensor([prompt])).logits[0, -1]
+            logits = plain(input_ids=torch.tensor([prompt])).logits[0, -1]
         expected = torch.log_softmax(logits, -1)[[30, 40]].tolist()
         assert choice.logprobs == pytest.approx(expected, abs=1e-4)
     with pytest.raises(GeneratorError, match="context holds 256"):
         await generator.choose([(5,) * 256], [30])
 
 
-async def test_the_judge_scores_each_new_step(generator: HuggingFaceGenerator, folder: Path) -> None:
-    """One score per step, equal alone and together, the same as when the path was shorter."""
-    from tt_scale.path import Path as Solution
+async def test_only_the_request_that_fails_fails(
+    generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Memory that runs out in a large batch would end the run, or one request would take its neighbours along."""
+    from tt_scale.generator.decoding import Decoder
 
-    config = Config(model_name=str(folder), prm_name="judge", dtype="float32", max_model_len=256)
-    judge = JudgePRM.from_config(config, generator)
-    await judge.start()
-    steps = tuple(Step(f"We get {number}.\n\n", (1,), "stop") for number in range(3))
-    long, short = Solution((0, 0, 0), steps), Solution((0,), steps[:1])
-    [three, one] = await judge.score(PROBLEM, [long, short])
-    assert len(three.values) == 3
-    assert three.values[0] == pytest.approx(one.values[0], abs=1e-5)
-    assert all(0 < value < 1 for value in three.values)
-    [last] = await judge.score(PROBLEM, [replace(long, scores=three.values[:2])])
-    assert last.values == pytest.approx(three.values[2:], abs=1e-5)
-    assert three.tokens > one.tokens > 0
+    sample, sizes = Decoder.sample, []
+
+    def scarce(self: Decoder, requests: Any) -> list[Step]:
+        sizes.append(len(requests))
+        if len(requests) > 2 or any(each.seed == 5 for each in requests):
+            raise RuntimeError("DefaultAllocator: can't allocate memory: you tried to allocate 9 bytes.")
+        return sample(self, requests)
+
+    prompt = generator.prompt(PROBLEM, "")
+    asked = [request(prompt, seed) for seed in range(6)]
+    expected = await generator.generate(asked)
+    monkeypatch.setattr(Decoder, "sample", scarce)
+    steps = await generator.generate(asked)
+    assert sizes[0] == 6
+    assert max(sizes[1:]) == 3
+    assert [step.ids for step in steps[:5]] == [step.ids for step in expected[:5]]
+    assert (steps[5].ended, steps[5].ids) == ("error", ())
+    assert "allocate memory" in steps[5].error
+
+
+async def test_a_dead_gpu_ends_the_run(generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a device error every further request would fail, one row after the other."""
+    from tt_scale.generator.decoding import Decoder
+
+    def dead(self: Decoder, requests: Any) -> list[Step]:
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+    monkeypatch.setattr(Decoder, "sample", dead)
+    with pytest.raises(EngineDeadError, match="device-side assert"):
+        await generator.generate([request(generator.prompt(PROBLEM, ""))])
+
+
+async def test_nonsense_from_the_model_is_an_error(generator: HuggingFaceGenerator) -> None:
+    """Logits that overflowed would be sampled as if token 0 had been meant."""
+    import torch
+
+    decoder = generator._decoder
+    assert decoder is not None
+    with torch.no_grad():
+        decoder._model.lm_head.weight[7] = float("nan")
+    [step] = await generator.generate([request(generator.prompt(PROBLEM, ""))])
+    assert (step.ended, step.ids) == ("error", ())
+    assert "--dtype bfloat16" in step.error
+    with pytest.raises(GeneratorError, match="bfloat16"):
+        await generator.choose([(1, 2)], [3])
+
+
+async def test_closing_gives_up_what_is_under_way(folder: Path) -> None:
+    """Ctrl-C would wait for a whole batch of solutions."""
+    config = Config(model_name=str(folder), dtype="float32", max_model_len=512)
+    generator = HuggingFaceGenerator.from_config(config)
+    await generator.start()
+    prompt = generator.prompt(PROBLEM, "")
+    waiting = asyncio.ensure_future(
+        generator.generate([request(prompt, seed, stop=(), max_tokens=450) for seed in range(8)])
+    )
+    await asyncio.sleep(0.05)
+    await generator.close()
+    await generator.close()
+    assert {step.ended for step in await waiting} <= {"error", "eos"}
+    with pytest.raises(EngineDeadError, match="closed"):
+        await generator.generate([request(prompt)])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "auto"])
+async def test_every_dtype_runs(folder: Path, dtype: Literal["float16", "bfloat16", "auto"]) -> None:
+    """float16 is the default, also on a CPU."""
+    generator = HuggingFaceGenerator.from_config(Config(model_name=str(folder), dtype=dtype, max_model_len=256))
+    await generator.start()
+    [step] = await generator.generate([request(generator.prompt(PROBLEM, ""), max_tokens=4)])
+    assert step.ids
+    assert generator.parameters > 10_000
+    await generator.close()
+
+
+async def test_a_context_beyond_the_model_is_refused(folder: Path) -> None:
+    """Beyond its positions a model babbles, and nothing says so."""
+    with pytest.raises(ConfigError, match=r"was trained for 512\. Type: --max-model-len 512"):
+        await HuggingFaceGenerator.from_config(Config(model_name=str(folder), max_model_len=513)).start()
+
+
+async def test_a_cache_that_holds_no_solution_is_refused(folder: Path) -> None:
+    """Memory that is granted must be kept to, not found out by running out of it."""
+    config = Config(model_name=str(folder), max_model_len=512, kv_cache_gib=1e-5)
+    with pytest.raises(GeneratorError, match="--kv-cache-gib"):
+        await HuggingFaceGenerator.from_config(config).start()
+
+
+async def test_broken_weights_are_explained(folder: Path, tmp_path: Path) -> None:
+    """A traceback from deep inside a loader tells a user nothing."""
+    copytree(folder, tmp_path, ignore=ignore_patterns("*.safetensors"), dirs_exist_ok=True)
+    config = Config(model_name=str(tmp_path), dtype="float32", max_model_len=256)
+    with pytest.raises(GeneratorError, match="cannot be loaded"):
+        await HuggingFaceGenerator.from_config(config).start()
 
 
 def test_what_cannot_be_honoured_is_refused(folder: Path) -> None:
@@ -143,7 +258,7 @@ def test_what_cannot_be_honoured_is_refused(folder: Path) -> None:
         HuggingFaceGenerator.from_config(Config(model_name=str(folder), tensor_parallel_size=2))
 
 
-@pytest.mark.parametrize("quantization", ["awq", "bitsandbytes"])
+@pytest.mark.parametrize("quantization", ["awq", "gptq_marlin", "fp8", "bitsandbytes", "bnb-8bit"])
 async def test_quantization_is_never_ignored(folder: Path, quantization: str) -> None:
     """Plain weights under the name of quantized ones make a wrong table."""
     config = Config(model_name=str(folder), quantization=quantization, dtype="float32")

@@ -13,55 +13,76 @@ pytestmark = pytest.mark.hf
 PROBABILITIES = (0.5, 0.25, 0.15, 0.1)
 
 
-def kept(sampling: Sampling, seen: tuple[int, ...] = ()) -> list[int]:
+def kept(*samplings: Sampling) -> list[list[int]]:
     import torch
 
-    from tt_scale.generator.sampling import filtered
+    from tt_scale.generator.sampling import Recipe, filtered
 
-    logits = torch.tensor([math.log(each) for each in PROBABILITIES])
-    return [place for place, logit in enumerate(filtered(logits, sampling, seen)) if logit > -math.inf]
+    logits = torch.tensor([[math.log(each) for each in PROBABILITIES]] * len(samplings))
+    found = filtered(logits, Recipe.of(samplings, torch.device("cpu")))
+    return [[place for place, logit in enumerate(row) if logit > -math.inf] for row in found]
 
 
-@pytest.mark.parametrize(
-    ("sampling", "expected"),
-    [
-        (Sampling(1.0), [0, 1, 2, 3]),
-        (Sampling(1.0, top_k=2), [0, 1]),
-        (Sampling(1.0, top_k=9), [0, 1, 2, 3]),
-        (Sampling(1.0, top_p=0.5), [0]),
-        (Sampling(1.0, top_p=0.51), [0, 1]),
-        (Sampling(1.0, top_p=0.8), [0, 1, 2]),
-        (Sampling(1.0, min_p=0.25), [0, 1, 2]),
-        (Sampling(1.0, min_p=0.6), [0]),
-    ],
-)
+FILTERS = [
+    (Sampling(1.0), [0, 1, 2, 3]),
+    (Sampling(1.0, top_k=2), [0, 1]),
+    (Sampling(1.0, top_k=9), [0, 1, 2, 3]),
+    (Sampling(1.0, top_p=0.5), [0]),
+    (Sampling(1.0, top_p=0.51), [0, 1]),
+    (Sampling(1.0, top_p=0.8), [0, 1, 2]),
+    (Sampling(1.0, min_p=0.25), [0, 1, 2]),
+    (Sampling(1.0, min_p=0.6), [0]),
+    (Sampling(1.0, top_k=3, top_p=0.6), [0, 1]),
+    (Sampling(0.5, top_p=0.7), [0]),
+]
+
+
+@pytest.mark.parametrize(("sampling", "expected"), FILTERS)
 def test_filters(sampling: Sampling, expected: list[int]) -> None:
     """A cut that is off by one token samples another distribution than vLLM."""
-    assert kept(sampling) == expected
+    assert kept(sampling) == [expected]
+
+
+def test_rows_keep_their_own_settings() -> None:
+    """One row's nucleus would be another row's."""
+    assert kept(*[sampling for sampling, _ in FILTERS]) == [expected for _, expected in FILTERS]
 
 
 def test_penalty_makes_seen_tokens_less_likely() -> None:
     """Dividing a negative logit would reward repetition."""
     import torch
 
-    from tt_scale.generator.sampling import filtered
+    from tt_scale.generator.sampling import Recipe, penalised
 
-    logits = torch.tensor([2.0, -2.0, 1.0])
-    found = filtered(logits, Sampling(1.0, repetition_penalty=2.0), (0, 1)).tolist()
-    assert found == [1.0, -4.0, 1.0]
+    logits = torch.tensor([[2.0, -2.0, 1.0]] * 2)
+    recipe = Recipe.of([Sampling(1.0, repetition_penalty=2.0), Sampling(1.0)], logits.device)
+    seen = torch.tensor([[True, True, False]] * 2)
+    assert penalised(logits, recipe, seen).tolist() == [[1.0, -4.0, 1.0], [2.0, -2.0, 1.0]]
 
 
 def test_draws_follow_the_probabilities() -> None:
     """Temperature in the wrong place sharpens or flattens every sample."""
     import torch
 
-    from tt_scale.generator.sampling import draw
+    from tt_scale.generator.sampling import Recipe, draw
 
-    logits = torch.tensor([math.log(each) for each in PROBABILITIES])
-    chance = torch.Generator().manual_seed(3)
-    counts = Counter(draw(logits, Sampling(0.5), (), chance) for _ in range(4000))
+    count = 4000
+    logits = torch.tensor([[math.log(each) for each in PROBABILITIES]]).expand(count, -1)
+    uniforms = torch.rand(count, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
+    counts = Counter(draw(logits, Recipe.of([Sampling(0.5)] * count, logits.device), None, uniforms).tolist())
     squares = [each**2 for each in PROBABILITIES]
     for place, square in enumerate(squares):
         expected = square / sum(squares)
-        assert abs(counts[place] / 4000 - expected) < 4 * math.sqrt(expected * (1 - expected) / 4000)
-    assert draw(logits, Sampling(0.0), (), chance) == 0
+        assert abs(counts[place] / count - expected) < 4 * math.sqrt(expected * (1 - expected) / count)
+
+
+def test_the_edges_of_the_unit_interval_draw_possible_tokens() -> None:
+    """A uniform of exactly 0 would draw token 0 though a filter forbids it; one near 1, a token past the last."""
+    import torch
+
+    from tt_scale.generator.sampling import Recipe, draw
+
+    logits = torch.tensor([[0.0, 5.0, 4.0, 0.0]] * 3)
+    uniforms = torch.tensor([0.0, 1 - 2**-53, 0.5], dtype=torch.float64)
+    recipe = Recipe.of([Sampling(1.0, top_k=2), Sampling(1.0, top_k=2), Sampling(0.0)], logits.device)
+    assert draw(logits, recipe, None, uniforms).tolist() == [1, 2, 1]

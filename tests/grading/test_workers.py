@@ -18,7 +18,7 @@ from tt_scale.errors import GradingError
 from tt_scale.grading import Grader
 
 TOWER = "9^{9^{9^{9^{9}}}}"
-BOMB = ("y^2+1", "(a+b+c+d+f+g)^{20}-(a+b+c+d+f+g+1)^{20}")
+BOMB = ("y^2+1", "(a+b+c+d+u+g)^{20}-(a+b+c+d+u+g+1)^{20}+f(x)")
 ROOT = Path(__file__).parents[2]
 
 

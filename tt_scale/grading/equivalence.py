@@ -20,9 +20,9 @@ from typing import Any
 
 from tt_scale.errors import GradingError
 from tt_scale.grading.normal import clean, key
+from tt_scale.grading.probe import differ_in_value
 from tt_scale.grading.quantity import Quantity, quantity, same_quantity
 from tt_scale.grading.sandbox import alarm
-from tt_scale.grading.sampling import differ_in_value
 from tt_scale.grading.units import split_unit
 
 __all__ = ["equivalent", "settled", "verdict"]

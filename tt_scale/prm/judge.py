@@ -108,6 +108,10 @@ class JudgePRM(PRM):
 
     def _share_of_yes(self, logprobs: Sequence[float]) -> float:
         most = max(logprobs)
+        if not math.isfinite(most):
+            raise PRMError(
+                f"The judge finds neither yes nor no possible: log-probabilities {', '.join(map(str, logprobs))}."
+            )
         odds = [math.exp(logprob - most) for logprob in logprobs]
         return sum(odds[: len(self._yes)]) / sum(odds)
 

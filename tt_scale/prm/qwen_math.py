@@ -12,8 +12,11 @@ that close the assistant's turn cannot change a score; the ids end at the last t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -23,12 +26,14 @@ from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
 from tt_scale.segmentation import step_texts
 
-__all__ = ["ARCHITECTURE", "QwenMathProtocol", "Reading", "read_model_config"]
+__all__ = ["ARCHITECTURE", "QwenMathProtocol", "Reading", "context_of", "read_model_config"]
 
 ARCHITECTURE = "Qwen2ForProcessRewardModel"
 TAG = "<extra_0>"
 SYSTEM = r"Please reason step by step, and put your final answer within \boxed{}."
 PLACE = "{the question}"
+QWEN_TURN, QWEN_TAG = 151644, 151651
+"""Ids of `<|im_start|>` and of the tag in Qwen's own vocabulary."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,24 @@ class Reading:
     ids: tuple[int, ...]
     positions: tuple[int, ...]
 
+    def checked(self, values: Sequence[float]) -> tuple[float, ...]:
+        """Make sure that there is one probability for each new step.
+
+        Raises:
+            PRMError: there are more or fewer, or one is no probability.
+        """
+        if len(values) != len(self.positions):
+            raise PRMError(
+                f"The PRM gave {len(values)} scores for {len(self.positions)} new steps; one each is needed."
+            )
+        for value in values:
+            if not 0.0 <= value <= 1.0:  # a number that is none fails here too
+                raise PRMError(
+                    f"The PRM gave the score {value}; a score lies between 0 and 1.",
+                    "float16 is too narrow for some models. Type: --dtype bfloat16",
+                )
+        return tuple(values)
+
 
 class QwenMathProtocol:
     """Turns paths into token ids.
@@ -52,25 +75,23 @@ class QwenMathProtocol:
         delimiters: that end a step; they are no part of what is scored.
         context: most tokens that the PRM reads.
 
+    Attributes:
+        tag: the id after each step.
+
     Raises:
-        PRMError: the tokenizer knows no tag, so it is not that of such a PRM.
+        PRMError: the tokenizer is not that of such a PRM: no tag, or no chat template.
     """
 
     def __init__(self, tokens: Tokens, delimiters: Sequence[str], context: int) -> None:
         self.context = context
-        self._tokens = tokens
         self._delimiters = tuple(delimiters)
+        self._tokens = tokens
         vocabulary: dict[str, int] = tokens.tokenizer.get_vocab()
-        if TAG not in vocabulary:
-            raise PRMError(
-                f"The tokenizer of {tokens.name!r} knows no token {TAG!r}; a Qwen2.5-Math-PRM marks its steps by it.",
-                "Use the tokenizer that came with the PRM.",
-            )
-        self.tag = vocabulary[TAG]
-        chat = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": PLACE}]
-        text = tokens.tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        head, _, tail = text.partition(PLACE)
-        self._head, self._tail = tokens.encode(head), tokens.encode(tail)
+        self.tag = _tag(vocabulary, tokens.name)
+        special = {token for token in tokens.tokenizer.get_added_vocab() if len(token) > 1} | {TAG}
+        self._special = re.compile(f"(?={'|'.join(map(re.escape, sorted(special)))})")
+        self._as_text = lru_cache(8192)(self._encode_as_text)
+        self._opening, self._before, self._after, self._closing = self._layout()
 
     def read(self, problem: Problem, path: Path) -> Reading:
         """Lay out one path.
@@ -78,7 +99,8 @@ class QwenMathProtocol:
         Raises:
             PRMError: it does not fit into the context; past it such a model is silently wrong.
         """
-        ids = [*self._head, *self._as_text(problem.question.strip()), *self._tail]
+        question = self._as_text(f"{self._before}{problem.question}{self._after}")
+        ids = [*self._opening, *question, *self._closing]
         positions: list[int] = []
         for index, text in enumerate(step_texts(path.steps, self._delimiters)):
             ids += self._as_text(text)
@@ -93,10 +115,46 @@ class QwenMathProtocol:
             )
         return Reading(tuple(ids), tuple(positions))
 
-    def _as_text(self, text: str) -> list[int]:
-        """Tokenise text in which special tokens are nothing special."""
-        ids: list[int] = self._tokens.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
-        return ids
+    def _layout(self) -> tuple[tuple[int, ...], str, str, tuple[int, ...]]:
+        """Take the chat template apart: ids, text around the question, ids.
+
+        A tokenizer cuts at special tokens first. Between two of them text is encoded whole, so that a question gets
+        the very ids that it has in the whole prompt.
+        """
+        chat = [{"role": "system", "content": SYSTEM}, {"role": "user", "content": PLACE}]
+        tokenizer = self._tokens.tokenizer
+        if not getattr(tokenizer, "chat_template", None):
+            raise PRMError(
+                f"The PRM {self._tokens.name!r} has no chat template.", "Use the tokenizer that came with it."
+            )
+        text: str = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        head, _, tail = text.partition(PLACE)
+        special = [token for token in tokenizer.get_added_vocab() if token]
+        start = max([head.rfind(token) + len(token) for token in special if token in head], default=0)
+        end = min([tail.find(token) for token in special if token in tail], default=len(tail))
+        return self._tokens.encode(head[:start]), head[start:], tail[:end], self._tokens.encode(tail[end:])
+
+    def _encode_as_text(self, text: str) -> tuple[int, ...]:
+        """Tokenise text in which special tokens are nothing special: each is cut after its first character."""
+        cuts = [0, *[found.start() + 1 for found in self._special.finditer(text)], len(text)]
+        parts = [text[start:end] for start, end in pairwise(cuts)]
+        return tuple([token for part in parts if part for token in self._tokens.encode(part)])
+
+
+def _tag(vocabulary: dict[str, int], name: str) -> int:
+    """Look the tag up and make sure that it is the one that the PRM was trained with."""
+    tag = vocabulary.get(TAG)
+    if tag is None:
+        raise PRMError(
+            f"The tokenizer of {name!r} knows no token {TAG!r}; a Qwen2.5-Math-PRM marks its steps by it.",
+            "Use the tokenizer that came with the PRM.",
+        )
+    if vocabulary.get("<|im_start|>") == QWEN_TURN and tag != QWEN_TAG:
+        raise PRMError(
+            f"The tokenizer of {name!r} gives {TAG!r} the id {tag}; the model was trained with {QWEN_TAG}.",
+            "Use the tokenizer that came with the PRM.",
+        )
+    return tag
 
 
 def read_model_config(model: str) -> dict[str, Any]:
@@ -119,10 +177,16 @@ def read_model_config(model: str) -> dict[str, Any]:
         raise PRMError(
             f"The PRM {model!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
         ) from error
-    found = config.get("architectures") or ["a model that does not say what it is"]
+    found = config.get("architectures") or ["model that does not say what it is"]
     if ARCHITECTURE not in found:
+        what = ", a generator" if any(name.endswith("ForCausalLM") for name in found) else ""
         raise PRMError(
-            f"prm_name is {model!r}, which is {', '.join(found)}; a PRM of architecture {ARCHITECTURE} is needed.",
-            "A generator can judge its own steps: --prm-name judge",
+            f"prm_name is {model!r}, a {', '.join(found)}{what}; a PRM of architecture {ARCHITECTURE} is needed.",
+            "A generator can judge: --prm judge, or --prm-name judge for the run's own",
         )
     return config
+
+
+def context_of(settings: dict[str, Any]) -> int:
+    """Most tokens that a PRM was trained to read, from its `config.json`."""
+    return int(settings.get("max_position_embeddings", 4096))

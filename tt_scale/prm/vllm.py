@@ -7,7 +7,6 @@ how much of the prompt came from the prefix cache. Never pooling type STEP: with
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -17,7 +16,7 @@ from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
-from tt_scale.prm.qwen_math import QwenMathProtocol, read_model_config
+from tt_scale.prm.qwen_math import QwenMathProtocol, context_of, read_model_config
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class VLLMPRM(PRM):
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
         name = await asyncio.to_thread(resolve_model, config.prm_name)
         settings = await asyncio.to_thread(read_model_config, name)
-        context = int(settings.get("max_position_embeddings", 4096))
+        context = context_of(settings)
         tokens = await asyncio.to_thread(Tokens.load, name)
         self._protocol = QwenMathProtocol(tokens, config.stop_tokens, context)
         self.parameters = _count_parameters(settings)
@@ -79,11 +78,13 @@ class VLLMPRM(PRM):
         reading = self._protocol.read(problem, path)
         values, tokens, cached = await self._rows(reading.ids, reading.positions)
         hidden = [position for position in reading.positions if position not in values]
-        for position in hidden:  # a whole solution whose first steps were in the cache: ask for those tags alone
-            found, more, hits = await self._rows(reading.ids[: position + 1], (position,))
+        # The first steps of a whole solution may have been in the cache: prompts that end at those tags show them.
+        for found, more, hits in await asyncio.gather(
+            *[self._rows(reading.ids[: position + 1], (position,)) for position in hidden]
+        ):
             values |= found
             tokens, cached = tokens + more, cached + hits
-        return Scores(tuple([values[position] for position in reading.positions]), tokens, cached)
+        return Scores(reading.checked([values[position] for position in reading.positions]), tokens, cached)
 
     async def _rows(self, ids: tuple[int, ...], positions: Sequence[int]) -> tuple[dict[int, float], int, int]:
         """Read what was computed of some positions: position -> score, prompt tokens, cached tokens."""
@@ -92,8 +93,8 @@ class VLLMPRM(PRM):
         if len(rows) != len(ids) - cached:
             raise PRMError(f"The engine gave {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
         values = {position: float(rows[position - len(ids)][1]) for position in positions if position >= cached}
-        if any(math.isnan(value) for value in values.values()):
-            raise PRMError(f"The PRM gave a score that is no number, for a prompt of {len(ids)} tokens.")
+        if positions[-1] not in values:
+            raise PRMError("The engine gave no row for the last token of a prompt, which it always computes.")
         return values, len(ids), cached
 
     async def _ask(self, ids: tuple[int, ...]) -> Any:
@@ -105,17 +106,16 @@ class VLLMPRM(PRM):
             raise EngineDeadError("The PRM's engine is closed.")
         params = PoolingParams(task="token_classify", skip_reading_prefix_cache=False)
         prompt = TokensPrompt(prompt_token_ids=list(ids))
-        answer = None
+        number = f"score-{next(self._numbers)}"
         try:
-            async for answer in llm.encode(prompt, params, f"score-{next(self._numbers)}"):
-                pass
+            answers = [answer async for answer in llm.encode(prompt, params, number)]
         except Exception as error:
             if llm.errored:
                 raise EngineDeadError(f"The PRM's engine died. {self._engine.reason()}".strip()) from error
             raise PRMError(f"vLLM refused to score: {' '.join(str(error.__cause__ or error).split())}") from error
-        if answer is None:
+        if not answers:
             raise PRMError("vLLM gave no answer to a scoring request.")
-        return answer
+        return answers[-1]
 
 
 def _engine_args(config: Config, name: str, context: int) -> Any:

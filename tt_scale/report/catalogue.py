@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tt_scale.errors import ConfigError
 from tt_scale.problems import list_problem_sets
-from tt_scale.registry import available, generator_class, prm_class, searcher_class, summary
+from tt_scale.registry import available, generator_class, own_knobs, prm_class, searcher_class, summary
 
 __all__ = ["catalogue", "print_catalogue"]
 
@@ -19,7 +19,9 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     def lines(kind: str) -> Iterator[tuple[str, str]]:
         for name in available(kind):
             try:
-                yield name, summary(finders[kind](name))
+                line = summary(finders[kind](name))
+                knobs = ", ".join(own_knobs(name)) if kind == "searchers" else ""
+                yield name, f"{line} (method_args: {knobs})" if knobs else line
             except ConfigError as error:  # a third-party class that does not load must not hide the rest
                 yield name, error.message
 

@@ -89,7 +89,7 @@ def model_folder(name: str) -> FilePath | None:
     if name == "smollm2":
         from tt_scale.generator.smollm2 import cache_folder
 
-        return next(iter(sorted(cache_folder().glob("smollm2-*/"))), None)
+        return next((folder for folder in sorted(cache_folder().glob("smollm2-*")) if folder.is_dir()), None)
     path = FilePath(name).expanduser()
     if path.is_dir():
         return path

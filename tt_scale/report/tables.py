@@ -58,7 +58,17 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> Table:
     table = _table(
         "Per problem",
         ["Algorithm"],
-        ["Steps", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"],
+        [
+            "Steps",
+            "Retries",
+            "Backtracks",
+            "Recovered",
+            "Jumps",
+            "Wasted tokens",
+            "Cached prompt",
+            "PRM tokens",
+            "PRM cached",
+        ],
     )
     for method, found in rows.items():
         count = max(len(found), 1)
@@ -91,7 +101,7 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
             (summary.ungraded, "answers that could not be graded, counted as not correct"),
             (spent, "searches that reached their budget"),
             (truncated, "truncated paths, which never vote"),
-            (summary.errors, "problems that failed, counted as not correct"),
+            (summary.errors, "problems that failed, counted as not correct (--retry-failed runs them again)"),
         ):
             if count:
                 told.append(f"{method}: {what}: {count}.")

@@ -18,10 +18,11 @@ from tt_scale.base_classes import Searcher
 from tt_scale.errors import ConfigError
 from tt_scale.path import Key, Outcome, Path
 from tt_scale.searcher.allocation import softmax
-from tt_scale.searcher.tree import Node, back_up, nodes
+from tt_scale.searcher.halving import considered_visits
+from tt_scale.searcher.tree import Node, back_up, nodes, scaled_values
 from tt_scale.space import SearchSpace
 
-__all__ = ["Gumbel", "considered_visits", "scaled_values"]
+__all__ = ["Gumbel"]
 
 Drawn = dict[Key, list[Path]]
 """Children of every path that was expanded."""
@@ -138,48 +139,6 @@ class Gumbel(Searcher):
                 [drawn[key]] = await space.expand([node.path], self.width, temperature=self.temperature)
             node.children = nodes(drawn[key])
         return node.children
-
-
-def considered_visits(candidates: int, simulations: int) -> list[int]:
-    """Plan sequential halving: how many visits the candidate of each simulation must have had before.
-
-    Each of ceil(log2(candidates)) phases gets an equal part of the simulations and spreads it over the candidates
-    that are left; then half of them drop out, down to two. What is left over goes to the last two.
-
-    Args:
-        candidates: at the start, at least 1.
-        simulations: to plan, at least 1.
-
-    Returns:
-        For each simulation a count of earlier visits [simulations].
-    """
-    if candidates == 1:
-        return list(range(simulations))
-    phases = (candidates - 1).bit_length()
-    plan: list[int] = []
-    seen = 0
-    while len(plan) < simulations:
-        rounds = max(1, simulations // (phases * candidates))
-        plan += [visits for visits in range(seen, seen + rounds) for _ in range(candidates)]
-        seen += rounds
-        candidates = max(2, candidates // 2)
-    return plan[:simulations]
-
-
-def scaled_values(children: Sequence[Node], scale: float, offset: float) -> list[float]:
-    """Put the values of siblings on a scale that gains weight with visits.
-
-    (offset + most visits) * scale * (value - least) / (most - least): the function sigma of the source.
-
-    Args:
-        children: siblings [children].
-        scale: c_scale of the source.
-        offset: c_visit of the source.
-    """
-    values = [child.value for child in children]
-    least, spread = min(values), max(max(values) - min(values), 1e-8)
-    weight = scale * (offset + max([child.visits for child in children]))
-    return [weight * (value - least) / spread for value in values]
 
 
 def _gumbel(random: Random) -> float:

@@ -27,7 +27,7 @@ class MCTS(Searcher):
     """Run N paths from the root to an end, each steered by the values that the ones before brought back.
 
     Attributes:
-        N: solutions looked for, one for each path that ends well.
+        N: paths, each of which brings one solution or ends without.
         beam_width: children of a node, at least 1; None means `max_total_branches // keeping_branches`.
         exploration: weight of the exploration term, at least 0; 0 follows the values alone.
         exploration_base: visits at which that weight begins to grow, above 0.
@@ -62,7 +62,7 @@ class MCTS(Searcher):
         """Walk to an end, count its value on the way back, close what is done."""
         [root] = nodes(space.roots())
         pool: list[Path] = []
-        while len(pool) < self.N and not root.closed:
+        for _ in range(self.N):
             trail = await self._descend(space, root)
             end = trail[-1]
             if end.path.is_finished:
@@ -71,7 +71,11 @@ class MCTS(Searcher):
                 return Outcome(tuple(pool), "budget")
             back_up(trail, end.path.score if end.path.is_finished else 0.0)
             _close(trail)
-        return Outcome(tuple(pool), "enough" if len(pool) >= self.N else "frontier")
+            if root.closed:
+                break
+        if len(pool) == self.N:
+            return Outcome(tuple(pool), "enough")
+        return Outcome(tuple(pool), "frontier" if root.closed else "steps")
 
     async def _descend(self, space: SearchSpace, root: Node) -> list[Node]:
         """Follow the best child from the root to a finished path, or to where nothing leads on."""

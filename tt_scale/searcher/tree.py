@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tt_scale.path import Path
 
-__all__ = ["Node", "back_up", "nodes"]
+__all__ = ["Node", "back_up", "nodes", "scaled_values"]
 
 
 @dataclass(slots=True, eq=False)
@@ -44,3 +44,19 @@ def back_up(trail: Sequence[Node], value: float) -> None:
     for node in trail:
         node.visits += 1
         node.total += value
+
+
+def scaled_values(children: Sequence[Node], scale: float, offset: float) -> list[float]:
+    """Put the values of siblings on a scale that gains weight with visits.
+
+    (offset + most visits) * scale * (value - least) / (most - least): sigma in Danihelka et al. 2022.
+
+    Args:
+        children: siblings [children].
+        scale: c_scale there, at least 0.
+        offset: c_visit there, at least 0.
+    """
+    values = [child.value for child in children]
+    least, spread = min(values), max(max(values) - min(values), 1e-8)
+    weight = scale * (offset + max([child.visits for child in children]))
+    return [weight * (value - least) / spread for value in values]

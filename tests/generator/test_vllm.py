@@ -1,0 +1,366 @@
+"""The vLLM generator with a real engine and SmolLM2-135M, on whatever this machine has."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+pytest.importorskip("vllm")
+pytest.importorskip("psutil")
+
+from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
+from tt_scale.generator.smollm2 import smollm2_folder
+from tt_scale.generator.vllm import VLLMGenerator
+from tt_scale.segmentation import split_steps
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.asyncio(loop_scope="module"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning"),  # of vLLM's own imports
+]
+
+GREEDY = Sampling(temperature=0.0)
+LISTS = Problem("lists", "Write three short paragraphs about the sea.", "")
+SUM = Problem("sum", "What is 2+2?", "4")
+CONTEXT = 512
+
+
+def config(**changes: Any) -> Config:
+    """A small engine."""
+    small = {"model_name": "smollm2", "dtype": "bfloat16", "max_model_len": CONTEXT, "kv_cache_gib": 0.25}
+    return Config(**{**small, "gpu_mem_util": 0.1, **changes})
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def generator() -> AsyncIterator[VLLMGenerator]:
+    try:
+        smollm2_folder()
+    except ConfigError as error:
+        pytest.skip(str(error))
+    opened = VLLMGenerator.from_config(config())
+    await opened.start()
+    yield opened
+    engines = descendants(os.getpid())
+    assert len(engines) >= 2
+    await opened.close()
+    await opened.close()
+    assert not alive(engines), "an engine outlived close()"
+
+
+def descendants(parent: int) -> list[Any]:
+    """The engine processes below one, workers included."""
+    import psutil
+
+    below = psutil.Process(parent).children(recursive=True)
+    return [process for process in below if "VLLM::" in process.name() or "multiprocessing.spawn" in commands(process)]
+
+
+def commands(process: Any) -> str:
+    return " ".join(process.cmdline())
+
+
+def alive(processes: list[Any], patience: float = 0.0) -> list[Any]:
+    import psutil
+
+    _, left = psutil.wait_procs(processes, timeout=patience)
+    return [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
+
+
+def request(ids: tuple[int, ...], **changes: Any) -> StepRequest:
+    return replace(StepRequest(ids, GREEDY, ("\n\n",), 60, seed=1), **changes)
+
+
+async def one(generator: VLLMGenerator, asked: StepRequest) -> Step:
+    [step] = await generator.generate([asked])
+    return step
+
+
+async def test_step_ends_with_the_token_that_completes_the_delimiter(generator: VLLMGenerator) -> None:
+    """Cutting the text but not the ids makes a search continue from other tokens than it scored."""
+    step = await one(generator, request(generator.prompt(LISTS, ""), max_tokens=200))
+    pieces = generator.pieces(step.ids)
+    assert step.ended == "stop"
+    assert step.text == "".join(pieces)
+    assert "\n\n" in step.text
+    assert "\n\n" not in "".join(pieces[:-1])
+
+
+async def test_delimiter_inside_a_token(generator: VLLMGenerator) -> None:
+    """A token that goes on behind the delimiter belongs to the step whole, or it is sampled again for ever."""
+    whole = await one(generator, request(generator.prompt(LISTS, ""), stop=(), max_tokens=12))
+    longest = max(generator.pieces(whole.ids), key=len)
+    step = await one(generator, request(generator.prompt(LISTS, ""), stop=(longest[1:3],), max_tokens=12))
+    assert step.ended == "stop"
+    assert step.ids == whole.ids[: len(step.ids)]
+    assert step.text == "".join(generator.pieces(step.ids))
+    assert longest[1:3] in step.text
+    assert not step.text.endswith(longest[1:3])
+
+
+async def test_greedy_step_by_step_equals_one_run(generator: VLLMGenerator) -> None:
+    """The ids are the state: steps that are re-tokenised, or a lost token, drift away from the whole."""
+    prompt = generator.prompt(LISTS, "")
+    whole = await one(generator, request(prompt, stop=(), max_tokens=120))
+    steps: list[Step] = []
+    ids = prompt
+    while len(ids) < len(prompt) + len(whole.ids):
+        left = len(prompt) + len(whole.ids) - len(ids)
+        steps.append(await one(generator, request(ids, max_tokens=left)))
+        ids += steps[-1].ids
+    assert ids == prompt + whole.ids
+    assert "".join(step.text for step in steps) == whole.text
+    cut = split_steps(whole, generator.pieces(whole.ids), ("\n\n",))
+    assert [step.ids for step in cut] == [step.ids for step in steps if step.text.strip()]
+
+
+async def test_why_a_step_ended(generator: VLLMGenerator) -> None:
+    """vLLM gives no stop reason for both: a truncated path would be taken for a finished answer."""
+    prompt = generator.prompt(SUM, "")
+    finished, truncated = await generator.generate([request(prompt), request(prompt, max_tokens=3)])
+    assert finished.ended == "eos"
+    assert finished.ids[-1] in generator.tokens.eos_ids
+    assert finished.text == "The answer to this classic math problem is 4."
+    assert (truncated.ended, len(truncated.ids)) == ("length", 3)
+
+
+async def test_each_request_has_its_own_seed(generator: VLLMGenerator) -> None:
+    """With `n > 1`, children of neighbouring paths are the same samples; a request that is repeated must repeat."""
+    asked = request(generator.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=40)
+    seeds = [7, 8, 9, 7, 2**48 - 1]
+    steps = await generator.generate([replace(asked, seed=seed) for seed in seeds])
+    assert [step.seed for step in steps] == seeds
+    assert steps[0].ids == steps[3].ids
+    assert len({step.ids for step in steps}) == 4
+
+
+async def test_sampling_settings_reach_the_engine(generator: VLLMGenerator) -> None:
+    """A setting that is dropped compares methods at other settings than the table says."""
+    prompt = generator.prompt(LISTS, "")
+    greedy = await one(generator, request(prompt, stop=(), max_tokens=30))
+    hot = Sampling(temperature=2.0)
+    narrow = [replace(hot, top_k=1), replace(hot, top_p=1e-6), replace(hot, min_p=1.0)]
+    asked = [request(prompt, sampling=sampling, stop=(), max_tokens=30) for sampling in [*narrow, hot]]
+    steps = await generator.generate([*asked, replace(asked[0], sampling=replace(GREEDY, repetition_penalty=1.9))])
+    assert [step.ids == greedy.ids for step in steps] == [True, True, True, False, False]
+    assert steps[0].temperature == 2.0
+
+
+async def test_continuation_reads_the_cache(generator: VLLMGenerator) -> None:
+    """Without prefix caching each step reads its whole path again, and usage must say how much was saved."""
+    prompt = generator.prompt(LISTS, "Think step by step, and then think again, and write it down in good order.")
+    first = await one(generator, request(prompt, stop=(), max_tokens=80))
+    second = await one(generator, request(prompt + first.ids, stop=(), max_tokens=4))
+    assert second.cached >= len(prompt)
+    assert second.cached < len(prompt) + len(first.ids)
+
+
+async def test_what_cannot_be_served_harms_no_other(generator: VLLMGenerator) -> None:
+    """One prompt that is too long fails a whole offline call of vLLM."""
+    prompt = generator.prompt(SUM, "")
+    long = (prompt * CONTEXT)[: CONTEXT - 2]
+    unknown = (*prompt[:-1], 10**7)
+    steps = await generator.generate(
+        [request(prompt), request(long, max_tokens=3), request(unknown), request(long, max_tokens=2), request(prompt)]
+    )
+    assert [step.ended for step in steps] == ["eos", "context", "error", "length", "eos"]
+    assert steps[1].ids == ()
+    assert "vocabulary" in steps[2].error
+    assert steps[0].ids == steps[4].ids
+
+
+async def test_choose_is_the_models_own_distribution(generator: VLLMGenerator) -> None:
+    """A judge that reads another position, or probabilities after truncation, scores noise."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    prompts = [generator.prompt(SUM, ""), generator.prompt(LISTS, "")]
+    choices = [generator.tokens.id_of("The"), generator.tokens.id_of("Yes"), generator.tokens.id_of("No")]
+    model = AutoModelForCausalLM.from_pretrained(smollm2_folder(), dtype=torch.float32)
+    for ask in (generator.choose(prompts, choices), one_by_one(generator, prompts, choices)):
+        found = await ask
+        for prompt, choice in zip(prompts, found, strict=True):
+            with torch.no_grad():
+                expected = torch.log_softmax(model(torch.tensor([prompt])).logits[0, -1], dim=-1)[choices]
+            torch.testing.assert_close(torch.tensor(choice.logprobs), expected, atol=0.25, rtol=0.02)
+    again = await generator.choose(prompts, choices)
+    assert all(choice.cached > 0 for choice in again)
+    with pytest.raises(GeneratorError, match=f"{CONTEXT} tokens; the context holds {CONTEXT}"):
+        await generator.choose([(1,) * CONTEXT], choices)
+
+
+async def one_by_one(generator: VLLMGenerator, prompts: list[tuple[int, ...]], choices: list[int]) -> list[Any]:
+    """What an older vLLM would do."""
+    return [await generator._choose_one_by_one(prompt, choices) for prompt in prompts]
+
+
+async def test_urgent_requests_go_first(generator: VLLMGenerator) -> None:
+    """A priority that is ignored lets one problem's search starve the others."""
+    prompt = generator.prompt(LISTS, "")
+    ended: list[int] = []
+
+    async def ask(priority: int, number: int) -> None:
+        await one(generator, request((*prompt, number), stop=(), max_tokens=8, priority=priority))
+        ended.append(priority)
+
+    crowd = generator._engine.llm.vllm_config.scheduler_config.max_num_seqs * 2  # type: ignore[union-attr]
+    await asyncio.gather(*[ask(1, 1000 + number) for number in range(crowd)], ask(0, 999))
+    assert ended.index(0) < crowd * 3 // 4
+
+
+async def test_cancelled_call_leaves_no_request(generator: VLLMGenerator) -> None:
+    """A search that ran out of time would go on sampling unseen, and slow all others."""
+    asked = request(generator.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=300)
+    task = asyncio.ensure_future(generator.generate([replace(asked, seed=seed) for seed in range(8)]))
+    while unfinished(generator) < 8:
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert unfinished(generator) == 0
+    assert (await one(generator, request(generator.prompt(SUM, "")))).ended == "eos"
+
+
+def unfinished(generator: VLLMGenerator) -> int:
+    assert generator._engine is not None
+    return int(generator._engine.llm.output_processor.get_num_unfinished_requests())
+
+
+def test_parameters(generator: VLLMGenerator) -> None:
+    """The FLOP estimate would be zero, or double where embeddings are tied."""
+    assert generator.parameters == 134_515_008
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"quantization": "awq"}, r"cannot be started: .*awq.*--quantization"),
+        ({"quantization": "squeezed"}, r"squeezed.*--quantization"),
+        ({"max_model_len": 10**6}, r"8192.*--max-model-len"),
+        ({"model_name": "/no/such/folder"}, r"There is no model folder '/no/such/folder'"),
+    ],
+)
+async def test_settings_that_cannot_run(changes: dict[str, Any], complaint: str) -> None:
+    """Each of these used to be a page of tracebacks from three processes."""
+    opened = VLLMGenerator.from_config(config(**changes))
+    with pytest.raises(GeneratorError, match=complaint) as caught:
+        await opened.start()
+    assert "\n" not in str(caught.value)
+    await opened.close()
+
+
+async def test_folder_without_weights(generator: VLLMGenerator, tmp_path: Path) -> None:
+    """An engine that starts for half a minute only to find no weights."""
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).symlink_to(smollm2_folder() / name)
+    opened = VLLMGenerator.from_config(config(model_name=str(tmp_path)))
+    with pytest.raises(GeneratorError, match="holds no weights"):
+        await opened.start()
+    await opened.close()
+
+
+LIFE = """
+import asyncio, sys
+from tt_scale.base_classes import Problem, Sampling, StepRequest
+from tt_scale.config import Config
+from tt_scale.generator.vllm import VLLMGenerator
+
+async def main():
+    config = Config(model_name="smollm2", dtype="bfloat16", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
+    generator = VLLMGenerator.from_config(config)
+    try:
+        await generator.start()
+        print("ready", flush=True)
+        ids = generator.prompt(Problem("p", "Write about the sea.", ""), "")
+        while True:
+            await generator.generate([StepRequest(ids, Sampling(1.0), (), 100, seed) for seed in range(4)])
+    finally:
+        await generator.close()
+        print("closed", flush=True)
+
+if __name__ == "__main__":
+    asyncio.run(main())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
+def test_no_engine_outlives_its_parent(number: signal.Signals, tmp_path: Path) -> None:
+    """An orphaned engine holds its memory until somebody looks for it; SIGINT goes to the group, as a terminal does."""
+    script = tmp_path / "life.py"
+    script.write_text(LIFE)
+    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == "ready\n"
+    engines = descendants(parent.pid)
+    assert len(engines) >= 2
+    if number == signal.SIGINT:
+        os.killpg(parent.pid, number)
+    else:
+        parent.send_signal(number)
+    rest, _ = parent.communicate(timeout=60)
+    assert not alive(engines, patience=20)
+    assert rest == ("closed\n" if number == signal.SIGINT else "")
+
+
+@pytest.mark.slow
+async def test_dead_engine_is_told_from_a_failed_request() -> None:
+    """A run that takes a dead engine for failed requests writes thousands of failed rows."""
+    opened = VLLMGenerator.from_config(config())
+    await opened.start()
+    engines = descendants(os.getpid())
+    asked = request(opened.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=300)
+    task = asyncio.ensure_future(opened.generate([replace(asked, seed=seed) for seed in range(4)]))
+    await asyncio.sleep(0.5)
+    for process in opened._engine._processes._known:  # type: ignore[union-attr]
+        process.kill()
+    with pytest.raises(EngineDeadError, match="The engine died"):
+        await asyncio.wait_for(task, timeout=30)
+    with pytest.raises(EngineDeadError):
+        await opened.generate([asked])
+    await opened.close()
+    assert not alive(engines, patience=10)
+
+
+@pytest.mark.slow
+async def test_cancelled_start_leaves_no_process() -> None:
+    """Ctrl-C while a large model loads must not leave it loading."""
+    before = {process.pid for process in descendants(os.getpid())}
+    opened = VLLMGenerator.from_config(config())
+    task = asyncio.ensure_future(opened.start())
+    started = time.monotonic()
+    while not (engines := [p for p in descendants(os.getpid()) if p.pid not in before]):
+        assert time.monotonic() < started + 60
+        await asyncio.sleep(0.1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not alive(engines, patience=10)
+    assert not [p for p in descendants(os.getpid()) if p.pid not in before]
+
+
+@pytest.mark.slow
+async def test_crowded_cache_keeps_seeded_requests_alive() -> None:
+    """A CPU engine ends with "CPU Generator does not use offset" where a seeded request is read in several pieces."""
+    opened = VLLMGenerator.from_config(config(kv_cache_gib=0.04))
+    await opened.start()
+    asked = request(opened.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=200)
+    try:
+        steps = await opened.generate([replace(asked, seed=seed) for seed in range(24)])
+        more = [replace(asked, ids=asked.ids + step.ids, seed=3) for step in steps]
+        steps += await opened.generate(more)
+    finally:
+        await opened.close()
+    assert {step.ended for step in steps} <= {"eos", "length"}

@@ -1,0 +1,125 @@
+"""A child from its plan to a path: blank steps merged, cut at its end, its state decided."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from tt_scale.base_classes import Ended, Step
+from tt_scale.path import Path, State
+from tt_scale.segmentation import answer_is_complete, is_blank
+
+__all__ = ["Birth", "Bound", "Rules"]
+
+Bound = Literal["length", "context", "budget"]
+"""What a child's token limit comes from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What decides whether a path goes on.
+
+    Attributes:
+        delimiters: that end a step.
+        final_answer_prefix: text before a final answer; empty for none.
+        most_tokens: of one solution: `max_tokens`, or less where the context has no room for them.
+    """
+
+    delimiters: tuple[str, ...]
+    final_answer_prefix: str
+    most_tokens: int
+
+
+class Birth:
+    """A child that is being drawn.
+
+    Args:
+        family: place of its parent among the paths that grow.
+        parent: an open path.
+        child: its number among all children that the parent ever had.
+        ids: prompt and path of the parent [length].
+        temperature: at which it is drawn.
+        limit: most tokens that it may be given.
+        bound: what the limit comes from.
+        whole: whether it grows to its end.
+    """
+
+    __slots__ = ("blank", "bound", "child_number", "family", "ids", "limit", "parent", "spent", "temperature", "whole")
+
+    def __init__(
+        self,
+        family: int,
+        parent: Path,
+        child: int,
+        ids: tuple[int, ...],
+        temperature: float,
+        limit: int,
+        bound: Bound,
+        whole: bool,
+    ) -> None:
+        self.family = family
+        self.parent = parent
+        self.child_number = child
+        self.ids = ids
+        self.temperature = temperature
+        self.limit = limit
+        self.bound: Bound = bound
+        self.whole = whole
+        self.spent = 0
+        self.blank: list[Step] = []
+
+    def merged(self, step: Step) -> Step:
+        """Put the blank steps drawn before in front, and say "context" where the context was what ended it."""
+        if self.blank:
+            step = _join([*self.blank, step])
+        if step.ended == "length" and self.bound == "context" and self.spent == self.limit:
+            step = _join([step], ended="context")
+        return step
+
+    def child(self, steps: Sequence[Step], rules: Rules) -> Path:
+        """Hang steps below the parent, up to the first that finishes it.
+
+        What says nothing is merged into the parent's last step, whose score stands; it is never scored itself.
+        """
+        parent = self.parent
+        path = parent.steps
+        if len(steps) == 1 and is_blank(steps[0].text, rules.delimiters) and path:
+            path, steps = path[:-1], [_join([path[-1], steps[0]])]
+        state: State = "open"
+        for step in steps:
+            path = (*path, step)
+            state = self._state(path, rules)
+            if state != "open":
+                break
+        return Path((*parent.key, self.child_number), path, parent.scores, parent.score, state)
+
+    def _state(self, steps: tuple[Step, ...], rules: Rules) -> State:
+        """Decide whether a path is finished; truncated is not finished."""
+        step = steps[-1]
+        if step.ended == "error":
+            return "failed"
+        if step.ended == "eos":
+            return "finished"
+        if step.ended == "stop" and ("}" in step.text or rules.final_answer_prefix):
+            text = "".join([each.text for each in steps])
+            if answer_is_complete(text, rules.final_answer_prefix):
+                return "finished"
+        cut_by_budget = self.bound == "budget" and self.spent == self.limit
+        if step.ended == "context" or (step.ended == "length" and (self.whole or cut_by_budget)):
+            return "truncated"
+        return "open" if sum([len(each.ids) for each in steps]) < rules.most_tokens else "truncated"
+
+
+def _join(steps: Sequence[Step], *, ended: Ended | None = None) -> Step:
+    """Make one step of several in a row; seed and cache hits are those of the first request."""
+    last = steps[-1]
+    return Step(
+        text="".join([step.text for step in steps]),
+        ids=tuple([token for step in steps for token in step.ids]),
+        ended=ended or last.ended,
+        seed=steps[0].seed,
+        temperature=last.temperature,
+        cached=steps[0].cached,
+        error=last.error,
+    )

@@ -1,0 +1,70 @@
+"""What `quantization` means on Transformers: honoured or refused, never ignored."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError
+from tt_scale.weights import dtype_named
+
+__all__ = ["quantization"]
+
+BITS = {"bitsandbytes": 4, "bnb-4bit": 4, "bnb-8bit": 8}
+"""Names under which plain weights are packed while they are loaded, and into how many bits."""
+
+
+def quantization(config: Config, source: str) -> dict[str, Any]:
+    """Say how to quantize, or check that the weights already are what the configuration says.
+
+    Args:
+        config: of the run.
+        source: folder or hub name of the model.
+
+    Returns:
+        Keyword arguments of `from_pretrained`; none where the weights are loaded as they are.
+
+    Raises:
+        ConfigError: the quantization asked for cannot be had here.
+    """
+    asked = config.quantization
+    if asked is None:
+        return {}
+    method = _method_of_weights(source, config.trust_remote_code)
+    if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
+        return {}
+    if asked in BITS and not method:
+        return {"quantization_config": _bitsandbytes(asked, config.dtype)}
+    raise ConfigError(
+        f"quantization is {asked!r}, but the weights of {config.model_name!r} are "
+        f"{'quantized by ' + method if method else 'not quantized'}.",
+        f"Leave it out, name such a checkpoint as --model-name, or quantize plain weights: {', '.join(BITS)}",
+    )
+
+
+def _method_of_weights(source: str, trust_remote_code: bool) -> str:
+    from transformers import AutoConfig
+
+    found = getattr(AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code), "quantization_config", {})
+    method = found.get("quant_method", "") if isinstance(found, dict) else getattr(found, "quant_method", "")
+    return str(getattr(method, "value", method) or "")
+
+
+def _bitsandbytes(asked: str, dtype: str) -> Any:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            f"quantization is {asked!r}, which needs a CUDA device; there is none.", "Leave out --quantization."
+        )
+    if find_spec("bitsandbytes") is None:
+        raise ConfigError(
+            f"quantization is {asked!r}, and bitsandbytes is not installed.", "Type: pip install bitsandbytes"
+        )
+    from transformers import BitsAndBytesConfig
+
+    if BITS[asked] == 8:
+        return BitsAndBytesConfig(load_in_8bit=True)
+    compute = torch.bfloat16 if dtype == "auto" else dtype_named(dtype)
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=compute, bnb_4bit_quant_type="nf4")

@@ -1,0 +1,134 @@
+"""Power backtracking: a particle filter whose population is every prefix there ever was.
+
+Inspired by Tran et al. 2026 (arXiv 2605.25143), of which only the abstract was at hand: resampling over a persistent
+pool of prefixes, powered scores, weights corrected for the mixture of proposals. The formula is a reconstruction;
+numbers of that paper must not be expected of this code.
+
+A round draws N parents from the pool in proportion to w(s) and grows each by one step. With r(s) the score of a prefix
+and n(s) the children that all rounds so far expected to draw from it, drawn or not,
+
+    w(s) = (r(s) * decay^n(s))^power / product of n(a) over the ancestors a of s.
+
+A child of an often-drawn parent is one of many and weighs less (the balance heuristic of Veach and Guibas 1995), so
+that among new prefixes w estimates p_model(s) * r(s)^power; with those of the last round only it is the incremental
+weight (r(s) / r(parent))^power of a particle filter. What had its chance is discounted: without that, the pool
+keeps returning and answers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import log
+from typing import ClassVar
+
+from tt_scale.base_classes import Searcher
+from tt_scale.errors import ConfigError
+from tt_scale.path import Outcome, Path
+from tt_scale.searcher.allocation import CLIP, softmax, systematic
+from tt_scale.searcher.subpool import ROOT_SCORE
+from tt_scale.space import SearchSpace
+
+__all__ = ["PowerBacktrack", "mixture_log_weights"]
+
+
+@dataclass(slots=True)
+class Prefix:
+    """An open path of the pool.
+
+    Attributes:
+        path: where it stands.
+        parent: index of the prefix that it grew from; -1 for the root.
+        expected: children that the rounds since it exists expected to draw from it.
+        drawn: children that they drew.
+    """
+
+    path: Path
+    parent: int = -1
+    expected: float = 0.0
+    drawn: int = 0
+
+
+@dataclass(frozen=True)
+class PowerBacktrack(Searcher):
+    """Resample N parents each round from the prefixes of all depths.
+
+    Attributes:
+        N: children drawn in a round; also the finished paths at which the search ends.
+        power: of the scores, at least 0; 0 ignores them, large is greedy.
+        decay: factor on a prefix's score for each child that was expected of it, above 0 and at most 1.
+        temperature: of all samples.
+        max_steps: most expansions.
+    """
+
+    summary: ClassVar[str] = "resamples from all prefixes so far by powered scores (inspired by the paper)"
+    source: ClassVar[str] = "inspired by Tran et al. 2026, arXiv 2605.25143 (abstract only)"
+
+    N: int = 4
+    power: float = 4.0
+    decay: float = 0.25
+    temperature: float = 0.8
+    max_steps: int = 30
+
+    def __post_init__(self) -> None:
+        if self.power < 0:
+            raise ConfigError(f"power is {self.power}; it is at least 0.", "Usual: 4.0.")
+        if not 0 < self.decay <= 1:
+            raise ConfigError(f"decay is {self.decay}; it lies above 0, and is at most 1.")
+
+    async def search(self, space: SearchSpace) -> Outcome:
+        """Weigh the pool, draw parents, grow them; parents stay in the pool beside their children."""
+        random = space.random("parents")
+        pool: list[Path] = []
+        prefixes = [Prefix(path) for path in space.roots()]
+        for _ in range(self.max_steps):
+            weights = softmax(self._log_weights(prefixes))
+            counts = systematic(weights, self.N, random)
+            chosen = [index for index, count in enumerate(counts) if count]
+            if returning := [prefixes[index].path for index in chosen if prefixes[index].drawn]:
+                space.mark("backtrack", returning)
+            for prefix, weight, count in zip(prefixes, weights, counts, strict=True):
+                prefix.expected += self.N * weight
+                prefix.drawn += count
+            families = await space.expand(
+                [prefixes[index].path for index in chosen],
+                [counts[index] for index in chosen],
+                temperature=self.temperature,
+            )
+            pool += [child for family in families for child in family if child.is_finished]
+            prefixes += [
+                Prefix(child, index)
+                for index, family in zip(chosen, families, strict=True)
+                for child in family
+                if child.is_open
+            ]
+            if len(pool) >= self.N:
+                return Outcome(tuple(pool), "enough")
+            if space.exhausted:
+                return Outcome(tuple(pool), "budget")
+        return Outcome(tuple(pool), "steps")
+
+    def _log_weights(self, prefixes: Sequence[Prefix]) -> list[float]:
+        scores = [prefix.path.score if prefix.path.steps else ROOT_SCORE for prefix in prefixes]
+        expected = [prefix.expected for prefix in prefixes]
+        values = [log(max(score, CLIP)) + count * log(self.decay) for score, count in zip(scores, expected, strict=True)]
+        return mixture_log_weights(
+            [self.power * value for value in values], [prefix.parent for prefix in prefixes], expected
+        )
+
+
+def mixture_log_weights(log_values: Sequence[float], parents: Sequence[int], expected: Sequence[float]) -> list[float]:
+    """Logarithms of w(s) as the module defines it.
+
+    Args:
+        log_values: power * ln(r * decay^n) of each prefix, parents before children [prefixes].
+        parents: index of each prefix's parent; -1 for a root [prefixes].
+        expected: children expected of each prefix so far; above 0 for those that have some [prefixes].
+
+    Returns:
+        Unnormalised log-weights [prefixes].
+    """
+    owed: list[float] = []  # by the ancestors of each prefix, together
+    for parent in parents:
+        owed.append(0.0 if parent < 0 else owed[parent] + log(expected[parent]))
+    return [value - debt for value, debt in zip(log_values, owed, strict=True)]

@@ -1,0 +1,84 @@
+"""Weights of a Transformers checkpoint, brought to the device that there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tt_scale.errors import MissingExtraError, TTScaleError
+from tt_scale.vllm_reason import advice, sentence
+
+__all__ = ["best_device", "count_parameters", "dtype_named", "explained", "free_memory", "placement", "require_torch"]
+
+
+def require_torch(purpose: str) -> None:
+    """Import what runs a checkpoint.
+
+    Raises:
+        MissingExtraError: torch or transformers is not installed.
+    """
+    try:
+        import torch  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        raise MissingExtraError(error.name or "transformers", "hf", purpose) from None
+
+
+def best_device() -> Any:
+    """The first CUDA device, or the CPU."""
+    import torch
+
+    return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
+
+
+def dtype_named(name: str) -> Any:
+    """The torch dtype of a configuration's `dtype`; "auto" stays, and means what the checkpoint says."""
+    import torch
+
+    return name if name == "auto" else getattr(torch, name)
+
+
+def placement(dtype: str) -> dict[str, Any]:
+    """How `from_pretrained` is told dtype and device; quantized weights must be read where they run."""
+    import transformers
+    from packaging.version import Version
+
+    key = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
+    device = best_device()
+    return {key: dtype_named(dtype)} | ({"device_map": {"": 0}} if device.type == "cuda" else {})
+
+
+@contextmanager
+def explained(what: str, kind: type[TTScaleError]) -> Iterator[None]:
+    """Turn whatever a loader raises into an error for people.
+
+    Args:
+        what: begins the message: "The model 'x'".
+        kind: of the error.
+    """
+    try:
+        yield
+    except TTScaleError:
+        raise
+    except Exception as error:  # (transformers raises whatever its many loaders raise)
+        raise kind(f"{what} cannot be loaded: {sentence(error)}", advice(error)) from error
+
+
+def count_parameters(model: Any) -> int:
+    """Count the parameters of a model as its architecture has them, also where weights are packed to a few bits."""
+    count: int = model.num_parameters() + sum(
+        [part.in_features * part.out_features for part in model.modules() if hasattr(part, "qweight")]
+    )
+    return count
+
+
+def free_memory() -> None:
+    """Give what torch holds in reserve back to the device, for whoever comes next."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
