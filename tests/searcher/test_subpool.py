@@ -9,11 +9,17 @@ from random import Random
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
+from tt_scale.base_classes import Step
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.path import Key, Path
 from tt_scale.searcher.subpool import Subpool, dealt, standing
 from tt_scale.space import SearchSpace
+
+
+def a_step() -> Step:
+    """Any step: a path without one is a root."""
+    return Step("so\n\n", (1,), "stop")
 
 
 async def best_first(space: SearchSpace, width: int, decay: float) -> None:
@@ -66,53 +72,49 @@ def test_dealing_is_fair() -> None:
 
 def test_standing_worked_values() -> None:
     """Discounts, and ties: less often grown, then deeper, then by key; a root is worth one half."""
-    high, low, root = Path((0, 0), score=0.8), Path((0, 1), score=0.5), Path((1,))
-    high, low = (Path(path.key, (sim_step(),), score=path.score) for path in (high, low))
+    step = a_step()
+    high, low, root = Path((0, 0), (step,), score=0.8), Path((0, 1), (step,), score=0.5), Path((1,))
     assert standing(high, 1, 0.5) > standing(low, 0, 0.5) > standing(high, 0, 0.5)
     assert standing(root, 0, 0.5)[0] == standing(low, 0, 0.5)[0] == -0.5
     assert standing(low, 0, 0.5) < standing(root, 0, 0.5)  # deeper first, so that equal scores still lead to an end
     assert standing(low, 1, 1.0) > standing(root, 0, 1.0)
 
 
-def sim_step():  # type: ignore[no-untyped-def]
-    """Any step."""
-    space = sim_space()
-    [[child]] = asyncio.run(space.expand(space.roots(), 1, temperature=0.8))
-    return child.steps[0]
-
-
 def test_it_returns_to_an_earlier_prefix() -> None:
-    """What makes it backtracking: when all children of a good prefix are poor, it is grown again, and says so."""
-    tree = """
-        0.0    .9
-        0.1    .1
-        0.0.0  .2
-        0.0.1  .1
-        0.1.0  .1
-        0.0.2  .9
-        0.2    .05
-        0.0.2.0  .9  end
-        0.0.2.1  .9  end
-        0.0.3  .9
+    """What makes it backtracking: when all children of a good prefix are poor, it is grown again, and says so.
+
+    Worth of the pool before each round, N 2 and one subpool: root .5 | 0.0 .9, root .25, 0.1 .1 | 0.0 .45, 0.0.0 .2,
+    0.2 .15, root .125, 0.1 .1 | 0.0.1 .8, 0.0 .225, 0.0.0 .1, ...
     """
-    # with N 2, one subpool: root; 0.0 and (root at .25) ...
+    tree = """
+        0.0      .9
+        0.1      .1
+        0.0.0    .2
+        0.2      .15
+        0.0.1    .8
+        0.0.0.0  .05
+        0.0.1.0  .9  end
+        0.0.2    .7  end
+    """
     space = scripted_space(table(tree))
     outcome = run(Subpool(N=2, subpools=1), space)
-    # rounds: root twice; 0.0 (.9) and root (.25); 0.0 (.45) and 0.0.0 (.2) where 0.0.2 is what was worth the return
-    assert asked_in(space)[:2] == [at(0.8, "0.0-1"), at(0.8, "0.0.0", "0.2")]
-    assert [event.keys for event in space.events if event.kind == "backtrack"][0] == ((0,),)
-    assert outcome.pool
+    assert asked_in(space) == [
+        at(0.8, "0.0-1"), at(0.8, "0.0.0", "0.2"), at(0.8, "0.0.1", "0.0.0.0"), at(0.8, "0.0.1.0", "0.0.2"),
+    ]  # fmt: skip
+    assert [event.keys for event in space.events] == [((0,),), ((0, 0),), ((0, 0),)]
+    assert [path.key for path in outcome.pool] == [(0, 0, 1, 0), (0, 0, 2)]
+    assert outcome.stopped == "enough"
 
 
 def test_each_subpool_gives_its_best() -> None:
     """An over-scored prefix may block its own subpool, not the others: with four of them four different are taken."""
-    prefixes = [Path((0, child), (sim_step(),), score=0.99 if child == 0 else 0.5) for child in range(12)]
+    prefixes = [Path((0, child), (a_step(),), score=0.99 if child == 0 else 0.5) for child in range(12)]
     chosen = Subpool(N=4)._chosen(prefixes, Counter(), Random(1))
     assert len({path.key for path in chosen}) == 4
     assert (0, 0) in {path.key for path in chosen}
-    chosen = Subpool(N=6)._chosen(prefixes, Counter({(0, 0): 1}), Random(1))
-    assert len({path.key for path in chosen}) == 6
-    assert (0, 0) not in {path.key for path in chosen} or len(prefixes) < 7
+    assert len({path.key for path in Subpool(N=6)._chosen(prefixes, Counter(), Random(1))}) == 6
+    blocked = Subpool(N=4)._chosen(prefixes, Counter({(0, 0): 1}), Random(1))  # at .495 it is the last of its subpool
+    assert (0, 0) not in {path.key for path in blocked}
 
 
 @pytest.mark.parametrize(("args", "words"), [({"subpools": 0}, "at least 1"), ({"decay": 2}, "between 0 and 1")])

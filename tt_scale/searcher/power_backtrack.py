@@ -111,7 +111,9 @@ class PowerBacktrack(Searcher):
     def _log_weights(self, prefixes: Sequence[Prefix]) -> list[float]:
         scores = [prefix.path.score if prefix.path.steps else ROOT_SCORE for prefix in prefixes]
         expected = [prefix.expected for prefix in prefixes]
-        values = [log(max(score, CLIP)) + count * log(self.decay) for score, count in zip(scores, expected, strict=True)]
+        values = [
+            log(max(score, CLIP)) + count * log(self.decay) for score, count in zip(scores, expected, strict=True)
+        ]
         return mixture_log_weights(
             [self.power * value for value in values], [prefix.parent for prefix in prefixes], expected
         )
