@@ -121,6 +121,13 @@ async def test_both_verbs_stop_at_the_first_complete_answer(before: list[str], a
     assert last_boxed(other.text) == "7"
 
 
+@pytest.mark.parametrize("delimiters", [(), ("\n\n",)])
+def test_a_continuation_of_nothing_is_one_step(delimiters: tuple[str, ...]) -> None:
+    """A failed request has no ids: cutting it must hand its error on, not end the search."""
+    nothing = Step("", (), "error", error="no")
+    assert split_steps(nothing, [], delimiters) == [nothing]
+
+
 @pytest.mark.parametrize(
     ("texts", "delimiters", "expected"),
     [

@@ -97,10 +97,16 @@ def test_the_best_of_the_pool_answers_not_the_first() -> None:
 
 
 def test_equal_scores_break_by_key() -> None:
-    """Ties that break by order of arrival make a tree depend on the engine's timing."""
-    space = scripted_space(table("0.0-3 .5 \n 0.0.0-1 .5 end \n 0.1.0-1 .5 end"))
+    """Ties that break by order of arrival make a tree depend on the engine's timing.
+
+    0 -- 0.0 .8   0.1 .9               0.1 is the better one and stands first
+    0.0 -- 0.0.0 .5   0.0.1 .5         all four alike: the smaller keys survive
+    0.1 -- 0.1.0 .5   0.1.1 .5
+    """
+    tree = "0.0 .8 \n 0.1 .9 \n 0.2-3 .1 \n 0.0.0-1 .5 \n 0.1.0-1 .5 \n 0.0.0.0-1 .5 end \n 0.0.1.0-1 .5 end"
+    space = scripted_space(table(tree))
     run(BeamSearch(n_beams=2, beam_width=2), space)
-    assert asked_in(space)[1] == at(0.8, "0.0.0-1", "0.1.0-1")
+    assert asked_in(space)[2] == at(0.8, "0.0.0.0-1", "0.0.1.0-1")
 
 
 def test_lookahead_ranks_by_the_greedy_continuation_and_drops_it() -> None:

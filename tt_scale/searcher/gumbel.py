@@ -65,7 +65,7 @@ class Gumbel(Searcher):
             "value_scale": 0,
             "visit_offset": 0,
         }.items():
-            if getattr(self, knob) < least:
+            if not getattr(self, knob) >= least:
                 raise ConfigError(f"{knob} is {getattr(self, knob)}; it is at least {least}.")
 
     @property

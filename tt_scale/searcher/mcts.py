@@ -48,7 +48,7 @@ class MCTS(Searcher):
     max_steps: int = 30
 
     def __post_init__(self) -> None:
-        if self.exploration < 0:
+        if not self.exploration >= 0:
             raise ConfigError(f"exploration is {self.exploration}; it is at least 0.", "Usual: 1.25.")
         if not self.exploration_base > 0:
             raise ConfigError(f"exploration_base is {self.exploration_base}; it lies above 0.", "Usual: 19652.")

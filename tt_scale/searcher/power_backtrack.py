@@ -71,7 +71,7 @@ class PowerBacktrack(Searcher):
     max_steps: int = 30
 
     def __post_init__(self) -> None:
-        if self.power < 0:
+        if not self.power >= 0:
             raise ConfigError(f"power is {self.power}; it is at least 0.", "Usual: 4.0.")
         if not 0 < self.decay <= 1:
             raise ConfigError(f"decay is {self.decay}; it lies above 0, and is at most 1.")
