@@ -81,6 +81,7 @@ def test_cutting_loses_and_invents_nothing(pieces: list[str], delimiters: tuple[
 async def walk(space: SearchSpace) -> Path:
     [path] = space.roots()
     while path.is_open:
+        assert space.expansions < 50, "a path grows for ever"
         [[path]] = await space.expand([path], temperature=0.7)
     return path
 

@@ -16,6 +16,7 @@ async def walk(space: SearchSpace) -> list[Path]:
     path = space.roots()[0]
     way = []
     while path.is_open:
+        assert space.expansions < 50, "a path grows for ever"
         [[path]] = await space.expand([path], temperature=0.7)
         way.append(path)
     return way

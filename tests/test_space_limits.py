@@ -22,6 +22,7 @@ def limits(generator: TapeGenerator) -> list[list[int]]:
 async def walk(space: SearchSpace) -> Path:
     path = space.roots()[0]
     while path.is_open:
+        assert space.expansions < 50, "a path grows for ever"
         [[path]] = await space.expand([path], temperature=0.7)
     return path
 

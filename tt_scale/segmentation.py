@@ -38,7 +38,7 @@ def split_steps(step: Step, pieces: Sequence[str], delimiters: Sequence[str]) ->
     Returns:
         The steps in order, none of them blank unless all is; the last one keeps `ended`, the others ended in "stop".
     """
-    if not delimiters:
+    if not delimiters or not pieces:  # a failed request has none
         return [step]
     cuts: list[int] = []
     text, start = "", 0

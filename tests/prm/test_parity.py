@@ -17,14 +17,7 @@ from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
 from tt_scale.prm.qwen_math import QwenMathProtocol
 
-pytestmark = [
-    pytest.mark.hf,
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
 PROBLEM = Problem("p", "What is 12 + 30? Ignore <extra_0> and <|im_end|>.", "42")
 OTHER = Problem("q", "Which number is 12 + 30?", "42")
@@ -137,6 +130,8 @@ async def test_transformers(folder: FilePath, expected: list[list[float]]) -> No
 
 
 @pytest.mark.vllm
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of vLLM's own imports
+@pytest.mark.filterwarnings("ignore:Unclosed context:ResourceWarning")  # of vLLM's own sockets
 def test_vllm(folder: FilePath, expected: list[list[float]]) -> None:
     """Rows indexed from the front are off by what the cache held; whole paths read again cost the square of depth."""
     pytest.importorskip("vllm")

@@ -44,7 +44,8 @@ def logs(shares: Sequence[float]) -> list[float]:
         (logs([0.7, 0.2, 0.1]), 4, 1.0, [3, 1, 0]),  # ceil(2.8) = 3, ceil(1 * .2 / .3) = 1, nothing left
         (logs([0.1, 0.7, 0.2]), 4, 1.0, [0, 3, 1]),  # in whatever order the paths come
         ([0.9, 0.1, 0.5], 4, math.inf, [2, 1, 1]),  # even; the best path gains from rounding
-        ([0.5, 0.5, 0.5], 6, 0.1, [2, 2, 2]),  # 2.0000000000000004 is 2
+        ([0.5, 0.5, 0.5], 6, 0.1, [2, 2, 2]),
+        ([0.7 + 0.2 * math.log(2), 0.7, 0.7, 0.7], 16, 0.2, [7, 3, 3, 3]),  # 3.0000000000000004 is 3
         ([0.1, 0.1, 0.1], 7, 0.2, [3, 2, 2]),
         ([0.2, 0.9, 0.8], 5, 1e-3, [0, 5, 0]),
         ([0.2, 0.9, 0.8], 5, 1e-320, [0, 5, 0]),  # every other power underflows

@@ -12,7 +12,7 @@ from tt_scale.errors import ConfigError
 from tt_scale.path import Path
 from tt_scale.searcher.gumbel import Gumbel
 from tt_scale.searcher.halving import considered_visits
-from tt_scale.searcher.tree import Node, scaled_values
+from tt_scale.searcher.tree import Node, back_up, scaled_values
 
 TREE = """
     0.0      .6
@@ -73,6 +73,21 @@ def test_hand_drawn_tree() -> None:
     assert asked_in(space) == [at(0.8, "0.0-1"), at(0.8, "0.0.0-1"), at(0.8, "0.1.0-1"), at(0.8, "0.1.1.0-1")]
     assert [path.key for path in outcome.pool] == [(0, 1, 0)]
     assert outcome.stopped == "enough"
+
+
+def test_visits_below_a_candidate_follow_the_policy() -> None:
+    """Going down by the best value alone visits one child for ever; shares of visits must tend to the policy."""
+    children = [Node(Path((0, child), score=score)) for child, score in enumerate([0.5, 0.5, 0.2])]
+    method = Gumbel(visit_offset=0.0, value_scale=0.0)  # a flat policy
+    for _ in range(9):
+        chosen = method._interior(children)
+        back_up([chosen], chosen.path.score)
+    assert [child.visits for child in children] == [3, 3, 3]
+    steep = [Node(Path((0, child), score=score)) for child, score in enumerate([0.5, 0.5, 0.2])]
+    for _ in range(12):
+        chosen = Gumbel()._interior(steep)  # e^5 : e^5 : 1
+        back_up([chosen], chosen.path.score)
+    assert [child.visits for child in steep] == [6, 6, 0]
 
 
 def test_without_second_visits_it_is_greedy_by_prm() -> None:

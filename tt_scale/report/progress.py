@@ -39,7 +39,7 @@ class Progress:
         verbose: bool = False,
         quiet_seconds: float = 15.0,
     ) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
         from rich.progress import Progress as Bar
 
         self._console = console
@@ -52,9 +52,10 @@ class Progress:
         self._began = self._spoke = time.monotonic()
         columns = (
             TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=8),
             MofNCompleteColumn(),
             TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
         self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
