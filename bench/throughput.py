@@ -55,7 +55,8 @@ async def ours(config: Config, scored: bool) -> dict[str, Any]:
     async with open_models(config) as (generator, prm):
         journal = Journal(Path(config.output_dir) / "run", manifest(config, "svamp", problems, "bench"))
         with Grader() as grader, journal:
-            run = Run(config, make_searcher(config), generator, prm if scored else None, grader, journal, lambda _: None)
+            scorer = prm if scored else None
+            run = Run(config, make_searcher(config), generator, scorer, grader, journal, lambda _: None)
             began = time.perf_counter()
             await run_problems(run, problems)
             seconds = time.perf_counter() - began

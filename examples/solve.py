@@ -1,7 +1,7 @@
 """One question, answered by a real model with collective backtracking.
 
-    python examples/solve.py                                  # SmolLM2 judging itself, on this machine's CPU
-    python examples/solve.py Qwen/Qwen2.5-3B-Instruct-AWQ Qwen/Qwen2.5-Math-PRM-7B     # on a GPU
+python examples/solve.py                                  # SmolLM2 judging itself, on this machine's CPU
+python examples/solve.py Qwen/Qwen2.5-3B-Instruct-AWQ Qwen/Qwen2.5-Math-PRM-7B     # on a GPU
 """
 
 from __future__ import annotations

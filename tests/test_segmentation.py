@@ -43,7 +43,6 @@ def sampled_one_by_one(pieces: Sequence[str], delimiters: Sequence[str]) -> list
     return bounds
 
 
-@pytest.mark.xfail(strict=True, reason="after a blank step the next one is cut at its first piece")
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(pieces=tapes, delimiters=st.sampled_from(DELIMITERS))
 def test_whole_solutions_are_cut_where_steps_would_have_ended(pieces: list[str], delimiters: tuple[str, ...]) -> None:
@@ -54,7 +53,6 @@ def test_whole_solutions_are_cut_where_steps_would_have_ended(pieces: list[str],
     ]
 
 
-@pytest.mark.xfail(strict=True, reason="after a blank step the next one is cut at its first piece")
 def test_a_blank_step_is_merged_with_the_whole_step_after_it() -> None:
     """The shortest case of the law above: the step after a blank one was cut at its first token."""
     pieces = ["\n\n", "a", "b", "\n\n", "c"]
@@ -91,7 +89,6 @@ async def complete(space: SearchSpace) -> Path:
     return path
 
 
-@pytest.mark.xfail(strict=True, reason="after a blank step the next one is cut at its first piece")
 @settings(max_examples=300, deadline=None, derandomize=True)
 @given(pieces=tapes, delimiters=st.sampled_from(DELIMITERS), most=st.sampled_from([3, 6, 100]))
 async def test_step_by_step_or_whole_is_the_same_path(

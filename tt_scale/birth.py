@@ -72,20 +72,23 @@ class Birth:
     def merged(self, step: Step) -> Step:
         """Put the blank steps drawn before in front, and say "context" where the context was what ended it."""
         if self.blank:
-            step = _join([*self.blank, step])
+            step = _join([*self.blank, step], self.blank[0].seed)
         if step.ended == "length" and self.bound == "context" and self.spent == self.limit:
-            step = _join([step], ended="context")
+            step = _join([step], step.seed, ended="context")
         return step
 
     def child(self, steps: Sequence[Step], rules: Rules) -> Path:
         """Hang steps below the parent, up to the first that finishes it.
 
-        What says nothing is merged into the parent's last step, whose score stands; it is never scored itself.
+        What says nothing is never scored: at the end it is merged into the parent's last step, whose score stands;
+        where it is all that the parent has, into what comes now.
         """
         parent = self.parent
         path = parent.steps
-        if len(steps) == 1 and is_blank(steps[0].text, rules.delimiters) and path:
-            path, steps = path[:-1], [_join([path[-1], steps[0]])]
+        new = steps[0]
+        says_nothing = len(steps) == 1 and is_blank(new.text, rules.delimiters)
+        if path and (says_nothing or is_blank(path[-1].text, rules.delimiters)):
+            path, steps = path[:-1], [_join([path[-1], new], new.seed), *steps[1:]]
         state: State = "open"
         for step in steps:
             path = (*path, step)
@@ -101,7 +104,7 @@ class Birth:
             return "failed"
         if step.ended == "eos":
             return "finished"
-        if step.ended == "stop" and ("}" in step.text or rules.final_answer_prefix):
+        if step.ended == "stop" and (rules.final_answer_prefix or any(["}" in each.text for each in steps])):
             text = "".join([each.text for each in steps])
             if answer_is_complete(text, rules.final_answer_prefix):
                 return "finished"
@@ -111,14 +114,14 @@ class Birth:
         return "open" if sum([len(each.ids) for each in steps]) < rules.most_tokens else "truncated"
 
 
-def _join(steps: Sequence[Step], *, ended: Ended | None = None) -> Step:
-    """Make one step of several in a row; seed and cache hits are those of the first request."""
+def _join(steps: Sequence[Step], seed: int, *, ended: Ended | None = None) -> Step:
+    """Make one step of several in a row; cache hits are those of the first request."""
     last = steps[-1]
     return Step(
         text="".join([step.text for step in steps]),
         ids=tuple([token for step in steps for token in step.ids]),
         ended=ended or last.ended,
-        seed=steps[0].seed,
+        seed=seed,
         temperature=last.temperature,
         cached=steps[0].cached,
         error=last.error,

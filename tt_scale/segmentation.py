@@ -41,16 +41,16 @@ def split_steps(step: Step, pieces: Sequence[str], delimiters: Sequence[str]) ->
     if not delimiters or not pieces:  # a failed request has none
         return [step]
     cuts: list[int] = []
-    text, start = "", 0
+    start, text = 0, ""
     for index, piece in enumerate(pieces):
         text += piece
         if any(delimiter in text for delimiter in delimiters):
-            if is_blank(text, delimiters):
-                continue
-            cuts.append(index + 1)
-            text, start = "", index + 1
+            if not is_blank(text, delimiters):
+                cuts.append(index + 1)
+                start = index + 1
+            text = ""  # after a blank step, too, the next one begins here
     if start < len(pieces):
-        if cuts and is_blank(text, delimiters):
+        if cuts and is_blank("".join(pieces[start:]), delimiters):
             cuts[-1] = len(pieces)
         else:
             cuts.append(len(pieces))

@@ -223,6 +223,8 @@ class SearchSpace:
             while pending:
                 requests = [self._request(birth, stop) for _, birth in pending]
                 steps = await self._generator.generate(requests)
+                if len(steps) != len(requests):
+                    raise GeneratorError(f"The generator gave {len(steps)} steps for {len(requests)} requests.")
                 again: list[tuple[int, Birth]] = []
                 for (index, birth), request, step in zip(pending, requests, steps, strict=True):
                     self._charge(birth, request, step)
@@ -283,9 +285,15 @@ class SearchSpace:
             for index, child in enumerate(children)
             if child.state in ("open", "finished") and self._unscored(child)
         ]
+        for index, child in enumerate(children):
+            if child.is_finished and child.scores and not self._unscored(child):  # ended by a blank step
+                total = self._aggregate(child.scores, True)
+                children[index] = Path(child.key, child.steps, child.scores, total, child.state)
         if not wanted:
             return children
         verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
+        if len(verdicts) != len(wanted):
+            raise PRMError(f"The PRM gave {len(verdicts)} records for {len(wanted)} paths; one each is needed.")
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
             self._check(child, verdict)

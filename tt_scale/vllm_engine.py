@@ -16,6 +16,7 @@ from typing import Any
 
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
+from tt_scale.models import backends
 from tt_scale.vllm_log import EngineLog
 from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
 from tt_scale.vllm_reason import advice, sentence
@@ -99,7 +100,10 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
         "disable_log_stats": True,
         "use_tqdm_on_load": False,
     }
-    return AsyncEngineArgs(**{**shared, **(_cpu_args(config) if on_cpu() else {}), **own})
+    if on_cpu():
+        os.environ.setdefault("OMP_NUM_THREADS", str(_threads(config)))
+        shared |= _cpu_args(config)
+    return AsyncEngineArgs(**{**shared, **own})
 
 
 def _cpu_args(config: Config) -> dict[str, Any]:
@@ -114,6 +118,16 @@ def _cpu_args(config: Config) -> dict[str, Any]:
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(config.max_model_len, 4096),
     }
+
+
+def _threads(config: Config) -> int:
+    """Give each engine its share of the cores, less one for this process.
+
+    OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    engines = 1 if backends(config)[1] in ("none", "judge", "simulated") else 2
+    return max(1, (cores - 1) // engines)
 
 
 class Engine:

@@ -1,6 +1,6 @@
 """Draw docs/figures/idea.svg, the picture of collective backtracking in the README.
 
-    python docs/figures/idea.py
+python docs/figures/idea.py
 """
 
 from __future__ import annotations
@@ -48,7 +48,13 @@ def drawing() -> str:
         parts += [line(root, 200, first, y, INK), circle(first, y, score, GOOD if passes else BAD)]
     parts.append(circle(root, 200, "x", INK, filled=True))
     parts.append(words(root, 240, "problem"))
-    children = ((82, "0.77", True), (130, "0.21", False), (178, "0.69", True), (226, "0.40", False), (274, "0.64", True))
+    children = (
+        (82, "0.77", True),
+        (130, "0.21", False),
+        (178, "0.69", True),
+        (226, "0.40", False),
+        (274, "0.64", True),
+    )
     for y, score, passes in children:
         parts += [
             f'<path d="M {root + 16} {188 if y < 200 else 212} C {first} {y - 22 if y < 200 else y + 60}, {first + 70} {y}, '
@@ -71,7 +77,12 @@ def drawing() -> str:
     parts.append(words(end, 232, "best, majority,"))
     parts.append(words(end, 248, "weighted, first"))
     parts.append(
-        words(WIDTH / 2, 346, "A step passes at tau = 0.6. Too few pass: no path goes on, all step back together and try again.", size=13)
+        words(
+            WIDTH / 2,
+            346,
+            "A step passes at tau = 0.6. Too few pass: no path goes on, all step back together and try again.",
+            size=13,
+        )
     )
     font = "font-family=\"-apple-system, 'Segoe UI', Helvetica, Arial, sans-serif\""
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" {font} role="img">'

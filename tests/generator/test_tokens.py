@@ -184,7 +184,7 @@ def test_id_of(tokens: Tokens) -> None:
     """A judge that reads the wrong token scores noise."""
     assert tokens.id_of("<end_of_turn>") == tokens.tokenizer.convert_tokens_to_ids("<end_of_turn>")
     assert "".join(tokens.pieces([tokens.id_of("+")])).strip() == "+"
-    with pytest.raises(GeneratorError, match="'answer is' is .* tokens"):
+    with pytest.raises(GeneratorError, match=r"'answer is' is .* tokens"):
         tokens.id_of("answer is")
 
 

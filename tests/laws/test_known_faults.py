@@ -166,7 +166,6 @@ def test_different_temperatures_are_told(tmp_path: FilePath) -> None:
     assert not [warning for warning in warnings(alike) if "temperature" in warning]
 
 
-@pytest.mark.xfail(strict=True, reason="only temperatures are compared")
 @pytest.mark.parametrize("other", [{"stop_tokens": ("\n",)}, {"top_p": 0.9}, {"max_tokens": 99}])
 def test_other_differences_are_told(tmp_path: FilePath, other: dict[str, Any]) -> None:
     """Methods compared at different stop strings or sampling settings, as callers of `bench` from Python can."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from math import exp, log, sqrt
-from statistics import fmean
+from math import exp, log, pi, sqrt, tan
+from statistics import NormalDist, fmean
 
 import pytest
 from measuring import PROBLEMS, accuracy, assert_mean, assert_share, is_right, searches
@@ -64,7 +64,9 @@ def test_auc_of_the_simulated_prm(quality: float) -> None:
     ranked = sorted([(score, True) for score in right] + [(score, False) for score in wrong])
     ranks = sum(rank for rank, (_, truth) in enumerate(ranked, 1) if truth)
     measured = (ranks - len(right) * (len(right) + 1) / 2) / (len(right) * len(wrong))  # Mann-Whitney
-    expected = SimulatedPRM(quality).auc
+    distance = tan(quality * pi / 2) / 2  # of right and wrong log-odds from zero, both of unit variance
+    expected = NormalDist().cdf(distance * sqrt(2))
+    assert SimulatedPRM(quality).auc == pytest.approx(expected)
     variance = auc_variance(expected, len(right), len(wrong))
     assert abs(measured - expected) <= 3 * sqrt(variance)
 

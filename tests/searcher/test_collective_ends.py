@@ -141,7 +141,6 @@ def test_ends_by_the_budget_with_what_it_has() -> None:
     assert (outcome.stopped, pool_of(outcome)) == ("budget", {"0.0"})
 
 
-@pytest.mark.xfail(strict=True, reason="the jump is marked one round before it is made, also where none is made")
 def test_a_jump_that_never_happened_is_not_counted() -> None:
     """Telemetry that counts the jump which the step limit prevented."""
     space = scripted_space(table("0.0 .1"))

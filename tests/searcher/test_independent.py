@@ -220,7 +220,6 @@ def test_ends_by_the_budget_with_what_it_has() -> None:
     assert (outcome.stopped, pool_of(outcome)) == ("budget", {"0.1"})
 
 
-@pytest.mark.xfail(strict=True, reason="0.8 - 0.1 * 1 is 0.7000000000000001 in floating point")
 def test_a_score_exactly_at_the_relaxed_bar_passes() -> None:
     """Judges that score in tenths meet the bar exactly; rounding of `tau - tau_relax * r` must not fail them.
 

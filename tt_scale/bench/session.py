@@ -15,8 +15,8 @@ from pathlib import Path as FilePath
 from rich.console import Console
 
 from tt_scale.base_classes import PRM, Generator, Problem, Searcher
-from tt_scale.bench.journal import Journal
-from tt_scale.bench.manifest import ignored_options, manifest
+from tt_scale.bench.journal import Journal, differing_keys
+from tt_scale.bench.manifest import METHOD_KEYS, ignored_options, manifest
 from tt_scale.bench.record import Row
 from tt_scale.bench.runner import Run, run_problems
 from tt_scale.config import Config, digest
@@ -153,7 +153,14 @@ def warnings(configs: Sequence[Config]) -> list[str]:
     if len(set(heats.values()) - {None}) > 1:
         shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
-    return told
+    return told + _differences(configs)
+
+
+def _differences(configs: Sequence[Config]) -> list[str]:
+    """What beside the method differs, so that a comparison would be of something else."""
+    shared = [config.experiment(ignore=METHOD_KEYS | {"method", "method_args"}) for config in configs]
+    keys = sorted({key for other in shared[1:] for key in differing_keys(shared[0], other)})
+    return [f"the methods are compared at different settings: {', '.join(keys)}."] if keys else []
 
 
 def _updates(plans: Sequence[Plan]) -> list[str]:

@@ -55,12 +55,13 @@ class CollectiveBacktrack(Searcher):
     async def search(self, space: SearchSpace) -> Outcome:
         """Attempt, then commit, backtrack, step back or jump."""
         pool: list[Path] = []
-        frontier, protected, attempt, depth = space.roots(self.passing_minimum), [], 0, 1
+        protected: list[Path] = []
+        frontier, attempt, depth = space.roots(self.passing_minimum), 0, 1
         above: dict[tuple[int, ...], Path] = {}  # a path's key to the path that it grew from
         for _ in range(self.max_steps):
             jump = attempt > self.max_backtracks
-            if attempt and not jump:
-                space.mark("retry", frontier)
+            if attempt:
+                space.mark("jump" if jump else "retry", frontier)
             families = await space.expand(frontier, self._shares(frontier, attempt), temperature=self._heat(attempt))
             above |= {child.key: parent for parent, family in zip(frontier, families, strict=True) for child in family}
             passing = [child for family in families for child in family if self._passes(child, jump)]
@@ -79,8 +80,6 @@ class CollectiveBacktrack(Searcher):
                 attempt += 1
                 if attempt > self.max_backtracks and depth < self.backtrack_depth and frontier[0].steps:
                     frontier, attempt, depth = _step_back(frontier, above), 0, depth + 1
-                elif attempt > self.max_backtracks:
-                    space.mark("jump", frontier)
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:

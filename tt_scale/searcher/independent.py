@@ -89,7 +89,7 @@ class IndependentBacktrack(Searcher):
     ) -> None:
         """Decide where one child goes: forward, to the pool, back for a retry, or out."""
         alive = child.is_open or child.is_finished
-        if alive and child.score >= self.tau - self.tau_relax * branch.retries:
+        if alive and child.score >= self._bar(branch.retries):
             if child.is_open:
                 following.append(Branch(child))
             else:
@@ -100,6 +100,10 @@ class IndependentBacktrack(Searcher):
             following += [Branch(branch.path, branch.retries + 1)] * copies
         elif alive:
             rejected.append(child)
+
+    def _bar(self, retries: int) -> float:
+        """The score that passes after so many retries; rounded, so that 0.8 - 0.1 lets 0.7 pass."""
+        return round(self.tau - self.tau_relax * retries, 12)
 
     def _jump(self, following: list[Branch], pool: list[Path], rejected: list[Path], space: SearchSpace) -> None:
         """Accept the best rejected child after all, so that a search always moves on."""
