@@ -73,7 +73,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[dict[
 
     async def metered(plan: Any, grader: Any, console: Any, generator: Any, prm: Any) -> None:
         if not meter.kind:
-            meter.wrap(generator.engine.llm)
+            meter.wrap(generator._engine.llm)
         meter.kind = plan.config.method
         await run(plan, grader, console, generator, prm)
 

@@ -95,7 +95,8 @@ class Birth:
             state = self._state(path, rules)
             if state != "open":
                 break
-        return Path((*parent.key, self.child_number), path, parent.scores, parent.score, state)
+        score = parent.score if state in ("open", "finished") else 0.0  # what is lost is worth nothing
+        return Path((*parent.key, self.child_number), path, parent.scores, score, state)
 
     def _state(self, steps: tuple[Step, ...], rules: Rules) -> State:
         """Decide whether a path is finished; truncated is not finished."""
@@ -104,7 +105,7 @@ class Birth:
             return "failed"
         if step.ended == "eos":
             return "finished"
-        if step.ended == "stop" and (rules.final_answer_prefix or any(["}" in each.text for each in steps])):
+        if step.ended == "stop" and (rules.final_answer_prefix or any("}" in each.text for each in steps)):
             text = "".join([each.text for each in steps])
             if answer_is_complete(text, rules.final_answer_prefix):
                 return "finished"

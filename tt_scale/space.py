@@ -79,7 +79,7 @@ class SearchSpace:
         self._watch = watch
         self._aggregate = AGGREGATES[config.agg]
         self._budget = config.budget
-        self._seed_id = f"{problem.id}#{repeat}" if repeat else problem.id
+        self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._children: dict[Key, int] = {}
         self._roots = 0
         self._reserved = 0

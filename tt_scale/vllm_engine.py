@@ -173,7 +173,7 @@ class Engine:
         llm, self.llm = self.llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown)
-            llm.shutdown = lambda timeout=None: None  # its __del__ calls it again, at worst while Python ends
+            _finish(llm)
         self._processes.kill()
         self._processes.release()
         self._log.close()
@@ -200,11 +200,21 @@ class Engine:
     async def _give_up(self, building: asyncio.Future[Any]) -> None:
         """End a start that failed or was cancelled; a build ends by itself once its processes are gone."""
         while not building.done():
+            self._processes.notice()
             self._processes.kill()
             await asyncio.wait([building], timeout=0.1)
         if not building.cancelled() and building.exception() is None:
             self.llm = building.result()
         await self.close()
+
+
+def _finish(llm: Any) -> None:
+    """Do what vLLM's `shutdown` leaves to the garbage collector, where it warns, or fails while Python ends."""
+    llm.shutdown = lambda timeout=None: None  # its __del__ calls it again
+    resources = vars(getattr(llm.engine_core, "resources", None) or object)
+    sockets = [value for name, value in resources.items() if name.endswith("_socket") and value is not None]
+    if "ctx" in resources and all(socket.closed for socket in sockets):  # with an open one it would wait for ever
+        resources["ctx"].destroy(linger=0)
 
 
 def check_weights(model: str) -> None:

@@ -68,7 +68,7 @@ class EngineProcesses:
         )
 
     def notice(self) -> None:
-        """Tell the guard of processes that are new."""
+        """Tell the guard of processes that are new; while the engine starts these can only be its own."""
         known = self._before.union(process.pid for process in self._known)
         for process in multiprocessing.active_children():
             if process.pid not in known and process.name.startswith("EngineCore"):
@@ -79,7 +79,6 @@ class EngineProcesses:
         """Remember the workers, for an engine that dies can no longer be asked for them."""
         import psutil  # type: ignore[import-untyped]
 
-        self.notice()
         for process in self._known:
             with suppress(psutil.Error):
                 self._workers |= set(psutil.Process(process.pid).children(recursive=True))

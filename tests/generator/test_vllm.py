@@ -52,11 +52,13 @@ async def generator() -> AsyncIterator[VLLMGenerator]:
         pytest.skip(str(error))
     opened = VLLMGenerator.from_config(config())
     await opened.start()
-    yield opened
     engines = descendants(os.getpid())
-    assert len(engines) >= 2
-    await opened.close()
-    await opened.close()
+    try:
+        yield opened
+        assert len(alive(engines)) >= 2
+    finally:
+        await opened.close()
+        await opened.close()
     assert not alive(engines), "an engine outlived close()"
 
 
@@ -148,14 +150,13 @@ async def test_each_request_has_its_own_seed(generator: VLLMGenerator) -> None:
 
 async def test_sampling_settings_reach_the_engine(generator: VLLMGenerator) -> None:
     """A setting that is dropped compares methods at other settings than the table says."""
-    prompt = generator.prompt(LISTS, "")
-    greedy = await one(generator, request(prompt, stop=(), max_tokens=30))
     hot = Sampling(temperature=2.0)
-    narrow = [replace(hot, top_k=1), replace(hot, top_p=1e-6), replace(hot, min_p=1.0)]
-    asked = [request(prompt, sampling=sampling, stop=(), max_tokens=30) for sampling in [*narrow, hot]]
-    steps = await generator.generate([*asked, replace(asked[0], sampling=replace(GREEDY, repetition_penalty=1.9))])
-    assert [step.ids == greedy.ids for step in steps] == [True, True, True, False, False]
-    assert steps[0].temperature == 2.0
+    settings = [GREEDY, replace(hot, top_k=1), replace(hot, top_p=1e-6), replace(hot, min_p=1.0)]
+    settings += [hot, replace(GREEDY, repetition_penalty=1.9)]
+    asked = request(generator.prompt(LISTS, ""), stop=(), max_tokens=30)
+    steps = await generator.generate([replace(asked, sampling=sampling) for sampling in settings])
+    assert [step.ids == steps[0].ids for step in steps] == [True, True, True, True, False, False]
+    assert [step.temperature for step in steps] == [0.0, 2.0, 2.0, 2.0, 2.0, 0.0]
 
 
 async def test_continuation_reads_the_cache(generator: VLLMGenerator) -> None:
@@ -238,7 +239,7 @@ def unfinished(generator: VLLMGenerator) -> int:
     return int(generator._engine.llm.output_processor.get_num_unfinished_requests())
 
 
-def test_parameters(generator: VLLMGenerator) -> None:
+async def test_parameters(generator: VLLMGenerator) -> None:
     """The FLOP estimate would be zero, or double where embeddings are tied."""
     assert generator.parameters == 134_515_008
 
@@ -262,13 +263,14 @@ async def test_settings_that_cannot_run(changes: dict[str, Any], complaint: str)
 
 
 async def test_folder_without_weights(generator: VLLMGenerator, tmp_path: Path) -> None:
-    """An engine that starts for half a minute only to find no weights."""
+    """An engine would start for half a minute only to find no weights; and no failure may end another engine."""
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).symlink_to(smollm2_folder() / name)
     opened = VLLMGenerator.from_config(config(model_name=str(tmp_path)))
     with pytest.raises(GeneratorError, match="holds no weights"):
         await opened.start()
     await opened.close()
+    assert (await one(generator, request(generator.prompt(SUM, "")))).ended == "eos"
 
 
 LIFE = """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 from worlds import TellingPRM, asked_in, at, run, scripted_space, table, tape_space
 
 from tt_scale.path import name

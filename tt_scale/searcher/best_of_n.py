@@ -35,5 +35,5 @@ class BestOfN(Searcher):
         """Draw N solutions from the root; truncated ones do not vote."""
         [solutions] = await space.complete(space.roots(), self.N, temperature=self.temperature)
         pool = tuple([path for path in solutions if path.is_finished])
-        cut = len(solutions) < self.N or any([path.state == "truncated" for path in solutions])
+        cut = len(solutions) < self.N or any(path.state == "truncated" for path in solutions)
         return Outcome(pool, "budget" if cut and space.exhausted else "enough")
