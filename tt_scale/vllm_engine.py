@@ -18,10 +18,11 @@ from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
 from tt_scale.models import backends
 from tt_scale.vllm_log import EngineLog
+from tt_scale.vllm_model import check_weights
 from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
 from tt_scale.vllm_reason import advice, sentence
 
-__all__ = ["Engine", "count_parameters", "engine_args", "on_cpu", "prepare_vllm"]
+__all__ = ["Engine", "engine_args", "on_cpu", "prepare_vllm"]
 
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -31,8 +32,6 @@ ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise all engines bind the same cores
 }
 """What vLLM reads from the environment; what the user has set stays."""
-
-WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def prepare_vllm(purpose: str) -> None:
@@ -215,39 +214,6 @@ def _finish(llm: Any) -> None:
     sockets = [value for name, value in resources.items() if name.endswith("_socket") and value is not None]
     if "ctx" in resources and all(socket.closed for socket in sockets):  # with an open one it would wait for ever
         resources["ctx"].destroy(linger=0)
-
-
-def check_weights(model: str) -> None:
-    """Look for weights before an engine is started for nothing.
-
-    Raises:
-        GeneratorError: the model is a folder without configuration or weights.
-    """
-    folder = Path(model)
-    if not folder.is_dir():
-        return
-    if not (folder / "config.json").is_file():
-        raise GeneratorError(f"The model folder {model!r} holds no config.json.", "Give a Hugging Face model folder.")
-    if not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
-        raise GeneratorError(
-            f"The model folder {model!r} holds no weights ({', '.join(WEIGHTS)}).", "Copy the weights into it."
-        )
-
-
-def count_parameters(llm: Any) -> int:
-    """Count a model's parameters by its architecture, whatever its quantization; 0 where that is not possible."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    config = type(llm.model_config.hf_config).from_dict(llm.model_config.hf_config.to_dict())
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    try:
-        with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
-    except Exception:  # noqa: BLE001  (an architecture that transformers does not know)
-        return 0
-    return sum(parameter.numel() for parameter in model.parameters())
 
 
 def _has_nvidia() -> bool:

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +15,10 @@ import pytest_asyncio
 pytest.importorskip("vllm")
 pytest.importorskip("psutil")
 
+from engines import CONTEXT, alive, descendants, small
+
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
-from tt_scale.config import Config
-from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
+from tt_scale.errors import ConfigError, GeneratorError
 from tt_scale.generator.smollm2 import smollm2_folder
 from tt_scale.generator.vllm import VLLMGenerator
 from tt_scale.segmentation import split_steps
@@ -35,13 +32,6 @@ pytestmark = [
 GREEDY = Sampling(temperature=0.0)
 LISTS = Problem("lists", "Write three short paragraphs about the sea.", "")
 SUM = Problem("sum", "What is 2+2?", "4")
-CONTEXT = 512
-
-
-def config(**changes: Any) -> Config:
-    """A small engine."""
-    small = {"model_name": "smollm2", "dtype": "bfloat16", "max_model_len": CONTEXT, "kv_cache_gib": 0.25}
-    return Config(**{**small, "gpu_mem_util": 0.1, **changes})
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,7 +40,7 @@ async def generator() -> AsyncIterator[VLLMGenerator]:
         smollm2_folder()
     except ConfigError as error:
         pytest.skip(str(error))
-    opened = VLLMGenerator.from_config(config())
+    opened = VLLMGenerator.from_config(small())
     await opened.start()
     engines = descendants(os.getpid())
     try:
@@ -60,25 +50,6 @@ async def generator() -> AsyncIterator[VLLMGenerator]:
         await opened.close()
         await opened.close()
     assert not alive(engines), "an engine outlived close()"
-
-
-def descendants(parent: int) -> list[Any]:
-    """The engine processes below one, workers included."""
-    import psutil
-
-    below = psutil.Process(parent).children(recursive=True)
-    return [process for process in below if "VLLM::" in process.name() or "multiprocessing.spawn" in commands(process)]
-
-
-def commands(process: Any) -> str:
-    return " ".join(process.cmdline())
-
-
-def alive(processes: list[Any], patience: float = 0.0) -> list[Any]:
-    import psutil
-
-    _, left = psutil.wait_procs(processes, timeout=patience)
-    return [process for process in left if process.status() != psutil.STATUS_ZOMBIE]
 
 
 def request(ids: tuple[int, ...], **changes: Any) -> StepRequest:
@@ -255,7 +226,7 @@ async def test_parameters(generator: VLLMGenerator) -> None:
 )
 async def test_settings_that_cannot_run(changes: dict[str, Any], complaint: str) -> None:
     """Each of these used to be a page of tracebacks from three processes."""
-    opened = VLLMGenerator.from_config(config(**changes))
+    opened = VLLMGenerator.from_config(small(**changes))
     with pytest.raises(GeneratorError, match=complaint) as caught:
         await opened.start()
     assert "\n" not in str(caught.value)
@@ -266,103 +237,8 @@ async def test_folder_without_weights(generator: VLLMGenerator, tmp_path: Path) 
     """An engine would start for half a minute only to find no weights; and no failure may end another engine."""
     for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
         (tmp_path / name).symlink_to(smollm2_folder() / name)
-    opened = VLLMGenerator.from_config(config(model_name=str(tmp_path)))
+    opened = VLLMGenerator.from_config(small(model_name=str(tmp_path)))
     with pytest.raises(GeneratorError, match="holds no weights"):
         await opened.start()
     await opened.close()
     assert (await one(generator, request(generator.prompt(SUM, "")))).ended == "eos"
-
-
-LIFE = """
-import asyncio, sys
-from tt_scale.base_classes import Problem, Sampling, StepRequest
-from tt_scale.config import Config
-from tt_scale.generator.vllm import VLLMGenerator
-
-async def main():
-    config = Config(model_name="smollm2", dtype="bfloat16", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
-    generator = VLLMGenerator.from_config(config)
-    try:
-        await generator.start()
-        print("ready", flush=True)
-        ids = generator.prompt(Problem("p", "Write about the sea.", ""), "")
-        while True:
-            await generator.generate([StepRequest(ids, Sampling(1.0), (), 100, seed) for seed in range(4)])
-    finally:
-        await generator.close()
-        print("closed", flush=True)
-
-if __name__ == "__main__":
-    asyncio.run(main())
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL], ids=lambda number: number.name)
-def test_no_engine_outlives_its_parent(number: signal.Signals, tmp_path: Path) -> None:
-    """An orphaned engine holds its memory until somebody looks for it; SIGINT goes to the group, as a terminal does."""
-    script = tmp_path / "life.py"
-    script.write_text(LIFE)
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True)
-    assert parent.stdout is not None
-    assert parent.stdout.readline() == "ready\n"
-    engines = descendants(parent.pid)
-    assert len(engines) >= 2
-    if number == signal.SIGINT:
-        os.killpg(parent.pid, number)
-    else:
-        parent.send_signal(number)
-    rest, _ = parent.communicate(timeout=60)
-    assert not alive(engines, patience=20)
-    assert rest == ("closed\n" if number == signal.SIGINT else "")
-
-
-@pytest.mark.slow
-async def test_dead_engine_is_told_from_a_failed_request() -> None:
-    """A run that takes a dead engine for failed requests writes thousands of failed rows."""
-    opened = VLLMGenerator.from_config(config())
-    await opened.start()
-    engines = descendants(os.getpid())
-    asked = request(opened.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=300)
-    task = asyncio.ensure_future(opened.generate([replace(asked, seed=seed) for seed in range(4)]))
-    await asyncio.sleep(0.5)
-    for process in opened._engine._processes._known:  # type: ignore[union-attr]
-        process.kill()
-    with pytest.raises(EngineDeadError, match="The engine died"):
-        await asyncio.wait_for(task, timeout=30)
-    with pytest.raises(EngineDeadError):
-        await opened.generate([asked])
-    await opened.close()
-    assert not alive(engines, patience=10)
-
-
-@pytest.mark.slow
-async def test_cancelled_start_leaves_no_process() -> None:
-    """Ctrl-C while a large model loads must not leave it loading."""
-    before = {process.pid for process in descendants(os.getpid())}
-    opened = VLLMGenerator.from_config(config())
-    task = asyncio.ensure_future(opened.start())
-    started = time.monotonic()
-    while not (engines := [p for p in descendants(os.getpid()) if p.pid not in before]):
-        assert time.monotonic() < started + 60
-        await asyncio.sleep(0.1)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert not alive(engines, patience=10)
-    assert not [p for p in descendants(os.getpid()) if p.pid not in before]
-
-
-@pytest.mark.slow
-async def test_crowded_cache_keeps_seeded_requests_alive() -> None:
-    """A CPU engine ends with "CPU Generator does not use offset" where a seeded request is read in several pieces."""
-    opened = VLLMGenerator.from_config(config(kv_cache_gib=0.04))
-    await opened.start()
-    asked = request(opened.prompt(LISTS, ""), sampling=Sampling(temperature=1.0), stop=(), max_tokens=200)
-    try:
-        steps = await opened.generate([replace(asked, seed=seed) for seed in range(24)])
-        more = [replace(asked, ids=asked.ids + step.ids, seed=3) for step in steps]
-        steps += await opened.generate(more)
-    finally:
-        await opened.close()
-    assert {step.ended for step in steps} <= {"eos", "length"}

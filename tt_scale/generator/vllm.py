@@ -18,7 +18,8 @@ from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
-from tt_scale.vllm_engine import Engine, count_parameters, engine_args, prepare_vllm
+from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
+from tt_scale.vllm_model import count_parameters
 from tt_scale.vllm_reason import sentence
 
 if TYPE_CHECKING:
