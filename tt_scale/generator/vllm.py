@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tt_scale.base_classes import Ended, Step, StepRequest
 from tt_scale.config import Config
@@ -36,6 +36,8 @@ class VLLMGenerator(LanguageModel):
     Args:
         config: of the run; read are the model's name and how to load it.
     """
+
+    summary: ClassVar[str] = "any causal language model on vLLM, on GPUs or its CPU build; one seed for each child"
 
     def __init__(self, config: Config) -> None:
         self.context = config.max_model_len

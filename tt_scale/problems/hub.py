@@ -18,6 +18,7 @@ here because their licence is not ours.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -76,10 +77,15 @@ def _load(repo: str, config: str | None) -> Mapping[str, Any]:
         raise MissingExtraError(
             "datasets", "hub", f"Reading the problem set {repo!r} from the Hugging Face hub"
         ) from None
+    log = logging.getLogger("huggingface_hub")
+    level = log.level
+    log.setLevel(logging.ERROR)  # its retries would bury the one sentence that says what is wrong
     try:
         loaded: Mapping[str, Any] = datasets.load_dataset(repo, config)
     except Exception as error:  # noqa: BLE001  the library lets through whatever its HTTP, Arrow and YAML layers raise
         raise _explained(repo, error) from None
+    finally:
+        log.setLevel(level)
     return loaded
 
 
