@@ -160,7 +160,7 @@ class Grader:
             try:
                 task = pool.schedule(verdict, args=(gold, answer, self.seconds), timeout=self.seconds)
                 same: bool | None = await asyncio.wrap_future(task)
-            except (TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
+            except (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
                 self._answered = True
                 return None
             except (BrokenProcessPool, RuntimeError):
