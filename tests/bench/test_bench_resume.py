@@ -76,7 +76,7 @@ def test_a_run_that_a_signal_ended_goes_on(
 ) -> None:
     """Ctrl-C, a batch system's SIGTERM, a lost terminal, the out-of-memory killer: none may cost what is done."""
     broken = folder_of(tmp_path, "broken")
-    process = start(*SLOW, folder=broken, site=site, OUTSIDE_SECONDS="0.01")
+    process = start(*SLOW, folder=broken, site=site, OUTSIDE_SECONDS="0.1")
     wait_for_lines(broken, 5)
     process.send_signal(number)
     answer = finish(process, broken)

@@ -16,7 +16,8 @@ import importlib.metadata
 import multiprocessing
 import re
 import signal
-from collections.abc import Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from types import TracebackType
@@ -61,6 +62,7 @@ class Grader:
         self.memory = memory
         self.workers = workers
         self._pool: ProcessPool | None = None
+        self._end: Callable[[], object] = _nothing_to_end
         self._answered = False
         self._known: dict[tuple[str, str], bool | None] = {}
 
@@ -127,10 +129,8 @@ class Grader:
 
     def close(self) -> None:
         """End the workers. A second call does nothing; a later comparison starts them again."""
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            pool.stop()
-            pool.join()
+        self._pool = None
+        self._end()
 
     def __enter__(self) -> Grader:
         return self
@@ -189,7 +189,18 @@ class Grader:
                     context=multiprocessing.get_context("spawn"),
                 )
                 self._pool.active  # noqa: B018  (reading it starts the workers)
+            # Also where nobody closes: an interpreter that ends while a worker starts leaves that worker a traceback.
+            self._end = weakref.finalize(self, _stop, self._pool)
         return self._pool
+
+
+def _stop(pool: ProcessPool) -> None:
+    pool.stop()
+    pool.join()
+
+
+def _nothing_to_end() -> None:
+    pass
 
 
 @contextmanager
