@@ -65,6 +65,9 @@ async def test_an_answer_in_the_last_token_is_finished() -> None:
     assert (await walk(space)).state == "finished"
     space, _ = tape_space(["a\n\n", "b"], max_tokens=3)
     assert (await walk(space)).state == "finished"
+    space, _ = tape_space(["a\n\n", "\\boxed{5}\n\n", "b"], max_tokens=2)
+    [[whole]] = await space.complete(space.roots(), temperature=0.7)
+    assert (whole.state, whole.steps[-1].ended) == ("finished", "stop")
 
 
 @pytest.mark.parametrize("verb", ["expand", "complete"])

@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 Ended = Literal["stop", "eos", "length", "context", "error"]
-"""Why a step ended: delimiter, end of sequence, token limit, no room left in the context, or a failed request."""
+"""Why a step ended: as steps end (at a delimiter, or with its last of `step_tokens`), end of sequence, cut by a token
+limit, no room left in the context, or a failed request."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,15 @@ from typing import Literal
 
 from tt_scale.base_classes import Ended, Step
 from tt_scale.path import Path, State
-from tt_scale.segmentation import answer_is_complete, is_blank
+from tt_scale.segmentation import Pieces, answer_is_complete, continued_pieces, full_step, is_blank, split_steps
 
 __all__ = ["Birth", "Bound", "Rules"]
 
 Bound = Literal["length", "context", "budget"]
 """What a child's token limit comes from."""
+
+MOST_BLANK_STEPS = 8
+"""A model that says nothing so many times in a row has its blank steps taken as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +25,13 @@ class Rules:
 
     Attributes:
         delimiters: that end a step.
+        step_tokens: after so many tokens a step ends instead; None where it does not.
         final_answer_prefix: text before a final answer; empty for none.
         most_tokens: of one solution: `max_tokens`, or less where the context has no room for them.
     """
 
     delimiters: tuple[str, ...]
+    step_tokens: int | None
     final_answer_prefix: str
     most_tokens: int
 
@@ -69,13 +74,35 @@ class Birth:
         self.spent = 0
         self.blank: list[Step] = []
 
-    def merged(self, step: Step) -> Step:
-        """Put the blank steps drawn before in front, and say "context" where the context was what ended it."""
-        if self.blank:
-            step = _join([*self.blank, step], self.blank[0].seed)
-        if step.ended == "length" and self.bound == "context" and self.spent == self.limit:
-            step = _join([step], step.seed, ended="context")
-        return step
+    def most_tokens(self, rules: Rules) -> int:
+        """Most tokens of the next request: what the limit leaves, and no more than a step of fixed length has."""
+        left = self.limit - self.spent
+        return left if self.whole or rules.step_tokens is None else min(left, rules.step_tokens)
+
+    def settled(self, step: Step, rules: Rules, pieces: Pieces) -> Step:
+        """Give a step of fixed length that was just drawn its end and its text; `pieces` is the generator's."""
+        if self.whole or rules.step_tokens is None:
+            return step
+        before = [*self.parent.steps, *self.blank]
+        return full_step(step, continued_pieces(before, step, pieces), rules.step_tokens)
+
+    def goes_on(self, step: Step, rules: Rules) -> bool:
+        """Whether a step that was just drawn says nothing and another one is to be drawn behind it."""
+        return (
+            step.ended == "stop"
+            and self.spent < self.limit
+            and len(self.blank) < MOST_BLANK_STEPS
+            and is_blank(step.text, rules.delimiters)
+        )
+
+    def split(self, step: Step, rules: Rules, pieces: Pieces) -> list[Step]:
+        """Cut what was drawn, blank steps merged, into its steps; `pieces` is the generator's."""
+        step = self._merged(step)
+        if not self.whole:
+            return [step]
+        if rules.step_tokens is None:
+            return split_steps(step, pieces(step.ids), rules.delimiters)
+        return split_steps(step, continued_pieces(self.parent.steps, step, pieces), (), rules.step_tokens)
 
     def child(self, steps: Sequence[Step], rules: Rules) -> Path:
         """Hang steps below the parent, up to the first that finishes it.
@@ -95,8 +122,18 @@ class Birth:
             state = self._state(path, rules)
             if state != "open":
                 break
+        if self.whole and state == "open":
+            state = "truncated"  # the budget ended it where a step ends
         score = parent.score if state in ("open", "finished") else 0.0  # what is lost is worth nothing
         return Path((*parent.key, self.child_number), path, parent.scores, score, state)
+
+    def _merged(self, step: Step) -> Step:
+        """Put the blank steps drawn before in front, and say "context" where the context was what ended it."""
+        if self.blank:
+            step = _join([*self.blank, step], self.blank[0].seed)
+        if step.ended == "length" and self.bound == "context" and self.spent == self.limit:
+            step = _join([step], step.seed, ended="context")
+        return step
 
     def _state(self, steps: tuple[Step, ...], rules: Rules) -> State:
         """Decide whether a path is finished; truncated is not finished."""
@@ -107,7 +144,7 @@ class Birth:
             return "finished"
         if step.ended == "stop" and (rules.final_answer_prefix or any("}" in each.text for each in steps)):
             text = "".join([each.text for each in steps])
-            if answer_is_complete(text, rules.final_answer_prefix):
+            if answer_is_complete(text, rules.final_answer_prefix, cut_anywhere=rules.step_tokens is not None):
                 return "finished"
         cut_by_budget = self.bound == "budget" and self.spent == self.limit
         if step.ended == "context" or (step.ended == "length" and (self.whole or cut_by_budget)):

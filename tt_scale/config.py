@@ -47,11 +47,11 @@ class Config(BaseModel):
 
     # Model and method
     model_name: str = _key(
-        0, "Generator: hub name, local folder, `smollm2`, or `simulated`.", "Qwen/Qwen2.5-3B-Instruct-AWQ"
+        0, "Generator: hub name, local folder, `pocket-gen`, `smollm2`, or `simulated`.", "Qwen/Qwen2.5-3B-Instruct-AWQ"
     )
     prm_name: str = _key(
         0,
-        "PRM: hub name, local folder, `judge` (the generator judges its own steps), `simulated`, or `none`.",
+        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `simulated`, `none`.",
         "Qwen/Qwen2.5-Math-PRM-7B",
     )
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
@@ -68,6 +68,7 @@ class Config(BaseModel):
     stop_tokens: tuple[str, ...] = _key(
         0, "Delimiters that end a step; none makes a whole solution one step.", ("\n\n",)
     )
+    step_tokens: int | None = _key(0, "Tokens of a step; unset means that delimiters end it.", None, ge=1)
     final_answer_prefix: str = _key(0, "Text before the final answer, beside `\\boxed{}`; empty for none.", "")
     seed: int = _key(0, "Of the run; every sample's seed is derived from it.", 79, ge=0)
 
@@ -199,6 +200,33 @@ class Config(BaseModel):
         if any(not delimiter for delimiter in value):
             raise ValueError("holds an empty delimiter; write [] for no delimiter at all")
         return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_delimiters(cls, values: Any) -> Any:
+        """Steps of a fixed length have no delimiters; a user who asks for both is told so below."""
+        if isinstance(values, Mapping) and values.get("step_tokens") is not None:
+            return {"stop_tokens": (), **values}
+        return values
+
+    @model_validator(mode="after")
+    def _one_step_unit(self) -> Config:
+        told = f"step_tokens is {self.step_tokens}"
+        if self.step_tokens is None:
+            return self
+        if self.stop_tokens:
+            raise ValueError(
+                f"{told} and stop_tokens is {list(self.stop_tokens)}: one of them ends a step. "
+                "Type: --stop-tokens none (in YAML, stop_tokens: [])"
+            )
+        if self.k_tokens < self.step_tokens:
+            raise ValueError(
+                f"{told}, more than k_tokens, which is {self.k_tokens}: no step could be whole. "
+                f"Type: --k-tokens {self.step_tokens}"
+            )
+        if self.warmup:
+            raise ValueError(f"{told}, the first step's too, but warmup is true. Type: --no-warmup")
+        return self
 
     @model_validator(mode="after")
     def _possible(self) -> Config:

@@ -5,17 +5,38 @@ to the step whole, also where the delimiter ends inside it: cutting it off inste
 sample the same merged token (`\n\n#`) again, for ever. Ids and text therefore always agree, and the ids that are
 continued are the ids that were sampled.
 
+With `step_tokens` a step ends after so many tokens instead, wherever that is. What is unfinished there of a character
+of several tokens is told by the step that finishes it. Such an end is "stop" like that of a delimiter: the step is
+whole. "length" is left for a step that a limit cut short.
+
 Blank steps (whitespace and delimiters only) are merged with what follows, at the end of a solution with what
 went before; they are never scored.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
 
 from tt_scale.base_classes import Step
 
-__all__ = ["is_blank", "last_boxed", "answer_is_complete", "split_steps", "step_texts"]
+__all__ = [
+    "Pieces",
+    "answer_is_complete",
+    "continued_pieces",
+    "full_step",
+    "is_blank",
+    "last_boxed",
+    "split_steps",
+    "step_texts",
+]
+
+Pieces = Callable[[Sequence[int]], Sequence[str]]
+"""The text that each id adds to a continuation, as `Generator.pieces` gives it."""
+
+UNFINISHED = "\N{REPLACEMENT CHARACTER}"
+"""How a decoder shows bytes that are no character yet."""
 
 
 def is_blank(text: str, delimiters: Sequence[str]) -> bool:
@@ -27,54 +48,139 @@ def is_blank(text: str, delimiters: Sequence[str]) -> bool:
     return not text.strip()
 
 
-def split_steps(step: Step, pieces: Sequence[str], delimiters: Sequence[str]) -> list[Step]:
+def split_steps(
+    step: Step, pieces: Sequence[str], delimiters: Sequence[str], step_tokens: int | None = None
+) -> list[Step]:
     """Cut one long continuation into the steps that would have been sampled one by one.
 
     Args:
         step: the continuation.
         pieces: the text of each of its ids [length].
-        delimiters: what ends a step; none leaves it whole.
+        delimiters: what ends a step; neither this nor `step_tokens` leaves it whole.
+        step_tokens: tokens after which a step ends instead.
 
     Returns:
-        The steps in order, none of them blank unless all is; the last one keeps `ended`, the others ended in "stop".
+        The steps in order, none of them blank unless all is; the last one keeps `ended`, unless a limit came just
+        where it is whole; the others ended in "stop".
     """
-    if not delimiters or not pieces:  # a failed request has none
+    if not pieces or not (delimiters or step_tokens):  # a failed request has no pieces
         return [step]
-    cuts: list[int] = []
-    start, text = 0, ""
-    for index, piece in enumerate(pieces):
-        text += piece
-        if any(delimiter in text for delimiter in delimiters):
-            if not is_blank(text, delimiters):
-                cuts.append(index + 1)
-                start = index + 1
-            text = ""  # after a blank step, too, the next one begins here
-    if start < len(pieces):
-        if cuts and is_blank("".join(pieces[start:]), delimiters):
-            cuts[-1] = len(pieces)
-        else:
-            cuts.append(len(pieces))
-    bounds = zip([0, *cuts[:-1]], cuts, strict=True)
+    whole = "".join(pieces)
+    if step_tokens:
+        ends = list(_token_ends(pieces, step_tokens))
+        full = len(pieces) % step_tokens == 0
+    else:
+        ends = list(_delimiter_ends(pieces, delimiters))
+        full = (len(pieces), len(whole)) in ends[-1:]
+    full = full and step.ended in ("length", "context")  # the limit came just where the step ends anyway
+    if full and step_tokens:
+        whole = _whole_characters(whole)
+    cuts = [(0, 0)]  # ids and characters up to each
+    begin = 0
+    for length, end in ends:
+        if not is_blank(whole[begin:end], delimiters):
+            cuts.append((length, end))
+        begin = end  # after a blank step, too, the next one begins here
+    if cuts[-1][0] < len(pieces):
+        if len(cuts) > 1 and is_blank(whole[cuts[-1][1] :], delimiters):
+            cuts.pop()
+        cuts.append((len(pieces), len(whole)))
     return [
         Step(
-            text="".join(pieces[begin:end]),
-            ids=step.ids[begin:end],
-            ended=step.ended if end == len(pieces) else "stop",
+            text=whole[begin:end],
+            ids=step.ids[first:last],
+            ended=step.ended if last == len(pieces) and not full else "stop",
             seed=step.seed,
             temperature=step.temperature,
-            cached=step.cached if begin == 0 else 0,
-            error=step.error if end == len(pieces) else "",
+            cached=step.cached if first == 0 else 0,
+            error=step.error if last == len(pieces) else "",
         )
-        for begin, end in bounds
-    ] or [step]
+        for (first, begin), (last, end) in pairwise(cuts)
+    ]
+
+
+def _delimiter_ends(pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:
+    """Where delimiters end a step: ids and characters up to there."""
+    text, end = "", 0
+    for length, piece in enumerate(pieces, 1):
+        text += piece
+        end += len(piece)
+        if any(delimiter in text for delimiter in delimiters):
+            yield length, end
+            text = ""
+
+
+def _token_ends(pieces: Sequence[str], step_tokens: int) -> Iterator[tuple[int, int]]:
+    """Where `step_tokens` end a step before the last one; an unfinished character is left to the next one."""
+    end, text = 0, ""
+    for length in range(step_tokens, len(pieces), step_tokens):
+        text += "".join(pieces[length - step_tokens : length])
+        told = len(_whole_characters(text))
+        end, text = end + told, text[told:]
+        yield length, end
+
+
+def full_step(step: Step, pieces: Sequence[str], step_tokens: int) -> Step:
+    """Give a step that was sampled alone the end and the text that it has in a whole solution.
+
+    Args:
+        step: of at most `step_tokens` tokens.
+        pieces: the text of each of its ids, as `continued_pieces` gives it [length].
+        step_tokens: tokens after which a step ends.
+    """
+    text = "".join(pieces)
+    if step.ended == "length" and len(step.ids) == step_tokens:
+        return replace(step, text=_whole_characters(text), ended="stop")
+    return replace(step, text=text)
+
+
+def continued_pieces(before: Sequence[Step], step: Step, pieces: Pieces) -> Sequence[str]:
+    """Give the text of each id of a step, where the step before it may have ended inside a character.
+
+    Args:
+        before: all steps of the path so far; what they left unfinished is in none of their texts.
+        step: what follows.
+        pieces: of the generator.
+
+    Returns:
+        The pieces [length]; behind the texts of the steps before, they are the text of the whole. Bytes that never
+        become a character are marks in the step after them. Where a decoder shows a whole run of bytes as marks while
+        its last character is unfinished (SentencePiece), the run is told once it is finished.
+    """
+    own = pieces(step.ids)
+    if not own or not (_shows_marks(own) or any(_shows_marks(pieces(each.ids)) for each in _last_told(before))):
+        return own  # almost always; spares decoding the whole path
+    ids = [token for each in before for token in each.ids]
+    found = pieces([*ids, *step.ids])
+    known = sum([len(each.text) for each in before])
+    owed = "".join(found[: len(ids)])[known:]
+    return [owed + found[len(ids)], *found[len(ids) + 1 :]]
+
+
+def _last_told(steps: Sequence[Step]) -> Sequence[Step]:
+    """The last steps from the last one on that has a text: what is unfinished began there."""
+    first = next((place for place in range(len(steps) - 1, 0, -1) if steps[place].text), 0)
+    return steps[first:]
+
+
+def _shows_marks(pieces: Sequence[str]) -> bool:
+    return any(UNFINISHED in piece for piece in pieces)
+
+
+def _whole_characters(text: str) -> str:
+    return text.rstrip(UNFINISHED)
 
 
 def step_texts(steps: Sequence[Step], delimiters: Sequence[str]) -> list[str]:
     r"""Give the texts that a PRM reads: one for each step, stripped, delimiters gone.
 
     A delimiter that opens the next step (`\n## Step`) ends the step that it was sampled in; its visible part is
-    handed on to the step that it names.
+    handed on to the step that it names. Without delimiters a step may end inside a word or between two, and the
+    whitespace there is all that tells which: it is kept and opens the next step, as tokenizers write it, so that the
+    texts join to the solution; a word that was cut stays cut.
     """
+    if not delimiters:
+        return _undelimited_texts(steps)
     texts: list[str] = []
     carried = ""
     for step in steps:
@@ -88,6 +194,17 @@ def step_texts(steps: Sequence[Step], delimiters: Sequence[str]) -> list[str]:
                 text, carried = text[:cut], text[cut:]
                 break
         texts.append(text.strip())
+    return texts
+
+
+def _undelimited_texts(steps: Sequence[Step]) -> list[str]:
+    texts: list[str] = []
+    carried = ""
+    for step in steps:
+        text = carried + step.text
+        said = text.rstrip()
+        carried = text[len(said) :]
+        texts.append(said if texts else said.lstrip())
     return texts
 
 
@@ -123,10 +240,19 @@ def _matching_brace(text: str, opening: int) -> int | None:
     return None
 
 
-def answer_is_complete(text: str, final_answer_prefix: str) -> bool:
-    """Whether a solution states its final answer: a balanced box, or text after the prefix."""
+def answer_is_complete(text: str, final_answer_prefix: str, *, cut_anywhere: bool = False) -> bool:
+    """Whether a solution states its final answer: a balanced box, or text after the prefix.
+
+    Args:
+        text: the solution up to a step end.
+        final_answer_prefix: empty where only boxes count.
+        cut_anywhere: whether the step may have ended inside a number: then only a line break ends what is after
+            the prefix.
+    """
     if final_answer_prefix:
         _, found, after = text.rpartition(final_answer_prefix)
+        if cut_anywhere:
+            after = after.rpartition("\n")[0]
         if found and after.strip():
             return True
     return "\\boxed" in text and last_boxed(text) is not None

@@ -20,12 +20,9 @@ from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
-from tt_scale.segmentation import is_blank, split_steps
+from tt_scale.segmentation import is_blank
 
 __all__ = ["Event", "SearchSpace"]
-
-MOST_BLANK_STEPS = 8
-"""A model that says nothing so many times in a row has its blank steps taken as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +90,8 @@ class SearchSpace:
                 "Raise max_model_len or leave the problem out.",
             )
         room = generator.context - len(self._prompt)
-        self._rules = Rules(config.stop_tokens, config.final_answer_prefix, min(config.max_tokens, room))
+        most = min(config.max_tokens, room)
+        self._rules = Rules(config.stop_tokens, config.step_tokens, config.final_answer_prefix, most)
 
     def roots(self, count: int = 1) -> list[Path]:
         """Give empty paths with distinct keys, so that copies of the root draw different children."""
@@ -113,13 +111,14 @@ class SearchSpace:
         Returns:
             The children of each path [paths][n], fewer where the budget ran out.
         """
-        return await self._grow(paths, n, temperature, self._config.stop_tokens)
+        endless = not self._rules.delimiters and self._rules.step_tokens is None
+        return await self._grow(paths, n, temperature, whole=endless)
 
     async def complete(
         self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
     ) -> list[list[Path]]:
         """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
-        return await self._grow(paths, n, temperature, ())
+        return await self._grow(paths, n, temperature, whole=True)
 
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
@@ -153,7 +152,8 @@ class SearchSpace:
         paths: Sequence[Path],
         n: int | Sequence[int],
         temperature: float | Sequence[float],
-        stop: tuple[str, ...],
+        *,
+        whole: bool,
     ) -> list[list[Path]]:
         counts = [n] * len(paths) if isinstance(n, int) else n
         heats = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
@@ -161,14 +161,14 @@ class SearchSpace:
         births = [
             birth
             for family, (path, count, heat) in enumerate(zip(paths, counts, heats, strict=True))
-            for birth in self._births(family, path, count, heat, whole=not stop)
+            for birth in self._births(family, path, count, heat, whole=whole)
         ]
         self.expansions += 1
         children: list[Path] = []
         done = 0
         while done < len(births) and not self.exhausted:
             wave = self._affordable(births, done)
-            children += await self._draw(wave, stop)
+            children += await self._draw(wave)
             done += len(wave)
         children = await self._scored(children)
         self.nodes += children
@@ -188,7 +188,7 @@ class SearchSpace:
         grown = len(ids) - len(self._prompt)
         limit = config.max_tokens - grown
         if not whole:
-            limit = min(limit, config.k_tokens * (2 if config.warmup and not path.steps else 1))
+            limit = min(limit, self._step_limit(path))
         room = self._generator.context - len(ids)
         bound: Bound = "length" if limit <= room else "context"
         first = self._children.get(path.key, 0)
@@ -197,6 +197,12 @@ class SearchSpace:
             Birth(family, path, first + number, ids, temperature, min(limit, room), bound, whole)
             for number in range(count)
         ]
+
+    def _step_limit(self, path: Path) -> int:
+        """Most tokens of the next step, blank ones that are merged into it included: whole ones of fixed length."""
+        config = self._config
+        limit = config.k_tokens * (2 if config.warmup and not path.steps else 1)
+        return limit - limit % (config.step_tokens or 1)
 
     def _affordable(self, births: list[Birth], done: int) -> list[Birth]:
         """Take the births from `done` on that the budget surely covers; at least one, cut to what is left."""
@@ -213,7 +219,7 @@ class SearchSpace:
                 break
         return wave
 
-    async def _draw(self, births: list[Birth], stop: tuple[str, ...]) -> list[Path]:
+    async def _draw(self, births: list[Birth]) -> list[Path]:
         """Sample all births of a wave; blank steps are drawn on until they say something."""
         held = sum([birth.limit for birth in births])
         self._reserved += held
@@ -221,24 +227,26 @@ class SearchSpace:
             drawn: dict[int, Path] = {}
             pending = list(enumerate(births))
             while pending:
-                requests = [self._request(birth, stop) for _, birth in pending]
+                requests = [self._request(birth) for _, birth in pending]
                 steps = await self._generator.generate(requests)
                 if len(steps) != len(requests):
                     raise GeneratorError(f"The generator gave {len(steps)} steps for {len(requests)} requests.")
                 again: list[tuple[int, Birth]] = []
                 for (index, birth), request, step in zip(pending, requests, steps, strict=True):
                     self._charge(birth, request, step)
-                    if self._goes_on(birth, step):
+                    step = birth.settled(step, self._rules, self._generator.pieces)
+                    if birth.goes_on(step, self._rules):
                         birth.blank.append(step)
                         again.append((index, birth))
                     else:
-                        drawn[index] = self._child(birth, step)
+                        parts = birth.split(step, self._rules, self._generator.pieces)
+                        drawn[index] = birth.child(parts, self._rules)
                 pending = again
             return [drawn[index] for index in range(len(births))]
         finally:
             self._reserved -= held - sum([birth.spent for birth in births])
 
-    def _request(self, birth: Birth, stop: tuple[str, ...]) -> StepRequest:
+    def _request(self, birth: Birth) -> StepRequest:
         ids, part = birth.ids, len(birth.blank)
         for step in birth.blank:
             ids += step.ids
@@ -247,7 +255,8 @@ class SearchSpace:
         if sampling is None:
             sampling = self._samplings[heat] = self._config.sampling(heat)
         seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
-        return StepRequest(ids, sampling, stop, birth.limit - birth.spent, seed)
+        stop = () if birth.whole else self._rules.delimiters
+        return StepRequest(ids, sampling, stop, birth.most_tokens(self._rules), seed)
 
     def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
         usage, generated = self.usage, len(step.ids)
@@ -260,21 +269,6 @@ class SearchSpace:
         usage.prompt_tokens += len(request.ids)
         usage.cached_prompt_tokens += step.cached
         usage.flops += 2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated)
-
-    def _goes_on(self, birth: Birth, step: Step) -> bool:
-        return (
-            step.ended == "stop"
-            and birth.spent < birth.limit
-            and len(birth.blank) < MOST_BLANK_STEPS
-            and is_blank(step.text, self._config.stop_tokens)
-        )
-
-    def _child(self, birth: Birth, step: Step) -> Path:
-        step = birth.merged(step)
-        steps = [step]
-        if birth.whole:
-            steps = split_steps(step, self._generator.pieces(step.ids), self._rules.delimiters)
-        return birth.child(steps, self._rules)
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""

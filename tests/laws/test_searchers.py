@@ -23,30 +23,33 @@ WORLDS = {
     "hopeless": World(slip=(1.0,) * 5, repair=0.0),
     "flawless": World(slip=(0.0,) * 5),
 }
+UNITS = {"delimiters": {}, "tokens": {"step_tokens": 30}}  # what ends a step
 
 
 def make(method: str, **keys: object) -> Searcher:
     return searcher_class(method).from_config(Config(method=method, **keys))
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("world", WORLDS)
-def test_pool_holds_finished_paths_only(method: str, world: str) -> None:
+def test_pool_holds_finished_paths_only(method: str, world: str, unit: str) -> None:
     """Truncated steps taken for answers: only finished paths may vote, each once."""
     for number in range(5):
-        space = sim_space(sim_problem(number), world=WORLDS[world])
+        space = sim_space(sim_problem(number), world=WORLDS[world], **UNITS[unit])
         outcome = run(make(method), space)
         assert all(path.is_finished for path in outcome.pool)
         assert len({path.key for path in outcome.pool}) == len(outcome.pool)
         assert {path.key for path in outcome.pool} <= {node.key for node in space.nodes}
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("limit", [1, 7, 40, 100, 333, 1000])
-def test_never_above_the_budget(method: str, limit: int) -> None:
+def test_never_above_the_budget(method: str, limit: int, unit: str) -> None:
     """A budget that is only looked at between rounds is passed by a whole round."""
     for number in range(5):
-        space = sim_space(sim_problem(number), max_generated_tokens=limit)
+        space = sim_space(sim_problem(number), max_generated_tokens=limit, **UNITS[unit])
         outcome = run(make(method), space)
         assert space.usage.generated_tokens <= limit
         if outcome.stopped == "budget":
@@ -54,17 +57,18 @@ def test_never_above_the_budget(method: str, limit: int) -> None:
             assert space.usage.generated_tokens == limit
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("method", METHODS)
-def test_same_seed_same_tree_at_any_concurrency(method: str) -> None:
+def test_same_seed_same_tree_at_any_concurrency(method: str, unit: str) -> None:
     """Randomness that depends on the order of arrival makes a run that nobody can repeat."""
     alone = []
     for number in range(6):
-        space = sim_space(sim_problem(number))
+        space = sim_space(sim_problem(number), **UNITS[unit])
         run(make(method), space)
         alone.append(tree_of(space))
 
     async def together() -> list[object]:
-        spaces = [sim_space(sim_problem(number)) for number in range(6)]
+        spaces = [sim_space(sim_problem(number), **UNITS[unit]) for number in range(6)]
         await asyncio.gather(*(make(method).search(space) for space in reversed(spaces)))
         return [tree_of(space) for space in spaces]
 
@@ -86,11 +90,12 @@ def test_other_seed_or_repeat_other_tree(method: str) -> None:
     assert trees[0] != trees[2]
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("world", WORLDS)
-def test_usage_adds_up(method: str, world: str) -> None:
+def test_usage_adds_up(method: str, world: str, unit: str) -> None:
     """Tokens of dropped and retried children are forgotten in public baselines; every drawn id is charged here."""
-    space = sim_space(world=WORLDS[world])
+    space = sim_space(world=WORLDS[world], **UNITS[unit])
     run(make(method), space)
     parents = {node.key: node for node in space.nodes}
     drawn = sum(
@@ -121,10 +126,11 @@ def test_every_score_is_of_a_step_and_blank_steps_have_none(method: str) -> None
         assert all(step.text.strip() for step in node.steps)
 
 
+@pytest.mark.parametrize("unit", UNITS)
 @pytest.mark.parametrize("method", METHODS)
-def test_finished_paths_are_never_grown(method: str) -> None:
+def test_finished_paths_are_never_grown(method: str, unit: str) -> None:
     """A finished path that stays in the frontier is answered twice."""
-    space = sim_space(world=WORLDS["flawless"])
+    space = sim_space(world=WORLDS["flawless"], **UNITS[unit])
     run(make(method), space)
     finished = {node.key for node in space.nodes if node.is_finished}
     assert not any(node.key[:-1] in finished for node in space.nodes)
@@ -190,3 +196,15 @@ def test_warm_up_and_limits_of_steps(method: str) -> None:
         if method not in WHOLE:
             assert len(node.steps[0].ids) <= 40
             assert all(len(step.ids) <= 20 for step in node.steps[1:])
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_of_a_fixed_length_are_that_long(method: str) -> None:
+    """Whole solutions and grown ones under other cuts; a last step is all that may be shorter."""
+    space = sim_space(step_tokens=30)
+    outcome = run(make(method), space)
+    assert outcome.pool
+    for node in space.nodes:
+        assert all(len(step.ids) == 30 for step in node.steps[:-1])
+        assert 1 <= len(node.steps[-1].ids) <= 30
+        assert node.steps[-1].ended == "eos" or (node.steps[-1].ended, len(node.steps[-1].ids)) == ("stop", 30)

@@ -87,6 +87,8 @@ class World:
 class SimulatedGenerator(Generator):
     """The simulated world as a generator, for problems of the set `simulated`.
 
+    A step that a limit or `step_tokens` cuts short is begun anew: where no step fits, a path never gets on.
+
     Args:
         world: its odds.
         context: most tokens of prompt and solution together.
