@@ -26,9 +26,9 @@ from tt_scale.models import backends, make_models, make_searcher, open_models
 from tt_scale.problems import load_problems, parse_question
 from tt_scale.report.progress import Progress
 from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
-from tt_scale.report.tables import cost_table, level_table, remarks, selector_table
+from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
 
-__all__ = ["Plan", "bench", "plan_runs", "show", "warnings"]
+__all__ = ["Plan", "bench", "plan_runs", "run_plan", "show", "warnings"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[s
                 console.print(f"Loading {_models(configs[0])} ...", markup=False, highlight=False)
             async with open_models(configs[0]) as (generator, prm):
                 for plan in plans:
-                    await _run(plan, grader, console, generator, prm)
+                    await run_plan(plan, grader, console, generator, prm)
         return show(plans, console)
 
 
@@ -182,6 +182,9 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
         first = plans[0].config
         console.print()
         console.print(level_table(f"{dataset}: {_models(first)}", rows))
+        pairs = pair_table(rows)
+        if pairs is not None:
+            console.print(pairs)
         console.print(selector_table(rows))
         console.print(cost_table(rows))
         for remark in remarks(rows):
@@ -191,7 +194,8 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
     return found
 
 
-async def _run(plan: Plan, grader: Grader, console: Console, generator: Generator, prm: PRM | None) -> None:
+async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Generator, prm: PRM | None) -> None:
+    """Search what a run still lacks; its journal must be open. Ends with the detail log and a row of the summary."""
     config, journal = plan.config, plan.journal
     before = len(journal.rows)
     if before == plan.total:

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.metrics import Summary, by_level, selector_accuracy, summarise
+from tt_scale.bench.pairs import paired_differences, with_majority
 from tt_scale.bench.record import Row
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["cost_table", "level_table", "remarks", "selector_table"]
+__all__ = ["cost_table", "level_table", "pair_table", "remarks", "selector_table"]
 
 
 def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
@@ -23,7 +24,7 @@ def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
     """
     table = _table(title, ["Level", "Algorithm"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
     levels: dict[str, list[tuple[str, Summary]]] = {}
-    for method, found in rows.items():
+    for method, found in with_majority(rows).items():
         for summary in by_level(found):
             levels.setdefault(summary.name, []).append((method, summary))
     for level in sorted(levels, key=lambda name: (name != "Overall", name)):
@@ -37,6 +38,30 @@ def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
                 str(summary.samples),
                 end_section=place == len(levels[level]) - 1,
             )
+    return table
+
+
+def pair_table(rows: Mapping[str, Sequence[Row]]) -> Table | None:
+    """For each pair of methods the difference in accuracy over the same problems; None where there is no pair."""
+    pairs = paired_differences(with_majority(rows))
+    if not pairs:
+        return None
+    table = _table(
+        f"Paired differences over {max(pair.problems for pair in pairs):,} problems",
+        ["Algorithm", "against"],
+        ["Accuracy", "95 % interval", "p (Holm)", "Tokens"],
+    )
+    for place, pair in enumerate(pairs):
+        last = place == len(pairs) - 1 or pairs[place + 1].first != pair.first
+        table.add_row(
+            pair.first if not place or pairs[place - 1].first != pair.first else "",
+            pair.second,
+            f"{100 * pair.difference:+.1f} pp",
+            f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}",
+            f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
+            f"x {pair.tokens:.2f}",
+            end_section=last,
+        )
     return table
 
 
