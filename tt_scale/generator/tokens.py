@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import GeneratorError, MissingExtraError
-from tt_scale.generator.smollm2 import resolve_model
+from tt_scale.model_names import resolve_model
 
 __all__ = ["Tokens"]
 
@@ -52,7 +52,7 @@ class Tokens:
         """Load the tokenizer of a model.
 
         Args:
-            model: hub name, local folder, or `smollm2`.
+            model: hub name, local folder, `pocket-gen`, or `smollm2`.
             trust_remote_code: run tokenizer code that comes with the model.
 
         Raises:

@@ -16,8 +16,8 @@ from tt_scale.base_classes import Ended, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
+from tt_scale.model_names import refuse_scorer, resolve_model
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
 from tt_scale.vllm_model import count_parameters
 from tt_scale.vllm_reason import sentence
@@ -60,6 +60,7 @@ class VLLMGenerator(LanguageModel):
         config = self._config
         await asyncio.to_thread(prepare_vllm, f"Running {config.model_name!r}")
         model = await asyncio.to_thread(resolve_model, config.model_name)
+        await asyncio.to_thread(refuse_scorer, model, config.model_name)
         self.tokens = await asyncio.to_thread(Tokens.load, model, trust_remote_code=config.trust_remote_code)
         self._engine = Engine(model, lambda: engine_args(config, model, scheduling_policy="priority"))
         await self._engine.start()

@@ -11,18 +11,17 @@ that close the assistant's turn cannot change a score; the ids end at the last t
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path as FilePath
 from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.errors import PRMError
 from tt_scale.generator.tokens import Tokens
+from tt_scale.model_names import read_settings
 from tt_scale.path import Path
 from tt_scale.segmentation import step_texts
 
@@ -166,12 +165,8 @@ def read_model_config(model: str) -> dict[str, Any]:
     Raises:
         PRMError: there is none, or it is of another architecture: a generator, say.
     """
-    from transformers.utils import cached_file
-
-    folder = FilePath(model)
     try:
-        file = folder / "config.json" if folder.is_dir() else FilePath(cached_file(model, "config.json"))
-        config: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+        config = read_settings(model)
     except (OSError, ValueError) as error:
         line = str(error).strip().splitlines()[0]
         raise PRMError(

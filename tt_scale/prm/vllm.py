@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
 from tt_scale.errors import EngineDeadError, PRMError
-from tt_scale.generator.smollm2 import resolve_model
 from tt_scale.generator.tokens import Tokens
+from tt_scale.model_names import resolve_model
 from tt_scale.path import Path
 from tt_scale.prm.qwen_math import QwenMathProtocol, context_of, read_model_config
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm

@@ -31,6 +31,12 @@ def _math_arena(name: str, summary: str, count: int) -> ProblemSet:
 
 
 _SETS = (
+    ProblemSet(
+        "pocket-math",
+        "Generated arithmetic in five levels, for the pocket models; any count, seed and levels",
+        1000,
+        "Apache-2.0",
+    ),
     ProblemSet("math500", "MATH-500: competition mathematics in five levels and seven subjects", 500, "MIT"),
     ProblemSet("gsm8k", "GSM8K test: grade-school word problems of two to eight steps", 1319, "MIT"),
     ProblemSet("svamp", "SVAMP: elementary word problems of one or two steps", 1000, "MIT"),

@@ -6,6 +6,7 @@ import os
 
 from tt_scale.base_classes import Problem
 from tt_scale.errors import ConfigError, ProblemSetError, nearest
+from tt_scale.pocket import problems as pocket
 from tt_scale.problems.bundled import BUNDLED
 from tt_scale.problems.catalogue import HUB_NAMES, list_problem_sets
 from tt_scale.problems.hub import HUB_NAME, read_hub
@@ -29,7 +30,8 @@ def load_problems(
     """Load a problem set.
 
     Args:
-        name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`), else a local file (.jsonl, .json, .csv,
+        name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`, `pocket-math`, of which settings can follow:
+            `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .json, .csv,
             .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
             `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`.
         split: of a hub set that has several; openai/gsm8k is always read from "test" unless its name says otherwise.
@@ -52,6 +54,9 @@ def load_problems(
         raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Leave it unset for the whole set.")
     if name == "simulated":
         return sample(simulated_problems(), num_samples, seed)
+    short, _, settings = name.partition(":")
+    if short == pocket.NAME:
+        return sample(_pocket(settings), num_samples, seed)
     if name in BUNDLED:
         question_field = answer_field = None
     source, rows = _read(name, split)
@@ -59,6 +64,12 @@ def load_problems(
         raise ProblemSetError(f"{name} holds no problems.", "Give a set with at least one row.")
     problems = [read_problem(row, source, question_field, answer_field) for row in rows]
     return sample(identify(problems, [row.place for row in rows]), num_samples, seed)
+
+
+def _pocket(settings: str) -> list[Problem]:
+    asked = pocket.read_request(settings)
+    made = pocket.pocket_math(asked.count, asked.seed, asked.levels, asked.split)
+    return [pocket.as_problem(problem) for problem in made]
 
 
 def _read(name: str, split: str) -> tuple[str, list[Row]]:

@@ -11,6 +11,9 @@ from math import prod
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.pocket.weights import POCKET_MODELS
+from tt_scale.pocket.weights import model_folder as pocket_folder
+
 __all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_size", "parameters_in_name"]
 
 SMOLLM2_PARAMETERS = 134_515_008
@@ -41,7 +44,7 @@ def model_size(name: str, dtype: str, quantization: str | None = None, folder: F
     """Estimate the size of a model.
 
     Args:
-        name: hub name, local folder, or `smollm2`.
+        name: hub name, local folder, `pocket-gen`, `pocket-prm`, or `smollm2`.
         dtype: the configuration's `dtype`.
         quantization: the configuration's `quantization`; None goes by the name.
         folder: with its config.json, if there is one on this machine.
@@ -85,7 +88,9 @@ def kv_bytes_per_token(config: Mapping[str, Any] | None, dtype: str) -> int | No
 
 
 def model_folder(name: str) -> FilePath | None:
-    """Find a model's files on this machine: a local folder, the unpacked `smollm2`, or the hub's cache."""
+    """Find a model's files on this machine: a local folder, a pocket model, the unpacked `smollm2`, the hub's cache."""
+    if name in POCKET_MODELS:
+        return pocket_folder(name)
     if name == "smollm2":
         from tt_scale.generator.smollm2 import cache_folder
 

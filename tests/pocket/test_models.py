@@ -1,0 +1,157 @@
+"""The shipped pair on both engines: the same greedy solutions, the same scores, and what must not be swapped."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
+from tt_scale.config import Config
+from tt_scale.errors import GeneratorError, PRMError, TTScaleError
+from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.path import Path
+from tt_scale.pocket import POCKET_MODELS, model_folder, pocket_math, right_steps
+from tt_scale.pocket.problems import as_problem
+
+PROBLEMS = pocket_math(20)
+CONFIG = Config(model_name="pocket-gen", prm_name="pocket-prm", dtype="float32", max_model_len=512, kv_cache_gib=0.25)
+VLLM_NOISE = [
+    pytest.mark.vllm,
+    pytest.mark.filterwarnings("ignore::FutureWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+]
+
+
+def steps_of(text: str) -> list[str]:
+    return [step.strip() for step in text.split("\n\n") if step.strip()]
+
+
+async def greedy(generator: Any) -> list[str]:
+    await generator.start()
+    try:
+        requests = [
+            StepRequest(generator.prompt(as_problem(each), "Solve it."), Sampling(0.0), (), 160, seed=1)
+            for each in PROBLEMS
+        ]
+        return [step.text for step in await generator.generate(requests)]
+    finally:
+        await generator.close()
+
+
+async def scored(prm: Any) -> list[list[float]]:
+    """Right solutions, and the same with the last operation's numbers spoilt; step by step, as a search asks."""
+    await prm.start()
+    try:
+        found = []
+        for each in PROBLEMS[:10]:
+            spoilt = [*each.steps[:-2], each.steps[-2].replace(" = ", " = 9"), each.steps[-1]]
+            for texts in (each.steps, spoilt):
+                known: tuple[float, ...] = ()
+                for end in range(1, len(texts) + 1):
+                    path = Path((0,), tuple(Step(f"{text}\n\n", (1,), "stop") for text in texts[:end]), known)
+                    [scores] = await prm.score(as_problem(each), [path])
+                    known += scores.values
+                found.append(list(known))
+        return found
+    finally:
+        await prm.close()
+
+
+@pytest.fixture(scope="module")
+def solutions() -> list[str]:
+    pytest.importorskip("transformers")
+    from tt_scale.generator.huggingface import HuggingFaceGenerator
+
+    return asyncio.run(greedy(HuggingFaceGenerator.from_config(CONFIG)))
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[list[float]]:
+    pytest.importorskip("transformers")
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    return asyncio.run(scored(HuggingFacePRM.from_config(CONFIG, SimulatedGenerator())))
+
+
+@pytest.mark.hf
+def test_the_generator_solves_easy_problems(solutions: list[str]) -> None:
+    """Weights of another training, or a chat template that differs from that of the training, solve nothing."""
+    easy = [(each, text) for each, text in zip(PROBLEMS, solutions, strict=True) if each.level <= 2]
+    right = [all(right_steps(each, steps_of(text))) and "\\boxed" in text for each, text in easy]
+    assert sum(right) >= 0.6 * len(easy)
+
+
+@pytest.mark.hf
+def test_the_prm_tells_right_from_wrong(verdicts: list[list[float]]) -> None:
+    """A head that is read at the wrong place, or the wrong class, still gives numbers between 0 and 1."""
+    right = [scores[-1] for scores in verdicts[::2]]
+    wrong = [scores[-1] for scores in verdicts[1::2]]
+    assert sum(right) / len(right) > 0.6
+    assert sum(wrong) / len(wrong) < 0.3
+
+
+@pytest.mark.hf
+@pytest.mark.vllm
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_both_engines_agree(solutions: list[str], verdicts: list[list[float]]) -> None:
+    """A table made on one engine must hold for the other."""
+    pytest.importorskip("vllm")
+    from tt_scale.generator.vllm import VLLMGenerator
+    from tt_scale.prm.vllm import VLLMPRM
+
+    assert asyncio.run(greedy(VLLMGenerator.from_config(CONFIG))) == solutions
+    for one, other in zip(
+        asyncio.run(scored(VLLMPRM.from_config(CONFIG, SimulatedGenerator()))), verdicts, strict=True
+    ):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+@pytest.mark.hf
+def test_a_generator_is_no_prm() -> None:
+    """A causal model in the PRM's place has no head: its scores would be noise."""
+    pytest.importorskip("transformers")
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    prm = HuggingFacePRM.from_config(CONFIG.model_copy(update={"prm_name": "pocket-gen"}), SimulatedGenerator())
+    with pytest.raises(PRMError, match=r"'pocket-gen', a LlamaForCausalLM, a generator"):
+        asyncio.run(prm.start())
+
+
+@pytest.mark.hf
+def test_a_prm_is_no_generator() -> None:
+    """Without a language-model head, random weights would write random text."""
+    pytest.importorskip("transformers")
+    from tt_scale.generator.huggingface import HuggingFaceGenerator
+
+    generator = HuggingFaceGenerator.from_config(CONFIG.model_copy(update={"model_name": "pocket-prm"}))
+    with pytest.raises(GeneratorError, match="Qwen2ForProcessRewardModel"):
+        asyncio.run(generator.start())
+
+
+@pytest.mark.parametrize("name", POCKET_MODELS)
+def test_shipped_files_are_whole_and_small(name: str) -> None:
+    """A wheel without the weights, or with weights in float32, is noticed here."""
+    folder = model_folder(name)
+    assert {"config.json", "tokenizer.json", "model.safetensors", "README.md"} <= {
+        path.name for path in folder.iterdir()
+    }
+    assert (folder / "model.safetensors").stat().st_size <= 16_000_000
+
+
+def test_pocket_problems_load_by_name() -> None:
+    """`--dataset pocket-math:...` is what the README says."""
+    from tt_scale.problems import load_problems
+
+    assert [each.id for each in load_problems("pocket-math:count=20")] == [each.id for each in PROBLEMS]
+    assert {each.level for each in load_problems("pocket-math:count=30,levels=3-5,seed=7")} == {3, 4, 5}
+    assert isinstance(load_problems("pocket-math", num_samples=3)[0], Problem)
+    with pytest.raises(TTScaleError, match=r"levels of pocket-math are 0, 1; allowed: 1 to 5"):
+        load_problems("pocket-math:levels=0-1")

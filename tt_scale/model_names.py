@@ -1,0 +1,83 @@
+"""What a model name stands for: a hub name, a local folder, or one of the few names that are ours."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tt_scale.errors import GeneratorError
+
+__all__ = ["read_settings", "refuse_scorer", "resolve_model"]
+
+_SCORERS = ("RewardModel", "ForSequenceClassification", "ForTokenClassification")
+"""How the names of architectures end that score text and cannot write it."""
+
+
+def resolve_model(name: str) -> str:
+    """Turn a model name into what engines load: a folder that exists, or a hub name.
+
+    Args:
+        name: hub name (`owner/model`), local folder, `pocket-gen`, `pocket-prm`, or `smollm2`.
+
+    Raises:
+        GeneratorError: it is written like a folder and there is none.
+        ConfigError: it is a pocket model whose files are damaged, or `smollm2`, and that cannot be unpacked.
+    """
+    from tt_scale.pocket.weights import POCKET_MODELS, model_folder
+
+    if name == "smollm2":
+        from tt_scale.generator.smollm2 import smollm2_folder
+
+        return str(smollm2_folder())
+    if name in POCKET_MODELS:
+        return str(model_folder(name))
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path)
+    if path.is_file():
+        raise GeneratorError(
+            f"The model {name!r} is a file.", "Give the folder that holds config.json and the weights."
+        )
+    if name.startswith(("/", ".", "~")) or name.count("/") > 1 or "\\" in name:
+        raise GeneratorError(f"There is no model folder {name!r}.", "Check the path, or give a hub name: owner/model")
+    return name
+
+
+def read_settings(model: str) -> dict[str, Any]:
+    """Read `config.json` of a model.
+
+    Args:
+        model: local folder or hub name.
+
+    Raises:
+        OSError: there is none, here or on the hub.
+        ValueError: it is no JSON.
+    """
+    from transformers.utils import cached_file
+
+    folder = Path(model)
+    file = folder / "config.json" if folder.is_dir() else Path(cached_file(model, "config.json"))
+    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return found
+
+
+def refuse_scorer(model: str, name: str) -> None:
+    """Refuse a model that scores text where one that writes is needed: its language-model head would be random.
+
+    Args:
+        model: local folder or hub name.
+        name: as the configuration has it.
+
+    Raises:
+        GeneratorError: it is a reward model or a classifier. What cannot be read is left to the engine to refuse.
+    """
+    found: list[str] = []
+    with suppress(OSError, ValueError):
+        found = read_settings(model).get("architectures") or []
+    if any(each.endswith(_SCORERS) for each in found):
+        raise GeneratorError(
+            f"model_name is {name!r}, a {', '.join(found)}: it scores text and cannot write any.",
+            "Give it as --prm-name, and a causal language model as --model-name.",
+        )

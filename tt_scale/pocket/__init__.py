@@ -1,0 +1,22 @@
+"""The project's own small world of real models: generated problems with levels, and a pair of models that solve some.
+
+`pocket_math` makes problems, `follows` judges a step of a solution, `model_folder` finds the shipped weights.
+"""
+
+from __future__ import annotations
+
+from tt_scale.pocket.checking import follows, right_steps
+from tt_scale.pocket.plan import Operation, PocketProblem
+from tt_scale.pocket.problems import pocket_math, read_request
+from tt_scale.pocket.weights import POCKET_MODELS, model_folder
+
+__all__ = [
+    "POCKET_MODELS",
+    "Operation",
+    "PocketProblem",
+    "follows",
+    "model_folder",
+    "pocket_math",
+    "read_request",
+    "right_steps",
+]

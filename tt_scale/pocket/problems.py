@@ -1,0 +1,164 @@
+"""`pocket-math`: as many problems as one likes, the same on every machine.
+
+Training and test problems never share their arithmetic: a hash of all equations of a solution, words left out, says
+which of the two a problem belongs to. Equations are taken as they are written: of the easiest problems some return with
+the numbers of a sum swapped (about a quarter of level 1, one in a hundred of level 2, none above).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from random import Random
+from typing import Literal
+
+from tt_scale.base_classes import Problem
+from tt_scale.errors import ProblemSetError
+from tt_scale.pocket.drafting import Size
+from tt_scale.pocket.expressions import expression
+from tt_scale.pocket.plan import PocketProblem, Written
+from tt_scale.pocket.stories import comparison, story
+
+__all__ = ["LEVELS", "NAME", "Request", "as_problem", "pocket_math", "read_request"]
+
+NAME = "pocket-math"
+LEVELS = (1, 2, 3, 4, 5)
+_KINDS = (expression, story, story, comparison)
+_ATTEMPTS = 1000
+_DIGITS = 18
+_TYPED = {"count": "200", "seed": "7", "levels": "3-5"}
+
+Split = Literal["train", "test"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What `pocket-math:count=200,seed=7,levels=3-5` asks for.
+
+    Attributes:
+        count: at least 1.
+        seed: of the set.
+        levels: which there are, in turn.
+        split: train or test.
+    """
+
+    count: int = 1000
+    seed: int = 0
+    levels: tuple[int, ...] = LEVELS
+    split: Split = "test"
+
+
+def pocket_math(
+    count: int = 1000, seed: int = 0, levels: Sequence[int] = LEVELS, split: Split = "test"
+) -> list[PocketProblem]:
+    """Make a set.
+
+    A longer set begins with the shorter one of the same seed, levels and split.
+
+    Args:
+        count: how many problems, at least 1.
+        seed: of the set; sets of different seeds are independent.
+        levels: taken in turn, each in 1 to 5.
+        split: "train" or "test"; they never share their arithmetic.
+
+    Returns:
+        The problems; no question occurs twice [count].
+
+    Raises:
+        ProblemSetError: a count, level or split that does not exist.
+    """
+    _check(count, levels, split)
+    random = Random(f"{NAME} {split} {seed}")
+    tag = f"{split}-{seed}" if tuple(levels) == LEVELS else f"{split}-{seed}-l{''.join(map(str, levels))}"
+    seen: set[str] = set()
+    problems: list[PocketProblem] = []
+    for number in range(count):
+        level = levels[number % len(levels)]
+        written = _write(random, level, split, seen)
+        seen.add(written.question)
+        problems.append(
+            PocketProblem(
+                id=f"pocket-{tag}-{number:05d}",
+                question=written.question,
+                answer=str(written.plan[-1].value),
+                level=level,
+                subject=written.subject,
+                plan=written.plan,
+                steps=written.steps,
+            )
+        )
+    return problems
+
+
+def _write(random: Random, level: int, split: Split, seen: set[str]) -> Written:
+    for _ in range(_ATTEMPTS):
+        written = random.choice(_KINDS)(random, Size(level))
+        if _split_of(written.skeleton) == split and written.question not in seen:
+            return written
+    raise ProblemSetError(
+        f"No new question of level {level} was found in {_ATTEMPTS} tries.", "Ask for fewer problems."
+    )
+
+
+def _split_of(skeleton: str) -> Split:
+    """One in eight belongs to the test set."""
+    return "test" if blake2b(skeleton.encode(), digest_size=1).digest()[0] < 32 else "train"
+
+
+def as_problem(problem: PocketProblem) -> Problem:
+    """Give what a search may see, and the gold answer for the grader."""
+    return Problem(problem.id, problem.question, problem.answer, problem.level, problem.subject, NAME)
+
+
+def read_request(text: str) -> Request:
+    """Read what stands behind `pocket-math:`, for example `count=200,seed=7,levels=3-5`; empty is the usual set.
+
+    Raises:
+        ProblemSetError: a setting that does not exist, or a value that it cannot have.
+    """
+    given: dict[str, str] = {}
+    for part in filter(None, text.split(",")):
+        key, _, value = part.partition("=")
+        if key not in ("count", "seed", "levels", "split") or not value:
+            raise ProblemSetError(
+                f"{NAME} has no setting {part!r}; allowed: count, seed, levels, split.",
+                f"Type for example: --dataset {NAME}:count=200,seed=7,levels=3-5",
+            )
+        given[key] = value
+    request = Request(
+        count=_whole(given.get("count", "1000"), "count"),
+        seed=_whole(given.get("seed", "0"), "seed"),
+        levels=_levels(given.get("levels", "1-5")),
+        split=given.get("split", "test"),  # type: ignore[arg-type]  # checked below
+    )
+    _check(request.count, request.levels, request.split)
+    return request
+
+
+def _whole(text: str, key: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
+        allowed = f"a whole number of at most {_DIGITS} digits is needed"
+        raise ProblemSetError(f"{key} of {NAME} is {text!r}; {allowed}.", f"Type: {key}={_TYPED[key]}")
+    return int(text)
+
+
+def _levels(text: str) -> tuple[int, ...]:
+    first, dash, last = text.partition("-")
+    least = _whole(first, "levels")
+    if not dash:
+        return (least,)
+    most = _whole(last, "levels")
+    # no range is made of ends that `_check` refuses: it could be endless
+    return LEVELS[least - 1 : most] if 1 <= least <= most <= max(LEVELS) else (least, most)
+
+
+def _check(count: int, levels: Sequence[int], split: str) -> None:
+    if count < 1:
+        raise ProblemSetError(f"count of {NAME} is {count}; allowed: 1 or more.", "Type: count=200")
+    outside = [level for level in levels if level not in LEVELS]
+    if outside or not levels or list(levels) != sorted(set(levels)):
+        shown = ", ".join(map(str, levels)) or "none"
+        raise ProblemSetError(f"levels of {NAME} are {shown}; allowed: 1 to 5, ascending.", "Type: levels=3-5")
+    if split not in ("train", "test"):
+        raise ProblemSetError(f"split of {NAME} is {split!r}; allowed: train, test.", "Type: split=test")
