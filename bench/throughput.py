@@ -72,7 +72,7 @@ async def ours(config: Config, scored: bool) -> dict[str, Any]:
 
 def plain(config: Config, prompts: list[list[int]], lengths: list[int]) -> dict[str, Any]:
     """One `LLM.generate` call with as many requests and exactly as many tokens."""
-    from tt_scale.generator.smollm2 import resolve_model
+    from tt_scale.model_names import resolve_model
     from tt_scale.vllm_engine import engine_args
 
     own = engine_args(config, resolve_model(config.model_name))

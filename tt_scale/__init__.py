@@ -2,7 +2,7 @@
 
     from tt_scale import Config, solve
 
-    solution = solve("What is 3 + 4?", Config(model_name="smollm2", prm_name="judge"))
+    solution = solve("What is 3 + 4 * 2?", Config(model_name="pocket-gen", prm_name="pocket-prm", max_model_len=512))
     print(solution.answer, solution.usage.generated_tokens)
 
 Names are imported when they are first used: `import tt_scale` loads no engine.

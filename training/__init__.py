@@ -1,0 +1,1 @@
+"""How the pocket models are made: `make pocket`, or `python -m training` with its flags."""
