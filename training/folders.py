@@ -13,6 +13,7 @@ from tt_scale.pocket.weights import CHECKSUMS, file_digest
 from tt_scale.prm.qwen_math import ARCHITECTURE
 
 from .evaluation import Found
+from .tokenizer import ASSISTANT, END, PAD, TAG, TEMPLATE, USER
 
 _MOST_BYTES = 16_000_000
 
@@ -48,7 +49,7 @@ def write_card(name: str, folder: Path, found: Found, seed: int) -> None:
 
 def write_checksums(folder: Path) -> None:
     """Write the digest of every file that a run needs."""
-    needed = [path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors", ".jinja")]
+    needed = [path for path in sorted(folder.iterdir()) if path.suffix in (".json", ".safetensors")]
     digests = {path.name: file_digest(path) for path in needed if path.name != CHECKSUMS}
     (folder / CHECKSUMS).write_text(json.dumps(digests, indent=2) + "\n", encoding="utf-8")
 
@@ -60,8 +61,20 @@ def _empty(folder: Path) -> None:
 
 
 def _tokenizer(tokenizer: Any, folder: Path) -> None:
+    """Write a tokenizer as Transformers 4 and 5 both read it: one file of settings, in the words of version 4."""
     tokenizer.padding_side = "right"
     tokenizer.save_pretrained(folder)
+    settings = {
+        "additional_special_tokens": [USER, ASSISTANT, TAG],
+        "chat_template": TEMPLATE,
+        "clean_up_tokenization_spaces": False,
+        "eos_token": END,
+        "model_max_length": tokenizer.model_max_length,
+        "pad_token": PAD,
+        "tokenizer_class": "PreTrainedTokenizerFast",
+    }
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
 
 
 def _weights(state: dict[str, torch.Tensor], settings: dict[str, Any], folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from tt_scale.pocket import pocket_math
@@ -59,7 +58,3 @@ def train_tokenizer(seed: int, context: int) -> Any:
     tokenizer.chat_template = TEMPLATE
     return tokenizer
 
-
-def save_tokenizer(tokenizer: Any, folder: Path) -> None:
-    """Write it into a model's folder."""
-    tokenizer.save_pretrained(folder)

@@ -60,12 +60,13 @@ class Tokens:
             MissingExtraError: transformers is not installed.
         """
         try:
-            from transformers import AutoTokenizer
+            from transformers import AutoTokenizer, PreTrainedTokenizerFast
         except ImportError:
             raise MissingExtraError("transformers", "hf", "Reading a tokenizer") from None
         source = resolve_model(model)
         try:
-            tokenizer = AutoTokenizer.from_pretrained(source, trust_remote_code=trust_remote_code)
+            kind = PreTrainedTokenizerFast if _is_generic(source) else AutoTokenizer
+            tokenizer = kind.from_pretrained(source, trust_remote_code=trust_remote_code)
         except Exception as error:  # its many loaders raise whatever they like
             raise _not_loaded(model, source, error) from error
         return cls(tokenizer, model, _generation_eos(source))
@@ -170,6 +171,21 @@ def _common(left: str, right: str) -> int:
         if one != other:
             return index
     return min(len(left), len(right))
+
+
+def _is_generic(source: str) -> bool:
+    """Whether a model says that its tokenizer is just what `tokenizer.json` says.
+
+    Transformers 5 goes by the type of the model instead and gives every "qwen2" the rules of Qwen's own tokenizer.
+    """
+    from transformers.utils import cached_file
+
+    try:
+        file = cached_file(source, "tokenizer_config.json")
+        settings = json.loads(Path(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return settings.get("tokenizer_class") in ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
 def _generation_eos(source: str) -> list[int]:
