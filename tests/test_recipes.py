@@ -24,8 +24,9 @@ def test_a_recipe_loads_and_sets_nothing_in_vain(path: Path, monkeypatch: pytest
     monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
     config = Config.from_yaml(path)
     make_searcher(config)
-    others = {"temperature"} if path in COMPARED or path.stem == "cpu" else set()  # shared by the methods compared
+    others = {"temperature"} if path in COMPARED or path.stem in ("cpu", "pocket") else set()  # shared by the methods
     others |= {"temp_origin"} if path in COMPARED else set()
+    others |= {"max_branches", "max_finished_branches"} if path.stem == "pocket" else set()  # for all methods at once
     assert set(ignored_options(config)) <= others
 
 

@@ -58,9 +58,9 @@ def card(folder: FilePath, problem: Problem) -> list[list[float]]:
     """
     import torch
     from safetensors.torch import load_file
-    from transformers import AutoTokenizer, Qwen2Config, Qwen2Model
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2Model
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     weights = load_file(folder / "model.safetensors")
     base = Qwen2Model(Qwen2Config.from_pretrained(folder))
     base.load_state_dict({name.removeprefix("model."): w for name, w in weights.items() if name.startswith("model.")})
@@ -155,9 +155,9 @@ def test_vllm(folder: FilePath, expected: list[list[float]]) -> None:
 
 def test_ids_are_those_of_the_card(folder: FilePath) -> None:
     """A piece that is tokenised otherwise than in the whole text gives the model what it never saw in training."""
-    from transformers import AutoTokenizer
+    from transformers import PreTrainedTokenizerFast
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     texts = SOLUTIONS[3]
     text = tokenizer.apply_chat_template(
         [

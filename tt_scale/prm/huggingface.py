@@ -71,7 +71,7 @@ class HuggingFacePRM(PRM):
         config = self._config
         require_torch(f"Scoring with {config.prm_name!r}")
         name = resolve_model(config.prm_name)
-        context = context_of(read_model_config(name))
+        context = context_of(read_model_config(name, config.prm_name))
         self._protocol = QwenMathProtocol(Tokens.load(name), config.stop_tokens, context)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
             model = _load_model(name, placement(config.dtype))

@@ -156,11 +156,12 @@ def _tag(vocabulary: dict[str, int], name: str) -> int:
     return tag
 
 
-def read_model_config(model: str) -> dict[str, Any]:
+def read_model_config(model: str, name: str) -> dict[str, Any]:
     """Read `config.json` of a PRM and check what it is.
 
     Args:
         model: local folder or hub name.
+        name: as the configuration has it.
 
     Raises:
         PRMError: there is none, or it is of another architecture: a generator, say.
@@ -170,13 +171,13 @@ def read_model_config(model: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         line = str(error).strip().splitlines()[0]
         raise PRMError(
-            f"The PRM {model!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
+            f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
         ) from error
     found = config.get("architectures") or ["model that does not say what it is"]
     if ARCHITECTURE not in found:
         what = ", a generator" if any(name.endswith("ForCausalLM") for name in found) else ""
         raise PRMError(
-            f"prm_name is {model!r}, a {', '.join(found)}{what}; a PRM of architecture {ARCHITECTURE} is needed.",
+            f"prm_name is {name!r}, a {', '.join(found)}{what}; a PRM of architecture {ARCHITECTURE} is needed.",
             "A generator can judge: --prm judge, or --prm-name judge for the run's own",
         )
     return config

@@ -57,7 +57,7 @@ class VLLMPRM(PRM):
         config = self._config
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
         name = await asyncio.to_thread(resolve_model, config.prm_name)
-        settings = await asyncio.to_thread(read_model_config, name)
+        settings = await asyncio.to_thread(read_model_config, name, config.prm_name)
         context = context_of(settings)
         tokens = await asyncio.to_thread(Tokens.load, name)
         self._protocol = QwenMathProtocol(tokens, config.stop_tokens, context)
