@@ -31,14 +31,14 @@ from .prm import Layout, Verifier, scores, train_verifier
 from .sampling import Sample, sample, solved_by_level
 from .tokenizer import train_tokenizer
 
-GENERATOR = Schedule(tokens=11_000_000, batch=3072)
-ABLE = 0.48
+GENERATOR = Schedule(tokens=7_000_000, batch=3072)
+ABLE = 0.45
 """Mean pass@1 over the levels at which pocket-gen's training stops."""
 
-EXPECT = Schedule(tokens=7_000_000, batch=4096, cooldown=0.7)
-JUDGE = Schedule(tokens=11_000_000, batch=4096, cooldown=0.7)
+EXPECT = Schedule(tokens=9_000_000, batch=4096, cooldown=0.7)
+JUDGE = Schedule(tokens=9_000_000, batch=4096, matrix_rate=0.01, rate=0.002, cooldown=0.8)
 TEMPERATURES = (0.5, 0.7, 0.9, 1.1)
-SAMPLED = 24_000
+SAMPLED = 20_000
 """Solutions that pocket-prm learns from."""
 
 
@@ -73,13 +73,13 @@ def main() -> None:
     watched = pocket_math(400, seed=arguments.seed + 999, split="train")
 
     def watch(model: object, seen: int) -> bool:
-        if seen < scaled(GENERATOR).tokens * 0.6:
+        if seen < scaled(GENERATOR).tokens * 0.35:
             return False
         by_level = solved_by_level(sample(model, tokenizer, watched, 0.7, seed=1))
         log("    pass@1 by level  " + "  ".join(f"{value:.2f}" for value in by_level.values()))
         return sum(by_level.values()) / len(by_level) >= ABLE
 
-    generator = train_generator(tokenizer, arguments.seed, scaled(GENERATOR), log, _now_and_then(watch, 600_000))
+    generator = train_generator(tokenizer, arguments.seed, scaled(GENERATOR), log, _now_and_then(watch, 300_000))
     save_generator(generator, tokenizer, arguments.out / "pocket-gen")
     samples = _sampled(generator, tokenizer, arguments, log)
 

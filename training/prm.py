@@ -222,7 +222,7 @@ def verdict_loss(verifier: Verifier, batch: list[Judged]) -> tuple[torch.Tensor,
     expectation = _mean_loss(logp, labels)
     came = logp.detach().gather(-1, ids[:, 1:, None]).squeeze(-1).clamp(min=LEAST_SURPRISE) / SURPRISE_SCALE
     surprise = ((told - came) ** 2)[solution[:, 1:]].mean()
-    loss = verdict + 0.5 * expectation + surprise
+    loss = verdict + expectation + surprise
     figures = {"verdict": verdict.item(), "expectation": expectation.item(), "surprise": surprise.item()}
     return loss, sum(len(row.ids) for row in batch), figures
 

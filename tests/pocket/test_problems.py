@@ -87,11 +87,13 @@ def test_a_row():
     first = pocket_math(1)[0]
     assert first.id == "pocket-test-0-00000"
     assert first.question == (
-        "Mia has 4 shells. Max has 3 fewer shells than Mia. Sam has 6 more shells than Max. "
-        "How many shells does Sam have?"
+        "Ben has 9 apples. Tom has 4 apples more than Ben has. Tom also owns 3 balls. "
+        "How many apples do Ben and Tom have together?"
     )
-    assert first.solution == ("Max has 4 - 3 = 1 shells.\n\nSam has 1 + 6 = 7 shells.\n\nThe answer is \\boxed{7}.")
-    assert as_problem(first) == Problem("pocket-test-0-00000", first.question, "7", 1, "comparison", "pocket-math")
+    assert first.solution == (
+        "Tom has 9 + 4 = 13 apples.\n\nTogether they have 9 + 13 = 22 apples.\n\nThe answer is \\boxed{22}."
+    )
+    assert as_problem(first) == Problem("pocket-test-0-00000", first.question, "22", 1, "comparison", "pocket-math")
 
 
 def test_solutions_follow_their_plan(train, test):
@@ -167,8 +169,8 @@ def test_seeds_give_different_sets():
 @pytest.mark.parametrize(
     ("split", "digest"),
     [
-        ("train", "cf91fe4fc5cafd290175cbd5e95f6896fb5462d7ae3744efb80c524d4d03cb29"),
-        ("test", "eaa928cde56240bb394f021e2c461692c7453d338315443f65a2ee8651077e2e"),
+        ("train", "c01e3579e22cfece4b4b882f46e82e40d50e4ec6b5f4f54744f7955ca0591ef2"),
+        ("test", "0ee492d58ecf9ed3c7abbbe6c22d1ed4f9d12492607ef0acf9173ba903d061bb"),
     ],
 )
 def test_the_same_everywhere(split, digest):

@@ -138,7 +138,7 @@ class _Story:
 
 
 def comparison(random: Random, size: Size) -> Written:
-    """Write about people in a row, each compared with the one before; from level 3 on in mixed order.
+    """Write about people in a row, each compared with the one before.
 
     Args:
         random: where every choice comes from.
@@ -157,8 +157,6 @@ def comparison(random: Random, size: Size) -> Written:
         told.append(template.format(name=name, before=before, n=number, noun=noun))
         value = draft.compute(value, sign, Operand(number), f"{name} has", noun)  # type: ignore[arg-type]
         has.append(value)
-    if size.level >= 3:
-        random.shuffle(told)
     draft.sentences = told
     if together:
         draft.compute(has[-2], "+", has[-1], "Together they have", noun)
