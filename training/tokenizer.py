@@ -57,4 +57,3 @@ def train_tokenizer(seed: int, context: int) -> Any:
     )
     tokenizer.chat_template = TEMPLATE
     return tokenizer
-

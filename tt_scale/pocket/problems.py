@@ -2,7 +2,8 @@
 
 Training and test problems never share their arithmetic: a hash of all equations of a solution, words left out, says
 which of the two a problem belongs to. Equations are taken as they are written: of the easiest problems some return with
-the numbers of a sum swapped (of 5,000, against 100,000 of training: 31 % of level 1, 4 % of level 2, none above level 3).
+the numbers of a sum swapped (5,000 problems against 100,000 of training: 31 % of level 1, 4 % of level 2, hardly any
+above).
 """
 
 from __future__ import annotations
