@@ -299,6 +299,8 @@ follow.
 * Made by `make pocket` (seed {seed}): the generator's four layers, taught further, and five layers on top, trained on
   solutions that pocket-gen sampled at four temperatures and on right solutions with a slip put in, labelled by the
   exact checker of `pocket-math`. Log in `training/log.txt`. Licence: Apache-2.0.
+* Read its tokenizer with `PreTrainedTokenizerFast`, as tt_scale does: the AutoTokenizer of Transformers 5 gives every
+  checkpoint of type "qwen2" the splitting rules of Qwen's own.
 
 On {steps} steps of {draws} solutions each of {problems} test problems (temperature {temperature}):
 
