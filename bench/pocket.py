@@ -1,6 +1,6 @@
 """Whether the shipped pocket models still do what their cards say, on the same problems with other draws.
 
-    python bench/pocket.py [--count 500] [--seed 1]
+    python bench/pocket.py [--seed 1]
 
 Prints pass@1 by level and the areas under the ROC curve beside those of `training/measured.json`. Tolerances cover
 the noise of other draws and of other kernels: 0.04 for pass@1 of a level, 0.01 for an area. Ends with status 1 where
@@ -25,11 +25,10 @@ def main() -> None:
     from tt_scale.pocket import model_folder
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--count", type=int, default=500, help="test problems, 16 solutions each")
     parser.add_argument("--seed", type=int, default=1, help="of the draws")
     arguments = parser.parse_args()
     told = json.loads((ROOT / "training" / "measured.json").read_text(encoding="utf-8"))
-    found = evaluate(model_folder("pocket-gen").parent, arguments.seed, arguments.count, lambda line: None)
+    found = evaluate(model_folder("pocket-gen").parent, arguments.seed, told["problems"], lambda line: None)
     rows = [
         (f"pass@1, level {level}", told["pass_at"][str(level)]["1"], found.pass_at[level][1], PASS_TOLERANCE)
         for level in sorted(found.pass_at)
