@@ -48,7 +48,6 @@ class Optimizers:
     Args:
         model: to train.
         schedule: of the rates.
-        inside: whether the parameter of a name is a matrix inside a layer.
     """
 
     def __init__(self, model: torch.nn.Module, schedule: Schedule) -> None:

@@ -17,13 +17,6 @@ from tt_scale.pocket.problems import as_problem
 
 PROBLEMS = pocket_math(20)
 CONFIG = Config(model_name="pocket-gen", prm_name="pocket-prm", dtype="float32", max_model_len=512, kv_cache_gib=0.25)
-VLLM_NOISE = [
-    pytest.mark.vllm,
-    pytest.mark.filterwarnings("ignore::FutureWarning"),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-]
 
 
 def steps_of(text: str) -> list[str]:
