@@ -129,11 +129,13 @@ class Scores:
         values: one number in [0, 1] for each new step, in order.
         tokens: prompt tokens that the PRM was given for it.
         cached: how many of them it did not compute again.
+        too_long: the path does not fit into what the PRM can read; there are no values then.
     """
 
     values: tuple[float, ...]
     tokens: int = 0
     cached: int = 0
+    too_long: bool = False
 
 
 class Generator(ABC):

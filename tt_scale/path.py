@@ -14,8 +14,8 @@ __all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "name"]
 Key = tuple[int, ...]
 """Where a path hangs in the tree: the number of its root copy, then a child number for each growth."""
 
-State = Literal["open", "finished", "truncated", "failed"]
-"""Only open paths can grow, only finished ones vote."""
+State = Literal["open", "finished", "truncated", "failed", "unreadable"]
+"""Only open paths can grow, only finished ones vote; an unreadable one is longer than its PRM can read."""
 
 Stopped = Literal["enough", "steps", "frontier", "budget"]
 """Why a search ended: enough finished paths, no expansions left, nothing left to grow, or the budget."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
@@ -291,6 +291,9 @@ class SearchSpace:
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
             self._check(child, verdict)
+            if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
+                children[index] = replace(child, state="unreadable")
+                continue
             scores = child.scores + verdict.values
             total = self._aggregate(scores, child.is_finished)
             children[index] = Path(child.key, child.steps, scores, total, child.state)
@@ -306,7 +309,7 @@ class SearchSpace:
         usage.prm_tokens += verdict.tokens
         usage.cached_prm_tokens += verdict.cached
         usage.flops += 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
-        wanted = len(child.steps) - len(child.scores)
+        wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
         if len(verdict.values) != wanted:
             raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")
         for value in verdict.values:
