@@ -127,6 +127,7 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
         ({"selector": "majority"}, False),
         ({"temperature": 0.1}, True),  # collective has temp_origin
         ({"lookahead": 3}, True),  # of beam search
+        ({"prm_confidence": "mean"}, True),  # of another PRM
         ({"concurrency": 1}, True),
         ({"output_dir": "elsewhere"}, True),
         ({"gpu_mem_util": 0.9}, True),
