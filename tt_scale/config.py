@@ -21,7 +21,7 @@ from tt_scale.errors import ConfigError, nearest
 from tt_scale.selection import SELECTORS
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["GROUPS", "MATH_ARENA", "Config", "digest"]
+__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged"]
 
 MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_2025", "hmmt_feb_2025"]
 """The competition sets of matharena.ai that are the default of `datasets`."""
@@ -30,9 +30,11 @@ GROUPS = ("Model and method", "Sampling", "Search", "Budget", "Data and grading"
 """The headings under which the keys stand in `config/example.yaml` and in `--help`."""
 
 
-def _key(group: int, description: str, default: Any, *, experiment: bool = True, **limits: Any) -> Any:
-    """Declare one key; `experiment` says whether it can change a number in the table."""
-    extra: dict[str, Any] = {"group": GROUPS[group], "experiment": experiment}
+def _key(
+    group: int, description: str, default: Any, *, experiment: bool = True, width: bool = False, **limits: Any
+) -> Any:
+    """Declare one key: whether it can change a number in the table, and whether methods derive it from `budget`."""
+    extra: dict[str, Any] = {"group": GROUPS[group], "experiment": experiment, "width": width}
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
@@ -87,9 +89,11 @@ class Config(BaseModel):
     # Search
     tau: float = _key(2, "Score that a step must reach to pass.", 0.6, ge=0, le=1)
     tau_relax: float = _key(2, "independent: taken off `tau` on each retry.", 0.05, ge=0, le=1)
-    max_total_branches: int = _key(2, "Children proposed per expansion, over all paths.", 9, ge=1)
-    keeping_branches: int = _key(2, "Paths kept after an expansion.", 3, ge=1)
-    passing_minimum: int = _key(2, "collective: passing steps needed to go on; also the number of roots.", 3, ge=1)
+    max_total_branches: int = _key(2, "Children proposed per expansion, over all paths.", 9, width=True, ge=1)
+    keeping_branches: int = _key(2, "Paths kept after an expansion.", 3, width=True, ge=1)
+    passing_minimum: int = _key(
+        2, "collective: passing steps needed to go on; also the number of roots.", 3, width=True, ge=1
+    )
     max_backtracks: int = _key(2, "Retries before a failing step is accepted after all.", 3, ge=0)
     max_steps: int = _key(2, "Most expansions.", 30, ge=1)
     backtrack: bool = _key(2, "collective: false keeps what passes and never retries.", True)
@@ -98,17 +102,24 @@ class Config(BaseModel):
     )
     always_expand: bool = _key(2, "collective: propose `max_total_branches` children on first attempts too.", False)
     expansion_factor: int = _key(2, "independent: copies of a path that is retried.", 2, ge=1)
-    max_branches: int = _key(2, "independent: most paths in the frontier.", 6, ge=1)
-    max_finished_branches: int = _key(2, "independent: finished paths to end at.", 2, ge=1)
+    max_branches: int = _key(2, "independent: most paths in the frontier.", 6, width=True, ge=1)
+    max_finished_branches: int = _key(2, "independent: finished paths to end at.", 2, width=True, ge=1)
     N: int = _key(
-        2, "Whole solutions or particles that a method draws; finished paths at which the others end.", 4, ge=1
+        2,
+        "Whole solutions or particles that a method draws; finished paths at which the others end.",
+        4,
+        width=True,
+        ge=1,
     )
     agg: str = _key(2, f"Step scores to path score: {', '.join(AGGREGATES)}.", "last")
-    n_beams: int | None = _key(2, "beam_search, dvts: paths kept; unset means `keeping_branches`.", None, ge=1)
+    n_beams: int | None = _key(
+        2, "beam_search, dvts: paths kept; unset means `keeping_branches`.", None, width=True, ge=1
+    )
     beam_width: int | None = _key(
         2,
         "Children per path of beam_search, dvts and tree searches; unset is worked out from the branches.",
         None,
+        width=True,
         ge=1,
     )
     num_iterations: int | None = _key(2, "beam_search, dvts: most expansions; unset means `max_steps`.", None, ge=1)
@@ -118,7 +129,15 @@ class Config(BaseModel):
     )
 
     # Budget
-    max_generated_tokens: int | None = _key(3, "Most generated tokens per problem; unset is without limit.", None, ge=1)
+    budget: int | None = _key(
+        3, "Compute in units of one sampled solution; a method derives its widths from it.", None, ge=1
+    )
+    max_generated_tokens: int | None = _key(
+        3,
+        "Most generated tokens per problem; unset is `budget` x `max_tokens`, or no limit without a budget.",
+        None,
+        ge=1,
+    )
     max_prm_tokens: int | None = _key(
         3, "Most tokens that the PRM reads per problem, checked before each expansion.", None, ge=1
     )
@@ -246,16 +265,19 @@ class Config(BaseModel):
         Raises:
             ConfigError: the file cannot be read, is no mapping, or holds a bad key or value.
         """
-        return cls(**{**read_yaml(path), **overrides})
+        return cls(**merged(read_yaml(path), overrides))
 
     def sampling(self, temperature: float) -> Sampling:
         """All sampling settings at one temperature."""
         return Sampling(temperature, self.top_p, self.top_k, self.min_p, self.repetition_penalty)
 
     @property
-    def budget(self) -> Budget:
-        """What one problem may spend."""
-        return Budget(self.max_generated_tokens, self.max_prm_tokens, self.max_seconds)
+    def limits(self) -> Budget:
+        """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
+        most = self.max_generated_tokens
+        if most is None and self.budget is not None:
+            most = self.budget * self.max_tokens
+        return Budget(most, self.max_prm_tokens, self.max_seconds)
 
     @property
     def changed(self) -> frozenset[str]:
@@ -273,9 +295,23 @@ class Config(BaseModel):
         }
 
 
+def merged(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what a user gives over what a file says: a `budget` also stands over the widths of the file."""
+    kept = file
+    if given.get("budget") is not None:
+        kept = {key: value for key, value in file.items() if key not in WIDTH_KEYS}
+    return {**kept, **given}
+
+
 def _extra(extra: Any) -> Mapping[str, Any]:
     assert isinstance(extra, dict)
     return extra
+
+
+WIDTH_KEYS = frozenset(
+    [name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["width"]]
+)
+"""The keys that methods derive from `budget`."""
 
 
 def digest(experiment: Mapping[str, Any]) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from math import ceil, exp, fsum, log
+from math import ceil, exp, fsum, isqrt, log
 from random import Random
 from types import MappingProxyType
 
@@ -18,6 +18,7 @@ __all__ = [
     "effective_sample_size",
     "log_odds",
     "multinomial",
+    "near_square",
     "normalised_weights",
     "rebase_split",
     "residual",
@@ -62,6 +63,19 @@ def normalised_weights(scores: Sequence[float], temperature: float = 1.0) -> lis
 def effective_sample_size(weights: Sequence[float]) -> float:
     """(sum w)^2 / sum w^2: how many equally weighted particles are worth as much, from 1 to their number."""
     return fsum(weights) ** 2 / fsum([weight * weight for weight in weights])
+
+
+def near_square(width: int) -> tuple[int, int]:
+    """Write a width as few x more, few <= more: near its root, and nearest to it from below; 8 is 2 x 4, 7 is 2 x 3.
+
+    `more` is at most about one and a half times the root.
+
+    Args:
+        width: at least 1.
+    """
+    most = 3 * (isqrt(width - 1) + 1) // 2
+    pairs = [(min(width // more, more), more) for more in range(isqrt(width), most + 1)]
+    return max(pairs, key=lambda pair: (pair[0] * pair[1], -pair[1]))
 
 
 def rebase_split(scores: Sequence[float], width: int, temperature: float) -> list[int]:

@@ -17,7 +17,7 @@ keeps returning and answers nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import ClassVar
@@ -75,6 +75,10 @@ class PowerBacktrack(Searcher):
             raise ConfigError(f"power is {self.power}; it is at least 0.", "Usual: 4.0.")
         if not 0 < self.decay <= 1:
             raise ConfigError(f"decay is {self.decay}; it lies above 0, and is at most 1.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A round draws as many children as the budget has solutions, and so many are looked for."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Weigh the pool, draw parents, grow them; parents stay in the pool beside their children."""

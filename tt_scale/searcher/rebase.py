@@ -7,6 +7,7 @@ that what was cut off is tried again elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -42,6 +43,10 @@ class Rebase(Searcher):
     def __post_init__(self) -> None:
         if not self.balance_temperature > 0:
             raise ConfigError(f"balance_temperature is {self.balance_temperature}; it lies above 0.", "Usual: 0.2.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A width of the budget."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Sample as many children as were handed out, set the finished aside, hand out the rest."""

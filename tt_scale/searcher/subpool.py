@@ -8,7 +8,7 @@ Sizes, discount, ties and the ending rule are ours; numbers of that paper must n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
@@ -52,6 +52,10 @@ class Subpool(Searcher):
             raise ConfigError(f"subpools is {self.subpools}; it is at least 1.")
         if not 0 <= self.decay <= 1:
             raise ConfigError(f"decay is {self.decay}; it lies between 0 and 1.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A round draws as many children as the budget has solutions, and so many are looked for."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Grow the chosen prefixes; parents stay in the pool beside their children."""
