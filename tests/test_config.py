@@ -45,6 +45,7 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ({"tau": "1e-1"}, "tau", 0.1),
         ({"adaptive": True}, "adaptive", "beta"),  # as YAML reads `on`
         ({"adaptive": False}, "adaptive", "off"),
+        ({"adaptive": "true"}, "adaptive", "beta"),  # as a shell writes it
         ({"max_steps": "7"}, "max_steps", 7),
     ],
 )

@@ -60,7 +60,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _yaml_off(cls, value: Any) -> Any:
         """YAML reads `on` and `off` as truth values."""
-        return {True: "beta", False: "off"}.get(value, value) if isinstance(value, bool) else value
+        return {"true": "beta", "false": "off"}.get(str(value).lower(), value)
 
     @field_validator("datasets", "stop_tokens", mode="before")
     @classmethod
