@@ -117,6 +117,13 @@ def test_greedy_search_has_no_temperature_to_compare(command: Command) -> None:
     assert "different temperatures" not in answer.out
 
 
+def test_a_method_that_cannot_use_a_budget_is_told(command: Command) -> None:
+    """A flat line in a plot over budgets looks like a finding."""
+    both = (*BENCH, "--num-samples", "2", "--method", "greedy", "--method", "best_of_n")
+    assert "warning: greedy spends the same at every budget" in command(*both, "--budget", "3").out
+    assert "warning: greedy" not in command(*both, "--budget", "1").out
+
+
 def test_a_knob_that_is_a_key_is_no_argument_of_a_method(command: Command) -> None:
     """Two ways to say the same thing can contradict each other."""
     answer = command(*BENCH, "--method", "self_consistency", "--method-args", "{adaptive: beta}")
