@@ -16,7 +16,7 @@ import click
 
 from tt_scale._version import __version__
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
-from tt_scale.config import Config
+from tt_scale.config import Config, merged
 from tt_scale.errors import ConfigError, EngineDeadError, TTScaleError
 from tt_scale.registry import own_knobs
 from tt_scale.yaml_file import read_yaml
@@ -73,7 +73,7 @@ def _configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     """One configuration for each method that was named; command line over YAML over defaults."""
     given = {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
     methods = given.pop("method", None)
-    base = {**(read_yaml(config_file) if config_file else {}), **given}
+    base = merged(read_yaml(config_file) if config_file else {}, given)
     if methods is None:
         return [Config(**base)]
     arguments = base.pop("method_args", {})
@@ -97,13 +97,13 @@ def _only(config_file: str | None, values: dict[str, Any], command: str) -> Conf
 
 def _typed(key: str, value: Any) -> Any:
     """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
-    if key == "method_args":
+    if key in ("method_args", "prm_args"):
         import yaml
 
         try:
             return yaml.safe_load(value)
         except yaml.YAMLError:
-            raise ConfigError(f"method_args is {value!r}; write it as {{name: value}}.") from None
+            raise ConfigError(f"{key} is {value!r}; write it as {{name: value}}.") from None
     if key == "stop_tokens":
         return () if value == ("none",) else tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)
     if value == "none" and Config.model_fields[key].default is None:

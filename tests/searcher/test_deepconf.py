@@ -280,10 +280,10 @@ def test_solve_answers_by_weight() -> None:
         ({"consensus": 95}, "above 0 and at most 1"),
     ],
 )
-def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
+def test_bad_knobs_are_explained(args: dict[str, Any], words: str) -> None:
     """A wrong value that is taken in silence makes a table of something else."""
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
-        DeepConf.from_config(Config(method="deepconf", method_args=args))
+        DeepConf(**args)
 
 
 def test_needs_no_prm_and_votes_by_weight() -> None:
