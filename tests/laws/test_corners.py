@@ -27,7 +27,7 @@ from tt_scale.searcher.rebase import Rebase
 from tt_scale.space import SearchSpace
 
 HEAT = 0.8
-WHOLE = {"best_of_n", "greedy", "self_consistency"}  # they draw a solution with one request, from one seed
+WHOLE = {"best_of_n", "deepconf", "greedy", "self_consistency"}  # they draw a solution with one request, from one seed
 RETURNING = {"power_backtrack", "subpool"}  # they may come back to a prefix, whatever their width
 
 
