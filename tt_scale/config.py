@@ -19,6 +19,7 @@ from tt_scale.base_classes import Sampling
 from tt_scale.budget import Budget
 from tt_scale.errors import ConfigError, nearest
 from tt_scale.selection import SELECTORS
+from tt_scale.threshold import Tau
 from tt_scale.yaml_file import read_yaml
 
 __all__ = ["GROUPS", "MATH_ARENA", "Config", "digest"]
@@ -85,7 +86,7 @@ class Config(BaseModel):
     warmup: bool = _key(1, "Give the first step twice `k_tokens`.", False)
 
     # Search
-    tau: float = _key(2, "Score that a step must reach to pass.", 0.6, ge=0, le=1)
+    tau: Tau = _key(2, "Score that a step must reach to pass, or a quantile of first steps' scores such as q0.5.", 0.6)
     tau_relax: float = _key(2, "independent: taken off `tau` on each retry.", 0.05, ge=0, le=1)
     max_total_branches: int = _key(2, "Children proposed per expansion, over all paths.", 9, ge=1)
     keeping_branches: int = _key(2, "Paths kept after an expansion.", 3, ge=1)
