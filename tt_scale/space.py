@@ -22,6 +22,7 @@ from tt_scale.likelihood import check_told, refuse_untold
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
 from tt_scale.segmentation import is_blank
+from tt_scale.threshold import Bar
 
 __all__ = ["Event", "SearchSpace"]
 
@@ -50,6 +51,7 @@ class SearchSpace:
         prm: started; None leaves paths without scores.
         config: sampling, limits, delimiters, aggregate and budget are taken from it.
         repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
         watch: called with the children of every growth, for live views.
 
     Raises:
@@ -65,6 +67,7 @@ class SearchSpace:
         config: Config,
         *,
         repeat: int = 0,
+        first_scores: Sequence[float] = (),
         watch: Callable[[Sequence[Path]], None] | None = None,
     ) -> None:
         self.problem = problem
@@ -72,6 +75,7 @@ class SearchSpace:
         self.nodes: list[Path] = []
         self.events: list[Event] = []
         self.expansions = 0
+        self.bar = Bar(first_scores)
         self._generator = generator
         self._prm = prm
         self._config = config

@@ -13,7 +13,7 @@ from tt_scale.budget import Usage
 from tt_scale.grading import Grade, Grader, extract_answer
 from tt_scale.path import Key, Outcome, Path, name
 from tt_scale.selection import SELECTORS, Candidate, candidates, oracle, sizes
-from tt_scale.space import SearchSpace
+from tt_scale.space import Event, SearchSpace
 
 __all__ = ["Row", "failure_record", "search_record"]
 
@@ -31,7 +31,8 @@ class Row:
         answer: the method's own answer.
         gold: the gold answer.
         usage: what was spent.
-        telemetry: counts of what happened: steps, retries, backtracks, jumps, truncated, wasted_tokens, pool.
+        telemetry: counts of what happened: steps, judged, passed, retries, backtracks, recovered, jumps, nodes, pool,
+            truncated, failed, wasted_tokens; wasted_tokens alone where the problem failed.
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
@@ -129,7 +130,7 @@ def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, erro
         "stopped": "error",
         "error": f"{type(error).__name__}: {error}",
         "usage": asdict(usage),
-        "telemetry": {},
+        "telemetry": {"wasted_tokens": usage.generated_tokens},
         "pool": [],
         "events": [],
         "tree": [],
@@ -168,8 +169,10 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
     right = [path for path, grade in zip(pool, grades, strict=True) if grade == "correct"]
     return {
         "steps": space.expansions,
+        "judged": space.bar.judged,
+        "passed": space.bar.passed,
         "retries": sum([len(event.keys) for event in space.events if event.kind == "retry"]),
-        "backtracks": kinds["backtrack"],
+        "backtracks": len(_backtracks(space)),
         "recovered": _recovered(space, right),
         "jumps": kinds["jump"],
         "nodes": len(space.nodes),
@@ -178,6 +181,11 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
         "failed": states["failed"],
         "wasted_tokens": space.usage.generated_tokens - useful,
     }
+
+
+def _backtracks(space: SearchSpace) -> list[Event]:
+    """Those that were acted upon: a search may decide to step back and then end, as it has enough or no budget left."""
+    return [event for event in space.events if event.kind == "backtrack" and event.created < len(space.nodes)]
 
 
 def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
@@ -191,13 +199,7 @@ def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
         for end in range(1, len(path.key)):
             child = drawn[path.key[: end + 1]]
             branchings[path.key[:end]] = max(child, branchings.get(path.key[:end], -1))
-    return sum(
-        [
-            any(branchings.get(key, -1) >= event.created for key in event.keys)
-            for event in space.events
-            if event.kind == "backtrack"
-        ]
-    )
+    return sum([any(branchings.get(key, -1) >= event.created for key in event.keys) for event in _backtracks(space)])
 
 
 def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:

@@ -21,9 +21,11 @@ from tt_scale.bench.record import Row
 from tt_scale.bench.runner import Run, run_problems
 from tt_scale.config import Config, digest
 from tt_scale.errors import ConfigError
+from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader
 from tt_scale.models import backends, make_models, make_searcher, open_models
 from tt_scale.problems import load_problems, parse_question
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
 from tt_scale.report.progress import Progress
 from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
@@ -194,7 +196,11 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
             console.print(pairs)
         console.print(selector_table(rows))
         console.print(cost_table(rows))
-        for remark in remarks(rows):
+        backtracking = backtracking_table(rows)
+        if backtracking is not None:
+            console.print(backtracking)
+        measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
+        for remark in [*backtracking_remarks(rows, measured), *remarks(rows)]:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:
         console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
@@ -208,18 +214,32 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     if before == plan.total:
         return
     began = time.monotonic()
+    scores, tau = await _first_scores(plan, generator, prm)
     label = f"{plan.dataset} {config.method}"
     correct = sum([row.correct for row in journal.rows])
     progress = Progress(console, label, plan.total, done=before, correct=correct, verbose=config.verbose)
     try:
         with progress:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, progress)
+            run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
             await run_problems(run, plan.problems)
     finally:
         if config.detail_log:
             write_detail_log(journal.folder / "detail.csv", journal.rows)
-    line = summary_line(config, plan.dataset, journal.folder, journal.rows, time.monotonic() - began)
+    elapsed = time.monotonic() - began
+    line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
     append_summary(summary_path(config), line)
+
+
+async def _first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
+    """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
+    asked, journal = asked_quantile(plan.searcher), plan.journal
+    if asked is None:
+        return (), getattr(plan.searcher, "tau", None)
+    if journal.first_steps is None:
+        found = await measure(asked, plan.searcher, plan.problems, generator, prm, plan.config)
+        journal.keep_first_steps(found)
+    assert journal.first_steps is not None
+    return journal.first_steps.scores, journal.first_steps.value
 
 
 def _folder(config: Config, dataset: str, digest: str) -> FilePath:
