@@ -78,6 +78,12 @@ class Journal:
     ) -> None:
         self._release()
 
+    @property
+    def experiment(self) -> Mapping[str, Any]:
+        """What the run is, as its manifest says."""
+        found: Mapping[str, Any] = self._manifest["experiment"]
+        return found
+
     def done(self) -> set[tuple[str, int]]:
         """(problem id, repeat) of what need not be run again."""
         return {(row.id, row.repeat) for row in self.rows}

@@ -15,7 +15,7 @@ from tt_scale.path import Key, Outcome, Path, name
 from tt_scale.selection import SELECTORS, Candidate, candidates, oracle, sizes
 from tt_scale.space import Event, SearchSpace
 
-__all__ = ["Row", "failure_record", "search_record"]
+__all__ = ["Row", "failure_record", "search_record", "verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ async def search_record(
         "answer": None if chosen is None else answers[chosen],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selector": selector,
-        "selectors": _verdicts(voters, grades),
+        "selectors": verdicts(voters, grades),
         "stopped": outcome.stopped,
         "error": "",
         "usage": asdict(space.usage),
@@ -114,7 +114,7 @@ async def search_record(
             {"kind": event.kind, "keys": [name(key) for key in event.keys], "created": event.created}
             for event in space.events
         ],
-        "tree": _tree(space.nodes),
+        "tree": _tree(space.nodes, space.costs),
     }
     return record
 
@@ -150,16 +150,16 @@ def _head(index: int, repeat: int, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _verdicts(voters: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
+def verdicts(voters: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
     """Every selector's verdict at each power of two up to the size of the pool, and at its size; with the oracle."""
-    verdicts: dict[str, dict[str, str]] = {}
+    found: dict[str, dict[str, str]] = {}
     for size in sizes(len(voters)):
         for selector, choose in SELECTORS.items():
             chosen = choose(voters[:size])
-            verdicts.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
+            found.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
         right = oracle([grade == "correct" for grade in grades[:size]])
-        verdicts.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"
-    return verdicts
+        found.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"
+    return found
 
 
 def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]) -> dict[str, int]:
@@ -209,8 +209,8 @@ def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
     return sum([tokens[key] - tokens.get(key[:-1], 0) for key in on_pool if key in tokens])
 
 
-def _tree(nodes: Sequence[Path]) -> list[dict[str, Any]]:
-    """Each path by what it adds to its parent; `from` says how many of the parent's steps it keeps."""
+def _tree(nodes: Sequence[Path], costs: Mapping[Key, Usage]) -> list[dict[str, Any]]:
+    """Each path by what it adds to its parent, and its cost; `from` says how many of the parent's steps it keeps."""
     by_key = {node.key: node for node in nodes}
     tree = []
     for node in nodes:
@@ -224,6 +224,7 @@ def _tree(nodes: Sequence[Path]) -> list[dict[str, Any]]:
                 "score": node.score,
                 "from": kept,
                 "scores": list(node.scores[kept:]),
+                "usage": {spent: count for spent, count in asdict(costs[node.key]).items() if count},
                 "steps": [
                     {
                         "text": step.text,
