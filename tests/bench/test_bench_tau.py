@@ -107,7 +107,7 @@ def test_a_manifest_that_cannot_be_written_says_so(command: Command, monkeypatch
             monkeypatch.setattr("tt_scale.bench.journal.os.replace", full)
             return self
 
-    monkeypatch.setattr("tt_scale.bench.session.Journal", Filled)
+    monkeypatch.setattr("tt_scale.bench.plan.Journal", Filled)
     answer = command(*QUANTILE)
     assert answer.status == 2
     assert "manifest.json' cannot be written: No space left on device." in answer.err
