@@ -257,7 +257,10 @@ class Searcher(ABC):
         """
         knobs: set[str] = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
-        for name in config.method_args:
+        for name, value in config.method_args.items():
+            if name in type(config).model_fields:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"method_args holds {name!r}, which is a key of its own.", f"Type: --{flag} {value}")
             if name not in own:
                 raise ConfigError(f"method_args holds {name!r}, which is no knob of this method.", nearest(name, own))
         values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}

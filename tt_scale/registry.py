@@ -26,6 +26,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
+            "dora": "tt_scale.searcher.dora:DORA",
             "dvts": "tt_scale.searcher.dvts:DVTS",
             "greedy": "tt_scale.searcher.greedy:Greedy",
             "gumbel": "tt_scale.searcher.gumbel:Gumbel",
