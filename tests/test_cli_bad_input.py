@@ -196,7 +196,7 @@ def test_an_engine_is_looked_for_before_the_problem_sets(
     def no_engine(config: object) -> None:
         raise MissingExtraError("vllm", "cpu", "Running a model")
 
-    monkeypatch.setattr("tt_scale.bench.session.load_problems", missing)
+    monkeypatch.setattr("tt_scale.bench.plan.load_problems", missing)
     monkeypatch.setattr("tt_scale.bench.session.make_models", no_engine)
     assert command("bench", "--dataset", "good.jsonl").status == 2
 
