@@ -116,7 +116,7 @@ def _whole_range(key: ConfigKey) -> Any:
         return [False, True]
     if key.kind == "integer" and isinstance(key.default, int):
         return {"from": 0 if key.limits == "at least 0" else 1, "to": 2 * max(key.default, 1)}
-    if key.kind == "number" and key.limits == "0 to 1":
+    if key.kind in ("number", "number or text") and key.limits == "0 to 1":
         return {"from": 0.0, "to": 1.0}
     return None
 
