@@ -1,4 +1,4 @@
-"""The command line: `tt-scale bench | solve | list | doctor`.
+"""The command line: `tt-scale bench | solve | list | doctor | prm-check`.
 
 Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
 """
@@ -16,6 +16,7 @@ import click
 
 from tt_scale._version import __version__
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
+from tt_scale.cli_prm_check import check_options, taken_example
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, TTScaleError
 from tt_scale.registry import own_knobs
@@ -97,13 +98,13 @@ def _only(config_file: str | None, values: dict[str, Any], command: str) -> Conf
 
 def _typed(key: str, value: Any) -> Any:
     """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
-    if key == "method_args":
+    if key in ("method_args", "prm_args"):
         import yaml
 
         try:
             return yaml.safe_load(value)
         except yaml.YAMLError:
-            raise ConfigError(f"method_args is {value!r}; write it as {{name: value}}.") from None
+            raise ConfigError(f"{key} is {value!r}; write it as {{name: value}}.") from None
     if key == "stop_tokens":
         return () if value == ("none",) else tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)
     if value == "none" and Config.model_fields[key].default is None:
@@ -182,3 +183,20 @@ def doctor(config_file: str | None, **values: Any) -> None:
     from tt_scale.report.doctor import print_diagnosis
 
     print_diagnosis(_only(config_file, values, "doctor"))
+
+
+@cli.command(name="prm-check", cls=GroupedCommand)
+@check_options
+def prm_check(config_file: str | None, **values: Any) -> int:
+    """Look at a PRM on one worked example before trusting it.
+
+    Shows what the model reads, at which tokens, and its scores on every installed engine, whole and step by step; the
+    exit status is 1 where they differ.
+    """
+    from rich.console import Console
+
+    from tt_scale.report.prm_check import print_check
+
+    example = taken_example(values)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    return _wait_for(print_check(_only(config_file, values, "prm-check"), example, console))

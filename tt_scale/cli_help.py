@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "flags"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "some_flags"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
@@ -32,8 +32,21 @@ class GroupedCommand(click.Command):
 
 def flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config` and a flag for every key, in the order of the schema."""
-    for key in reversed(config_keys()):
-        command = _flag(key)(command)
+    return some_flags([key.name for key in config_keys()])(command)
+
+
+def some_flags(names: Collection[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--config` and a flag for each of some keys: those that a command looks at."""
+
+    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
+        for key in reversed(config_keys()):
+            command = _flag(key)(command) if key.name in names else command
+        return _config_file(command)
+
+    return decorated
+
+
+def _config_file(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
 
 
