@@ -28,8 +28,8 @@ SOLUTIONS = [
     [f"add the numbers {number} and {length} and get {number + length}." for number in range(length)]
     for length in (1, 2, 3, 7, 30)
 ]
-QUICK = ("math-shepherd", "skywork", "pure")
-"""One of each kind of head: tokens, a layer of another name, a layer as engines know it."""
+QUICK = ("math-shepherd", "skywork")
+"""One of each kind of head: two tokens, a layer of another name; `pocket-prm` has the third."""
 
 
 def path_of(texts: list[str], scores: tuple[float, ...] = ()) -> Path:
