@@ -33,6 +33,9 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
 }
 """Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
 
+ENGINE_KEYS = frozenset({"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device"})
+"""Keys that only a PRM with an engine of its own looks at."""
+
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
@@ -65,15 +68,22 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
 
 
 def ignored_options(config: Config) -> list[str]:
-    """The keys that were given another value than the default, but that the method does not look at, sorted."""
+    """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
     return sorted(config.changed & _other_methods_knobs(config))
 
 
 def _other_methods_knobs(config: Config) -> frozenset[str]:
-    """Keys that only other methods look at."""
+    """Keys that only other methods and other PRMs look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
-    others = METHOD_KEYS - own
-    return others if backends(config)[1] == "simulated" else others | {"prm_quality"}
+    return METHOD_KEYS - own | _other_prms_keys(config)
+
+
+def _other_prms_keys(config: Config) -> frozenset[str]:
+    """Keys that only other PRMs look at: those of an engine, or of the simulated world."""
+    prm = backends(config)[1]
+    if prm == "simulated":
+        return ENGINE_KEYS
+    return (ENGINE_KEYS if prm in ("none", "judge") else frozenset()) | {"prm_quality"}
 
 
 def versions() -> dict[str, str]:

@@ -31,7 +31,8 @@ class Row:
         answer: the method's own answer.
         gold: the gold answer.
         usage: what was spent.
-        telemetry: counts of what happened: steps, retries, backtracks, jumps, truncated, wasted_tokens, pool.
+        telemetry: counts of what happened: steps, retries, backtracks, jumps, truncated, unreadable, wasted_tokens,
+            pool.
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
@@ -175,6 +176,7 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
         "pool": len(pool),
         "truncated": states["truncated"],
         "failed": states["failed"],
+        "unreadable": states["unreadable"],
         "wasted_tokens": space.usage.generated_tokens - useful,
     }
 

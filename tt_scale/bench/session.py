@@ -148,7 +148,7 @@ def warnings(configs: Sequence[Config]) -> list[str]:
         for other in configs:
             ignored &= set(ignored_options(other))  # an option of another method in the same comparison is meant
         if ignored and config is configs[0]:
-            told.append(f"no method here looks at {', '.join(sorted(ignored))}.")
+            told.append(f"no method or PRM here looks at {', '.join(sorted(ignored))}.")
     heats = {config.method: _first_temperature(config) for config in configs}
     if len(set(heats.values()) - {None}) > 1:
         shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])

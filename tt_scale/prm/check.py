@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
-from tt_scale.base_classes import PRM, Scores
+from tt_scale.base_classes import PRM, Problem, Scores
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.models import backends
+from tt_scale.path import Path
 from tt_scale.prm.example import Example, path_of
 from tt_scale.registry import generator_class, prm_class
 
@@ -25,7 +26,7 @@ ENGINES = {"vllm": "vllm", "huggingface": "transformers"}
 class AsksInWords(Protocol):
     """A PRM that puts questions instead of reading at tokens."""
 
-    async def asked(self, problem: object, path: object) -> Sequence[str]:
+    def asked(self, problem: Problem, path: Path) -> Sequence[str]:
         """Give the prompts for the steps of a path that have no score yet."""
 
 
@@ -72,6 +73,7 @@ def engines(config: Config) -> list[str]:
         raise ConfigError(f"There is no model behind the PRM {config.prm_name!r}.", "Name one, for example: pocket-prm")
     asked = config.generator if judges(config) else config.prm
     if asked != "auto":
+        (generator_class if judges(config) else prm_class)(asked)  # a name that does not exist is refused here
         return [asked]
     found = [engine for engine, package in ENGINES.items() if find_spec(package) and find_spec("torch")]
     if not found:
@@ -92,19 +94,20 @@ async def measure(config: Config, engine: str, example: Example) -> Measured:
     """
     async with _opened(config, engine) as prm:
         problem, stops = example.problem, config.stop_tokens
-        paths = [path_of(steps, stops) for steps in example.solutions]
+        paths = [path_of(steps, stops, finished=True) for steps in example.solutions]
         found = await prm.score(problem, paths)
         whole = [_checked(scores, len(steps)) for scores, steps in zip(found, example.solutions, strict=True)]
         by_step, tokens, cached = [], 0, 0
         for steps in example.solutions:
             known: tuple[float, ...] = ()
             for end in range(1, len(steps) + 1):
-                [scores] = await prm.score(problem, [path_of(steps[:end], stops, known)])
+                path = path_of(steps[:end], stops, known, finished=end == len(steps))
+                [scores] = await prm.score(problem, [path])
                 known += _checked(scores, 1)
                 tokens, cached = tokens + scores.tokens, cached + scores.cached
             by_step.append(known)
-        last = path_of(example.steps, stops, whole[0][:-1])
-        prompts = await prm.asked(problem, last) if isinstance(prm, AsksInWords) else ()
+        last = path_of(example.steps, stops, whole[0][:-1], finished=True)
+        prompts = prm.asked(problem, last) if isinstance(prm, AsksInWords) else ()
         return Measured(engine, tuple(whole), tuple(by_step), tokens, cached, tuple(prompts))
 
 
@@ -158,7 +161,7 @@ def score_remarks(example: Example, whole: Sequence[Sequence[float]]) -> list[st
         return [f"all scores are {every[0]:.4f}: the head says nothing, as one does that was never trained."]
     if example.wrong and whole[0][-1] <= whole[1][-1]:
         return [
-            f"the right last step scores {whole[0][-1]:.4f} and the wrong one {whole[1][-1]:.4f}: the wrong label, place "
-            "or adapter, or a model that cannot tell on this example."
+            f"the right last step scores {whole[0][-1]:.4f} and the wrong one {whole[1][-1]:.4f}: the wrong label, "
+            "place or adapter, or a model that cannot tell on this example."
         ]
     return []

@@ -35,22 +35,26 @@ class Example:
         return (self.steps, (*self.steps[:-1], self.wrong)) if self.wrong else (self.steps,)
 
 
-def path_of(steps: tuple[str, ...], delimiters: tuple[str, ...], scores: tuple[float, ...] = ()) -> Path:
+def path_of(
+    steps: tuple[str, ...], delimiters: tuple[str, ...], scores: tuple[float, ...] = (), *, finished: bool = False
+) -> Path:
     """Make the path that a search would have after these steps.
 
     Args:
         steps: their texts [steps].
         delimiters: that end a step.
         scores: of the first of them.
+        finished: whether the last one ends the solution.
     """
     ending = delimiters[0] if delimiters else ""
-    return Path((0,) * len(steps), tuple([Step(f"{step}{ending}", (), "stop") for step in steps]), scores)
+    made = tuple([Step(f"{step}{ending}", (), "stop") for step in steps])
+    return Path((0,) * len(steps), made, scores, state="finished" if finished else "open")
 
 
 EXAMPLE = Example(
-    "Ben has 9 apples. Tom has 4 apples more than Ben has. Tom loses 5 apples. "
-    "How many apples do Ben and Tom have together?",
-    ("Tom has 9 + 4 = 13 apples.", "Then Tom has 13 - 5 = 8 apples.", "Together they have 9 + 8 = 17 apples."),
-    "Together they have 9 + 8 = 19 apples.",
+    "Leo has 28 books. Zoe has 2 books more than Leo has. Tom has 5 books fewer than Zoe has. "
+    "How many books do Zoe and Tom have together?",
+    ("Zoe has 28 + 2 = 30 books.", "Tom has 30 - 5 = 25 books.", "Together they have 30 + 25 = 55 books."),
+    "Together they have 30 + 25 = 57 books.",
 )
 """Short enough for any context, and easy enough that every PRM should tell right from wrong."""

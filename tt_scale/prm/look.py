@@ -21,7 +21,7 @@ class Look:
     Attributes:
         ids: token ids, what follows the last step included [length].
         pieces: the text of each, special tokens by their names [length].
-        positions: where each step is scored [steps].
+        positions: where each step is scored, or the last of them where there are fewer [steps or fewer].
     """
 
     ids: tuple[int, ...]
@@ -35,7 +35,7 @@ def look_at(adapter: Adapter, example: Example) -> Look:
     Raises:
         PRMError: the adapter gives another number of positions than there are steps, or positions out of order.
     """
-    reading = adapter.read(example.problem, path_of(example.steps, adapter.checkpoint.delimiters))
+    reading = adapter.read(example.problem, path_of(example.steps, adapter.checkpoint.delimiters, finished=True))
     ids, positions = adapter.layout(example.question, example.steps)
     if sorted({*positions}) != list(positions) or not 0 <= positions[0] <= positions[-1] < len(ids):
         raise PRMError(f"The adapter reads at {positions} of {len(ids)} tokens; places ascend from 0, one a step.")
@@ -45,7 +45,12 @@ def look_at(adapter: Adapter, example: Example) -> Look:
 
 def layout_remarks(adapter: Adapter, example: Example, look: Look) -> list[str]:
     """Say what a reader should look into: sentences, none where nothing is odd."""
-    return [*_marks(adapter, look), *_growth(adapter, example, look), *_specials(adapter, example), *_unknown(adapter, look)]
+    return [
+        *_marks(adapter, look),
+        *_growth(adapter, example, look),
+        *_specials(adapter, example),
+        *_unknown(adapter, look),
+    ]
 
 
 def _pieces(adapter: Adapter, ids: Sequence[int]) -> tuple[str, ...]:
@@ -57,9 +62,10 @@ def _pieces(adapter: Adapter, ids: Sequence[int]) -> tuple[str, ...]:
 
 
 def _marks(adapter: Adapter, look: Look) -> list[str]:
-    """The token that is read should be one and the same after every step."""
+    """The token that is read, or the next one, should be one and the same after every step."""
     read = {look.ids[position]: look.pieces[position] for position in look.positions}
-    if len(read) > 1:
+    after = {look.ids[position + 1] if position + 1 < len(look.ids) else None for position in look.positions}
+    if len(read) > 1 and len(after) > 1:
         told = ", ".join([f"{token} {piece!r}" for token, piece in read.items()])
         return [f"another token is read after each step ({told}): the mark runs together with the text before it."]
     mark = _mark(adapter)
@@ -73,6 +79,8 @@ def _marks(adapter: Adapter, look: Look) -> list[str]:
 def _mark(adapter: Adapter) -> list[int]:
     """The tokens that end steps of different texts alike."""
     ids, positions = adapter.layout("?", ["a", "(7"])
+    if len(positions) < 2:  # one verdict for all
+        return []
     first, second = ids[: positions[0] + 1], ids[positions[0] + 1 : positions[1] + 1]
     same = takewhile(lambda pair: pair[0] == pair[1], zip(reversed(first), reversed(second), strict=False))
     return [token for token, _ in same][::-1]
@@ -80,7 +88,7 @@ def _mark(adapter: Adapter) -> list[int]:
 
 def _growth(adapter: Adapter, example: Example, look: Look) -> list[str]:
     """What a path reads should begin what its children read."""
-    for count in range(1, len(example.steps)):
+    for count in range(1, len(look.positions)):
         ids, positions = adapter.layout(example.question, example.steps[:count])
         end = positions[-1] + 1
         if tuple(ids[:end]) != look.ids[:end] or positions[-1] != look.positions[count - 1]:

@@ -19,7 +19,7 @@ from tt_scale.errors import JournalError
 
 __all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
-COUNTS = ("steps", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "wasted_tokens")
+COUNTS = ("steps", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "unreadable", "wasted_tokens")
 SPENT = (
     "prompt_tokens",
     "cached_prompt_tokens",
