@@ -6,17 +6,18 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
-from tt_scale.models import backends
+from tt_scale.models import SHARED_PRMS, backends
 from tt_scale.registry import searcher_class
 
 __all__ = ["experiment", "hardware", "ignored_options", "manifest", "other_methods_knobs", "versions"]
@@ -32,6 +33,12 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
     "temp_step",
 }
 """Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
+
+ENGINE_KEYS = frozenset({"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device"})
+"""Keys that only a PRM with an engine of its own looks at."""
+
+OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "confidence": "prm_confidence"})
+"""Keys that a single PRM looks at."""
 
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
@@ -65,16 +72,21 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
 
 
 def ignored_options(config: Config) -> list[str]:
-    """The keys that were given another value than the default, but that the method does not look at, sorted."""
+    """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
     return sorted(config.changed & other_methods_knobs(config))
 
 
 def other_methods_knobs(config: Config) -> frozenset[str]:
-    """Keys that only other methods look at."""
+    """Keys that only other methods and other PRMs look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
-    others = METHOD_KEYS - own
-    prms = {"simulated": "prm_quality", "confidence": "prm_confidence"}
-    return others | {key for prm, key in prms.items() if prm != backends(config)[1]}
+    return METHOD_KEYS - own | _other_prms_keys(config)
+
+
+def _other_prms_keys(config: Config) -> frozenset[str]:
+    """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
+    prm = backends(config)[1]
+    others = {key for name, key in OF_ONE_PRM.items() if name != prm}
+    return frozenset(others) | (ENGINE_KEYS if prm in ("none", *SHARED_PRMS) else frozenset())
 
 
 def versions() -> dict[str, str]:

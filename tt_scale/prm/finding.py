@@ -35,7 +35,7 @@ def open_adapter(config: Config, model: str) -> Adapter:
     try:
         settings = read_settings(model)
     except (OSError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
+        line = str(error).strip().splitlines()[0].rstrip(".")
         raise PRMError(
             f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
         ) from error
@@ -91,7 +91,12 @@ def context_of(settings: Mapping[str, Any], config: Config) -> int:
 
 
 def _check_knobs(adapter: type[Adapter], given: Mapping[str, Any]) -> None:
-    knobs = [name for name, each in inspect.signature(adapter).parameters.items() if each.kind is each.KEYWORD_ONLY]
+    own = {name: each for name, each in inspect.signature(adapter).parameters.items() if each.kind is each.KEYWORD_ONLY}
     for name in given:
-        if name not in knobs:
-            raise ConfigError(f"prm_args holds {name!r}, which is no knob of this adapter.", nearest(name, knobs))
+        if name not in own:
+            allowed = nearest(name, own) if own else "It has none."
+            raise ConfigError(f"prm_args holds {name!r}, which is no knob of this adapter.", allowed)
+    missing = [name for name, each in own.items() if each.default is each.empty and name not in given]
+    if missing:
+        typed = ", ".join([f"{name}: ..." for name in missing])
+        raise ConfigError(f"This adapter needs {', '.join(missing)} in prm_args.", f"Type: --prm-args '{{{typed}}}'")
