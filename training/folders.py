@@ -10,7 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from tt_scale.pocket.weights import CHECKSUMS, file_digest
-from tt_scale.prm.qwen_math import ARCHITECTURE
+from tt_scale.prm.adapters.qwen_math import ARCHITECTURE
 
 from .evaluation import Found
 from .tokenizer import ASSISTANT, END, PAD, TAG, TEMPLATE, USER

@@ -22,7 +22,8 @@ from tt_scale.base_classes import Step
 from tt_scale.path import Path
 from tt_scale.pocket import PocketProblem, pocket_math, right_steps
 from tt_scale.pocket.problems import as_problem
-from tt_scale.prm.qwen_math import QwenMathProtocol
+from tt_scale.prm.adapter import Checkpoint
+from tt_scale.prm.adapters.qwen_math import QwenMath
 
 from .corruption import corrupted
 from .loop import IGNORED, Schedule, batches, device, mixed_precision, padded, train
@@ -117,12 +118,14 @@ class Layout:
     def __init__(self, tokenizer: Any, context: int) -> None:
         from tt_scale.generator.tokens import Tokens
 
-        self.protocol = QwenMathProtocol(Tokens(tokenizer, "pocket-prm"), ("\n\n",), context)
+        self.adapter = QwenMath(Checkpoint("pocket-prm", Tokens(tokenizer, "pocket-prm"), {}))
+        self.context = context
         self.opening = tokenizer.convert_tokens_to_ids("<|assistant|>")
 
     def row(self, problem: PocketProblem, steps: Sequence[str], right: Sequence[bool]) -> Judged:
         path = Path((0,), tuple(Step(text, (), "stop") for text in steps))
-        reading = self.protocol.read(as_problem(problem), path)
+        reading = self.adapter.read(as_problem(problem), path)
+        assert len(reading.ids) <= self.context
         ids = list(reading.ids)
         return Judged(ids, ids.index(self.opening) + 1, list(reading.positions), list(right))
 

@@ -88,6 +88,7 @@ class StepRequest:
         max_tokens: at least 1; already cut to the room that the context leaves.
         seed: of this request alone.
         priority: lower goes first where the engine has a queue.
+        top_logprobs: how many of the likeliest tokens `Step.confidences` looks at; 0 asks for no log-probabilities.
     """
 
     ids: tuple[int, ...]
@@ -96,6 +97,7 @@ class StepRequest:
     max_tokens: int
     seed: int
     priority: int = 0
+    top_logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,10 @@ class Step:
         temperature: at which it was drawn.
         cached: how many prompt tokens of that request the engine did not compute again.
         error: what went wrong where `ended` is "error".
+        logprobs: natural logarithm of the probability of each id, at temperature 1 and before any filter or penalty
+            [length]; empty where nobody asked.
+        confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
+            model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
     """
 
     text: str
@@ -119,6 +125,8 @@ class Step:
     temperature: float = 0.0
     cached: int = 0
     error: str = ""
+    logprobs: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +137,13 @@ class Scores:
         values: one number in [0, 1] for each new step, in order.
         tokens: prompt tokens that the PRM was given for it.
         cached: how many of them it did not compute again.
+        too_long: the path does not fit into what the PRM can read; there are no values then.
     """
 
     values: tuple[float, ...]
     tokens: int = 0
     cached: int = 0
+    too_long: bool = False
 
 
 class Generator(ABC):
@@ -144,10 +154,12 @@ class Generator(ABC):
     Attributes:
         context: most tokens of prompt and output together.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
+        most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
     """
 
     context: int
     parameters: int = 0
+    most_logprobs: int = 0
 
     @classmethod
     @abstractmethod
@@ -192,9 +204,12 @@ class PRM(ABC):
 
     Attributes:
         parameters: of the model, for the FLOP estimate; 0 where unknown.
+        top_logprobs: how many of the likeliest tokens the `confidences` of the steps must look at; 0 where it reads
+            no log-probabilities. Where several ask, all get those over the largest number.
     """
 
     parameters: int = 0
+    top_logprobs: int = 0
 
     @classmethod
     @abstractmethod
@@ -237,12 +252,15 @@ class Searcher(ABC):
         source: paper or report that it follows.
         selector: which selector gives the method's own answer.
         uses_prm: whether it looks at scores.
+        top_logprobs: as of a PRM, for a method that reads the tokens of a path's steps; it asks its space for them by
+            `tell_logprobs`, and a generator that cannot tell is refused before it is loaded.
     """
 
     summary: ClassVar[str]
     source: ClassVar[str]
     selector: ClassVar[str] = "best"
     uses_prm: ClassVar[bool] = True
+    top_logprobs: ClassVar[int] = 0
 
     @classmethod
     def from_config(cls, config: Config) -> Self:

@@ -51,13 +51,25 @@ class Config(BaseModel):
     )
     prm_name: str = _key(
         0,
-        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `simulated`, `none`.",
+        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `confidence` (how "
+        "sure it was of its own tokens), `simulated`, `none`.",
         "Qwen/Qwen2.5-Math-PRM-7B",
     )
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = _key(0, "Knobs of the method that are no keys here; `tt-scale list` shows them.", {})
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
-    prm: str = _key(0, "PRM backend: auto, vllm, huggingface, judge, simulated, or an entry point.", "auto")
+    prm: str = _key(0, "PRM backend: auto, vllm, huggingface, judge, confidence, simulated, or an entry point.", "auto")
+    prm_adapter: str = _key(
+        0, "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own.", "auto"
+    )
+    prm_args: dict[str, Any] = _key(0, "Knobs of the PRM's adapter, such as its tag.", {})
+    prm_quantization: str | None = _key(0, "Weight quantization of the PRM; unset loads it as it is.", None)
+    prm_max_model_len: int | None = _key(
+        0,
+        "Most tokens that the PRM reads; unset means its own context, at most twice `max_model_len` or 4096.",
+        None,
+        ge=16,
+    )
     quantization: str | None = _key(
         0, "Weight quantization, as the engine names it (awq, gptq, fp8, bitsandbytes).", None
     )
@@ -135,8 +147,14 @@ class Config(BaseModel):
 
     # Runtime
     prm_quality: float = _key(5, "Simulated PRM: 0 is noise, 1 is truth.", 0.6, ge=0, le=1)
+    prm_confidence: Literal["min", "mean", "certainty"] = _key(
+        5, "PRM `confidence`: least or mean likely token up to a step, or certainty at its tokens.", "min"
+    )
     gpu_mem_util: float = _key(5, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
     prm_gpu_mem_util: float = _key(5, "Share of GPU memory for the PRM.", 0.4, experiment=False, gt=0, le=1)
+    prm_device: str | None = _key(
+        5, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
+    )
     tensor_parallel_size: int = _key(5, "GPUs that one model is split over.", 1, experiment=False, ge=1)
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = _key(5, "Of the weights.", "float16")
     kv_cache_gib: float = _key(

@@ -10,9 +10,13 @@ from shutil import which
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, MissingExtraError
+from tt_scale.likelihood import refuse_untold
 from tt_scale.registry import available, generator_class, prm_class, searcher_class
 
-__all__ = ["backends", "check_models", "make_models", "make_searcher", "open_models"]
+__all__ = ["SHARED_PRMS", "backends", "check_models", "make_models", "make_searcher", "open_models"]
+
+SHARED_PRMS = ("confidence", "judge", "simulated")
+"""PRMs without weights of their own; `prm_name` names them as it names a model."""
 
 
 def backends(config: Config) -> tuple[str, str]:
@@ -28,7 +32,7 @@ def backends(config: Config) -> tuple[str, str]:
     if config.prm_name in ("none", ""):
         prm = "none"
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in ("judge", "simulated") else _prm_engine(generator)
+        prm = config.prm_name if config.prm_name in SHARED_PRMS else _prm_engine(generator)
     return generator, prm
 
 
@@ -63,19 +67,19 @@ def check_models(config: Config) -> None:
     """Refuse names that do not belong together, without importing a backend.
 
     Raises:
-        ConfigError: a simulated backend under the name of a model that it would not run.
+        ConfigError: a backend without a model of its own under the name of a model that it would not run.
     """
     generator, prm = backends(config)
-    _check_simulated("generator", generator, "model_name", config.model_name)
-    _check_simulated("PRM", prm, "prm_name", config.prm_name)
+    _check_name("generator", generator, "model_name", config.model_name)
+    _check_name("PRM", prm, "prm_name", config.prm_name)
 
 
-def _check_simulated(key: str, backend: str, name_key: str, name: str) -> None:
+def _check_name(key: str, backend: str, name_key: str, name: str) -> None:
     """A table must not name a model that never ran."""
-    if backend == "simulated" and name != "simulated":
+    if backend in ("simulated", "confidence") and name != backend:
         raise ConfigError(
-            f"The {key} is 'simulated', but {name_key} is {name!r}, which it does not run.",
-            f"Type: --{name_key.replace('_', '-')} simulated",
+            f"The {key} is {backend!r}, but {name_key} is {name!r}, which it does not run.",
+            f"Type: --{name_key.replace('_', '-')} {backend}",
         )
 
 
@@ -83,7 +87,8 @@ def make_searcher(config: Config) -> Searcher:
     """Make the method that a configuration names.
 
     Raises:
-        ConfigError: an unknown method, a bad knob, or a method that needs a PRM without one.
+        ConfigError: an unknown method, a bad knob, a method that needs a PRM without one, or one that needs
+            log-probabilities from a generator that tells none.
     """
     searcher = searcher_class(config.method).from_config(config)
     if searcher.uses_prm and backends(config)[1] == "none":
@@ -91,6 +96,9 @@ def make_searcher(config: Config) -> Searcher:
             f"method {config.method!r} needs a PRM, and prm_name is {config.prm_name!r}.",
             "Type: --prm-name judge, or the name of a PRM",
         )
+    if searcher.top_logprobs:
+        generator = generator_class(backends(config)[0])
+        refuse_untold(generator, searcher.top_logprobs, f"method {config.method!r}")
     return searcher
 
 

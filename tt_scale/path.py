@@ -14,8 +14,8 @@ __all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "name"]
 Key = tuple[int, ...]
 """Where a path hangs in the tree: the number of its root copy, then a child number for each growth."""
 
-State = Literal["open", "finished", "truncated", "failed"]
-"""Only open paths can grow, only finished ones vote."""
+State = Literal["open", "finished", "truncated", "failed", "unreadable"]
+"""Only open paths can grow, only finished ones vote; an unreadable one is longer than its PRM can read."""
 
 Stopped = Literal["enough", "steps", "frontier", "budget"]
 """Why a search ended: enough finished paths, no expansions left, nothing left to grow, or the budget."""
@@ -72,10 +72,13 @@ class Outcome:
     Attributes:
         pool: the finished paths in the order in which they were accepted [paths]; answers are selected from it.
         stopped: why the search ended.
+        weights: of the pool's members in the weighted vote, at least 0, where the method has its own [paths]; empty
+            where their scores weigh.
     """
 
     pool: tuple[Path, ...]
     stopped: Stopped
+    weights: tuple[float, ...] = ()
 
 
 def best(paths: Iterable[Path], count: int) -> list[Path]:

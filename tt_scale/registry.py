@@ -1,7 +1,7 @@
 """Names to classes: ours, and those that other packages bring through entry points.
 
-A package adds a method, a PRM or a generator by declaring an entry point in one of `tt_scale.searchers`,
-`tt_scale.prms`, `tt_scale.generators`. Nothing is imported before it is asked for by name.
+A package adds a method, a PRM, an adapter or a generator by declaring an entry point in one of `tt_scale.searchers`,
+`tt_scale.prms`, `tt_scale.prm_adapters`, `tt_scale.generators`. Nothing is imported before it is asked for by name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,16 @@ from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from types import MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
 
-__all__ = ["available", "generator_class", "own_knobs", "prm_class", "searcher_class", "summary"]
+if TYPE_CHECKING:
+    from tt_scale.prm.adapter import Adapter
+
+__all__ = ["adapter_class", "available", "generator_class", "own_knobs", "prm_class", "searcher_class", "summary"]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -26,6 +29,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
+            "deepconf": "tt_scale.searcher.deepconf:DeepConf",
             "dvts": "tt_scale.searcher.dvts:DVTS",
             "greedy": "tt_scale.searcher.greedy:Greedy",
             "gumbel": "tt_scale.searcher.gumbel:Gumbel",
@@ -43,7 +47,19 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "simulated": "tt_scale.generator.simulated:SimulatedGenerator",
             "vllm": "tt_scale.generator.vllm:VLLMGenerator",
         },
+        "prm_adapters": {
+            "binary-tag": "tt_scale.prm.adapters.binary_tag:BinaryTag",
+            "math-psa": "tt_scale.prm.adapters.binary_tag:MathPSA",
+            "math-shepherd": "tt_scale.prm.adapters.binary_tag:MathShepherd",
+            "pure": "tt_scale.prm.adapters.token_classifier:Pure",
+            "qwen-math": "tt_scale.prm.adapters.qwen_math:QwenMath",
+            "rlhflow": "tt_scale.prm.adapters.rlhflow:RLHFlow",
+            "skywork": "tt_scale.prm.adapters.skywork:Skywork",
+            "token-classifier": "tt_scale.prm.adapters.token_classifier:TokenClassifier",
+            "versa": "tt_scale.prm.adapters.binary_tag:VersaPRM",
+        },
         "prms": {
+            "confidence": "tt_scale.prm.confidence:ConfidencePRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
@@ -54,7 +70,10 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def available(kind: str) -> dict[str, str]:
-    """Every name of a kind ("searchers", "prms", "generators") and where its class lives, sorted by name; ours win."""
+    """Every name of a kind ("searchers", "prms", "prm_adapters", "generators") and where its class lives.
+
+    Sorted by name; where another package uses a name of ours, ours wins.
+    """
     outside = {entry.name: entry.value for entry in _outside(kind)}
     return dict(sorted({**outside, **BUILT_IN[kind]}.items()))
 
@@ -78,6 +97,13 @@ def generator_class(name: str) -> type[Generator]:
     return cast("type[Generator]", _load("generators", name, "generator", Generator))
 
 
+def adapter_class(name: str) -> type[Adapter]:
+    """Find a PRM adapter by name, or by `module:class`; errors as in `searcher_class`."""
+    from tt_scale.prm.adapter import Adapter
+
+    return cast("type[Adapter]", _load("prm_adapters", name, "prm_adapter", Adapter))
+
+
 def own_knobs(method: str) -> list[str]:
     """The knobs of a method that are no keys of the configuration: those that `method_args` sets; sorted."""
     return sorted({field.name for field in fields(searcher_class(method))} - set(Config.model_fields))  # type: ignore[arg-type]
@@ -94,6 +120,8 @@ def _outside(kind: str) -> tuple[EntryPoint, ...]:
 
 def _load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
     names = available(kind)
+    if ":" in name and name not in names:
+        names |= {name: name}
     if name not in names:
         raise ConfigError(f"{key} is {name!r}, which does not exist.", nearest(name, names))
     module, _, attribute = names[name].partition(":")

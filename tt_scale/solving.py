@@ -14,7 +14,7 @@ from tt_scale.config import Config
 from tt_scale.grading import Grader, extract_answer
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.path import Outcome, Path
-from tt_scale.selection import SELECTORS, Candidate
+from tt_scale.selection import SELECTORS, candidates
 from tt_scale.space import SearchSpace
 
 __all__ = ["Solution", "asolve", "solve"]
@@ -90,8 +90,7 @@ async def asolve(
     answers = [extract_answer(path.text, config.final_answer_prefix) for path in outcome.pool]
     with Grader(seconds=config.grade_timeout) as grader:
         classes = await grader.group(answers)
-    candidates = [Candidate(group, path.score) for group, path in zip(classes, outcome.pool, strict=True)]
-    chosen = SELECTORS[config.selector or searcher.selector](candidates)
+    chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes))
     if chosen is None:
         return Solution(None, None, outcome, space.usage)
     return Solution(answers[chosen], outcome.pool[chosen], outcome, space.usage)

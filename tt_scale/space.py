@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
@@ -18,6 +18,7 @@ from tt_scale.birth import Birth, Bound, Rules
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.likelihood import check_told, refuse_untold
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
 from tt_scale.segmentation import is_blank
@@ -53,6 +54,7 @@ class SearchSpace:
 
     Raises:
         GeneratorError: the prompt leaves no room in the context.
+        ConfigError: the PRM reads log-probabilities and the generator tells none.
     """
 
     def __init__(
@@ -82,6 +84,8 @@ class SearchSpace:
         self._reserved = 0
         self._began = time.monotonic()
         self._samplings: dict[float, Sampling] = {}
+        self._top_logprobs = 0
+        self.tell_logprobs(prm.top_logprobs if prm else 0)
         self._prompt = generator.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
             raise GeneratorError(
@@ -119,6 +123,18 @@ class SearchSpace:
     ) -> list[list[Path]]:
         """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
         return await self._grow(paths, n, temperature, whole=True)
+
+    def tell_logprobs(self, top_logprobs: int) -> None:
+        """Let all steps from now on have `logprobs` and `confidences`.
+
+        Args:
+            top_logprobs: how many of the likeliest tokens the confidences look at; no less than was asked before.
+
+        Raises:
+            ConfigError: the generator does not tell them.
+        """
+        refuse_untold(self._generator, top_logprobs, "The search")
+        self._top_logprobs = max(self._top_logprobs, top_logprobs)
 
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
@@ -256,7 +272,8 @@ class SearchSpace:
             sampling = self._samplings[heat] = self._config.sampling(heat)
         seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
         stop = () if birth.whole else self._rules.delimiters
-        return StepRequest(ids, sampling, stop, birth.most_tokens(self._rules), seed)
+        most = birth.most_tokens(self._rules)
+        return StepRequest(ids, sampling, stop, most, seed, top_logprobs=self._top_logprobs)
 
     def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
         usage, generated = self.usage, len(step.ids)
@@ -264,6 +281,7 @@ class SearchSpace:
         self._reserved -= generated  # it counts as spent now
         if generated > request.max_tokens:
             raise GeneratorError(f"The generator gave {generated} tokens where {request.max_tokens} were allowed.")
+        check_told(request, step)
         usage.generator_calls += 1
         usage.generated_tokens += generated
         usage.prompt_tokens += len(request.ids)
@@ -291,6 +309,9 @@ class SearchSpace:
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
             self._check(child, verdict)
+            if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
+                children[index] = replace(child, state="unreadable")
+                continue
             scores = child.scores + verdict.values
             total = self._aggregate(scores, child.is_finished)
             children[index] = Path(child.key, child.steps, scores, total, child.state)
@@ -306,7 +327,7 @@ class SearchSpace:
         usage.prm_tokens += verdict.tokens
         usage.cached_prm_tokens += verdict.cached
         usage.flops += 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
-        wanted = len(child.steps) - len(child.scores)
+        wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
         if len(verdict.values) != wanted:
             raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")
         for value in verdict.values:

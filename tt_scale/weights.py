@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tt_scale.errors import MissingExtraError, TTScaleError
+from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
 from tt_scale.vllm_reason import advice, sentence
 
 __all__ = ["best_device", "count_parameters", "dtype_named", "explained", "free_memory", "placement", "require_torch"]
@@ -39,14 +39,35 @@ def dtype_named(name: str) -> Any:
     return name if name == "auto" else getattr(torch, name)
 
 
-def placement(dtype: str) -> dict[str, Any]:
-    """How `from_pretrained` is told dtype and device; quantized weights must be read where they run."""
+def placement(dtype: str, device: str | None = None) -> dict[str, Any]:
+    """How `from_pretrained` is told dtype and device; quantized weights must be read where they run.
+
+    Args:
+        dtype: as the configuration has it.
+        device: "cpu", "cuda:1"; None is the best there is.
+
+    Raises:
+        ConfigError: there is no such device.
+    """
     import transformers
     from packaging.version import Version
 
     key = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
-    device = best_device()
-    return {key: dtype_named(dtype)} | ({"device_map": {"": 0}} if device.type == "cuda" else {})
+    where = best_device() if device is None else _device_named(device)
+    return {key: dtype_named(dtype)} | ({"device_map": {"": where.index or 0}} if where.type == "cuda" else {})
+
+
+def _device_named(name: str) -> Any:
+    import torch
+
+    found = torch.cuda.device_count()
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"The device {name!r} does not exist.", "Allowed: cpu, cuda:0, cuda:1, ...") from None
+    if device.type not in ("cpu", "cuda") or (device.type == "cuda" and (device.index or 0) >= found):
+        raise ConfigError(f"The device is {name!r}; there are the CPU and {found} CUDA devices.")
+    return device
 
 
 @contextmanager

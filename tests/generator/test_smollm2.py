@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 import tt_scale.generator.smollm2 as module
+from tt_scale.cache import cache_folder
 from tt_scale.errors import ConfigError, GeneratorError
-from tt_scale.generator.smollm2 import cache_folder, smollm2_folder
+from tt_scale.generator.smollm2 import smollm2_folder
 from tt_scale.model_names import resolve_model
 
 

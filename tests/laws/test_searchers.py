@@ -16,7 +16,7 @@ from tt_scale.seeds import derive_seed
 from tt_scale.space import SearchSpace
 
 METHODS = sorted(BUILT_IN["searchers"])
-WHOLE = {"best_of_n", "greedy", "self_consistency"}  # they grow to the end at once
+WHOLE = {"best_of_n", "deepconf", "greedy", "self_consistency"}  # they grow to the end at once
 WORLDS = {
     "ordinary": World(),
     "blank": World(blank=0.4),

@@ -15,7 +15,8 @@ from tt_scale.errors import PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
-from tt_scale.prm.qwen_math import QwenMathProtocol
+from tt_scale.prm.adapter import Checkpoint, Reading
+from tt_scale.prm.adapters.qwen_math import QwenMath
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -38,8 +39,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> FilePath:
     return save_prm(tmp_path_factory.mktemp("prm"))
 
 
-def protocol_of(folder: FilePath) -> QwenMathProtocol:
-    return QwenMathProtocol(Tokens.load(str(folder)), ["\n\n"], 1024)
+def protocol_of(folder: FilePath) -> QwenMath:
+    return QwenMath(Checkpoint("tiny", Tokens.load(str(folder)), {}))
 
 
 def config_for(folder: FilePath) -> Config:
@@ -206,8 +207,6 @@ def test_the_tag_in_a_text_is_no_tag(tmp_path: FilePath, special: bool) -> None:
 
 def test_scores_that_are_none_are_refused() -> None:
     """float16 that overflows gives NaN, which compares as neither good nor bad."""
-    from tt_scale.prm.qwen_math import Reading
-
     reading = Reading((1, 2, 3), (1, 2))
     assert reading.checked([0.0, 1.0]) == (0.0, 1.0)
     for values in ([0.5], [0.5, float("nan")], [0.5, 1.01], [-0.1, 0.5], [0.1, 0.2, 0.3]):
@@ -217,21 +216,24 @@ def test_scores_that_are_none_are_refused() -> None:
 
 def test_a_wrong_id_for_the_tag_is_refused(folder: FilePath) -> None:
     """Another model of the same family calls another id `<extra_0>`; its scores would be those of a common word."""
-    from tt_scale.prm.qwen_math import _tag
-
-    assert _tag({"<|im_start|>": 151644, "<extra_0>": 151651}, "x") == 151651
-    with pytest.raises(PRMError, match="the id 151665; the model was trained with 151651"):
-        _tag({"<|im_start|>": 151644, "<extra_0>": 151665}, "x")
+    protocol = protocol_of(folder)
+    assert protocol.known_id("<extra_0>", protocol.tag) == protocol.tag
+    with pytest.raises(PRMError, match=f"the id {protocol.tag}; the model was trained with 151651"):
+        protocol.known_id("<extra_0>", 151651)
 
 
 async def test_too_long_is_said(folder: FilePath) -> None:
-    """Past its context a PRM is silently wrong."""
+    """Past its context a PRM is silently wrong; the other paths of the batch are scored all the same."""
     from tt_scale.prm.huggingface import HuggingFacePRM
 
     prm = HuggingFacePRM.from_config(config_for(folder), SimulatedGenerator())
     await prm.start()
-    with pytest.raises(PRMError, match="context holds 1024"):
-        await prm.score(PROBLEM, [path_of(["long " * 600])])
+    long, short = await prm.score(PROBLEM, [path_of(["long " * 600]), path_of(["short"])])
+    assert long.too_long
+    assert long.values == ()
+    assert len(short.values) == 1
+    assert not short.too_long
+    await prm.close()
 
 
 async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
@@ -243,15 +245,13 @@ async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
 
     for name in ("generator", "headless", "untagged"):
         (tmp_path / name).mkdir()
-    with pytest.raises(
-        PRMError, match="a LlamaForCausalLM, a generator; a PRM of architecture Qwen2ForProcessRewardModel"
-    ):
+    with pytest.raises(PRMError, match="a LlamaForCausalLM, a generator; no adapter is known for it"):
         await started(save_generator(tmp_path / "generator"))
     with pytest.raises(PRMError, match=r"no weights for score\.0"):
         await started(save_prm(tmp_path / "headless", head=False))
     untagged = save_prm(tmp_path / "untagged")
     save_tokenizer(untagged, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    with pytest.raises(PRMError, match="knows no token '<extra_0>'"):
+    with pytest.raises(PRMError, match="knows no single token '<extra_0>'"):
         await started(untagged)
     with pytest.raises(PRMError, match=r"no config\.json"):
         await started(tmp_path)

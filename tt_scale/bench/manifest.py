@@ -73,7 +73,8 @@ def _other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
     others = METHOD_KEYS - own
-    return others if backends(config)[1] == "simulated" else others | {"prm_quality"}
+    prms = {"simulated": "prm_quality", "confidence": "prm_confidence"}
+    return others | {key for prm, key in prms.items() if prm != backends(config)[1]}
 
 
 def versions() -> dict[str, str]:

@@ -12,7 +12,7 @@ from tt_scale.base_classes import Problem
 from tt_scale.budget import Usage
 from tt_scale.grading import Grade, Grader, extract_answer
 from tt_scale.path import Key, Outcome, Path, name
-from tt_scale.selection import SELECTORS, Candidate, oracle, sizes
+from tt_scale.selection import SELECTORS, Candidate, candidates, oracle, sizes
 from tt_scale.space import SearchSpace
 
 __all__ = ["Row", "failure_record", "search_record"]
@@ -85,14 +85,14 @@ async def search_record(
     answers = [extract_answer(path.text, prefix) for path in pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(problem.answer, answers)
-    candidates = [Candidate(group, path.score) for group, path in zip(classes, pool, strict=True)]
-    chosen = SELECTORS[selector](candidates)
+    voters = candidates(outcome, classes)
+    chosen = SELECTORS[selector](voters)
     record = _head(index, repeat, problem)
     record |= {
         "answer": None if chosen is None else answers[chosen],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selector": selector,
-        "selectors": _verdicts(candidates, grades),
+        "selectors": _verdicts(voters, grades),
         "stopped": outcome.stopped,
         "error": "",
         "usage": asdict(space.usage),
@@ -105,8 +105,9 @@ async def search_record(
                 "grade": grade,
                 "score": path.score,
                 "tokens": path.tokens,
+                **({} if voter.weight is None else {"weight": voter.weight}),
             }
-            for path, answer, group, grade in zip(pool, answers, classes, grades, strict=True)
+            for path, answer, group, grade, voter in zip(pool, answers, classes, grades, voters, strict=True)
         ],
         "events": [
             {"kind": event.kind, "keys": [name(key) for key in event.keys], "created": event.created}
@@ -148,12 +149,12 @@ def _head(index: int, repeat: int, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _verdicts(candidates: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
+def _verdicts(voters: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
     """Every selector's verdict at each power of two up to the size of the pool, and at its size; with the oracle."""
     verdicts: dict[str, dict[str, str]] = {}
-    for size in sizes(len(candidates)):
+    for size in sizes(len(voters)):
         for selector, choose in SELECTORS.items():
-            chosen = choose(candidates[:size])
+            chosen = choose(voters[:size])
             verdicts.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
         right = oracle([grade == "correct" for grade in grades[:size]])
         verdicts.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"

@@ -15,12 +15,13 @@ BITS = {"bitsandbytes": 4, "bnb-4bit": 4, "bnb-8bit": 8}
 """Names under which plain weights are packed while they are loaded, and into how many bits."""
 
 
-def quantization(config: Config, source: str) -> dict[str, Any]:
+def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str, Any]:
     """Say how to quantize, or check that the weights already are what the configuration says.
 
     Args:
         config: of the run.
         source: folder or hub name of the model.
+        prm: whether it is the PRM's weights that are meant.
 
     Returns:
         Keyword arguments of `from_pretrained`; none where the weights are loaded as they are.
@@ -28,18 +29,20 @@ def quantization(config: Config, source: str) -> dict[str, Any]:
     Raises:
         ConfigError: the quantization asked for cannot be had here.
     """
-    asked = config.quantization
+    key, asked, name = "quantization", config.quantization, config.model_name
+    if prm:
+        key, asked, name = "prm_quantization", config.prm_quantization, config.prm_name
     if asked is None:
         return {}
     method = _method_of_weights(source, config.trust_remote_code)
     if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
         return {}
     if asked in BITS and not method:
-        return {"quantization_config": _bitsandbytes(asked, config.dtype)}
+        return {"quantization_config": _bitsandbytes(key, asked, config.dtype)}
     raise ConfigError(
-        f"quantization is {asked!r}, but the weights of {config.model_name!r} are "
+        f"{key} is {asked!r}, but the weights of {name!r} are "
         f"{'quantized by ' + method if method else 'not quantized'}.",
-        f"Leave it out, name such a checkpoint as --model-name, or quantize plain weights: {', '.join(BITS)}",
+        f"Leave it out, name such a checkpoint, or quantize plain weights: {', '.join(BITS)}",
     )
 
 
@@ -51,17 +54,16 @@ def _method_of_weights(source: str, trust_remote_code: bool) -> str:
     return str(getattr(method, "value", method) or "")
 
 
-def _bitsandbytes(asked: str, dtype: str) -> Any:
+def _bitsandbytes(key: str, asked: str, dtype: str) -> Any:
     import torch
 
     if not torch.cuda.is_available():
         raise ConfigError(
-            f"quantization is {asked!r}, which needs a CUDA device; there is none.", "Leave out --quantization."
+            f"{key} is {asked!r}, which needs a CUDA device; there is none.",
+            f"Leave out --{key.replace('_', '-')}.",
         )
     if find_spec("bitsandbytes") is None:
-        raise ConfigError(
-            f"quantization is {asked!r}, and bitsandbytes is not installed.", "Type: pip install bitsandbytes"
-        )
+        raise ConfigError(f"{key} is {asked!r}, and bitsandbytes is not installed.", "Type: pip install bitsandbytes")
     from transformers import BitsAndBytesConfig
 
     if BITS[asked] == 8:

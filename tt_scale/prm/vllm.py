@@ -1,4 +1,4 @@
-"""Qwen2.5-Math-PRM on vLLM, computing only the new step.
+"""PRMs on vLLM, computing only the new step.
 
 Pooling type ALL gives a row for every token that was computed; read with an index from the end, the rows do not care
 how much of the prompt came from the prefix cache. Never pooling type STEP: with cache reading it kills the engine.
@@ -7,62 +7,59 @@ how much of the prompt came from the prefix cache. Never pooling type STEP: with
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.base_classes import PRM, Generator, Problem, Scores
+from tt_scale.base_classes import Scores
 from tt_scale.errors import EngineDeadError, PRMError
-from tt_scale.generator.tokens import Tokens
 from tt_scale.model_names import resolve_model
-from tt_scale.path import Path
-from tt_scale.prm.qwen_math import QwenMathProtocol, context_of, read_model_config
+from tt_scale.prm.adapter import Adapter, Reading
+from tt_scale.prm.finding import context_of, open_adapter
+from tt_scale.prm.rows import RowPRM
+from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
+from tt_scale.vllm_reason import sentence
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from tt_scale.config import Config
 
 __all__ = ["VLLMPRM"]
 
 
-class VLLMPRM(PRM):
-    """A checkpoint of the Qwen2.5-Math-PRM architecture in a vLLM engine of its own.
+class VLLMPRM(RowPRM):
+    """A PRM in a vLLM engine of its own.
 
     Args:
-        config: of the run; read are `prm_name`, `prm_gpu_mem_util`, `stop_tokens` and how to load a model.
+        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `stop_tokens`, and how to load a
+            model.
     """
 
-    summary: ClassVar[str] = "Qwen2.5-Math-PRM and its like on vLLM; only the new step is computed"
+    summary: ClassVar[str] = "a PRM with an adapter, on vLLM; only the new step is computed"
 
     def __init__(self, config: Config) -> None:
-        self._config = config
+        super().__init__(config)
         self._engine: Engine | None = None
         self._numbers = count()
-
-    @classmethod
-    def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make one as a configuration says; nothing is loaded before `start`."""
-        return cls(config)
 
     async def start(self) -> None:
         """Load tokenizer and weights.
 
         Raises:
-            PRMError: the folder holds another model.
+            PRMError: no adapter is known for the model, or its folder lacks something.
             GeneratorError: vLLM cannot start it.
             MissingExtraError: vLLM is not installed.
         """
         config = self._config
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
-        name = await asyncio.to_thread(resolve_model, config.prm_name)
-        settings = await asyncio.to_thread(read_model_config, name, config.prm_name)
-        context = context_of(settings)
-        tokens = await asyncio.to_thread(Tokens.load, name)
-        self._protocol = QwenMathProtocol(tokens, config.stop_tokens, context)
+        model = await asyncio.to_thread(resolve_model, config.prm_name)
+        self.adapter = await asyncio.to_thread(open_adapter, config, model)
+        settings = self.adapter.checkpoint.settings
+        self.context = context_of(settings, config)
+        self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
-        self._engine = Engine(name, lambda: _engine_args(config, name, context))
+        folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter)
+        self._engine = Engine(folder, lambda: _engine_args(config, folder, self.context, self.adapter))
         await self._engine.start()
 
     async def close(self) -> None:
@@ -70,15 +67,14 @@ class VLLMPRM(PRM):
         if self._engine is not None:
             await self._engine.close()
 
-    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path; what an earlier step put into the cache is not computed again."""
-        return list(await asyncio.gather(*[self._score(problem, path) for path in paths]))
+    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
+        """Score readings; what an earlier step put into the cache is not computed again."""
+        return list(await asyncio.gather(*[self._score(reading) for reading in readings]))
 
-    async def _score(self, problem: Problem, path: Path) -> Scores:
-        reading = self._protocol.read(problem, path)
+    async def _score(self, reading: Reading) -> Scores:
         values, tokens, cached = await self._rows(reading.ids, reading.positions)
         hidden = [position for position in reading.positions if position not in values]
-        # The first steps of a whole solution may have been in the cache: prompts that end at those tags show them.
+        # The first steps of a whole solution may have been in the cache: prompts that end at those places show them.
         for found, more, hits in await asyncio.gather(
             *[self._rows(reading.ids[: position + 1], (position,)) for position in hidden]
         ):
@@ -92,7 +88,9 @@ class VLLMPRM(PRM):
         rows, cached = answer.outputs.data, answer.num_cached_tokens or 0
         if len(rows) != len(ids) - cached:
             raise PRMError(f"The engine gave {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
-        values = {position: float(rows[position - len(ids)][1]) for position in positions if position >= cached}
+        values = {
+            position: float(rows[position - len(ids)][self._column]) for position in positions if position >= cached
+        }
         if positions[-1] not in values:
             raise PRMError("The engine gave no row for the last token of a prompt, which it always computes.")
         return values, len(ids), cached
@@ -112,28 +110,29 @@ class VLLMPRM(PRM):
         except Exception as error:
             if llm.errored:
                 raise EngineDeadError(f"The PRM's engine died. {self._engine.reason()}".strip()) from error
-            raise PRMError(f"vLLM refused to score: {' '.join(str(error.__cause__ or error).split())}") from error
+            raise PRMError(f"vLLM refused to score: {sentence(error.__cause__ or error)}") from error
         if not answers:
             raise PRMError("vLLM gave no answer to a scoring request.")
         return answers[-1]
 
 
-def _engine_args(config: Config, name: str, context: int) -> Any:
+def _engine_args(config: Config, folder: str, context: int, adapter: Adapter) -> Any:
     from vllm.config import PoolerConfig
 
     return engine_args(
         config,
-        name,
+        folder,
         runner="pooling",
-        quantization=None,  # the key speaks of the generator's weights
+        quantization=config.prm_quantization,
         gpu_memory_utilization=config.prm_gpu_mem_util,
         max_model_len=context,
         max_num_batched_tokens=max(context, 8192),
         pooler_config=PoolerConfig(task="token_classify", tok_pooling_type="ALL"),
+        **conversion(adapter),
     )
 
 
-def _count_parameters(settings: dict[str, Any]) -> int:
+def _count_parameters(settings: Mapping[str, Any]) -> int:
     """Count the parameters of a Qwen2 by its sizes, for the FLOP estimate."""
     width, layers = int(settings["hidden_size"]), int(settings["num_hidden_layers"])
     heads = int(settings["num_attention_heads"])

@@ -20,7 +20,7 @@ STOPPED = {
     "frontier": "nothing was left to grow",
     "budget": "the budget was spent",
 }
-MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗"}
+MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "unreadable": "…"}
 
 
 @cache

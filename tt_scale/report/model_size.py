@@ -92,7 +92,7 @@ def model_folder(name: str) -> FilePath | None:
     if name in POCKET_MODELS:
         return pocket_folder(name)
     if name == "smollm2":
-        from tt_scale.generator.smollm2 import cache_folder
+        from tt_scale.cache import cache_folder
 
         return next((folder for folder in sorted(cache_folder().glob("smollm2-*")) if folder.is_dir()), None)
     path = FilePath(name).expanduser()

@@ -1,0 +1,160 @@
+"""Causal language models that answer at a tag: the odds of one next token against another.
+
+The tag is ordinary text, so the whole solution is tokenised as one text, as in training, and the place of each tag is
+known from where its characters stand, not searched for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from tt_scale.errors import ConfigError, PRMError
+from tt_scale.prm.adapter import Adapter, Checkpoint, TokenHead
+from tt_scale.prm.plain_text import Part, PlainText
+
+__all__ = ["BinaryTag", "MathPSA", "MathShepherd", "VersaPRM"]
+
+
+class BinaryTag(Adapter):
+    """Any causal PRM with a tag in the text and two tokens that mean right and wrong.
+
+    Args:
+        checkpoint: the model.
+        tag: text that ends each step; its last token is where the score stands.
+        positive: token for "right", as text or as the vocabulary spells it.
+        negative: token for "wrong".
+        opening: what precedes the first step, with `{question}` in it.
+        between: what stands between a tag and the next step.
+        number: what is put before each step, with `{number}` in it, unless the step begins with it; empty for nothing.
+        read: "tag" reads what is predicted after the tag, "before" what is predicted in its place.
+
+    Raises:
+        PRMError: one of the tokens is no single token of this tokenizer.
+        ConfigError: `opening` has no `{question}`, `tag` is empty, or `read` is another word.
+    """
+
+    summary: ClassVar[str] = "any causal PRM with a tag after each step and two answer tokens (prm_args name them)"
+    source: ClassVar[str] = "generic"
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        tag: str,
+        positive: str = "+",
+        negative: str = "-",
+        opening: str = "{question} ",
+        between: str = "\n",
+        number: str = "",
+        read: Literal["tag", "before"] = "tag",
+    ) -> None:
+        super().__init__(checkpoint)
+        if not tag or "{question}" not in opening or read not in ("tag", "before"):
+            raise ConfigError(
+                f"prm_args of binary-tag: tag is {tag!r} (some text), opening is {opening!r} (it holds "
+                f'{{question}}), read is {read!r} ("tag" or "before").'
+            )
+        self.head = TokenHead(self.known_id(positive), self.known_id(negative))
+        self._tag, self._between, self._number, self._where = tag, between, number, read
+        self._before, self._after = opening.split("{question}", 1)
+        self._text = PlainText(checkpoint.tokens)
+        self._start = _beginning(checkpoint)
+        self._tag_id: int | None = None  # checked where a subclass knows it
+
+    def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Write the whole solution as text and find the token that ends each tag."""
+        parts = [Part(self._before, ours=True), Part(question), Part(self._after, ours=True)]
+        tags: list[tuple[int, int]] = []
+        length = sum([len(part.text) for part in parts])
+        for number, step in enumerate(steps, 1):
+            heading = self._number.format(number=number)
+            if heading and not step.startswith(heading.rstrip()):
+                step = heading + step
+            more = [Part(self._between if number > 1 else "", ours=True), Part(step), Part(self._tag, ours=True)]
+            parts += more
+            length += sum([len(part.text) for part in more])
+            tags.append((length - len(self._tag), length))
+        ids, spans = self._text.encode_parts(parts)
+        places = [self._place(ids, spans, begin, end) for begin, end in tags]
+        return [*self._start, *ids], [len(self._start) + place for place in places]
+
+    def _place(self, ids: Sequence[int], spans: Sequence[tuple[int, int]], begin: int, end: int) -> int:
+        """The token with the tag's last character, or the one before its first."""
+        last = max([place for place, (first, past) in enumerate(spans) if first < end and past >= end])
+        if self._tag_id is not None and ids[last] != self._tag_id:
+            raise PRMError(
+                f"A tag {self._tag!r} ends in the token {ids[last]}; the PRM was trained with {self._tag_id}.",
+                "Use the tokenizer that came with the PRM.",
+            )
+        if self._where == "tag":
+            return last
+        return min([place for place, (first, past) in enumerate(spans) if past > begin and first < end]) - 1
+
+
+class MathShepherd(BinaryTag):
+    """math-shepherd-mistral-7b-prm: `ки` ends each step.
+
+    Args:
+        checkpoint: the model.
+    """
+
+    summary: ClassVar[str] = "math-shepherd-mistral-7b-prm: the tag ки after each step, + against -"
+    source: ClassVar[str] = "Wang et al. 2023, arXiv 2312.08935; model card of peiyi9979/math-shepherd-mistral-7b-prm"
+    names: ClassVar[tuple[str, ...]] = ("math-shepherd",)
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint, tag=" ки", positive="▁+", negative="▁-", number="Step {number}: ")
+        own = checkpoint.settings.get("model_type") == "mistral" and checkpoint.settings.get("vocab_size") == 32000
+        if own:
+            self.known_id("▁+", 648)
+            self.known_id("▁-", 387)
+            self._tag_id = 12902
+
+
+class VersaPRM(BinaryTag):
+    """VersaPRM and its siblings on Llama 3.1; the variants on Qwen have other ids, looked up in their tokenizer.
+
+    Args:
+        checkpoint: the model.
+    """
+
+    summary: ClassVar[str] = "VersaPRM: four line breaks after each step, + against -"
+    source: ClassVar[str] = "Zeng et al. 2025, arXiv 2502.06737; code of UW-Madison-Lee-Lab/VersaPRM"
+    names: ClassVar[tuple[str, ...]] = ("versaprm", "llama-prm800k")
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint, tag=" \n\n\n\n", opening="{question} \n\n", between="")
+        if checkpoint.settings.get("vocab_size") in (128256, 128257, 128264):
+            self.known_id("+", 10)
+            self.known_id("-", 12)
+            self._tag_id = 23535
+
+
+class MathPSA(BinaryTag):
+    """Math-psa of OpenR, merged into its base: five line breaks after each step.
+
+    The layout between question and steps follows OpenR's evaluation code as recalled; check it with `prm-check`.
+
+    Args:
+        checkpoint: the model.
+    """
+
+    summary: ClassVar[str] = "Math-psa (OpenR), merged: five line breaks after each step, + against -"
+    source: ClassVar[str] = "Wang et al. 2024, arXiv 2410.09671; code of openreasoner/openr"
+    names: ClassVar[tuple[str, ...]] = ("math-psa",)
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint, tag=" \n\n\n\n\n", positive=" +", negative=" -", between="")
+        if checkpoint.tokens.tokenizer.get_vocab().get("<|im_start|>") == 151644:
+            self.known_id(" +", 488)
+            self.known_id(" -", 481)
+            self._tag_id = 76325
+
+
+def _beginning(checkpoint: Checkpoint) -> tuple[int, ...]:
+    """What the tokenizer puts before every text by itself: its token for the beginning, or nothing."""
+    plain = checkpoint.tokens.encode("a")
+    whole = tuple(checkpoint.tokens.tokenizer.encode("a", add_special_tokens=True))
+    places = [place for place in range(len(whole)) if whole[place : place + len(plain)] == plain]
+    return whole[: places[0]] if places else ()

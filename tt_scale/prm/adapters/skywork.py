@@ -1,0 +1,55 @@
+"""Skywork-o1-Open-PRM: lines, each ended by a line break at which a scalar head speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from tt_scale.errors import PRMError
+from tt_scale.prm.adapter import Adapter, Checkpoint, LayerHead
+from tt_scale.prm.plain_text import PlainText
+
+__all__ = ["Skywork"]
+
+
+class Skywork(Adapter):
+    """Skywork-o1-Open-PRM-Qwen-2.5-1.5B and -7B.
+
+    Their code scores every line. A step of several lines is scored at its last one here; blank lines, which their code
+    would score as steps, are left out.
+
+    Args:
+        checkpoint: the model.
+
+    Raises:
+        PRMError: the tokenizer makes several tokens of a line break, or knows none that begins a text.
+    """
+
+    summary: ClassVar[str] = "Skywork-o1-Open-PRM: a line break after each step, one output"
+    source: ClassVar[str] = "code of SkyworkAI/skywork-o1-prm-inference"
+    names: ClassVar[tuple[str, ...]] = ("skywork-o1-open-prm",)
+    architectures: ClassVar[tuple[str, ...]] = ("Qwen2ForPrmModel",)
+    head = LayerHead(("v_head.summary",), column=0)
+
+    def __init__(self, checkpoint: Checkpoint) -> None:
+        super().__init__(checkpoint)
+        self._text = PlainText(checkpoint.tokens)
+        self._line_break = self.known_id("\n")
+        begin = checkpoint.tokens.tokenizer.bos_token_id
+        begin = checkpoint.settings.get("bos_token_id") if begin is None else begin
+        if begin is None:
+            raise PRMError(
+                f"Neither tokenizer nor config.json of {checkpoint.name!r} names the token that begins a text.",
+                "Use the files that came with the PRM.",
+            )
+        self._begin = int(begin)
+
+    def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
+        """Tokenise line by line, as their code does."""
+        ids = [self._begin, *self._text.encode(f"{question}\n")]
+        positions = []
+        for step in steps:
+            for line in [line for line in step.split("\n") if line.strip()] or [""]:
+                ids += [*self._text.encode(line), self._line_break]
+            positions.append(len(ids) - 1)
+        return ids, positions

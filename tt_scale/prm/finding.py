@@ -1,0 +1,97 @@
+"""Which adapter reads for a model: by what the user says, by the model's name, or by its architecture."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from pathlib import PurePath
+from typing import Any
+
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, PRMError, nearest
+from tt_scale.generator.tokens import Tokens
+from tt_scale.model_names import read_settings
+from tt_scale.prm.adapter import Adapter, Checkpoint
+from tt_scale.registry import adapter_class, available
+
+__all__ = ["context_of", "find_adapter", "open_adapter"]
+
+LEAST_CONTEXT = 4096
+"""Tokens that an engine makes room for, where the model can read so many."""
+
+
+def open_adapter(config: Config, model: str) -> Adapter:
+    """Read what a PRM says of itself, and make its adapter.
+
+    Args:
+        config: of the run; read are `prm_name`, `prm_adapter`, `prm_args` and `stop_tokens`.
+        model: local folder or hub name that `prm_name` stands for.
+
+    Raises:
+        PRMError: no config.json, no adapter for it, or not the tokenizer that the protocol needs.
+        ConfigError: `prm_adapter` or `prm_args` name something that does not exist.
+    """
+    name = config.prm_name
+    try:
+        settings = read_settings(model)
+    except (OSError, ValueError) as error:
+        line = str(error).strip().splitlines()[0]
+        raise PRMError(
+            f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
+        ) from error
+    found = find_adapter(config.prm_adapter, name, settings)
+    _check_knobs(found, config.prm_args)
+    tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code)
+    try:
+        return found(Checkpoint(name, tokens, settings, config.stop_tokens), **config.prm_args)
+    except TypeError as error:
+        raise ConfigError(f"prm_args do not fit the adapter: {error}.") from None
+
+
+def find_adapter(asked: str, name: str, settings: Mapping[str, Any]) -> type[Adapter]:
+    """Choose the adapter.
+
+    Args:
+        asked: its name or dotted path; "auto" goes by the model.
+        name: of the model; the last part of it counts.
+        settings: its config.json.
+
+    Raises:
+        PRMError: nothing is known that reads for it: a generator, say.
+        ConfigError: there is no adapter of that name.
+    """
+    if asked != "auto":
+        return adapter_class(asked)
+    known = [adapter_class(each) for each in available("prm_adapters")]
+    own = PurePath(name).name.lower()
+    architectures = settings.get("architectures") or ["model that does not say what it is"]
+    for each in known:
+        if own.startswith(each.names):
+            return each
+    for each in known:
+        if set(each.architectures) & set(architectures):
+            return each
+    what = ", a generator" if any(each.endswith("ForCausalLM") for each in architectures) else ""
+    raise PRMError(
+        f"prm_name is {name!r}, a {', '.join(architectures)}{what}; no adapter is known for it.",
+        f"Name its protocol with --prm-adapter ({', '.join(available('prm_adapters'))}), or let a generator judge: "
+        "--prm judge",
+    )
+
+
+def context_of(settings: Mapping[str, Any], config: Config) -> int:
+    """Most tokens that the PRM is given: what it was trained to read, and no more than paths of this run can need.
+
+    Args:
+        settings: its config.json.
+        config: of the run.
+    """
+    own = int(settings.get("max_position_embeddings") or LEAST_CONTEXT)
+    return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.max_model_len))
+
+
+def _check_knobs(adapter: type[Adapter], given: Mapping[str, Any]) -> None:
+    knobs = [name for name, each in inspect.signature(adapter).parameters.items() if each.kind is each.KEYWORD_ONLY]
+    for name in given:
+        if name not in knobs:
+            raise ConfigError(f"prm_args holds {name!r}, which is no knob of this adapter.", nearest(name, knobs))

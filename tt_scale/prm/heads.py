@@ -1,0 +1,152 @@
+"""A PRM's weights on Transformers: the base model, and the few layers that give the verdict.
+
+No code that comes with a checkpoint is run: a head is a row of linear layers, or two rows of the language-model head,
+and both are stated here. Heads compute in float32, as vLLM's do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tt_scale.errors import PRMError
+from tt_scale.prm.adapter import Head, TokenHead
+
+__all__ = ["Scorer", "load_scorer"]
+
+INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+FILES = ("model.safetensors", "pytorch_model.bin")
+
+
+class Scorer:
+    """Token ids in, the probability of "right" at every position out.
+
+    Args:
+        base: the model without a head.
+        layers: weight [out, in] and bias [out] of each layer; a bias may be None.
+        column: of the last layer's softmax; one output alone goes through a sigmoid.
+
+    Attributes:
+        base: the model without a head.
+    """
+
+    def __init__(self, base: Any, layers: Sequence[tuple[Any, Any]], column: int) -> None:
+        self.base = base
+        device = next(base.parameters()).device
+        self._layers = [(w.float().to(device), None if b is None else b.float().to(device)) for w, b in layers]
+        self._column = column
+
+    @property
+    def parameters(self) -> int:
+        """How many there are in the base model."""
+        return int(self.base.num_parameters())
+
+    def probabilities(self, hidden: Any) -> Any:
+        """Read last hidden states [..., width] as probabilities [...]."""
+        import torch
+
+        values = hidden.float()
+        for number, (weight, bias) in enumerate(self._layers):
+            values = torch.nn.functional.linear(torch.relu(values) if number else values, weight, bias)
+        if values.shape[-1] == 1:
+            return torch.sigmoid(values[..., 0])
+        return torch.softmax(values, dim=-1)[..., self._column]
+
+
+def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> Scorer:
+    """Load base model and head.
+
+    Args:
+        name: as the configuration has it, for messages.
+        source: folder or hub name.
+        head: what answers.
+        how: dtype, device and quantization, as `from_pretrained` takes them.
+
+    Raises:
+        PRMError: the checkpoint lacks weights of the base or of the head; a head of random numbers scores noise.
+    """
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    if isinstance(head, TokenHead):
+        model, loading = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **how)
+        _check_complete(name, loading["missing_keys"])
+        rows = model.get_output_embeddings()
+        chosen = torch.tensor([head.negative, head.positive], device=rows.weight.device)
+        bias = getattr(rows, "bias", None)
+        layers = [(rows.weight[chosen].detach(), None if bias is None else bias[chosen].detach())]
+        return Scorer(model.base_model.eval(), layers, 1)
+    tensors = read_tensors(name, source, [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")])
+    missing = [f"{layer}.weight" for layer in head.layers if f"{layer}.weight" not in tensors]
+    _check_complete(name, missing)
+    model, loading = AutoModel.from_pretrained(source, output_loading_info=True, **how)
+    _check_complete(name, loading["missing_keys"])
+    layers = [(tensors[f"{layer}.weight"], tensors.get(f"{layer}.bias")) for layer in head.layers]
+    outputs = len(layers[-1][0])
+    if outputs > 1 and head.column >= outputs:
+        raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter reads number {head.column}.")
+    return Scorer(model.eval(), layers, head.column)
+
+
+def _check_complete(name: str, missing: Sequence[str]) -> None:
+    if missing:
+        raise PRMError(
+            f"The PRM {name!r} has no weights for {', '.join(sorted(missing)[:4])}.",
+            "Give a folder with the whole checkpoint, or name its protocol. Type: --prm-adapter NAME",
+        )
+
+
+def read_tensors(name: str, source: str, keys: Sequence[str]) -> dict[str, Any]:
+    """Read some tensors of a checkpoint and no others.
+
+    Args:
+        name: as the configuration has it, for messages.
+        source: folder or hub name.
+        keys: those wanted; absent ones are left out.
+
+    Raises:
+        PRMError: there is no file of weights.
+    """
+    files: dict[Path, list[str]] = {}
+    for key, file in _whereabouts(name, source, keys).items():
+        files.setdefault(file, []).append(key)
+    found: dict[str, Any] = {}
+    for file, wanted in files.items():
+        found |= _read_file(file, wanted)
+    return found
+
+
+def _whereabouts(name: str, source: str, keys: Sequence[str]) -> dict[str, Path]:
+    """Which file holds each tensor; in a single file all may be."""
+    for index in INDEXES:
+        file = _fetched(source, index)
+        if file is not None:
+            places = json.loads(file.read_text(encoding="utf-8"))["weight_map"]
+            parts = {key: _fetched(source, places[key]) for key in keys if key in places}
+            return {key: part for key, part in parts.items() if part is not None}
+    for single in FILES:
+        file = _fetched(source, single)
+        if file is not None:
+            return dict.fromkeys(keys, file)
+    raise PRMError(f"The PRM {name!r} holds no weights ({', '.join(FILES)}).", "Copy the weights into its folder.")
+
+
+def _fetched(source: str, file: str) -> Path | None:
+    from transformers.utils import cached_file
+
+    found = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
+    return Path(found) if found else None
+
+
+def _read_file(file: Path, wanted: Sequence[str]) -> dict[str, Any]:
+    if file.suffix == ".safetensors":
+        from safetensors import safe_open
+
+        with safe_open(file, framework="pt") as opened:
+            return {key: opened.get_tensor(key) for key in wanted if key in opened.keys()}  # noqa: SIM118
+    import torch
+
+    tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
+    return {key: tensors[key].clone() for key in wanted if key in tensors}

@@ -1,0 +1,48 @@
+"""How vLLM is told of a PRM's head: as it knows it, converted from the language-model head, or under another name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tt_scale.prm.adapter import Adapter, TokenHead
+from tt_scale.prm.adapters.qwen_math import ARCHITECTURE
+from tt_scale.prm.renaming import classifier_folder
+
+__all__ = ["column_of", "conversion", "folder_for_vllm"]
+
+
+def folder_for_vllm(model: str, adapter: Adapter) -> str:
+    """Give a folder or hub name that vLLM can load: the model itself, or a copy whose head has the name it knows."""
+    if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
+        return model
+    return str(classifier_folder(model, adapter.checkpoint.name, adapter.head))
+
+
+def conversion(adapter: Adapter) -> dict[str, Any]:
+    """Fields of `AsyncEngineArgs` that make an engine speak through the adapter's head."""
+    if _is_native(adapter):
+        return {}
+    head, settings = adapter.head, adapter.checkpoint.settings
+    if isinstance(head, TokenHead):
+        spelled = adapter.checkpoint.tokens.tokenizer.convert_ids_to_tokens([head.negative, head.positive])
+        overrides: dict[str, Any] = {"classifier_from_token": spelled, "method": "from_2_way_softmax"}
+        return {"convert": "classify", "hf_overrides": overrides}
+    family = _family(settings)
+    return {"convert": "classify", "hf_overrides": {"architectures": [f"{family}ForCausalLM"]}}
+
+
+def column_of(adapter: Adapter) -> int:
+    """Which number of a row means "right"; vLLM gives one number alone where there is one output or two tokens."""
+    if isinstance(adapter.head, TokenHead):
+        return 0
+    return adapter.head.column
+
+
+def _is_native(adapter: Adapter) -> bool:
+    return ARCHITECTURE in (adapter.checkpoint.settings.get("architectures") or ())
+
+
+def _family(settings: Any) -> str:
+    """The beginning of the architecture's name: Qwen2 of Qwen2ForTokenClassification."""
+    name: str = (settings.get("architectures") or ["Qwen2For"])[0]
+    return name.partition("For")[0]
