@@ -50,8 +50,8 @@ async def best_of_n_figures(rows: Sequence[Judged], agg: str, grader: Grader) ->
         f"majority of {most}": found["majority"],
         **{f"best of {most} by {name}": found[name] for name in dict.fromkeys((*RANKED_BY, agg))},
         f"one of {most} is right": found["oracle"],
-        f"gain of best by {agg} over one solution": _gaps(found[agg], found["one solution"]),
-        f"gain of best by {agg} over majority": _gaps(found[agg], found["majority"]),
+        f"gain by {agg} over one solution": _gaps(found[agg], found["one solution"]),
+        f"gain by {agg} over majority": _gaps(found[agg], found["majority"]),
     }
     return [weighted_mean(name, values, questions) for name, values in shown.items()]
 

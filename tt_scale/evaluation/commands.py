@@ -105,7 +105,10 @@ def _shown(
     for folder in folders:
         console.print(f"Records: {folder}", highlight=False, soft_wrap=True)
     if plot is not None:
-        curves = [Curve(each.name, each.prm, each.items.unit, each.items.bins()) for each in found]
+        curves = [
+            Curve(each.name, each.prm, each.items.unit, [(b.score, b.right, b.count) for b in each.items.bins()])
+            for each in found
+        ]
         try:
             draw_reliability(curves, FilePath(plot))
         except OSError as error:

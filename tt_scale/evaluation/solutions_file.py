@@ -13,14 +13,15 @@ A replay: several solutions of each problem, judged by their answers, with recor
     {"question": "What is 2 + 3 * 4?", "answer": "14", "samples": [
         {"steps": ["3 * 4 = 12.", "\\boxed{14}"], "correct": true, "scores": [0.98, 0.95]}]}
 
-`id` and, beside labels, `final_answer_correct` can be given. Where a sample of a replay has no steps, its `text` is cut
-at blank lines, and its `end` (the last lines of a solution) does for recorded scores alone.
+`id` and, beside labels, `final_answer_correct` and `scores` (of the steps, recorded) can be given. Where a sample of a
+replay has no steps, its `text` is cut at blank lines, and its `end` (the last lines of a solution) does for recorded
+scores alone.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tt_scale.base_classes import Problem
@@ -90,9 +91,20 @@ def _labelled(row: Row, problem: Problem) -> LabelledSolution:
     correct = row.values.get("final_answer_correct")
     if not isinstance(correct, bool | None):
         raise ProblemSetError(f"{row.place}: final_answer_correct is {correct!r}, not true or false.")
+    recorded = _scores(row, row.values, len(steps), "the solution")
     texts = given_steps(steps)
     answer = extract_answer("".join([step.text for step in texts]))
-    return LabelledSolution(problem.id, problem, texts, labels, correct=correct, answer=answer)
+    return LabelledSolution(problem.id, problem, texts, labels, correct=correct, answer=answer, recorded=recorded)
+
+
+def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -> tuple[float, ...]:
+    """Recorded scores; none where the field is missing."""
+    if "scores" not in values:
+        return ()
+    scores = _list(row, values, "scores", _is_number, "number")
+    if steps is not None and len(scores) != steps:
+        raise ProblemSetError(f"{row.place}: {what} has {len(scores)} scores for {steps} steps.", "Write one for each.")
+    return tuple(map(float, scores))
 
 
 def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
@@ -113,12 +125,7 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
         correct = sample.get("correct")
         if not isinstance(correct, bool):
             raise ProblemSetError(f"{row.place}: correct of sample {number} is {correct!r}, not true or false.")
-        scores: list[float] = []
-        if "scores" in sample:
-            scores = _list(row, sample, "scores", _is_number, "number")
-        texts = _sample_texts(row, sample, number, len(scores))
-        if scores and len(scores) != len(texts):
-            raise ProblemSetError(f"{row.place}: sample {number} has {len(scores)} scores for {len(texts)} steps.")
+        texts = _sample_texts(row, sample, number)
         yield LabelledSolution(
             f"{problem.id}#{number}",
             # replays that keep only ends leave the question out; the problems still differ by their ids
@@ -128,19 +135,20 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
             number,
             correct,
             extract_answer(texts[-1]),
-            recorded=tuple(map(float, scores)),
+            recorded=_scores(row, sample, len(texts), f"sample {number}"),
         )
 
 
-def _sample_texts(row: Row, sample: dict[str, Any], number: int, scores: int) -> list[str]:
+def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]:
     if "steps" in sample:
         return _list(row, sample, "steps", lambda value: isinstance(value, str), "text")
     whole = sample.get("text")
     if isinstance(whole, str) and whole.strip():
         return [text for text in whole.split("\n\n") if text.strip()]
     end = sample.get("end")
+    scores = _scores(row, sample, None, "")
     if isinstance(end, str) and scores:
-        return [*[""] * (scores - 1), end]
+        return [*[""] * (len(scores) - 1), end]
     raise ProblemSetError(
         f"{row.place}: sample {number} has no steps; fields present: {', '.join(sample) or 'none'}.",
         'Write "steps": ["...", "..."].',
@@ -155,7 +163,7 @@ def _text(row: Row, names: Sequence[str], default: str | None) -> str:
     return value
 
 
-def _list(row: Row, values: dict[str, Any] | Any, name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
+def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
     found = values.get(name)
     if not isinstance(found, list) or not found:
         shown = f"a {kind(found)}" if found is not None else "missing"

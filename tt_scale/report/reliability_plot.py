@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path as FilePath
 
 from tt_scale.errors import ConfigError, MissingExtraError
-from tt_scale.evaluation.calibration import Bin
 
 __all__ = ["Curve", "check_plot", "draw_reliability"]
 
@@ -23,13 +22,13 @@ class Curve:
         title: above it.
         label: of the curve: the PRM.
         unit: what was scored: "steps" or "solutions".
-        bins: that hold something.
+        bins: mean score, share that is right, and count of each bin that holds something [bins].
     """
 
     title: str
     label: str
     unit: str
-    bins: Sequence[Bin]
+    bins: Sequence[tuple[float, float, float]]
 
 
 def check_plot(file: str) -> None:
@@ -65,14 +64,13 @@ def draw_reliability(curves: Sequence[Curve], file: FilePath) -> None:
         figure = Figure(figsize=(4.6 * len(curves), 5.2), layout="constrained")
         columns = figure.subplots(2, len(curves), height_ratios=(3, 1), sharex=True, squeeze=False)
         for curve, upper, lower in zip(curves, *columns, strict=True):
+            scores, rights, counts = zip(*curve.bins, strict=True) if curve.bins else ((), (), ())
             upper.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="perfect")
-            upper.plot(
-                [each.score for each in curve.bins], [each.right for each in curve.bins], "o-", label=curve.label
-            )
+            upper.plot(scores, rights, "o-", label=curve.label)
             upper.set(ylabel=f"share of {curve.unit} that are right", xlim=(0, 1), ylim=(0, 1))
             upper.set_title(curve.title, fontsize=9)
             upper.legend(frameon=False)
-            lower.bar([each.score for each in curve.bins], [each.count for each in curve.bins], width=0.06)
+            lower.bar(scores, counts, width=0.06)
             lower.set(xlabel="score", ylabel=curve.unit, yscale="log")
             for axes in (upper, lower):
                 axes.spines[["top", "right"]].set_visible(False)
