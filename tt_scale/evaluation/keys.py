@@ -14,10 +14,12 @@ __all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "
 _SEARCHING = frozenset(
     ("method", "method_args", "temp_origin", "temp_step", "k_tokens", "warmup", "repeats", "summary_csv")
 ) | {"detail_log", "verbose"}
-_DRAWING = frozenset(
-    ("model_name", "generator", "system_prompt", "N", "final_answer_prefix", "split", "question_field")
-) | {"answer_field", "grade_timeout", "gpu_mem_util"}
-"""Of the solutions that are sampled; a PRM that reads the generator looks at the first three of them too."""
+_GENERATOR = frozenset(["model_name", "generator", "system_prompt", "quantization"])
+_DRAWING = _GENERATOR | {"N", "final_answer_prefix", "split", "question_field", "answer_field", "grade_timeout"}
+"""Of solutions that are sampled; a PRM that reads the generator looks at those of the generator too."""
+
+_OF_ONE_PRM = {"prm_quality": "simulated", "prm_confidence": "confidence"}
+"""Keys that one PRM alone looks at."""
 
 
 def evaluation_keys() -> list[ConfigKey]:
@@ -62,9 +64,8 @@ def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
     """
     left_out = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"agg", "datasets"}
     if reads_generator(config, backend):
-        left_out -= {"model_name", "generator", "system_prompt"}
-    if backend != "simulated":
-        left_out |= {"prm_quality"}
+        left_out -= _GENERATOR
+    left_out |= {key for key, prm in _OF_ONE_PRM.items() if prm != backend}
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
     return {**_values(config, kept), "prm_name": config.prm_name, "prm": backend}
 
@@ -73,11 +74,9 @@ def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:
     """The keys that were given another value than the default and change nothing here, sorted."""
     if samples:
         return []
-    idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING - {"model_name", "generator"}
-    if not reads_generator(config, backend):
-        idle |= {"model_name", "generator"}
-    else:
-        idle -= {"system_prompt", "gpu_mem_util"}
+    idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"gpu_mem_util"}
+    if reads_generator(config, backend):
+        idle -= _GENERATOR | {"gpu_mem_util"}
     return sorted(config.changed & idle)
 
 

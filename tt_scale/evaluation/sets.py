@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
@@ -15,12 +16,20 @@ from tt_scale.evaluation.solutions_file import read_solutions
 from tt_scale.pocket.problems import NAME as POCKET
 from tt_scale.problems.identity import sample
 
-__all__ = ["RECORDED", "find_sets", "resolved"]
+__all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
 
 RECORDED = "recorded"
 """The PRM that stands for the scores in the file."""
 
-_NAMES = (*PROCESSBENCH, POCKET, "simulated")
+LABELLED: Mapping[str, str] = MappingProxyType(
+    {
+        "processbench-gsm8k": "ProcessBench: 400 solutions of GSM8K problems, the first wrong step found by people",
+        "processbench-math": "ProcessBench: 1000 solutions of MATH problems, the first wrong step found by people",
+        POCKET: "solutions that a generator samples, labelled by an exact checker",
+        "simulated": "solutions of the simulated world, whose steps it knows",
+    }
+)
+"""Sets whose steps are labelled: name -> one line about it."""
 
 
 def find_sets(config: Config) -> list[GivenSet | SampledSet]:
@@ -33,7 +42,7 @@ def find_sets(config: Config) -> list[GivenSet | SampledSet]:
     if "datasets" not in config.model_fields_set:
         raise ConfigError(
             "No set is named.",
-            f"Type: --dataset with {', '.join(_NAMES)}, a problem set, or a file of labelled solutions (.jsonl)",
+            f"Type: --dataset with {', '.join(LABELLED)}, a problem set, or a file of labelled solutions (.jsonl)",
         )
     sets = [_find(name, config) for name in config.datasets]
     names = [each.name for each in sets]

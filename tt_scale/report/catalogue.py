@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tt_scale.errors import ConfigError
+from tt_scale.evaluation.sets import LABELLED
 from tt_scale.problems import list_problem_sets
 from tt_scale.registry import available, generator_class, own_knobs, prm_class, searcher_class, summary
 
@@ -27,6 +28,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
+    found["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
     return found
 
 
