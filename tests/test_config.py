@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tt_scale.bench.manifest import experiment, ignored_options
 from tt_scale.config import GROUPS, Config, digest
 from tt_scale.config_keys import config_keys, keys_by_group, shown
 from tt_scale.errors import ConfigError
+from tt_scale.registry import BUILT_IN, own_knobs, searcher_class
 from tt_scale.yaml_file import read_yaml
 
 SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
@@ -41,6 +43,9 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ({"stop_tokens": []}, "stop_tokens", ()),
         ({"prm_name": None}, "prm_name", "none"),
         ({"tau": "1e-1"}, "tau", 0.1),
+        ({"adaptive": True}, "adaptive", "beta"),  # as YAML reads `on`
+        ({"adaptive": False}, "adaptive", "off"),
+        ({"adaptive": "true"}, "adaptive", "beta"),  # as a shell writes it
         ({"max_steps": "7"}, "max_steps", 7),
     ],
 )
@@ -108,6 +113,15 @@ def test_values_are_shown_as_people_write_them(value: object, text: str) -> None
     assert shown(value) == text
 
 
+def test_every_knob_of_our_methods_is_a_key_with_the_same_default() -> None:
+    """A knob outside the schema has no flag, no range and no line of help; two defaults are one too many."""
+    fields = Config.model_fields
+    for name in BUILT_IN["searchers"]:
+        assert own_knobs(name) == []
+        for knob in dataclasses.fields(searcher_class(name)):  # type: ignore[arg-type]
+            assert knob.default == fields[knob.name].default, (name, knob.name)
+
+
 def test_only_what_differs_from_the_default_counts_as_changed() -> None:
     """A file with every key would be warned about for every method's knobs."""
     config = Config(**SIMULATED, tau=0.6, lookahead=2, n_beams=None)
@@ -127,6 +141,7 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
         ({"selector": "majority"}, False),
         ({"temperature": 0.1}, True),  # collective has temp_origin
         ({"lookahead": 3}, True),  # of beam search
+        ({"prm_confidence": "mean"}, True),  # of another PRM
         ({"concurrency": 1}, True),
         ({"output_dir": "elsewhere"}, True),
         ({"gpu_mem_util": 0.9}, True),

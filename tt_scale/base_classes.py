@@ -7,11 +7,12 @@ A generator grows token ids, a PRM scores steps, a searcher decides. None of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tt_scale.errors import ConfigError, nearest
+from tt_scale.widths import derived_widths
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -266,19 +267,42 @@ class Searcher(ABC):
     def from_config(cls, config: Config) -> Self:
         """Take the knobs of the same names from a configuration; those that it does not know from `method_args`.
 
+        With a `budget`, the widths are those that the method derives from it.
+
         Raises:
-            ConfigError: `method_args` names a knob that this method has not, or misses one without a default.
+            ConfigError: `method_args` names a knob that this method has not, or misses one without a default; a
+                width is given beside a budget that makes it another; a budget is too small.
         """
         knobs: set[str] = {field.name for field in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
-        for name in config.method_args:
+        for name, value in config.method_args.items():
+            if name in type(config).model_fields:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"method_args holds {name!r}, which is a key of its own.", f"Type: --{flag} {value}")
             if name not in own:
                 raise ConfigError(f"method_args holds {name!r}, which is no knob of this method.", nearest(name, own))
         values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}
         try:
-            return cls(**values, **config.method_args)
+            searcher = cls(**values, **config.method_args)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The method cannot be made: {error}.") from None
+        if config.budget is None:
+            return searcher
+        return replace(searcher, **derived_widths(config, searcher.widths(config.budget)))  # type: ignore[type-var]
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """Derive this method's widths from a budget, so that it proposes about as many candidates at each depth.
+
+        Args:
+            budget: compute in units of one sampled solution, at least 1.
+
+        Returns:
+            Knobs and their values; none where a method cannot use more compute.
+
+        Raises:
+            ConfigError: the budget is under the smallest that the other knobs allow.
+        """
+        return {}
 
     @abstractmethod
     async def search(self, space: SearchSpace) -> Outcome:

@@ -11,12 +11,12 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from tt_scale.config import Config
+from tt_scale.config import Config, merged
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.registry import own_knobs
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["INTERRUPTED", "TERMINATED", "configs", "fail", "only", "resumable", "wait_for"]
+__all__ = ["INTERRUPTED", "TERMINATED", "configs", "fail", "given", "of_methods", "only", "resumable", "wait_for"]
 
 Result = TypeVar("Result")
 INTERRUPTED, TERMINATED = 130, 143  # what shells expect: 128 + the number of the signal
@@ -33,9 +33,18 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     Raises:
         ConfigError: a key or a value that cannot be.
     """
-    given = {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
-    methods = given.pop("method", None)
-    base = {**(read_yaml(config_file) if config_file else {}), **given}
+    typed = given(values)
+    methods = typed.pop("method", None)
+    return of_methods(merged(read_yaml(config_file) if config_file else {}, typed), methods)
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were typed, as the configuration takes them."""
+    return {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
+
+
+def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Config]:
+    """Make one configuration for each method out of keys that they share; None stands for the method of the keys."""
     if methods is None:
         return [Config(**base)]
     arguments = base.pop("method_args", {})

@@ -30,6 +30,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
             "deepconf": "tt_scale.searcher.deepconf:DeepConf",
+            "dora": "tt_scale.searcher.dora:DORA",
             "dvts": "tt_scale.searcher.dvts:DVTS",
             "greedy": "tt_scale.searcher.greedy:Greedy",
             "gumbel": "tt_scale.searcher.gumbel:Gumbel",

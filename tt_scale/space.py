@@ -77,7 +77,7 @@ class SearchSpace:
         self._config = config
         self._watch = watch
         self._aggregate = AGGREGATES[config.agg]
-        self._budget = config.budget
+        self._budget = config.limits
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._children: dict[Key, int] = {}
         self._roots = 0

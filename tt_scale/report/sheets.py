@@ -10,10 +10,10 @@ from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.manifest import ignored_options
+from tt_scale.bench.manifest import other_methods_knobs
 from tt_scale.bench.metrics import summarise
 from tt_scale.bench.record import Row
-from tt_scale.config import Config
+from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config_keys import config_keys
 from tt_scale.errors import JournalError
 
@@ -146,7 +146,8 @@ def summary_line(config: Config, dataset: str, folder: FilePath, rows: Sequence[
 
 
 def _knobs(config: Config) -> str:
-    telling = config.changed - set(ignored_options(config))
+    derived = WIDTH_KEYS & config.model_fields_set if config.budget else frozenset()
+    telling = (config.changed | derived) - other_methods_knobs(config)
     names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
     return " ".join([f"{name}={getattr(config, name)}" for name in names])
 

@@ -6,7 +6,7 @@ retry proposes what the last attempt did not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -51,6 +51,11 @@ class CollectiveBacktrack(Searcher):
     N: int = 4
     temp_origin: float = 0.7
     temp_step: float = 0.1
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A retry proposes as many children as the budget has solutions; a third of that is kept, as by default."""
+        third = max(1, round(budget / 3))
+        return {"max_total_branches": budget, "keeping_branches": third, "passing_minimum": third, "N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Attempt, then commit, backtrack, step back or jump."""

@@ -8,7 +8,7 @@ the published code has no stop by consensus; windows are short enough for small 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import ceil, floor, fsum, inf
@@ -70,6 +70,10 @@ class DeepConf(Searcher):
             raise ConfigError(f"keep_percent is {self.keep_percent}; it is above 0 and at most 100.")
         if self.consensus is not None and not 0 < self.consensus <= 1:
             raise ConfigError(f"consensus is {self.consensus}; it is above 0 and at most 1, or null for none.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """As many traces as the budget has solutions."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Set the bars by the warm-up, grow the other traces against them, stop early where the vote is settled."""

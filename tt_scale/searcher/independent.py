@@ -5,7 +5,7 @@ Source: this project; the specification stands in docs/algorithms.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -51,6 +51,10 @@ class IndependentBacktrack(Searcher):
     max_steps: int = 30
     temp_origin: float = 0.7
     temp_step: float = 0.1
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A frontier as wide as the budget has solutions; a third of that ends the search, as by default."""
+        return {"max_branches": budget, "max_finished_branches": max(1, round(budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Grow every branch by one step; what fails stays behind and tries again."""
