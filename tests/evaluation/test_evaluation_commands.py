@@ -135,6 +135,16 @@ def test_a_tag_of_another_evaluation_is_refused(command, tmp_path, typed, key):
     assert snapshot(tmp_path) == before
 
 
+def test_scores_of_other_solutions_are_refused(command, tmp_path):
+    """Somebody deleted the sampled solutions; new ones have the same ids and other steps."""
+    command(*EVAL, "--num-samples", "10")
+    (path,) = tmp_path.rglob("solutions.jsonl")
+    path.write_text(path.read_text().replace("gives", "shows"))
+    answer = command(*EVAL, "--num-samples", "10")
+    assert answer.status == 2
+    assert "holds scores of other solutions than" in answer.err
+
+
 class Failing(PRM):
     """Fails on one problem, finds another too long."""
 
@@ -220,7 +230,7 @@ def test_the_threshold_says_where_it_comes_from(command, labelled, typed, told, 
         ((*EVAL, "--threshold", "2"), "threshold is '2'; allowed: 0 to 1, or a set of this command"),
         ((*EVAL, "--threshold", "processbench-math"), "threshold is 'processbench-math'"),
         ((*EVAL, "--tau", "0.5"), "No such option '--tau'"),
-        ((*EVAL, "--model-name", "pocket-gen"), "simulated"),
+        ((*EVAL, "--model-name", "nobody", "--generator", "simulated"), "is 'simulated', but model_name is 'nobody'"),
         ((*EVAL, "--dataset", "nowhere.jsonl"), "nowhere.jsonl"),
         (("calibrate", *EVAL[1:], "--pass-rate", "0"), "--pass-rate"),
         (("calibrate", *EVAL[1:], "--pass-rate", "1.5"), "--pass-rate"),

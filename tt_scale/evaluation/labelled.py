@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 from tt_scale.base_classes import Problem, Step
 from tt_scale.path import Path
@@ -41,6 +42,12 @@ class LabelledSolution:
     def path(self) -> Path:
         """As a PRM reads it."""
         return Path((self.number,), self.steps, state="finished" if self.finished else "open")
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of its steps: scores are of these steps and of no others."""
+        text = "\x1f".join([step.text for step in self.steps])
+        return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
     @property
     def first_error(self) -> int | None:

@@ -28,6 +28,7 @@ class Scored:
 
     Attributes:
         id: of the solution.
+        of: fingerprint of its steps.
         values: of its steps, each in [0, 1] [steps]; empty where it failed.
         tokens: that the PRM was given.
         cached: how many of them it did not compute again.
@@ -37,6 +38,7 @@ class Scored:
     """
 
     id: str
+    of: str
     values: tuple[float, ...]
     tokens: int
     cached: int
@@ -53,6 +55,19 @@ class ScoreJournal(JournalOf[Scored]):
     def entry(self, record: Mapping[str, Any]) -> Scored:
         """Take all of it."""
         return Scored(**{**record, "values": tuple(record["values"])})
+
+    def check(self, solutions: Sequence[LabelledSolution]) -> None:
+        """Make sure that the scores are of these solutions.
+
+        Raises:
+            JournalError: a solution of the same id has other steps.
+        """
+        fingerprints = {each.id: each.fingerprint for each in solutions}
+        if any(fingerprints.get(row.id, row.of) != row.of for row in self.rows):
+            raise JournalError(
+                f"{str(self.folder)!r} holds scores of other solutions than those that were sampled last.",
+                "Give another --run-tag, or delete that folder.",
+            )
 
 
 class RecordedPRM(PRM):
@@ -109,6 +124,7 @@ async def score_solutions(
         now = time.monotonic()
         record = {
             "id": solution.id,
+            "of": solution.fingerprint,
             "values": list(scores.values),
             "tokens": scores.tokens,
             "cached": scores.cached,

@@ -148,6 +148,8 @@ async def run_plans(plans: Sequence[Plan], grader: Grader, console: Console) -> 
             console.print(f"Scored before: {done:,} solutions.", highlight=False)
         if any(plan.lacks_scores for plan in plans):
             await _fill(plans, grader, console)
+        for plan in plans:
+            plan.scores.check(plan.solutions)
 
 
 async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None:
@@ -186,6 +188,7 @@ async def _draw(plan: Plan, generator: Generator, grader: Grader, console: Conso
 
 async def _score(plan: Plan, prm: PRM, console: Console) -> None:
     solutions = plan.solutions
+    plan.scores.check(solutions)
     if len(plan.scores.rows) == len(solutions):
         return
     with Counting(
