@@ -1,4 +1,4 @@
-"""The command line: `tt-scale bench | compare | sweep | solve | list | doctor | prm-check`.
+"""The command line: `tt-scale bench | compare | sweep | solve | prm-check | prm-eval | calibrate | list | doctor`.
 
 Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
 """
@@ -18,6 +18,7 @@ from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
 from tt_scale.cli_prm_check import check_options, taken_example
 from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable, wait_for
 from tt_scale.errors import TTScaleError
+from tt_scale.evaluation.commands import calibrate, prm_eval
 
 __all__ = ["cli", "main"]
 
@@ -93,6 +94,8 @@ def solve(question: str, config_file: str | None, **values: Any) -> int:
 
 cli.add_command(compare)
 cli.add_command(sweep)
+cli.add_command(prm_eval)
+cli.add_command(calibrate)
 
 
 @cli.command(name="list")

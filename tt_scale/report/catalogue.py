@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Any
 
 from tt_scale.errors import ConfigError
+from tt_scale.evaluation.sets import LABELLED
 from tt_scale.problems import list_problem_sets
 from tt_scale.registry import adapter_class, available, generator_class, own_knobs, prm_class, searcher_class, summary
 
@@ -33,6 +34,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
+    found["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
     return found
 
 
