@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "some_flags"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
@@ -21,7 +21,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, those that are no key first."""
-        options = [option for option in self.get_params(context) if isinstance(option, click.Option)]
+        options = [each for each in self.get_params(context) if isinstance(each, click.Option)]
         entries = {option.name: option.get_help_record(context) for option in options}
         groups = {group: [entries.pop(key.name, None) for key in keys] for group, keys in keys_by_group().items()}
         for heading, records in {"Options": list(entries.values()), **groups}.items():
@@ -33,22 +33,18 @@ class GroupedCommand(click.Command):
 
 def flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config` and a flag for every key, in the order of the schema."""
-    return some_flags([key.name for key in config_keys()])(command)
+    return flags_of(config_keys())(command)
 
 
-def some_flags(names: Collection[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--config` and a flag for each of some keys: those that a command looks at."""
+def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--config` and a flag for each of some keys, in their order."""
 
-    def decorated(command: Callable[..., Any]) -> Callable[..., Any]:
-        for key in reversed(config_keys()):
-            command = _flag(key)(command) if key.name in names else command
-        return _config_file(command)
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for key in reversed(keys):
+            command = _flag(key)(command)
+        return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
 
-    return decorated
-
-
-def _config_file(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
+    return add
 
 
 def _flag(key: ConfigKey) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
