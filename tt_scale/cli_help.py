@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of", "some_flags"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
@@ -21,7 +21,7 @@ class GroupedCommand(click.Command):
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, those that are no key first."""
-        options = [option for option in self.get_params(context) if isinstance(option, click.Option)]
+        options = [each for each in self.get_params(context) if isinstance(each, click.Option)]
         entries = {option.name: option.get_help_record(context) for option in options}
         groups = {group: [entries.pop(key.name, None) for key in keys] for group, keys in keys_by_group().items()}
         for heading, records in {"Options": list(entries.values()), **groups}.items():
@@ -45,11 +45,6 @@ def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callab
         return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
 
     return add
-
-
-def some_flags(names: Collection[str]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--config` and a flag for each key of these names: those that a command looks at."""
-    return flags_of([key for key in config_keys() if key.name in names])
 
 
 def _flag(key: ConfigKey) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

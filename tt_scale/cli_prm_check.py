@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from tt_scale.cli_help import some_flags
+from tt_scale.cli_help import flags_of
+from tt_scale.config_keys import config_keys
 from tt_scale.errors import ConfigError
 from tt_scale.prm.example import EXAMPLE, Example
 
@@ -30,7 +31,7 @@ def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
         click.argument("prm_name", metavar="PRM"),
     ):
         command = option(command)
-    return some_flags(KEYS)(command)
+    return flags_of([key for key in config_keys() if key.name in KEYS])(command)
 
 
 def taken_example(values: dict[str, Any]) -> Example:

@@ -294,3 +294,15 @@ def test_layer_heads_name_their_layers(check: object, folder: Path) -> None:
     assert isinstance(QwenMath.head, LayerHead)
     assert json.loads((folder / "config.json").read_text())["num_labels"] == 2
     assert "layers score.0, score.2; output 1 means right" in check().out
+
+
+def test_the_list_shows_every_adapter(capsys: pytest.CaptureFixture[str]) -> None:
+    """A protocol that nobody can find is written a second time."""
+    from tt_scale.registry import BUILT_IN, adapter_class
+
+    out = Command(capsys)("list").out
+    section = out[out.index("PRM adapters") : out.index("Problem sets")]
+    for name in BUILT_IN["prm_adapters"]:
+        assert any(line.split()[:1] == [name] for line in section.splitlines())
+        assert adapter_class(name).summary in section
+    assert "prm_args: tag, positive, negative" in section
