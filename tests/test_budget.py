@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from worlds import run, sim_problem, sim_space
 
+from tt_scale.base_classes import Problem
 from tt_scale.bench.manifest import experiment
+from tt_scale.bench.record import Row, failure_record
+from tt_scale.budget import Usage
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
@@ -131,7 +134,8 @@ def test_records_say_what_ran(tmp_path: Path) -> None:
         budgeted(config("beam_search", 9), make_searcher(config("beam_search", 9))), "simulated", [], "grader"
     )
     four = budgeted(config("best_of_n", 4), make_searcher(config("best_of_n", 4)))
-    assert "N=4 " in summary_line(four, "simulated", tmp_path, [], 0.0).knobs  # the default, but derived
+    row = Row.of(failure_record(0, 0, Problem("p", "?", "1"), Usage(), RuntimeError("no")))
+    assert "N=4 " in summary_line(four, "simulated", tmp_path, [row], 0.0).knobs  # the default, but derived
 
 
 def test_the_schema_knows_the_widths() -> None:

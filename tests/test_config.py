@@ -46,6 +46,8 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ({"adaptive": True}, "adaptive", "beta"),  # as YAML reads `on`
         ({"adaptive": False}, "adaptive", "off"),
         ({"adaptive": "true"}, "adaptive", "beta"),  # as a shell writes it
+        ({"tau": "q0.50"}, "tau", "q0.5"),
+        ({"tau": "Q.5"}, "tau", "q0.5"),
         ({"max_steps": "7"}, "max_steps", 7),
     ],
 )
@@ -59,7 +61,13 @@ def test_what_people_write_is_understood(given: dict[str, Any], key: str, value:
     [
         ({"tua": 1}, "Unknown key 'tua'. Did you mean 'tau'?"),
         ({"dataset": "x"}, "Did you mean 'datasets'?"),
-        ({"tau": "high"}, "tau is 'high', but should be a valid number."),
+        ({"max_seconds": "high"}, "max_seconds is 'high', but should be a valid number."),
+        ({"tau": "median"}, "tau is 'median', but should be a number from 0 to 1, or a quantile of the scores of"),
+        ({"tau": "0.5q"}, "tau is '0.5q', but should be a number from 0 to 1, or a quantile"),
+        ({"tau": "q1.5"}, "from q0 (all of them pass) to q1 (only the best passes), such as q0.5."),
+        ({"tau": "q-0.5"}, "tau is 'q-0.5', but"),
+        ({"tau": "qnan"}, "tau is 'qnan', but"),
+        ({"tau": None}, "tau is None, but should be a valid number."),
         ({"tau": True}, "tau is True, a truth value: quote it if it is meant as text."),
         ({"tau": 2, "max_steps": 0}, "tau is 2, but should be less than or equal to 1. max_steps is 0, but"),
         ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
@@ -96,7 +104,7 @@ def test_limits_and_kinds_are_read_from_the_schema() -> None:
     keys = {key.name: key for key in config_keys()}
     facts = {name: (keys[name].kind, keys[name].limits) for name in ("tau", "top_p", "n_beams", "method_args", "dtype")}
     assert facts == {
-        "tau": ("number", "0 to 1"),
+        "tau": ("number or text", "0 to 1"),
         "top_p": ("number", "above 0, at most 1"),
         "n_beams": ("integer", "at least 1"),
         "method_args": ("mapping", ""),
@@ -133,6 +141,7 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
     ("change", "same"),
     [
         ({"tau": 0.7}, False),
+        ({"tau": "q0.6"}, False),
         ({"seed": 80}, False),
         ({"max_generated_tokens": 1000}, False),
         ({"prm_quality": 0.9}, False),

@@ -304,6 +304,14 @@ class Searcher(ABC):
         """
         return {}
 
+    @property
+    def samples(self) -> int | None:
+        """How many independent whole solutions it draws from one root and pools in order; None for any other search.
+
+        What such a method finds with fewer of them can be read off its pool.
+        """
+        return None
+
     @abstractmethod
     async def search(self, space: SearchSpace) -> Outcome:
         """Search one problem.

@@ -1,4 +1,4 @@
-"""The command line: `tt-scale bench | solve | prm-eval | calibrate | list | doctor`.
+"""The command line: `tt-scale bench | compare | sweep | solve | prm-eval | calibrate | list | doctor`.
 
 Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
 """
@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from tt_scale._version import __version__
+from tt_scale.cli_compare import compare, sweep
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
 from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable, wait_for
 from tt_scale.errors import TTScaleError
@@ -90,6 +91,8 @@ def solve(question: str, config_file: str | None, **values: Any) -> int:
     return 0 if solution.answer is not None else 1
 
 
+cli.add_command(compare)
+cli.add_command(sweep)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 

@@ -13,7 +13,7 @@ __all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
-METAVARS = {"integer": "INT", "number": "NUMBER", "mapping": "{NAME: VALUE}"}
+METAVARS = {"integer": "INT", "number": "NUMBER", "number or text": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
 
 
 class GroupedCommand(click.Command):

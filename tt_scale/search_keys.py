@@ -6,6 +6,7 @@ from typing import Literal
 
 from tt_scale.aggregate import AGGREGATES
 from tt_scale.schema import SEARCH, Keys, key
+from tt_scale.threshold import Tau
 
 __all__ = ["MethodKeys", "SearchKeys"]
 
@@ -13,7 +14,9 @@ __all__ = ["MethodKeys", "SearchKeys"]
 class SearchKeys(Keys):
     """Widths, bars and ends: what most methods share, and what backtracking and beams add."""
 
-    tau: float = key(SEARCH, "Score that a step must reach to pass.", 0.6, ge=0, le=1)
+    tau: Tau = key(
+        SEARCH, "Score that a step must reach to pass, or a quantile of first steps' scores such as q0.5.", 0.6
+    )
     tau_relax: float = key(SEARCH, "independent: taken off `tau` on each retry.", 0.05, ge=0, le=1)
     max_total_branches: int = key(SEARCH, "Children proposed per expansion, over all paths.", 9, width=True, ge=1)
     keeping_branches: int = key(SEARCH, "Paths kept after an expansion.", 3, width=True, ge=1)

@@ -22,6 +22,7 @@ from tt_scale.likelihood import check_told, refuse_untold
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
 from tt_scale.segmentation import is_blank
+from tt_scale.threshold import Bar
 
 __all__ = ["Event", "SearchSpace"]
 
@@ -50,6 +51,7 @@ class SearchSpace:
         prm: started; None leaves paths without scores.
         config: sampling, limits, delimiters, aggregate and budget are taken from it.
         repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
         watch: called with the children of every growth, for live views.
 
     Raises:
@@ -65,13 +67,16 @@ class SearchSpace:
         config: Config,
         *,
         repeat: int = 0,
+        first_scores: Sequence[float] = (),
         watch: Callable[[Sequence[Path]], None] | None = None,
     ) -> None:
         self.problem = problem
         self.usage = Usage()
         self.nodes: list[Path] = []
+        self.costs: dict[Key, Usage] = {}
         self.events: list[Event] = []
         self.expansions = 0
+        self.bar = Bar(first_scores)
         self._generator = generator
         self._prm = prm
         self._config = config
@@ -276,17 +281,25 @@ class SearchSpace:
         return StepRequest(ids, sampling, stop, most, seed, top_logprobs=self._top_logprobs)
 
     def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
-        usage, generated = self.usage, len(step.ids)
+        generated = len(step.ids)
         birth.spent += generated
         self._reserved -= generated  # it counts as spent now
         if generated > request.max_tokens:
             raise GeneratorError(f"The generator gave {generated} tokens where {request.max_tokens} were allowed.")
         check_told(request, step)
-        usage.generator_calls += 1
-        usage.generated_tokens += generated
-        usage.prompt_tokens += len(request.ids)
-        usage.cached_prompt_tokens += step.cached
-        usage.flops += 2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated)
+        spent = Usage(
+            generated_tokens=generated,
+            prompt_tokens=len(request.ids),
+            cached_prompt_tokens=step.cached,
+            generator_calls=1,
+            flops=2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated),
+        )
+        self._spend((*birth.parent.key, birth.child_number), spent)
+
+    def _spend(self, key: Key, spent: Usage) -> None:
+        """Charge the problem, and the child for which it was spent."""
+        self.usage.charge(spent)
+        self.costs.setdefault(key, Usage()).charge(spent)
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
@@ -322,11 +335,13 @@ class SearchSpace:
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
 
     def _check(self, child: Path, verdict: Scores) -> None:
-        usage = self.usage
-        usage.prm_calls += 1
-        usage.prm_tokens += verdict.tokens
-        usage.cached_prm_tokens += verdict.cached
-        usage.flops += 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
+        spent = Usage(
+            prm_tokens=verdict.tokens,
+            cached_prm_tokens=verdict.cached,
+            prm_calls=1,
+            flops=2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached),
+        )
+        self._spend(child.key, spent)
         wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
         if len(verdict.values) != wanted:
             raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")

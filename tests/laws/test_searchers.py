@@ -198,10 +198,11 @@ def test_every_pool_can_be_voted_on_by_score(method: str) -> None:
             outcome = run(make(method), space)
             record = asyncio.run(search_record(number, 0, space, outcome, "weighted", grader, ""))
             sums: Counter[str] = Counter()
-            for path in outcome.pool:
+            weights = outcome.weights or [path.score for path in outcome.pool]
+            for path, weight in zip(outcome.pool, weights, strict=True):
                 answer = extract_answer(path.text)
                 assert answer is not None
-                sums[answer] += path.score
+                sums[answer] += weight
             assert record["answer"] == max(sums, key=lambda answer: sums[answer])
             assert record["selectors"]["weighted"][str(len(outcome.pool))] == record["grade"]
 

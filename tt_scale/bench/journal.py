@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 from tt_scale.bench.record import Row
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
+from tt_scale.first_steps import FirstSteps
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -50,6 +51,7 @@ class JournalOf(ABC, Generic[EntryT]):
     Attributes:
         file: name of the file of the records.
         rows: what is in the journal, in the order in which it was finished.
+        first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
         updated: packages whose version is not that of the first run: name -> (then, now).
 
     Raises:
@@ -62,6 +64,7 @@ class JournalOf(ABC, Generic[EntryT]):
         self.folder = folder
         self.rows: list[EntryT] = []
         self.updated: dict[str, tuple[str, str]] = {}
+        self.first_steps: FirstSteps | None = None
         self._retry_failed = retry_failed
         self._manifest = {**manifest, "digest": digest(manifest["experiment"])}
         self._lock: BaseFileLock | None = None
@@ -100,6 +103,12 @@ class JournalOf(ABC, Generic[EntryT]):
     ) -> None:
         self._release()
 
+    @property
+    def experiment(self) -> Mapping[str, Any]:
+        """What the run is, as its manifest says."""
+        found: Mapping[str, Any] = self._manifest["experiment"]
+        return found
+
     def append(self, record: Mapping[str, Any]) -> EntryT:
         """Write one record as a line, flushed, and keep its numbers."""
         assert self._lines is not None, "the journal is not open"
@@ -111,6 +120,16 @@ class JournalOf(ABC, Generic[EntryT]):
         row = self.entry(record)
         self.rows.append(row)
         return row
+
+    def keep_first_steps(self, first_steps: FirstSteps) -> None:
+        """Write down in the manifest what a quantile came to; every later leg of the run goes by it."""
+        path = self.folder / "manifest.json"
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            _replace(path, {**stored, "first_steps": first_steps.record()})
+        except OSError as error:
+            raise JournalError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
+        self.first_steps = first_steps
 
     def _take_lock(self) -> None:
         from filelock import FileLock, Timeout
@@ -132,15 +151,15 @@ class JournalOf(ABC, Generic[EntryT]):
                     f"{str(self.folder)!r} holds {self.file} but no manifest.json; it is no run folder.",
                     "Give another --run-tag.",
                 )
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(self._manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(partial, path)
+            _replace(path, self._manifest)
             return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             found, versions = earlier["experiment"], earlier["versions"]
             if not (isinstance(found, dict) and isinstance(versions, dict)):
                 raise TypeError
+            if "first_steps" in earlier:
+                self.first_steps = FirstSteps.of(earlier["first_steps"])
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
         keys = differing_keys(found, self._manifest["experiment"])
@@ -208,6 +227,13 @@ class Journal(JournalOf[Row]):
     def done(self) -> set[tuple[str, int]]:
         """(problem id, repeat) of what need not be run again."""
         return {(row.id, row.repeat) for row in self.rows}
+
+
+def _replace(path: FilePath, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -36,6 +36,11 @@ class BestOfN(Searcher):
         """As many solutions as the budget has."""
         return {"N": budget}
 
+    @property
+    def samples(self) -> int:
+        """All of them."""
+        return self.N
+
     async def search(self, space: SearchSpace) -> Outcome:
         """Draw N solutions from the root; truncated ones do not vote."""
         [solutions] = await space.complete(space.roots(), self.N, temperature=self.temperature)

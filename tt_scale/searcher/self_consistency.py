@@ -75,6 +75,11 @@ class SelfConsistency(Searcher):
         """At most as many solutions as the budget has."""
         return {"N": budget}
 
+    @property
+    def samples(self) -> int | None:
+        """All of them, where no rule stops it early."""
+        return self.N if self.rule == "off" else None
+
     async def search(self, space: SearchSpace) -> Outcome:
         """Draw a batch, count its votes, stop or go on."""
         root = space.roots()
