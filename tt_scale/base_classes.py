@@ -7,8 +7,8 @@ A generator grows token ids, a PRM scores steps, a searcher decides. None of the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tt_scale.errors import ConfigError, nearest
@@ -127,15 +127,19 @@ class Scores:
 
     Attributes:
         values: one number in [0, 1] for each new step, in order.
-        tokens: prompt tokens that the PRM was given for it.
+        tokens: that the PRM was given for it, and those that it wrote itself where it argues before it judges.
         cached: how many of them it did not compute again.
         too_long: the path does not fit into what the PRM can read; there are no values then.
+        parts: where several PRMs scored, each one's own values by its name [new steps].
+        flops: of it; None means 2 x `PRM.parameters` for each token that was computed.
     """
 
     values: tuple[float, ...]
     tokens: int = 0
     cached: int = 0
     too_long: bool = False
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    flops: float | None = None
 
 
 class Generator(ABC):
@@ -253,7 +257,7 @@ class Searcher(ABC):
         Raises:
             ConfigError: `method_args` names a knob that this method has not, or misses one without a default.
         """
-        knobs: set[str] = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        knobs: set[str] = {knob.name for knob in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
         for name in config.method_args:
             if name not in own:

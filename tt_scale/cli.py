@@ -97,13 +97,13 @@ def _only(config_file: str | None, values: dict[str, Any], command: str) -> Conf
 
 def _typed(key: str, value: Any) -> Any:
     """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
-    if key == "method_args":
+    if Config.model_fields[key].annotation == dict[str, Any]:
         import yaml
 
         try:
             return yaml.safe_load(value)
         except yaml.YAMLError:
-            raise ConfigError(f"method_args is {value!r}; write it as {{name: value}}.") from None
+            raise ConfigError(f"{key} is {value!r}; write it as {{name: value}}.") from None
     if key == "stop_tokens":
         return () if value == ("none",) else tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)
     if value == "none" and Config.model_fields[key].default is None:

@@ -21,7 +21,7 @@ from tt_scale.errors import ConfigError, nearest
 from tt_scale.selection import SELECTORS
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["GROUPS", "MATH_ARENA", "Config", "digest"]
+__all__ = ["GROUPS", "MATH_ARENA", "Config", "digest", "split_names"]
 
 MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_2025", "hmmt_feb_2025"]
 """The competition sets of matharena.ai that are the default of `datasets`."""
@@ -51,17 +51,24 @@ class Config(BaseModel):
     )
     prm_name: str = _key(
         0,
-        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `simulated`, `none`.",
+        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `simulated`, `none`; "
+        "several, with commas between them, score together.",
         "Qwen/Qwen2.5-Math-PRM-7B",
+    )
+    prm_combine: Literal["mean", "min", "product", "rank-mean"] = _key(
+        0, "How the scores of several PRMs become one; rank-mean ranks steps that are scored together.", "mean"
     )
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = _key(0, "Knobs of the method that are no keys here; `tt-scale list` shows them.", {})
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
     prm: str = _key(0, "PRM backend: auto, vllm, huggingface, judge, simulated, or an entry point.", "auto")
     prm_adapter: str = _key(
-        0, "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own.", "auto"
+        0,
+        "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own; "
+        "for several PRMs one for all, or one each with commas between them.",
+        "auto",
     )
-    prm_args: dict[str, Any] = _key(0, "Knobs of the PRM's adapter, such as its tag.", {})
+    prm_args: dict[str, Any] = _key(0, "Knobs of the PRM, such as its tag; for several PRMs by name, {PRM: knobs}.", {})
     prm_quantization: str | None = _key(0, "Weight quantization of the PRM; unset loads it as it is.", None)
     prm_max_model_len: int | None = _key(
         0,
@@ -147,7 +154,9 @@ class Config(BaseModel):
     # Runtime
     prm_quality: float = _key(5, "Simulated PRM: 0 is noise, 1 is truth.", 0.6, ge=0, le=1)
     gpu_mem_util: float = _key(5, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
-    prm_gpu_mem_util: float = _key(5, "Share of GPU memory for the PRM.", 0.4, experiment=False, gt=0, le=1)
+    prm_gpu_mem_util: float = _key(
+        5, "Share of GPU memory for the PRM; for each where there are several.", 0.4, experiment=False, gt=0, le=1
+    )
     prm_device: str | None = _key(
         5, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
     )
@@ -184,10 +193,23 @@ class Config(BaseModel):
             raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
         return value
 
-    @field_validator("prm_name", mode="before")
+    @field_validator("prm_name", "prm_adapter", mode="before")
     @classmethod
-    def _null_is_none(cls, value: Any) -> Any:
-        return "none" if value is None else value
+    def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """A list is written as one text, as tables show it: `a, b`."""
+        if value is None:
+            return "none" if info.field_name == "prm_name" else "auto"
+        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            value = ",".join(value)
+        return ", ".join(split_names(value)) if isinstance(value, str) and "," in value else value
+
+    @field_validator("prm_name")
+    @classmethod
+    def _possible_ensemble(cls, value: str) -> str:
+        names = split_names(value)
+        if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
+            raise ValueError(f"is {value!r}: an ensemble holds different PRMs, each once, and `none` is no PRM")
+        return value
 
     @field_validator("datasets", "stop_tokens", mode="before")
     @classmethod
@@ -267,6 +289,11 @@ class Config(BaseModel):
         return Sampling(temperature, self.top_p, self.top_k, self.min_p, self.repetition_penalty)
 
     @property
+    def prm_names(self) -> tuple[str, ...]:
+        """The PRMs that `prm_name` lists; one, almost always."""
+        return split_names(self.prm_name) or ("none",)
+
+    @property
     def budget(self) -> Budget:
         """What one problem may spend."""
         return Budget(self.max_generated_tokens, self.max_prm_tokens, self.max_seconds)
@@ -285,6 +312,11 @@ class Config(BaseModel):
             for key, value in self.model_dump(mode="json").items()
             if key not in ignore and _extra(fields[key].json_schema_extra)["experiment"]
         }
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The names in a text that lists them with commas."""
+    return tuple([name.strip() for name in text.split(",") if name.strip()])
 
 
 def _extra(extra: Any) -> Mapping[str, Any]:

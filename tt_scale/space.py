@@ -7,7 +7,7 @@ within the budget, merges blank steps, asks the PRM, charges usage and records t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
@@ -69,6 +69,7 @@ class SearchSpace:
         self.usage = Usage()
         self.nodes: list[Path] = []
         self.events: list[Event] = []
+        self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
         self._generator = generator
         self._prm = prm
@@ -294,6 +295,8 @@ class SearchSpace:
             if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
                 children[index] = replace(child, state="unreadable")
                 continue
+            if verdict.parts:
+                self.parts[child.key] = verdict.parts
             scores = child.scores + verdict.values
             total = self._aggregate(scores, child.is_finished)
             children[index] = Path(child.key, child.steps, scores, total, child.state)
@@ -308,7 +311,8 @@ class SearchSpace:
         usage.prm_calls += 1
         usage.prm_tokens += verdict.tokens
         usage.cached_prm_tokens += verdict.cached
-        usage.flops += 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
+        computed = 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
+        usage.flops += computed if verdict.flops is None else verdict.flops
         wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
         if len(verdict.values) != wanted:
             raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")

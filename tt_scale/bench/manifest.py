@@ -16,7 +16,7 @@ from typing import Any
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
-from tt_scale.models import backends
+from tt_scale.models import backends, prm_configs
 from tt_scale.registry import searcher_class
 
 __all__ = ["experiment", "hardware", "ignored_options", "manifest", "versions"]
@@ -38,14 +38,13 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
     ignore = _other_methods_knobs(config) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
-    generator, prm = backends(config)
     hashed = hashlib.blake2b(
         "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
     )
     return {
         **keys,
-        "generator": generator,
-        "prm": prm,
+        "generator": backends(config)[0],
+        "prm": ", ".join([each.prm for each in prm_configs(config)]) or "none",
         "dataset": dataset,
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
         "grader": grader,
@@ -73,7 +72,10 @@ def _other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
     others = METHOD_KEYS - own
-    return others if backends(config)[1] == "simulated" else others | {"prm_quality"}
+    if len(config.prm_names) == 1:
+        others |= {"prm_combine"}
+    simulated = any(each.prm == "simulated" for each in prm_configs(config))
+    return others if simulated else others | {"prm_quality"}
 
 
 def versions() -> dict[str, str]:
