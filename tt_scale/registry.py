@@ -50,6 +50,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "binary-tag": "tt_scale.prm.adapters.binary_tag:BinaryTag",
             "math-psa": "tt_scale.prm.adapters.binary_tag:MathPSA",
             "math-shepherd": "tt_scale.prm.adapters.binary_tag:MathShepherd",
+            "outcome": "tt_scale.prm.adapters.outcome:Outcome",
             "pure": "tt_scale.prm.adapters.token_classifier:Pure",
             "qwen-math": "tt_scale.prm.adapters.qwen_math:QwenMath",
             "rlhflow": "tt_scale.prm.adapters.rlhflow:RLHFlow",

@@ -29,7 +29,7 @@ def open_adapter(config: Config, model: str) -> Adapter:
 
     Raises:
         PRMError: no config.json, no adapter for it, or not the tokenizer that the protocol needs.
-        ConfigError: `prm_adapter` or `prm_args` name something that does not exist.
+        ConfigError: `prm_adapter` or `prm_args` name something that does not exist, or `agg` is not for this PRM.
     """
     name = config.prm_name
     try:
@@ -41,6 +41,11 @@ def open_adapter(config: Config, model: str) -> Adapter:
         ) from error
     found = find_adapter(config.prm_adapter, name, settings)
     _check_knobs(found, config.prm_args)
+    if found.finished_only and config.agg != "last":
+        raise ConfigError(
+            f"agg is {config.agg!r}; the PRM {name!r} judges whole solutions, and only the last step has its verdict.",
+            "Type: --agg last",
+        )
     tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code)
     try:
         return found(Checkpoint(name, tokens, settings, config.stop_tokens), **config.prm_args)

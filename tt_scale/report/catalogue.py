@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from inspect import signature
+from typing import Any
 
 from tt_scale.errors import ConfigError
 from tt_scale.problems import list_problem_sets
-from tt_scale.registry import available, generator_class, own_knobs, prm_class, searcher_class, summary
+from tt_scale.registry import adapter_class, available, generator_class, own_knobs, prm_class, searcher_class, summary
 
 __all__ = ["catalogue", "print_catalogue"]
 
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
     """Heading -> (name, one line about it)."""
-    finders = {"searchers": searcher_class, "generators": generator_class, "prms": prm_class}
-    headings = {"searchers": "Methods", "generators": "Generators", "prms": "PRMs"}
+    finders: dict[str, Callable[[str], type]] = {
+        "searchers": searcher_class,
+        "generators": generator_class,
+        "prms": prm_class,
+        "prm_adapters": adapter_class,
+    }
+    headings = {"searchers": "Methods", "generators": "Generators", "prms": "PRMs", "prm_adapters": "PRM adapters"}
 
     def lines(kind: str) -> Iterator[tuple[str, str]]:
         for name in available(kind):
             try:
-                line = summary(finders[kind](name))
-                knobs = ", ".join(own_knobs(name)) if kind == "searchers" else ""
-                yield name, f"{line} (method_args: {knobs})" if knobs else line
+                found = finders[kind](name)
+                yield name, "; ".join([summary(found), *_remarks(kind, name, found)])
             except ConfigError as error:  # a third-party class that does not load must not hide the rest
                 yield name, error.message
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
     return found
+
+
+def _remarks(kind: str, name: str, found: Any) -> Iterator[str]:
+    """What a user must know beside the summary: knobs, and what costs more than a new step."""
+    if kind == "searchers" and own_knobs(name):
+        yield f"method_args: {', '.join(own_knobs(name))}"
+    if kind == "prm_adapters":
+        if found.finished_only:
+            yield "finished paths only, each read whole"
+        knobs = [knob for knob, each in signature(found).parameters.items() if each.kind is each.KEYWORD_ONLY]
+        if knobs:
+            yield f"prm_args: {', '.join(knobs)}"
 
 
 def print_catalogue() -> None:
