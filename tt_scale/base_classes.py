@@ -198,9 +198,14 @@ class PRM(ABC):
 
     Attributes:
         parameters: of the model, for the FLOP estimate; 0 where unknown.
+        causal: whether the reading of a step goes on where that of its parent ended, so that a prefix cache leaves
+            only the new step to compute.
+        knobs: its keyword arguments that `prm_args` sets.
     """
 
     parameters: int = 0
+    causal: ClassVar[bool] = True
+    knobs: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
+from pathlib import PurePath
 from shutil import which
+from types import MappingProxyType
 from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Searcher
@@ -14,13 +16,25 @@ from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.prm.ensemble import EnsemblePRM
 from tt_scale.registry import available, generator_class, prm_class, searcher_class
 
-__all__ = ["ENSEMBLE", "backends", "check_models", "make_models", "make_searcher", "open_models", "prm_configs"]
+__all__ = [
+    "ENSEMBLE",
+    "backends",
+    "check_models",
+    "loads_model",
+    "make_models",
+    "make_searcher",
+    "open_models",
+    "prm_configs",
+]
 
 ENSEMBLE = "ensemble"
 """What stands for a backend where `prm_name` lists several PRMs."""
 
 OWN_BACKEND = ("judge", "simulated")
 """PRM names that are names of backends."""
+
+FAMILIES = MappingProxyType({"genprm": "genprm", "thinkprm": "thinkprm"})
+"""Beginnings of model names, owner left out, of PRMs that no adapter reads for, and the backend that does."""
 
 
 def backends(config: Config) -> tuple[str, str]:
@@ -38,15 +52,22 @@ def backends(config: Config) -> tuple[str, str]:
     elif len(config.prm_names) > 1:
         prm = ENSEMBLE
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in OWN_BACKEND else _prm_engine(generator)
+        prm = config.prm_name if config.prm_name in OWN_BACKEND else _family(config) or _prm_engine(generator)
     return generator, prm
+
+
+def _family(config: Config) -> str:
+    own = PurePath(config.prm_name).name.lower()
+    if config.prm_adapter != "auto":
+        return ""
+    return next((backend for start, backend in FAMILIES.items() if own.startswith(start)), "")
 
 
 def prm_configs(config: Config) -> list[Config]:
     """Give each PRM a configuration of its own, where `prm_name` is its name and `prm` its backend; none without one.
 
     Raises:
-        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
+        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean, or mean one without knobs.
     """
     names = config.prm_names
     if names == ("none",):
@@ -64,8 +85,20 @@ def prm_configs(config: Config) -> list[Config]:
         one = config.model_copy(
             update={"prm_name": name, "prm": own, "prm_adapter": adapter, "prm_args": _args_of(config, name)}
         )
-        found.append(one.model_copy(update={"prm": backends(one)[1]}))
+        backend = backends(one)[1]
+        if backend in OWN_BACKEND and one.prm_args:
+            raise ConfigError(
+                f"prm_args is {one.prm_args}, but the PRM {backend!r} has no knobs.", "Leave out --prm-args."
+            )
+        found.append(one.model_copy(update={"prm": backend}))
     return found
+
+
+def loads_model(config: Config) -> bool:
+    """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
+    if config.prm in ("judge", *FAMILIES.values()):
+        return config.prm_name not in ("judge", config.model_name)
+    return config.prm != "simulated"
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:

@@ -21,7 +21,16 @@ from tt_scale.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from tt_scale.prm.adapter import Adapter
 
-__all__ = ["adapter_class", "available", "generator_class", "own_knobs", "prm_class", "searcher_class", "summary"]
+__all__ = [
+    "adapter_class",
+    "adapter_knobs",
+    "available",
+    "generator_class",
+    "own_knobs",
+    "prm_class",
+    "searcher_class",
+    "summary",
+]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -59,9 +68,11 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "versa": "tt_scale.prm.adapters.binary_tag:VersaPRM",
         },
         "prms": {
+            "genprm": "tt_scale.prm.genprm:GenPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
+            "thinkprm": "tt_scale.prm.thinkprm:ThinkPRM",
             "vllm": "tt_scale.prm.vllm:VLLMPRM",
         },
     }
@@ -101,6 +112,12 @@ def adapter_class(name: str) -> type[Adapter]:
     from tt_scale.prm.adapter import Adapter
 
     return cast("type[Adapter]", _load("prm_adapters", name, "prm_adapter", Adapter))
+
+
+def adapter_knobs(adapter: type[Adapter]) -> list[str]:
+    """What `prm_args` can set of an adapter: its keyword arguments, in their order."""
+    found = inspect.signature(adapter).parameters.items()
+    return [name for name, each in found if each.kind is each.KEYWORD_ONLY]
 
 
 def own_knobs(method: str) -> list[str]:

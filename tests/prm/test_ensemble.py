@@ -191,10 +191,8 @@ def test_each_has_its_adapter_and_knobs() -> None:
 
 
 def test_only_one_prm_stays_as_it_was() -> None:
-    config = Config(model_name="simulated", prm_name="simulated", prm_args={"tag": "!"})
-    assert [(each.prm_name, each.prm, each.prm_args) for each in prm_configs(config)] == [
-        ("simulated", "simulated", {"tag": "!"})
-    ]
+    config = Config(prm_name="x/y-PRM", prm="vllm", prm_args={"tag": "!"})
+    assert prm_configs(config) == [config]
     assert "prm_combine" not in experiment(config, "d", [], "g")
     assert prm_configs(Config(prm_name=None)) == []
 
@@ -208,8 +206,9 @@ def test_only_one_prm_stays_as_it_was() -> None:
         ({"prm_name": "a,b", "prm_args": {"tag": "x"}}, "by its name"),
         ({"prm_name": "a,b", "prm_args": {"c": {"tag": "x"}}}, "'c'"),
         ({"prm_name": "a,b", "prm_combine": "median"}, "rank-mean"),
+        ({"prm_name": "judge", "prm": "auto", "prm_args": {"tag": "x"}}, "'judge' has no knobs"),
     ],
 )
 def test_refused(keys: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        prm_configs(Config(generator="vllm", prm="vllm", **keys))
+        prm_configs(Config(**({"generator": "vllm", "prm": "vllm"} | keys)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
+from tt_scale.batching import together
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.path import Path
 
@@ -110,7 +110,7 @@ class EnsemblePRM(PRM):
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Let every member score, and combine; errors as in `PRM.score`."""
-        tables = await asyncio.gather(*[self._asked(name, problem, paths) for name in self._members])
+        tables = await together([self._asked(name, problem, paths) for name in self._members])
         found = list(zip(*tables, strict=True))  # [paths][members]
         readable = [not any(scores.too_long for scores in each) for each in found]
         columns = [

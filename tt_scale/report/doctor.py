@@ -11,7 +11,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.errors import MissingExtraError
-from tt_scale.models import backends, check_models, prm_configs
+from tt_scale.models import backends, check_models, loads_model, prm_configs
 from tt_scale.registry import searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu
@@ -77,7 +77,7 @@ def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
     models += [
         ("PRM", each.prm_name, None, "prm_gpu_mem_util", each.prm_gpu_mem_util)
         for each in prm_configs(config)
-        if each.prm not in ("simulated", "judge")  # a judge reads the generator's own weights
+        if loads_model(each)
     ]
     return [
         Share(
