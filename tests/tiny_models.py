@@ -67,12 +67,12 @@ def save_prm(folder: Path, *, head: bool = True) -> Path:
     return folder
 
 
-def save_generator(folder: Path, *, context: int = 512) -> Path:
+def save_generator(folder: Path, *, context: int = 512, seed: int = 0) -> Path:
     """A random Llama, float32."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     tokenizer = save_tokenizer(folder)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
-from pathlib import PurePath
 from shutil import which
-from types import MappingProxyType
 from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.prm.ensemble import EnsemblePRM
-from tt_scale.registry import available, generator_class, prm_class, searcher_class
+from tt_scale.registry import available, family_backend, generator_class, prm_class, searcher_class
 
 __all__ = [
     "ENSEMBLE",
@@ -33,8 +31,8 @@ ENSEMBLE = "ensemble"
 OWN_BACKEND = ("judge", "simulated")
 """PRM names that are names of backends."""
 
-FAMILIES = MappingProxyType({"genprm": "genprm", "thinkprm": "thinkprm"})
-"""Beginnings of model names, owner left out, of PRMs that no adapter reads for, and the backend that does."""
+WRITING = ("genprm", "thinkprm")
+"""Backends whose PRM is a language model, which may be the generator itself."""
 
 
 def backends(config: Config) -> tuple[str, str]:
@@ -52,15 +50,15 @@ def backends(config: Config) -> tuple[str, str]:
     elif len(config.prm_names) > 1:
         prm = ENSEMBLE
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in OWN_BACKEND else _family(config) or _prm_engine(generator)
+        prm = _prm_backend(config, generator)
     return generator, prm
 
 
-def _family(config: Config) -> str:
-    own = PurePath(config.prm_name).name.lower()
-    if config.prm_adapter != "auto":
-        return ""
-    return next((backend for start, backend in FAMILIES.items() if own.startswith(start)), "")
+def _prm_backend(config: Config, generator: str) -> str:
+    if config.prm_name in OWN_BACKEND:
+        return config.prm_name
+    family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
+    return family or _prm_engine(generator)
 
 
 def prm_configs(config: Config) -> list[Config]:
@@ -96,7 +94,7 @@ def prm_configs(config: Config) -> list[Config]:
 
 def loads_model(config: Config) -> bool:
     """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
-    if config.prm in ("judge", *FAMILIES.values()):
+    if config.prm in ("judge", *WRITING):
         return config.prm_name not in ("judge", config.model_name)
     return config.prm != "simulated"
 

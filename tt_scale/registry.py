@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -68,6 +69,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "versa": "tt_scale.prm.adapters.binary_tag:VersaPRM",
         },
         "prms": {
+            "eurus": "tt_scale.prm.eurus:EurusPRM",
             "genprm": "tt_scale.prm.genprm:GenPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
@@ -77,6 +79,15 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
     }
 )
+
+PRM_FAMILIES: Mapping[str, str] = MappingProxyType({"eurusprm": "eurus", "genprm": "genprm", "thinkprm": "thinkprm"})
+"""Beginnings of model names, owner left out, of PRMs that no adapter reads for, and the backend that does."""
+
+
+def family_backend(name: str) -> str:
+    """Name the backend that alone knows how to ask a PRM, by the name of its model; empty where adapters do."""
+    own = PurePath(name).name.lower()
+    return next((backend for start, backend in PRM_FAMILIES.items() if own.startswith(start)), "")
 
 
 def available(kind: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from tt_scale.errors import ConfigError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
 from tt_scale.model_names import read_settings
 from tt_scale.prm.adapter import Adapter, Checkpoint
-from tt_scale.registry import adapter_class, adapter_knobs, available
+from tt_scale.registry import adapter_class, adapter_knobs, available, family_backend
 
 __all__ = ["check_knobs", "context_of", "find_adapter", "open_adapter", "settings_of"]
 
@@ -88,6 +88,11 @@ def find_adapter(asked: str, name: str, settings: Mapping[str, Any]) -> type[Ada
     for each in known:
         if set(each.architectures) & set(architectures):
             return each
+    if family_backend(name):
+        raise PRMError(
+            f"No adapter reads for prm_name {name!r}; the backend {family_backend(name)!r} does.",
+            f"Leave out --prm, or type: --prm {family_backend(name)}",
+        )
     what = ", a generator" if any(each.endswith("ForCausalLM") for each in architectures) else ""
     raise PRMError(
         f"prm_name is {name!r}, a {', '.join(architectures)}{what}; no adapter is known for it.",

@@ -11,6 +11,7 @@ from tt_scale.prm.chain import Chain
 from tt_scale.prm.chat import PLACE, rendered
 from tt_scale.prm.generative import GenerativePRM
 from tt_scale.prm.plain_text import Part
+from tt_scale.prm.spans import numbered
 
 if TYPE_CHECKING:
     from tt_scale.base_classes import Generator
@@ -63,11 +64,7 @@ class ThinkPRM(GenerativePRM):
         self._before, self._after = Part(before, ours=True), Part(after + BEGINNING, ours=True)
 
     def _opening(self, question: str, texts: Sequence[str], sample: int) -> list[Part]:
-        headings = [f"Step {number}: " for number in range(1, len(texts) + 1)]
-        steps = [
-            text if text.startswith(heading) else heading + text for heading, text in zip(headings, texts, strict=True)
-        ]
-        lines = "\n".join(steps)
+        lines = "\n".join(numbered(texts))
         asked = f"{OPENING}{question}\n\n[Solution]\n\n{lines}\n\n{REQUEST}"
         return [self._before, Part(asked), self._after]
 

@@ -74,11 +74,9 @@ def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
     models = []
     if generator != "simulated":
         models.append(("generator", config.model_name, config.quantization, "gpu_mem_util", config.gpu_mem_util))
-    models += [
-        ("PRM", each.prm_name, None, "prm_gpu_mem_util", each.prm_gpu_mem_util)
-        for each in prm_configs(config)
-        if loads_model(each)
-    ]
+    for each in prm_configs(config):
+        names = _names_of_weights(each)
+        models += [("PRM", name, None, "prm_gpu_mem_util", each.prm_gpu_mem_util / len(names)) for name in names]
     return [
         Share(
             role,
@@ -89,6 +87,15 @@ def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
         )
         for role, name, quantization, key, granted in models
     ]
+
+
+def _names_of_weights(config: Config) -> list[str]:
+    """The models that one PRM loads, and which share its part of the memory."""
+    if config.prm == "eurus":
+        from tt_scale.prm.eurus import REFERENCE
+
+        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
+    return [config.prm_name] if loads_model(config) else []
 
 
 def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
