@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -11,10 +12,9 @@ from typing import Any
 import pytest
 from tiny_models import save_generator, save_prm, save_tokenizer
 
-from tt_scale.base_classes import Problem, Step, StepRequest
+from tt_scale.base_classes import Problem, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, PRMError
-from tt_scale.generator.huggingface import HuggingFaceGenerator
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
@@ -23,7 +23,7 @@ from tt_scale.path import Path
 from tt_scale.prm.generative import GenerativePRM
 from tt_scale.prm.genprm import GenPRM
 from tt_scale.prm.thinkprm import ThinkPRM
-from tt_scale.registry import prm_class
+from tt_scale.registry import generator_class, prm_class
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -277,21 +277,24 @@ def greedy(folder: FilePath, text: str, most: int) -> tuple[str, Any]:
     return tokenizer.decode(written, skip_special_tokens=True), share
 
 
-@pytest.mark.parametrize("kind", ["thinkprm", "genprm"])
-async def test_tiny_model(tmp_path: FilePath, kind: str) -> None:
-    """A model of its own on Transformers, greedy, against a plain loop over the likeliest tokens."""
-    folder = save_generator(tmp_path / "writer", context=1500)
+async def tiny_scores(folder: FilePath, kind: str, engine: str, steps: Sequence[str]) -> tuple[Scores, Scores]:
+    """A model of its own, greedy; the same path twice."""
     config = Config(
-        model_name=str(tmp_path / "other"), prm_name=str(folder), generator="huggingface", prm=kind, dtype="float32",
-        max_model_len=1400, prm_args={"temperature": 0.0, "chain_tokens": 12},
+        model_name=str(folder.parent / "other"), prm_name=str(folder), generator=engine, prm=kind, dtype="float32",
+        max_model_len=1300, kv_cache_gib=0.25, prm_args={"temperature": 0.0, "chain_tokens": 12},
     )  # fmt: skip
-    prm = prm_class(kind).from_config(config, HuggingFaceGenerator.from_config(config))
-    await prm.start()
+    prm = prm_class(kind).from_config(config, generator_class(engine).from_config(config))
     try:
-        [found] = await prm.score(PROBLEM, [path_of(STEPS[:1])])
-        [again] = await prm.score(PROBLEM, [path_of(STEPS[:1])])
+        await prm.start()
+        [found] = await prm.score(PROBLEM, [path_of(steps)])
+        [again] = await prm.score(PROBLEM, [path_of(steps)])
+        assert prm.parameters > 10_000
     finally:
         await prm.close()
+    return found, again
+
+
+def tiny_expected(folder: FilePath, kind: str) -> float:
     if kind == "thinkprm":
         opening = THINK_PROMPT.format(steps=STEPS[0])
         chain, share = greedy(folder, opening, 12)
@@ -300,10 +303,32 @@ async def test_tiny_model(tmp_path: FilePath, kind: str) -> None:
         opening = HEAD + TURN.format(asked=f"Question: {PROBLEM.question}\n\n{STEPS[0]}") + THOUGHT.format(number=1)
         chain, share = greedy(folder, opening, 12)
         wanted = share(f"{opening}{chain}</analyze>\n{JUDGED}", ["Yes", "No"])
-    assert found.values == pytest.approx((wanted,), abs=1e-4)
     assert 0.01 < wanted < 0.99
+    return wanted
+
+
+@pytest.mark.parametrize("kind", ["thinkprm", "genprm"])
+async def test_tiny_model(tmp_path: FilePath, kind: str) -> None:
+    """On Transformers, against a plain loop over the likeliest tokens."""
+    folder = save_generator(tmp_path / "writer", context=1500)
+    found, again = await tiny_scores(folder, kind, "huggingface", STEPS[:1])
+    assert found.values == pytest.approx((tiny_expected(folder, kind),), abs=1e-4)
     assert again.values == found.values
-    assert prm.parameters > 10_000
+
+
+@pytest.mark.vllm
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of vLLM's own imports
+@pytest.mark.filterwarnings("ignore:Unclosed context:ResourceWarning")  # of vLLM's own sockets
+@pytest.mark.parametrize("kind", ["thinkprm", "genprm"])
+def test_tiny_model_on_vllm(tmp_path: FilePath, kind: str) -> None:
+    """The same on vLLM, where what was read before is not computed again."""
+    pytest.importorskip("vllm")
+    folder = save_generator(tmp_path / "writer", context=1500)
+    found, again = asyncio.run(tiny_scores(folder, kind, "vllm", STEPS[:1]))
+    assert found.values == pytest.approx((tiny_expected(folder, kind),), abs=1e-4)
+    assert again.values == pytest.approx(found.values, abs=1e-6)
+    assert 0 < found.cached < again.cached < again.tokens == found.tokens
 
 
 def test_found_by_name() -> None:
