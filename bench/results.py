@@ -29,6 +29,7 @@ from tt_scale.bench.session import Plan, plan_runs, run_plan
 from tt_scale.config import Config
 from tt_scale.grading import Grader
 from tt_scale.models import open_models
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
 from tt_scale.report.tables import cost_table, level_table, pair_table, remarks
 
 ROOT = Path(__file__).parents[1]
@@ -212,7 +213,7 @@ this pair, not on any other.
 ```
 
 ```
-{plain(cost_table(table), *remarks(table))}
+{plain(cost_table(table), backtracking_table(table), *backtracking_remarks(table, {}), *remarks(table))}
 ```
 
 ## Accuracy against tokens

@@ -14,6 +14,7 @@ part of tt_scale (budget, seeds, usage, selectors, tables) unchanged.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -36,6 +37,9 @@ class UntilGood(Searcher):
     bar: float = 0.9
     N: int = 16
     temperature: float = 0.8
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        return {"N": budget}  # so that `--budget` means something here too
 
     async def search(self, space: SearchSpace) -> Outcome:
         pool: list[Path] = []

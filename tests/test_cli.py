@@ -117,16 +117,18 @@ def test_greedy_search_has_no_temperature_to_compare(command: Command) -> None:
     assert "different temperatures" not in answer.out
 
 
-def test_each_method_of_a_comparison_gets_its_own_arguments(command: Command, tmp_path: Path) -> None:
-    """A knob of one method made the other one refuse to run; one that none knows is still an error."""
-    both = (*BENCH, "--num-samples", "2", "--method", "self_consistency", "--method", "best_of_n")
-    assert command(*both, "--method-args", "{adaptive: true}").status == 0
-    told = {path.parent.name.split("-")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("manifest.json")}
-    given = {method: each["config"]["method_args"] for method, each in told.items()}
-    assert given == {"self_consistency": {"adaptive": True}, "best_of_n": {}}
-    answer = command(*both, "--method-args", "{adaptiv: true}")
-    assert answer.status == 2
-    assert "'adaptiv'" in answer.err
+def test_a_method_that_cannot_use_a_budget_is_told(command: Command) -> None:
+    """A flat line in a plot over budgets looks like a finding."""
+    both = (*BENCH, "--num-samples", "2", "--method", "greedy", "--method", "best_of_n")
+    assert "warning: greedy spends the same at every budget" in command(*both, "--budget", "3").out
+    assert "warning: greedy" not in command(*both, "--budget", "1").out
+
+
+def test_a_knob_that_is_a_key_is_no_argument_of_a_method(command: Command) -> None:
+    """Two ways to say the same thing can contradict each other."""
+    answer = command(*BENCH, "--method", "self_consistency", "--method-args", "{adaptive: beta}")
+    assert (answer.status, answer.out) == (2, "")
+    assert "method_args holds 'adaptive', which is a key of its own. Type: --adaptive beta" in answer.err
 
 
 def test_verbose_prints_a_line_for_each_problem(command: Command) -> None:

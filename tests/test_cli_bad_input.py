@@ -56,6 +56,8 @@ ROWS = {
     "misspelt backend": ("--generator vlm", "generator is 'vlm'", "'vllm'"),
     "misspelt problem set": ("--dataset math50", "'math50'", "'math500'"),
     "value too high": ("--tau 1.5", "tau is '1.5'", "less than or equal to 1"),
+    "quantile too high": ("--tau q1.5", "tau is 'q1.5'", "from q0 (all of them pass) to q1"),
+    "no quantile": ("--tau median", "tau is 'median'", "such as q0.5"),
     "value too low": ("--num-samples 0", "num_samples is '0'", "greater than or equal to 1"),
     "no number": ("--max-steps many", "max_steps is 'many'", "valid integer"),
     "half a step": ("--max-steps 2.5", "max_steps is '2.5'", "valid integer"),
@@ -64,6 +66,15 @@ ROWS = {
     "no choice": ("--dtype fp16", "dtype is 'fp16'", "'bfloat16'"),
     "more kept than proposed": ("--keeping-branches 12", "keeping_branches is 12", "max_total_branches", "9"),
     "empty delimiter": ("--stop-tokens=", "empty delimiter"),
+    "budget of nothing": ("--budget 0", "budget is '0'", "greater than or equal to 1"),
+    "budget under the smallest": ("--method beam_search --lookahead 3 --budget 2", "budget is 2", "--budget 4"),
+    "a width beside a budget": (
+        "--method best_of_n --budget 2 --N 3",
+        "N is 3",
+        "budget 2 makes it 2",
+        "--budget none",
+    ),
+    "misspelt resampler": ("--method particle_filter --resampling sistematic", "'sistematic'", "'systematic'"),
     "knobs that are none": ("--method-args 3", "method_args is 3", "dictionary"),
     "knobs that cannot be read": ("--method-args {shots", "method_args is '{shots'", "{name: value}"),
     "knob that the method lacks": ("--method-args {shots:3}", "method_args", "shots"),
@@ -185,7 +196,7 @@ def test_an_engine_is_looked_for_before_the_problem_sets(
     def no_engine(config: object) -> None:
         raise MissingExtraError("vllm", "cpu", "Running a model")
 
-    monkeypatch.setattr("tt_scale.bench.session.load_problems", missing)
+    monkeypatch.setattr("tt_scale.bench.plan.load_problems", missing)
     monkeypatch.setattr("tt_scale.bench.session.make_models", no_engine)
     assert command("bench", "--dataset", "good.jsonl").status == 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tt_scale.bench.manifest import experiment, ignored_options
 from tt_scale.config import GROUPS, Config, digest
 from tt_scale.config_keys import config_keys, keys_by_group, shown
 from tt_scale.errors import ConfigError
+from tt_scale.registry import BUILT_IN, own_knobs, searcher_class
 from tt_scale.yaml_file import read_yaml
 
 SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
@@ -41,6 +43,11 @@ def test_an_empty_file_gives_the_defaults(tmp_path: Path) -> None:
         ({"stop_tokens": []}, "stop_tokens", ()),
         ({"prm_name": None}, "prm_name", "none"),
         ({"tau": "1e-1"}, "tau", 0.1),
+        ({"adaptive": True}, "adaptive", "beta"),  # as YAML reads `on`
+        ({"adaptive": False}, "adaptive", "off"),
+        ({"adaptive": "true"}, "adaptive", "beta"),  # as a shell writes it
+        ({"tau": "q0.50"}, "tau", "q0.5"),
+        ({"tau": "Q.5"}, "tau", "q0.5"),
         ({"max_steps": "7"}, "max_steps", 7),
     ],
 )
@@ -54,7 +61,13 @@ def test_what_people_write_is_understood(given: dict[str, Any], key: str, value:
     [
         ({"tua": 1}, "Unknown key 'tua'. Did you mean 'tau'?"),
         ({"dataset": "x"}, "Did you mean 'datasets'?"),
-        ({"tau": "high"}, "tau is 'high', but should be a valid number."),
+        ({"max_seconds": "high"}, "max_seconds is 'high', but should be a valid number."),
+        ({"tau": "median"}, "tau is 'median', but should be a number from 0 to 1, or a quantile of the scores of"),
+        ({"tau": "0.5q"}, "tau is '0.5q', but should be a number from 0 to 1, or a quantile"),
+        ({"tau": "q1.5"}, "from q0 (all of them pass) to q1 (only the best passes), such as q0.5."),
+        ({"tau": "q-0.5"}, "tau is 'q-0.5', but"),
+        ({"tau": "qnan"}, "tau is 'qnan', but"),
+        ({"tau": None}, "tau is None, but should be a valid number."),
         ({"tau": True}, "tau is True, a truth value: quote it if it is meant as text."),
         ({"tau": 2, "max_steps": 0}, "tau is 2, but should be less than or equal to 1. max_steps is 0, but"),
         ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
@@ -91,7 +104,7 @@ def test_limits_and_kinds_are_read_from_the_schema() -> None:
     keys = {key.name: key for key in config_keys()}
     facts = {name: (keys[name].kind, keys[name].limits) for name in ("tau", "top_p", "n_beams", "method_args", "dtype")}
     assert facts == {
-        "tau": ("number", "0 to 1"),
+        "tau": ("number or text", "0 to 1"),
         "top_p": ("number", "above 0, at most 1"),
         "n_beams": ("integer", "at least 1"),
         "method_args": ("mapping", ""),
@@ -108,6 +121,15 @@ def test_values_are_shown_as_people_write_them(value: object, text: str) -> None
     assert shown(value) == text
 
 
+def test_every_knob_of_our_methods_is_a_key_with_the_same_default() -> None:
+    """A knob outside the schema has no flag, no range and no line of help; two defaults are one too many."""
+    fields = Config.model_fields
+    for name in BUILT_IN["searchers"]:
+        assert own_knobs(name) == []
+        for knob in dataclasses.fields(searcher_class(name)):  # type: ignore[arg-type]
+            assert knob.default == fields[knob.name].default, (name, knob.name)
+
+
 def test_only_what_differs_from_the_default_counts_as_changed() -> None:
     """A file with every key would be warned about for every method's knobs."""
     config = Config(**SIMULATED, tau=0.6, lookahead=2, n_beams=None)
@@ -119,6 +141,7 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
     ("change", "same"),
     [
         ({"tau": 0.7}, False),
+        ({"tau": "q0.6"}, False),
         ({"seed": 80}, False),
         ({"max_generated_tokens": 1000}, False),
         ({"prm_quality": 0.9}, False),
@@ -127,6 +150,7 @@ def test_only_what_differs_from_the_default_counts_as_changed() -> None:
         ({"selector": "majority"}, False),
         ({"temperature": 0.1}, True),  # collective has temp_origin
         ({"lookahead": 3}, True),  # of beam search
+        ({"prm_confidence": "mean"}, True),  # of another PRM
         ({"concurrency": 1}, True),
         ({"output_dir": "elsewhere"}, True),
         ({"gpu_mem_util": 0.9}, True),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,18 @@ def test_its_knobs_are_part_of_the_experiment(tmp_path: Path, site: Path) -> Non
     answer = typed(tmp_path, site, *shots, "--method-args", "{shots: 3}")
     assert answer.status == 2
     assert "method_args: {} there, {'shots': 3} here" in answer.err
+
+
+def test_each_method_of_a_comparison_gets_its_own_arguments(tmp_path: Path, site: Path) -> None:
+    """A knob of one method made the other one refuse to run; one that none knows is still an error."""
+    both = (*SIMULATED, "--method", "shots", "--method", "best_of_n")
+    assert typed(tmp_path, site, *both, "--method-args", "{shots: 3}").status == 0
+    told = {path.parent.name.split("-")[1]: json.loads(path.read_text()) for path in tmp_path.rglob("manifest.json")}
+    given = {method: each["config"]["method_args"] for method, each in told.items()}
+    assert given == {"shots": {"shots": 3}, "best_of_n": {}}
+    answer = typed(tmp_path, site, *both, "--method-args", "{shoots: 3}")
+    assert answer.status == 2
+    assert "'shoots'" in answer.err
 
 
 def test_the_prm_runs_on_an_installed_engine_where_the_generator_is_from_elsewhere(

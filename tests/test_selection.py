@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tt_scale.selection import NO_ANSWER, SELECTORS, Candidate, oracle, pass_at_k, sizes
+from tt_scale.path import Outcome, Path
+from tt_scale.selection import NO_ANSWER, SELECTORS, Candidate, candidates, oracle, pass_at_k, sizes
 
 scores = st.floats(min_value=0.0, max_value=1.0, allow_nan=False)
 answered = st.builds(Candidate, answer=st.integers(min_value=0, max_value=4), score=scores)
@@ -133,3 +134,23 @@ def test_pass_at_k_refuses_nonsense(count: int, correct: int, k: int) -> None:
     """k > n has no unbiased estimate; a silent 1.0 there has been published."""
     with pytest.raises(ValueError, match="pass_at_k needs"):
         pass_at_k(count, correct, k)
+
+
+def test_own_weights_go_before_scores_in_the_weighted_vote_alone() -> None:
+    """A method's weights that are lost, or that overwrite what the PRM said of the best one."""
+    pool = [Candidate(0, 0.9, 1.0), Candidate(1, 0.2, 4.0), Candidate(0, 0.9, 2.5)]
+    assert {name: chosen_class(name, pool) for name in SELECTORS} == {
+        "best": 0,
+        "majority": 0,
+        "weighted": 1,
+        "first": 0,
+    }
+
+
+def test_candidates_take_the_weights_of_an_outcome() -> None:
+    """Weights of another order than the pool's, or zeros where there are none."""
+    paths = (Path((0,), score=0.5), Path((1,), score=0.75))
+    assert [each.vote for each in candidates(Outcome(paths, "enough"), [0, 1])] == [0.5, 0.75]
+    assert [each.vote for each in candidates(Outcome(paths, "enough", (0.0, 3.0)), [0, 1])] == [0.0, 3.0]
+    with pytest.raises(ValueError, match="shorter"):
+        candidates(Outcome(paths, "enough", (1.0,)), [0, 1])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from hashlib import blake2b
 from typing import Any
 
 import pytest
 
-from tt_scale import Config, ConfigError, ProblemSetError, asolve, solve
-from tt_scale.models import open_models
+from tt_scale import Config, ConfigError, Problem, ProblemSetError, asolve, solve
+from tt_scale.first_steps import measure
+from tt_scale.models import make_searcher, open_models
 
 QUESTION = "Simulated problem 7: level 3, 5 steps."
 SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
@@ -42,6 +44,19 @@ async def test_open_models_are_used_and_left_open() -> None:
         first = await asolve(QUESTION, config, models=models)
         again = await asolve(QUESTION, config, models=models)
     assert (first.answer, first.outcome) == (again.answer, again.outcome)
+
+
+async def test_one_question_is_its_own_sample() -> None:
+    """There are no other problems to take a quantile of; eight first steps are drawn, and they are in the bill."""
+    config = Config(**SIMULATED, tau="q0.5")
+    problem = Problem(f"question-{blake2b(QUESTION.encode(), digest_size=6).hexdigest()}", QUESTION, "")
+    async with open_models(config) as models:
+        asked = await asolve(QUESTION, config, models=models)
+        found = await measure("q0.5", make_searcher(config), [problem], *models, config)
+        given = await asolve(QUESTION, Config(**SIMULATED, tau=found.value), models=models)
+    assert asked.outcome == given.outcome
+    assert len(found.scores) == asked.usage.generator_calls - given.usage.generator_calls == 8
+    assert asked.usage.generated_tokens == given.usage.generated_tokens + found.usage.generated_tokens
 
 
 def test_no_finished_path_is_no_answer() -> None:

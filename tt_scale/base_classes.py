@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tt_scale.errors import ConfigError, nearest
+from tt_scale.widths import derived_widths
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -88,6 +89,7 @@ class StepRequest:
         max_tokens: at least 1; already cut to the room that the context leaves.
         seed: of this request alone.
         priority: lower goes first where the engine has a queue.
+        top_logprobs: how many of the likeliest tokens `Step.confidences` looks at; 0 asks for no log-probabilities.
     """
 
     ids: tuple[int, ...]
@@ -96,6 +98,7 @@ class StepRequest:
     max_tokens: int
     seed: int
     priority: int = 0
+    top_logprobs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,10 @@ class Step:
         temperature: at which it was drawn.
         cached: how many prompt tokens of that request the engine did not compute again.
         error: what went wrong where `ended` is "error".
+        logprobs: natural logarithm of the probability of each id, at temperature 1 and before any filter or penalty
+            [length]; empty where nobody asked.
+        confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
+            model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
     """
 
     text: str
@@ -119,6 +126,8 @@ class Step:
     temperature: float = 0.0
     cached: int = 0
     error: str = ""
+    logprobs: tuple[float, ...] = ()
+    confidences: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,10 +159,12 @@ class Generator(ABC):
     Attributes:
         context: most tokens of prompt and output together.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
+        most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
     """
 
     context: int
     parameters: int = 0
+    most_logprobs: int = 0
 
     @classmethod
     @abstractmethod
@@ -201,9 +212,12 @@ class PRM(ABC):
         causal: whether the reading of a step goes on where that of its parent ended, so that a prefix cache leaves
             only the new step to compute.
         knobs: its keyword arguments that `prm_args` sets.
+        top_logprobs: how many of the likeliest tokens the `confidences` of the steps must look at; 0 where it reads
+            no log-probabilities. Where several ask, all get those over the largest number.
     """
 
     parameters: int = 0
+    top_logprobs: int = 0
     causal: ClassVar[bool] = True
     knobs: ClassVar[tuple[str, ...]] = ()
 
@@ -248,30 +262,64 @@ class Searcher(ABC):
         source: paper or report that it follows.
         selector: which selector gives the method's own answer.
         uses_prm: whether it looks at scores.
+        top_logprobs: as of a PRM, for a method that reads the tokens of a path's steps; it asks its space for them by
+            `tell_logprobs`, and a generator that cannot tell is refused before it is loaded.
     """
 
     summary: ClassVar[str]
     source: ClassVar[str]
     selector: ClassVar[str] = "best"
     uses_prm: ClassVar[bool] = True
+    top_logprobs: ClassVar[int] = 0
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
         """Take the knobs of the same names from a configuration; those that it does not know from `method_args`.
 
+        With a `budget`, the widths are those that the method derives from it.
+
         Raises:
-            ConfigError: `method_args` names a knob that this method has not, or misses one without a default.
+            ConfigError: `method_args` names a knob that this method has not, or misses one without a default; a
+                width is given beside a budget that makes it another; a budget is too small.
         """
         knobs: set[str] = {knob.name for knob in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
-        for name in config.method_args:
+        for name, value in config.method_args.items():
+            if name in type(config).model_fields:
+                flag = name.replace("_", "-")
+                raise ConfigError(f"method_args holds {name!r}, which is a key of its own.", f"Type: --{flag} {value}")
             if name not in own:
                 raise ConfigError(f"method_args holds {name!r}, which is no knob of this method.", nearest(name, own))
         values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}
         try:
-            return cls(**values, **config.method_args)
+            searcher = cls(**values, **config.method_args)
         except (TypeError, ValueError) as error:
             raise ConfigError(f"The method cannot be made: {error}.") from None
+        if config.budget is None:
+            return searcher
+        return replace(searcher, **derived_widths(config, searcher.widths(config.budget)))  # type: ignore[type-var]
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """Derive this method's widths from a budget, so that it proposes about as many candidates at each depth.
+
+        Args:
+            budget: compute in units of one sampled solution, at least 1.
+
+        Returns:
+            Knobs and their values; none where a method cannot use more compute.
+
+        Raises:
+            ConfigError: the budget is under the smallest that the other knobs allow.
+        """
+        return {}
+
+    @property
+    def samples(self) -> int | None:
+        """How many independent whole solutions it draws from one root and pools in order; None for any other search.
+
+        What such a method finds with fewer of them can be read off its pool.
+        """
+        return None
 
     @abstractmethod
     async def search(self, space: SearchSpace) -> Outcome:

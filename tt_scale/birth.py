@@ -163,4 +163,6 @@ def _join(steps: Sequence[Step], seed: int, *, ended: Ended | None = None) -> St
         temperature=last.temperature,
         cached=steps[0].cached,
         error=last.error,
+        logprobs=tuple([number for step in steps for number in step.logprobs]),
+        confidences=tuple([number for step in steps for number in step.confidences]),
     )

@@ -48,5 +48,10 @@ class Usage:
     seconds: float = 0.0
     flops: float = 0.0
 
+    def charge(self, spent: Usage) -> None:
+        """Add to this one in place, for those who hold on to it."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(spent, field.name))
+
     def __add__(self, other: Usage) -> Usage:
         return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "flags"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
-METAVARS = {"integer": "INT", "number": "NUMBER", "mapping": "{NAME: VALUE}"}
+METAVARS = {"integer": "INT", "number": "NUMBER", "number or text": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
 
 
 class GroupedCommand(click.Command):
@@ -32,9 +32,18 @@ class GroupedCommand(click.Command):
 
 def flags(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--config` and a flag for every key, in the order of the schema."""
-    for key in reversed(config_keys()):
-        command = _flag(key)(command)
-    return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
+    return flags_of(config_keys())(command)
+
+
+def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add `--config` and a flag for each of some keys, in their order."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for key in reversed(keys):
+            command = _flag(key)(command)
+        return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
+
+    return add
 
 
 def _flag(key: ConfigKey) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

@@ -10,171 +10,29 @@ import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path as FilePath
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
 from tt_scale.aggregate import AGGREGATES
 from tt_scale.base_classes import Sampling
 from tt_scale.budget import Budget
 from tt_scale.errors import ConfigError, nearest
+from tt_scale.run_keys import MATH_ARENA, BudgetKeys, DataKeys, ModelKeys, RuntimeKeys, SamplingKeys
+from tt_scale.schema import GROUPS
+from tt_scale.search_keys import MethodKeys, SearchKeys
 from tt_scale.selection import SELECTORS
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["GROUPS", "MATH_ARENA", "Config", "digest", "split_names"]
-
-MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_2025", "hmmt_feb_2025"]
-"""The competition sets of matharena.ai that are the default of `datasets`."""
-
-GROUPS = ("Model and method", "Sampling", "Search", "Budget", "Data and grading", "Runtime")
-"""The headings under which the keys stand in `config/example.yaml` and in `--help`."""
+__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
 
 
-def _key(group: int, description: str, default: Any, *, experiment: bool = True, **limits: Any) -> Any:
-    """Declare one key; `experiment` says whether it can change a number in the table."""
-    extra: dict[str, Any] = {"group": GROUPS[group], "experiment": experiment}
-    return Field(default, description=description, json_schema_extra=extra, **limits)
-
-
-class Config(BaseModel):
-    """Everything that decides what a run does.
+class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
+    """Everything that decides what a run does; its keys stand in `run_keys.py` and `search_keys.py`.
 
     Raises:
         ConfigError: a key that does not exist, a value out of range, or a combination that cannot run.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
-
-    # Model and method
-    model_name: str = _key(
-        0, "Generator: hub name, local folder, `pocket-gen`, `smollm2`, or `simulated`.", "Qwen/Qwen2.5-3B-Instruct-AWQ"
-    )
-    prm_name: str = _key(
-        0,
-        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `simulated`, `none`; "
-        "several, with commas between them, score together.",
-        "Qwen/Qwen2.5-Math-PRM-7B",
-    )
-    prm_combine: Literal["mean", "min", "product", "rank-mean"] = _key(
-        0, "How the scores of several PRMs become one; rank-mean ranks steps that are scored together.", "mean"
-    )
-    method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
-    method_args: dict[str, Any] = _key(0, "Knobs of the method that are no keys here; `tt-scale list` shows them.", {})
-    generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
-    prm: str = _key(0, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
-    prm_adapter: str = _key(
-        0,
-        "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own; "
-        "for several PRMs one for all, or one each with commas between them.",
-        "auto",
-    )
-    prm_args: dict[str, Any] = _key(0, "Knobs of the PRM, such as its tag; for several PRMs by name, {PRM: knobs}.", {})
-    prm_quantization: str | None = _key(0, "Weight quantization of the PRM; unset loads it as it is.", None)
-    prm_max_model_len: int | None = _key(
-        0,
-        "Most tokens that the PRM reads; unset means its own context, at most twice `max_model_len` or 4096.",
-        None,
-        ge=16,
-    )
-    quantization: str | None = _key(
-        0, "Weight quantization, as the engine names it (awq, gptq, fp8, bitsandbytes).", None
-    )
-    max_model_len: int = _key(0, "Most tokens of prompt and solution together.", 3072, ge=16)
-    system_prompt: str = _key(
-        0, "System message; empty for none.", r"Please reason step by step, and put your final answer within \boxed{}."
-    )
-    stop_tokens: tuple[str, ...] = _key(
-        0, "Delimiters that end a step; none makes a whole solution one step.", ("\n\n",)
-    )
-    step_tokens: int | None = _key(0, "Tokens of a step; unset means that delimiters end it.", None, ge=1)
-    final_answer_prefix: str = _key(0, "Text before the final answer, beside `\\boxed{}`; empty for none.", "")
-    seed: int = _key(0, "Of the run; every sample's seed is derived from it.", 79, ge=0)
-
-    # Sampling
-    temperature: float = _key(1, "Of methods that sample at one temperature.", 0.8, ge=0, le=2)
-    temp_origin: float = _key(1, "First temperature of backtracking methods.", 0.7, ge=0, le=2)
-    temp_step: float = _key(1, "Added to it on each retry.", 0.1, ge=0, le=1)
-    top_p: float = _key(1, "Nucleus mass; 1 is off.", 1.0, gt=0, le=1)
-    top_k: int = _key(1, "Tokens considered; 0 is off.", 0, ge=0)
-    min_p: float = _key(1, "Least probability relative to the likeliest token; 0 is off.", 0.0, ge=0, le=1)
-    repetition_penalty: float = _key(1, "1 is off.", 1.0, gt=0, le=2)
-    max_tokens: int = _key(1, "Most tokens of one solution, for every method alike.", 2048, ge=1)
-    k_tokens: int = _key(1, "Most tokens of one step.", 256, ge=1)
-    warmup: bool = _key(1, "Give the first step twice `k_tokens`.", False)
-
-    # Search
-    tau: float = _key(2, "Score that a step must reach to pass.", 0.6, ge=0, le=1)
-    tau_relax: float = _key(2, "independent: taken off `tau` on each retry.", 0.05, ge=0, le=1)
-    max_total_branches: int = _key(2, "Children proposed per expansion, over all paths.", 9, ge=1)
-    keeping_branches: int = _key(2, "Paths kept after an expansion.", 3, ge=1)
-    passing_minimum: int = _key(2, "collective: passing steps needed to go on; also the number of roots.", 3, ge=1)
-    max_backtracks: int = _key(2, "Retries before a failing step is accepted after all.", 3, ge=0)
-    max_steps: int = _key(2, "Most expansions.", 30, ge=1)
-    backtrack: bool = _key(2, "collective: false keeps what passes and never retries.", True)
-    backtrack_depth: int = _key(
-        2, "collective: levels to step back before a jump; 1 retries from the parents only.", 1, ge=1
-    )
-    always_expand: bool = _key(2, "collective: propose `max_total_branches` children on first attempts too.", False)
-    expansion_factor: int = _key(2, "independent: copies of a path that is retried.", 2, ge=1)
-    max_branches: int = _key(2, "independent: most paths in the frontier.", 6, ge=1)
-    max_finished_branches: int = _key(2, "independent: finished paths to end at.", 2, ge=1)
-    N: int = _key(
-        2, "Whole solutions or particles that a method draws; finished paths at which the others end.", 4, ge=1
-    )
-    agg: str = _key(2, f"Step scores to path score: {', '.join(AGGREGATES)}.", "last")
-    n_beams: int | None = _key(2, "beam_search, dvts: paths kept; unset means `keeping_branches`.", None, ge=1)
-    beam_width: int | None = _key(
-        2,
-        "Children per path of beam_search, dvts and tree searches; unset is worked out from the branches.",
-        None,
-        ge=1,
-    )
-    num_iterations: int | None = _key(2, "beam_search, dvts: most expansions; unset means `max_steps`.", None, ge=1)
-    lookahead: int = _key(2, "beam_search: greedy steps beyond a candidate that its score looks at.", 0, ge=0)
-    selector: str | None = _key(
-        2, "Pool to answer: best, majority, weighted, first; unset means the method's own.", None
-    )
-
-    # Budget
-    max_generated_tokens: int | None = _key(3, "Most generated tokens per problem; unset is without limit.", None, ge=1)
-    max_prm_tokens: int | None = _key(
-        3, "Most tokens that the PRM reads per problem, checked before each expansion.", None, ge=1
-    )
-    max_seconds: float | None = _key(3, "Most seconds per problem, checked before each expansion.", None, gt=0)
-
-    # Data and grading
-    datasets: tuple[str, ...] = _key(4, "Problem sets: bundled names, local files, hub names.", tuple(MATH_ARENA))
-    split: str = _key(4, "Split of hub sets.", "train")
-    num_samples: int | None = _key(4, "A seeded sample of so many problems per set; unset means all.", None, ge=1)
-    question_field: str | None = _key(4, "Field of the question, where it is not recognised.", None)
-    answer_field: str | None = _key(4, "Field of the gold answer, where it is not recognised.", None)
-    repeats: int = _key(4, "Times that each problem is searched, with other seeds.", 1, ge=1)
-    grade_timeout: float = _key(4, "Seconds after which one comparison is killed and counted as ungraded.", 5.0, gt=0)
-
-    # Runtime
-    prm_quality: float = _key(5, "Simulated PRM: 0 is noise, 1 is truth.", 0.6, ge=0, le=1)
-    gpu_mem_util: float = _key(5, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
-    prm_gpu_mem_util: float = _key(
-        5, "Share of GPU memory for the PRM; for each where there are several.", 0.4, experiment=False, gt=0, le=1
-    )
-    prm_device: str | None = _key(
-        5, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
-    )
-    tensor_parallel_size: int = _key(5, "GPUs that one model is split over.", 1, experiment=False, ge=1)
-    dtype: Literal["auto", "float16", "bfloat16", "float32"] = _key(5, "Of the weights.", "float16")
-    kv_cache_gib: float = _key(
-        5, "KV cache of each engine on a CPU, in GiB; GPUs go by `gpu_mem_util`.", 1.0, experiment=False, gt=0
-    )
-    trust_remote_code: bool = _key(5, "Run code that comes with a model.", False)
-    concurrency: int = _key(5, "Problems in flight.", 64, experiment=False, ge=1)
-    output_dir: str = _key(5, "Where run folders are made.", "logs", experiment=False)
-    run_tag: str = _key(5, "Name of the run; a run is continued by giving its tag again.", "", experiment=False)
-    retry_failed: bool = _key(5, "Run problems that failed in an earlier leg again.", False, experiment=False)
-    summary_csv: str | None = _key(
-        5, "CSV to which each run appends a row; unset means `summary.csv` in `output_dir`.", None, experiment=False
-    )
-    detail_log: bool = _key(5, "Write a CSV with a row for each problem.", True, experiment=False)
-    verbose: bool = _key(5, "Print a line for each problem.", False, experiment=False)
 
     def __init__(self, **values: Any) -> None:
         unknown = [key for key in values if key not in type(self).model_fields]
@@ -210,6 +68,12 @@ class Config(BaseModel):
         if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
             raise ValueError(f"is {value!r}: an ensemble holds different PRMs, each once, and `none` is no PRM")
         return value
+
+    @field_validator("adaptive", mode="before")
+    @classmethod
+    def _yaml_off(cls, value: Any) -> Any:
+        """YAML reads `on` and `off` as truth values."""
+        return {"true": "beta", "false": "off"}.get(str(value).lower(), value)
 
     @field_validator("datasets", "stop_tokens", mode="before")
     @classmethod
@@ -282,7 +146,7 @@ class Config(BaseModel):
         Raises:
             ConfigError: the file cannot be read, is no mapping, or holds a bad key or value.
         """
-        return cls(**{**read_yaml(path), **overrides})
+        return cls(**merged(read_yaml(path), overrides))
 
     def sampling(self, temperature: float) -> Sampling:
         """All sampling settings at one temperature."""
@@ -294,9 +158,12 @@ class Config(BaseModel):
         return split_names(self.prm_name) or ("none",)
 
     @property
-    def budget(self) -> Budget:
-        """What one problem may spend."""
-        return Budget(self.max_generated_tokens, self.max_prm_tokens, self.max_seconds)
+    def limits(self) -> Budget:
+        """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
+        most = self.max_generated_tokens
+        if most is None and self.budget is not None:
+            most = self.budget * self.max_tokens
+        return Budget(most, self.max_prm_tokens, self.max_seconds)
 
     @property
     def changed(self) -> frozenset[str]:
@@ -319,9 +186,23 @@ def split_names(text: str) -> tuple[str, ...]:
     return tuple([name.strip() for name in text.split(",") if name.strip()])
 
 
+def merged(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what a user gives over what a file says: a `budget` also stands over the widths of the file."""
+    kept = file
+    if given.get("budget") is not None:
+        kept = {key: value for key, value in file.items() if key not in WIDTH_KEYS}
+    return {**kept, **given}
+
+
 def _extra(extra: Any) -> Mapping[str, Any]:
     assert isinstance(extra, dict)
     return extra
+
+
+WIDTH_KEYS = frozenset(
+    [name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["width"]]
+)
+"""The keys that methods derive from `budget`."""
 
 
 def digest(experiment: Mapping[str, Any]) -> str:

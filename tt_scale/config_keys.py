@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -21,7 +21,8 @@ class ConfigKey:
         group: one of `GROUPS`.
         description: one line.
         default: its value where nobody gives one.
-        kind: "text", "integer", "number", "yes or no", "mapping", "list of texts", or the values allowed: "a|b".
+        kind: "text", "integer", "number", "yes or no", "mapping", "list of texts", "number or text", or the values
+            allowed: "a|b".
         limits: the range, "0 to 1"; empty where there is none.
         experiment: whether it can change a number in the table.
     """
@@ -79,12 +80,22 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is dict:
         return "mapping"
     names = {int: "integer", float: "number", bool: "yes or no", str: "text"}
-    return next(names[each] for each in (annotation, *get_args(annotation)) if each in names)
+    kinds = (annotation, *(_alternative(each)[0] for each in get_args(annotation)))
+    return " or ".join([names[each] for each in kinds if each in names])
+
+
+def _alternative(annotation: Any) -> tuple[Any, list[Any]]:
+    """One side of a union: its type, and what limits it."""
+    if get_origin(annotation) is not Annotated:
+        return annotation, []
+    kind, *limits = get_args(annotation)
+    return kind, [bound for each in limits if isinstance(each, FieldInfo) for bound in each.metadata]
 
 
 def _limits(field: FieldInfo) -> str:
     words = {"ge": "at least", "gt": "above", "le": "at most"}
-    bounds = {name: getattr(each, name) for each in field.metadata for name in words if hasattr(each, name)}
+    limits = [*field.metadata, *(bound for each in get_args(field.annotation) for bound in _alternative(each)[1])]
+    bounds = {name: getattr(each, name) for each in limits for name in words if hasattr(each, name)}
     if {"ge", "le"} <= bounds.keys():
         return f"{bounds['ge']} to {bounds['le']}"
     return ", ".join([f"{words[name]} {bound}" for name, bound in bounds.items()])

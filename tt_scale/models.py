@@ -11,11 +11,13 @@ from typing import Any
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
+from tt_scale.likelihood import refuse_untold
 from tt_scale.prm.ensemble import EnsemblePRM
 from tt_scale.registry import available, family_backend, generator_class, prm_class, searcher_class
 
 __all__ = [
     "ENSEMBLE",
+    "SHARED_PRMS",
     "backends",
     "check_models",
     "loads_model",
@@ -28,8 +30,8 @@ __all__ = [
 ENSEMBLE = "ensemble"
 """What stands for a backend where `prm_name` lists several PRMs."""
 
-OWN_BACKEND = ("judge", "simulated")
-"""PRM names that are names of backends."""
+SHARED_PRMS = ("confidence", "judge", "simulated")
+"""PRMs without weights of their own; `prm_name` names them as it names a model."""
 
 WRITING = ("genprm", "thinkprm")
 """Backends whose PRM is a language model, which may be the generator itself."""
@@ -55,7 +57,7 @@ def backends(config: Config) -> tuple[str, str]:
 
 
 def _prm_backend(config: Config, generator: str) -> str:
-    if config.prm_name in OWN_BACKEND:
+    if config.prm_name in SHARED_PRMS:
         return config.prm_name
     family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
     return family or _prm_engine(generator)
@@ -79,12 +81,12 @@ def prm_configs(config: Config) -> list[Config]:
         )
     found = []
     for name, adapter in zip(names, adapters, strict=True):
-        own = "auto" if len(names) > 1 and name in OWN_BACKEND else config.prm
+        own = "auto" if len(names) > 1 and name in SHARED_PRMS else config.prm
         one = config.model_copy(
             update={"prm_name": name, "prm": own, "prm_adapter": adapter, "prm_args": _args_of(config, name)}
         )
         backend = backends(one)[1]
-        if backend in OWN_BACKEND and one.prm_args:
+        if backend in SHARED_PRMS and one.prm_args:
             raise ConfigError(
                 f"prm_args is {one.prm_args}, but the PRM {backend!r} has no knobs.", "Leave out --prm-args."
             )
@@ -96,7 +98,7 @@ def loads_model(config: Config) -> bool:
     """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
     if config.prm in ("judge", *WRITING):
         return config.prm_name not in ("judge", config.model_name)
-    return config.prm != "simulated"
+    return config.prm not in SHARED_PRMS
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:
@@ -145,19 +147,19 @@ def check_models(config: Config) -> None:
     """Refuse names that do not belong together, without importing a backend.
 
     Raises:
-        ConfigError: a simulated backend under the name of a model that it would not run.
+        ConfigError: a backend without a model of its own under the name of a model that it would not run.
     """
-    _check_simulated("generator", backends(config)[0], "model_name", config.model_name)
+    _check_name("generator", backends(config)[0], "model_name", config.model_name)
     for each in prm_configs(config):
-        _check_simulated("PRM", each.prm, "prm_name", each.prm_name)
+        _check_name("PRM", each.prm, "prm_name", each.prm_name)
 
 
-def _check_simulated(key: str, backend: str, name_key: str, name: str) -> None:
+def _check_name(key: str, backend: str, name_key: str, name: str) -> None:
     """A table must not name a model that never ran."""
-    if backend == "simulated" and name != "simulated":
+    if backend in ("simulated", "confidence") and name != backend:
         raise ConfigError(
-            f"The {key} is 'simulated', but {name_key} is {name!r}, which it does not run.",
-            f"Type: --{name_key.replace('_', '-')} simulated",
+            f"The {key} is {backend!r}, but {name_key} is {name!r}, which it does not run.",
+            f"Type: --{name_key.replace('_', '-')} {backend}",
         )
 
 
@@ -165,7 +167,8 @@ def make_searcher(config: Config) -> Searcher:
     """Make the method that a configuration names.
 
     Raises:
-        ConfigError: an unknown method, a bad knob, or a method that needs a PRM without one.
+        ConfigError: an unknown method, a bad knob, a method that needs a PRM without one, or one that needs
+            log-probabilities from a generator that tells none.
     """
     searcher = searcher_class(config.method).from_config(config)
     if searcher.uses_prm and backends(config)[1] == "none":
@@ -173,6 +176,9 @@ def make_searcher(config: Config) -> Searcher:
             f"method {config.method!r} needs a PRM, and prm_name is {config.prm_name!r}.",
             "Type: --prm-name judge, or the name of a PRM",
         )
+    if searcher.top_logprobs:
+        generator = generator_class(backends(config)[0])
+        refuse_untold(generator, searcher.top_logprobs, f"method {config.method!r}")
     return searcher
 
 

@@ -72,10 +72,13 @@ class Outcome:
     Attributes:
         pool: the finished paths in the order in which they were accepted [paths]; answers are selected from it.
         stopped: why the search ended.
+        weights: of the pool's members in the weighted vote, at least 0, where the method has its own [paths]; empty
+            where their scores weigh.
     """
 
     pool: tuple[Path, ...]
     stopped: Stopped
+    weights: tuple[float, ...] = ()
 
 
 def best(paths: Iterable[Path], count: int) -> list[Path]:

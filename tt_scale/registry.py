@@ -39,6 +39,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
+            "deepconf": "tt_scale.searcher.deepconf:DeepConf",
+            "dora": "tt_scale.searcher.dora:DORA",
             "dvts": "tt_scale.searcher.dvts:DVTS",
             "greedy": "tt_scale.searcher.greedy:Greedy",
             "gumbel": "tt_scale.searcher.gumbel:Gumbel",
@@ -69,6 +71,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "versa": "tt_scale.prm.adapters.binary_tag:VersaPRM",
         },
         "prms": {
+            "confidence": "tt_scale.prm.confidence:ConfidencePRM",
             "eurus": "tt_scale.prm.eurus:EurusPRM",
             "genprm": "tt_scale.prm.genprm:GenPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",

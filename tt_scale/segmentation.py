@@ -94,6 +94,8 @@ def split_steps(
             temperature=step.temperature,
             cached=step.cached if first == 0 else 0,
             error=step.error if last == len(pieces) else "",
+            logprobs=step.logprobs[first:last],
+            confidences=step.confidences[first:last],
         )
         for (first, begin), (last, end) in pairwise(cuts)
     ]

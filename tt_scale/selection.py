@@ -12,8 +12,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb, fsum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-__all__ = ["NO_ANSWER", "SELECTORS", "Candidate", "Selector", "oracle", "pass_at_k", "sizes"]
+if TYPE_CHECKING:
+    from tt_scale.path import Outcome
+
+__all__ = ["NO_ANSWER", "SELECTORS", "Candidate", "Selector", "candidates", "oracle", "pass_at_k", "sizes"]
 
 NO_ANSWER = -1
 """The class of a pool member that states no answer."""
@@ -26,10 +30,31 @@ class Candidate:
     Attributes:
         answer: the class of its answer, from 0; `NO_ANSWER` where it has none.
         score: its aggregate, in [0, 1].
+        weight: in the weighted vote, at least 0; None takes the score.
     """
 
     answer: int
     score: float = 0.0
+    weight: float | None = None
+
+    @property
+    def vote(self) -> float:
+        """What it brings to the weighted vote."""
+        return self.score if self.weight is None else self.weight
+
+
+def candidates(outcome: Outcome, answers: Sequence[int]) -> list[Candidate]:
+    """Show a pool to selectors.
+
+    Args:
+        outcome: of a search.
+        answers: the class of each member's answer, as `Grader.group` gives it [members].
+    """
+    weights = outcome.weights or (None,) * len(outcome.pool)
+    return [
+        Candidate(answer, path.score, weight)
+        for answer, path, weight in zip(answers, outcome.pool, weights, strict=True)
+    ]
 
 
 Selector = Callable[[Sequence[Candidate]], "int | None"]
@@ -49,15 +74,15 @@ def majority(pool: Sequence[Candidate]) -> int | None:
 
 
 def weighted(pool: Sequence[Candidate]) -> int | None:
-    """The first member of the class with the largest sum of scores.
+    """The first member of the class with the largest sum of votes: of scores, unless the method gave weights.
 
-    Ties go to the larger class (so that equal scores, zeros too, give the majority), then to the one that came
+    Ties go to the larger class (so that equal votes, zeros too, give the majority), then to the one that came
     first. The sum is exact, so that the order of the pool cannot decide by rounding.
     """
     classes = _classes(pool)
     if not classes:
         return None
-    return max(classes, key=lambda members: (fsum(pool[index].score for index in members), len(members)))[0]
+    return max(classes, key=lambda members: (fsum(pool[index].vote for index in members), len(members)))[0]
 
 
 def first(pool: Sequence[Candidate]) -> int | None:

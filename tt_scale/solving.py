@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from tt_scale.base_classes import PRM, Generator, Problem
 from tt_scale.budget import Usage
 from tt_scale.config import Config
+from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader, extract_answer
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.path import Outcome, Path
-from tt_scale.selection import SELECTORS, Candidate
+from tt_scale.selection import SELECTORS, candidates
 from tt_scale.space import SearchSpace
 
 __all__ = ["Solution", "asolve", "solve"]
@@ -30,7 +31,7 @@ class Solution:
         answer: the final answer, or None where no path gave one.
         path: the path that the selector chose, or None.
         outcome: the whole pool, and why the search ended.
-        usage: what it cost.
+        usage: what it cost, with the first steps that a quantile as `tau` was measured on.
     """
 
     answer: str | None
@@ -85,13 +86,16 @@ async def asolve(
     generator, prm = models
     searcher = make_searcher(config)
     digest = hashlib.blake2b(question.encode(), digest_size=6).hexdigest()
-    space = SearchSpace(Problem(f"question-{digest}", question, ""), generator, prm, config, watch=watch)
+    problem = Problem(f"question-{digest}", question, "")
+    asked = asked_quantile(searcher)
+    first = await measure(asked, searcher, [problem], generator, prm, config) if asked else None
+    space = SearchSpace(problem, generator, prm, config, first_scores=first.scores if first else (), watch=watch)
     outcome = await searcher.search(space)
     answers = [extract_answer(path.text, config.final_answer_prefix) for path in outcome.pool]
     with Grader(seconds=config.grade_timeout) as grader:
         classes = await grader.group(answers)
-    candidates = [Candidate(group, path.score) for group, path in zip(classes, outcome.pool, strict=True)]
-    chosen = SELECTORS[config.selector or searcher.selector](candidates)
+    chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes))
+    usage = first.usage + space.usage if first else space.usage
     if chosen is None:
-        return Solution(None, None, outcome, space.usage)
-    return Solution(answers[chosen], outcome.pool[chosen], outcome, space.usage)
+        return Solution(None, None, outcome, usage)
+    return Solution(answers[chosen], outcome.pool[chosen], outcome, usage)

@@ -18,9 +18,11 @@ from tt_scale.birth import Birth, Bound, Rules
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.likelihood import check_told, refuse_untold
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
 from tt_scale.segmentation import is_blank
+from tt_scale.threshold import Bar
 
 __all__ = ["Event", "SearchSpace"]
 
@@ -49,10 +51,12 @@ class SearchSpace:
         prm: started; None leaves paths without scores.
         config: sampling, limits, delimiters, aggregate and budget are taken from it.
         repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
         watch: called with the children of every growth, for live views.
 
     Raises:
         GeneratorError: the prompt leaves no room in the context.
+        ConfigError: the PRM reads log-probabilities and the generator tells none.
     """
 
     def __init__(
@@ -63,26 +67,31 @@ class SearchSpace:
         config: Config,
         *,
         repeat: int = 0,
+        first_scores: Sequence[float] = (),
         watch: Callable[[Sequence[Path]], None] | None = None,
     ) -> None:
         self.problem = problem
         self.usage = Usage()
         self.nodes: list[Path] = []
+        self.costs: dict[Key, Usage] = {}
         self.events: list[Event] = []
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
+        self.bar = Bar(first_scores)
         self._generator = generator
         self._prm = prm
         self._config = config
         self._watch = watch
         self._aggregate = AGGREGATES[config.agg]
-        self._budget = config.budget
+        self._budget = config.limits
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._children: dict[Key, int] = {}
         self._roots = 0
         self._reserved = 0
         self._began = time.monotonic()
         self._samplings: dict[float, Sampling] = {}
+        self._top_logprobs = 0
+        self.tell_logprobs(prm.top_logprobs if prm else 0)
         self._prompt = generator.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
             raise GeneratorError(
@@ -120,6 +129,18 @@ class SearchSpace:
     ) -> list[list[Path]]:
         """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
         return await self._grow(paths, n, temperature, whole=True)
+
+    def tell_logprobs(self, top_logprobs: int) -> None:
+        """Let all steps from now on have `logprobs` and `confidences`.
+
+        Args:
+            top_logprobs: how many of the likeliest tokens the confidences look at; no less than was asked before.
+
+        Raises:
+            ConfigError: the generator does not tell them.
+        """
+        refuse_untold(self._generator, top_logprobs, "The search")
+        self._top_logprobs = max(self._top_logprobs, top_logprobs)
 
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
@@ -257,19 +278,29 @@ class SearchSpace:
             sampling = self._samplings[heat] = self._config.sampling(heat)
         seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
         stop = () if birth.whole else self._rules.delimiters
-        return StepRequest(ids, sampling, stop, birth.most_tokens(self._rules), seed)
+        most = birth.most_tokens(self._rules)
+        return StepRequest(ids, sampling, stop, most, seed, top_logprobs=self._top_logprobs)
 
     def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
-        usage, generated = self.usage, len(step.ids)
+        generated = len(step.ids)
         birth.spent += generated
         self._reserved -= generated  # it counts as spent now
         if generated > request.max_tokens:
             raise GeneratorError(f"The generator gave {generated} tokens where {request.max_tokens} were allowed.")
-        usage.generator_calls += 1
-        usage.generated_tokens += generated
-        usage.prompt_tokens += len(request.ids)
-        usage.cached_prompt_tokens += step.cached
-        usage.flops += 2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated)
+        check_told(request, step)
+        spent = Usage(
+            generated_tokens=generated,
+            prompt_tokens=len(request.ids),
+            cached_prompt_tokens=step.cached,
+            generator_calls=1,
+            flops=2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated),
+        )
+        self._spend((*birth.parent.key, birth.child_number), spent)
+
+    def _spend(self, key: Key, spent: Usage) -> None:
+        """Charge the problem, and the child for which it was spent."""
+        self.usage.charge(spent)
+        self.costs.setdefault(key, Usage()).charge(spent)
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
@@ -307,12 +338,14 @@ class SearchSpace:
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
 
     def _check(self, child: Path, verdict: Scores) -> None:
-        usage = self.usage
-        usage.prm_calls += 1
-        usage.prm_tokens += verdict.tokens
-        usage.cached_prm_tokens += verdict.cached
         computed = 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
-        usage.flops += computed if verdict.flops is None else verdict.flops
+        spent = Usage(
+            prm_tokens=verdict.tokens,
+            cached_prm_tokens=verdict.cached,
+            prm_calls=1,
+            flops=computed if verdict.flops is None else verdict.flops,
+        )
+        self._spend(child.key, spent)
         wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
         if len(verdict.values) != wanted:
             raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")

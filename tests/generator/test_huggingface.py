@@ -264,3 +264,41 @@ async def test_quantization_is_never_ignored(folder: Path, quantization: str) ->
     config = Config(model_name=str(folder), quantization=quantization, dtype="float32")
     with pytest.raises(ConfigError, match=quantization):
         await HuggingFaceGenerator.from_config(config).start()
+
+
+async def test_likelihoods_are_those_of_a_plain_forward(generator: HuggingFaceGenerator, plain: Any) -> None:
+    """At temperature 1, before penalties and filters, whatever the tokens were drawn by, and in any company."""
+    import torch
+
+    prompt = generator.prompt(PROBLEM, "")
+    tops = (3, 0, 20, 1, 400, 7)
+    asked = [
+        request(prompt[: 12 + seed], seed, sampling=SETTINGS[seed], stop=(), top_logprobs=top)
+        for seed, top in enumerate(tops)
+    ]
+    for one, step in zip(asked, await generator.generate(asked), strict=True):
+        if not one.top_logprobs:
+            assert step.logprobs == step.confidences == ()
+            continue
+        with torch.no_grad():
+            logits = plain(input_ids=torch.tensor([one.ids + step.ids])).logits[0, len(one.ids) - 1 : -1]
+        expected = torch.log_softmax(logits, -1)
+        assert step.logprobs == pytest.approx(
+            [row[token].item() for row, token in zip(expected, step.ids, strict=True)], abs=1e-4
+        )
+        likeliest = expected.sort(descending=True).values[:, : one.top_logprobs]
+        assert step.confidences == pytest.approx((-likeliest.mean(dim=-1)).tolist(), abs=1e-4)
+        [alone] = await generator.generate([one])
+        assert alone.logprobs == pytest.approx(step.logprobs, abs=1e-5)
+
+
+async def test_likelihoods_are_not_computed_unasked(
+    generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A softmax and a sort over the vocabulary at every token, for searches that look at neither."""
+    import torch
+
+    monkeypatch.setattr(torch, "log_softmax", None)
+    monkeypatch.setattr(torch.Tensor, "topk", None)
+    [step] = await generator.generate([request(generator.prompt(PROBLEM, ""))])
+    assert step.ids

@@ -9,14 +9,16 @@ import pytest
 from worlds import ScriptedGenerator, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Searcher
+from tt_scale.bench.record import search_record
 from tt_scale.config import Config
 from tt_scale.generator.simulated import World
+from tt_scale.grading import Grader, extract_answer
 from tt_scale.registry import BUILT_IN, searcher_class
 from tt_scale.seeds import derive_seed
 from tt_scale.space import SearchSpace
 
 METHODS = sorted(BUILT_IN["searchers"])
-WHOLE = {"best_of_n", "greedy", "self_consistency"}  # they grow to the end at once
+WHOLE = {"best_of_n", "deepconf", "greedy", "self_consistency"}  # they grow to the end at once
 WORLDS = {
     "ordinary": World(),
     "blank": World(blank=0.4),
@@ -185,6 +187,24 @@ def test_a_failing_request_kills_one_path(method: str) -> None:
     assert any(node.state == "failed" for node in space.nodes) or not any(
         node.steps[-1].seed % 5 == 0 for node in space.nodes
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_pool_can_be_voted_on_by_score(method: str) -> None:
+    """`weighted` is for every method, not only for those whose own answer it is: sums of scores, by hand."""
+    with Grader() as grader:
+        for number in range(3):
+            space = sim_space(sim_problem(number))
+            outcome = run(make(method), space)
+            record = asyncio.run(search_record(number, 0, space, outcome, "weighted", grader, ""))
+            sums: Counter[str] = Counter()
+            weights = outcome.weights or [path.score for path in outcome.pool]
+            for path, weight in zip(outcome.pool, weights, strict=True):
+                answer = extract_answer(path.text)
+                assert answer is not None
+                sums[answer] += weight
+            assert record["answer"] == max(sums, key=lambda answer: sums[answer])
+            assert record["selectors"]["weighted"][str(len(outcome.pool))] == record["grade"]
 
 
 @pytest.mark.parametrize("method", METHODS)

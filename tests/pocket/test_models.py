@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,16 +24,39 @@ def steps_of(text: str) -> list[str]:
     return [step.strip() for step in text.split("\n\n") if step.strip()]
 
 
-async def greedy(generator: Any) -> list[str]:
+async def sampled(generator: Any) -> tuple[list[Step], list[tuple[StepRequest, Step]]]:
+    """Greedy solutions, and what was asked for and drawn at a temperature at which unlikely tokens are."""
     await generator.start()
     try:
-        requests = [
-            StepRequest(generator.prompt(as_problem(each), "Solve it."), Sampling(0.0), (), 160, seed=1)
+        greedy = [
+            StepRequest(generator.prompt(as_problem(each), "Solve it."), Sampling(0.0), (), 160, 1, top_logprobs=20)
             for each in PROBLEMS
         ]
-        return [step.text for step in await generator.generate(requests)]
+        wild = Sampling(2.0, repetition_penalty=1.3)
+        hot = [replace(each, sampling=wild, max_tokens=40, top_logprobs=2) for each in greedy[:5]]
+        steps = await generator.generate(greedy)
+        return steps, list(zip(hot, await generator.generate(hot), strict=True))
     finally:
         await generator.close()
+
+
+def check_likelihoods(drawn: list[tuple[StepRequest, Step]]) -> None:
+    """Against a plain forward of the model over prompt and tokens."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    model = AutoModelForCausalLM.from_pretrained(model_folder("pocket-gen"), dtype=torch.float32)
+    outside = 0
+    for request, step in drawn:
+        with torch.no_grad():
+            logits = model(torch.tensor([request.ids + step.ids])).logits[0, len(request.ids) - 1 : -1]
+        expected = torch.log_softmax(logits, dim=-1)
+        likeliest = expected.topk(2, dim=-1)
+        own = expected.gather(-1, torch.tensor(step.ids)[:, None]).squeeze(-1)
+        assert step.logprobs == pytest.approx(own.tolist(), abs=1e-3)
+        assert step.confidences == pytest.approx((-likeliest.values.mean(dim=-1)).tolist(), abs=1e-3)
+        outside += sum(token not in best for token, best in zip(step.ids, likeliest.indices.tolist(), strict=True))
+    assert outside > 5
 
 
 async def scored(prm: Any) -> list[list[float]]:
@@ -55,11 +79,13 @@ async def scored(prm: Any) -> list[list[float]]:
 
 
 @pytest.fixture(scope="module")
-def solutions() -> list[str]:
+def solutions() -> list[Step]:
     pytest.importorskip("transformers")
     from tt_scale.generator.huggingface import HuggingFaceGenerator
 
-    return asyncio.run(greedy(HuggingFaceGenerator.from_config(CONFIG)))
+    steps, drawn = asyncio.run(sampled(HuggingFaceGenerator.from_config(CONFIG)))
+    check_likelihoods(drawn)
+    return steps
 
 
 @pytest.fixture(scope="module")
@@ -71,9 +97,9 @@ def verdicts() -> list[list[float]]:
 
 
 @pytest.mark.hf
-def test_the_generator_solves_easy_problems(solutions: list[str]) -> None:
+def test_the_generator_solves_easy_problems(solutions: list[Step]) -> None:
     """Weights of another training, or a chat template that differs from that of the training, solve nothing."""
-    easy = [(each, text) for each, text in zip(PROBLEMS, solutions, strict=True) if each.level <= 2]
+    easy = [(each, step.text) for each, step in zip(PROBLEMS, solutions, strict=True) if each.level <= 2]
     right = [all(right_steps(each, steps_of(text))) and "\\boxed" in text for each, text in easy]
     assert sum(right) >= 0.6 * len(easy)
 
@@ -94,13 +120,18 @@ def test_the_prm_tells_right_from_wrong(verdicts: list[list[float]]) -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_both_engines_agree(solutions: list[str], verdicts: list[list[float]]) -> None:
-    """A table made on one engine must hold for the other."""
+def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]]) -> None:
+    """A table made on one engine must hold for the other: solutions, how likely their tokens were, and scores."""
     pytest.importorskip("vllm")
     from tt_scale.generator.vllm import VLLMGenerator
     from tt_scale.prm.vllm import VLLMPRM
 
-    assert asyncio.run(greedy(VLLMGenerator.from_config(CONFIG))) == solutions
+    steps, drawn = asyncio.run(sampled(VLLMGenerator.from_config(CONFIG)))
+    assert [step.text for step in steps] == [step.text for step in solutions]
+    for step, other in zip(steps, solutions, strict=True):
+        assert step.logprobs == pytest.approx(other.logprobs, abs=1e-3)
+        assert step.confidences == pytest.approx(other.confidences, abs=1e-3)
+    check_likelihoods(drawn)
     for one, other in zip(
         asyncio.run(scored(VLLMPRM.from_config(CONFIG, SimulatedGenerator()))), verdicts, strict=True
     ):

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table
 
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.path import Path
 from tt_scale.searcher.gumbel import Gumbel
@@ -134,4 +133,4 @@ def test_dead_ends_are_worth_nothing() -> None:
 def test_bad_knobs_are_explained(knob: str) -> None:
     """A negative count or scale turns the search against itself."""
     with pytest.raises(ConfigError, match=f"{knob} is -1; it is at least"):
-        Gumbel.from_config(Config(method="gumbel", method_args={knob: -1}))
+        Gumbel(**{knob: -1})  # type: ignore[arg-type]

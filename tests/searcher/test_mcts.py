@@ -7,7 +7,6 @@ from math import log
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.path import Path
 from tt_scale.searcher.dvts import DVTS
@@ -105,4 +104,4 @@ def test_walks_are_bounded_where_nothing_ends() -> None:
 def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
     """A base of 0 divides by zero in the middle of a run."""
     with pytest.raises(ConfigError, match=words):
-        MCTS.from_config(Config(method="mcts", method_args=args))
+        MCTS(**args)  # type: ignore[arg-type]

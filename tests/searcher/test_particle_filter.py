@@ -8,7 +8,6 @@ import math
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import World
 from tt_scale.path import Path
@@ -109,6 +108,26 @@ def test_copies_of_a_finished_particle_vote_once() -> None:
 
 
 @pytest.mark.parametrize("resampling", RESAMPLERS)
+@pytest.mark.parametrize(("score", "survives"), [(".99", True), (".0", False)])
+def test_a_finished_particle_is_absorbed(score: str, survives: bool, resampling: str) -> None:
+    """It competes with the score it ended with: it may be copied or die, but it is never grown or scored again.
+
+    0.0 is finished, 0.1 goes on at .5: odds of 99 : 1 or 0 : 1 at each draw, until 0.1 or a copy of it has ended too.
+    """
+    tree = f"""
+        0.0  {score}  end
+        0.1  .5
+        0.1.0-1  .5  end
+    """
+    space = scripted_space(table(tree))
+    outcome = run(ParticleFilter(N=2, ess_threshold=1.0, resampling=resampling), space)
+    finished = [path.key for path in outcome.pool]
+    assert ((0, 0) in finished) is survives
+    assert not any(len(node.key) > 2 and node.key[:2] == (0, 0) for node in space.nodes)
+    assert len(set(finished)) == len(finished)
+
+
+@pytest.mark.parametrize("resampling", RESAMPLERS)
 def test_perfect_prm_leaves_only_right_particles(resampling: str) -> None:
     """With a perfect PRM and a draw at every step, nothing grows from a wrong step while any right one is left."""
     for number in range(20):
@@ -150,4 +169,4 @@ def test_perfect_prm_beats_independent_samples() -> None:
 def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
     """A bad knob must be found before a model is loaded."""
     with pytest.raises(ConfigError, match=words):
-        ParticleFilter.from_config(Config(method="particle_filter", method_args=args))
+        ParticleFilter(**args)  # type: ignore[arg-type]

@@ -7,7 +7,6 @@ from collections import Counter
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import World
 from tt_scale.searcher.particle_filter import ParticleFilter
@@ -103,4 +102,4 @@ def test_more_sweeps_find_more() -> None:
 def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
     """No sweep at all would be a pool without solutions."""
     with pytest.raises(ConfigError, match=words):
-        ParticleGibbs.from_config(Config(method="particle_gibbs", method_args=args))
+        ParticleGibbs(**args)  # type: ignore[arg-type]

@@ -8,7 +8,6 @@ import pytest
 from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import Step
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import World
 from tt_scale.path import Path
@@ -118,4 +117,4 @@ def test_long_solutions_are_reached() -> None:
 def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
     """A discount of 0 has no logarithm."""
     with pytest.raises(ConfigError, match=words):
-        PowerBacktrack.from_config(Config(method="power_backtrack", method_args=args))
+        PowerBacktrack(**args)  # type: ignore[arg-type]

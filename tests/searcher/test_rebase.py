@@ -7,7 +7,6 @@ import math
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table
 
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.searcher.rebase import Rebase
 
@@ -77,4 +76,4 @@ def test_cold_split_follows_the_best() -> None:
 def test_bad_temperature_is_explained() -> None:
     """Temperature 0 divides by zero in the middle of a run."""
     with pytest.raises(ConfigError, match="balance_temperature is 0"):
-        Rebase.from_config(Config(method="rebase", method_args={"balance_temperature": 0}))
+        Rebase(balance_temperature=0)

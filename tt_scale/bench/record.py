@@ -12,10 +12,10 @@ from tt_scale.base_classes import Problem
 from tt_scale.budget import Usage
 from tt_scale.grading import Grade, Grader, extract_answer
 from tt_scale.path import Key, Outcome, Path, name
-from tt_scale.selection import SELECTORS, Candidate, oracle, sizes
-from tt_scale.space import SearchSpace
+from tt_scale.selection import SELECTORS, Candidate, candidates, oracle, sizes
+from tt_scale.space import Event, SearchSpace
 
-__all__ = ["Row", "failure_record", "search_record"]
+__all__ = ["Row", "failure_record", "search_record", "verdicts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,8 @@ class Row:
         answer: the method's own answer.
         gold: the gold answer.
         usage: what was spent.
-        telemetry: counts of what happened: steps, retries, backtracks, jumps, truncated, wasted_tokens, pool.
+        telemetry: counts of what happened: steps, judged, passed, retries, backtracks, recovered, jumps, nodes, pool,
+            truncated, failed, wasted_tokens; wasted_tokens alone where the problem failed.
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
@@ -85,14 +86,14 @@ async def search_record(
     answers = [extract_answer(path.text, prefix) for path in pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(problem.answer, answers)
-    candidates = [Candidate(group, path.score) for group, path in zip(classes, pool, strict=True)]
-    chosen = SELECTORS[selector](candidates)
+    voters = candidates(outcome, classes)
+    chosen = SELECTORS[selector](voters)
     record = _head(index, repeat, problem)
     record |= {
         "answer": None if chosen is None else answers[chosen],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selector": selector,
-        "selectors": _verdicts(candidates, grades),
+        "selectors": verdicts(voters, grades),
         "stopped": outcome.stopped,
         "error": "",
         "usage": asdict(space.usage),
@@ -105,14 +106,15 @@ async def search_record(
                 "grade": grade,
                 "score": path.score,
                 "tokens": path.tokens,
+                **({} if voter.weight is None else {"weight": voter.weight}),
             }
-            for path, answer, group, grade in zip(pool, answers, classes, grades, strict=True)
+            for path, answer, group, grade, voter in zip(pool, answers, classes, grades, voters, strict=True)
         ],
         "events": [
             {"kind": event.kind, "keys": [name(key) for key in event.keys], "created": event.created}
             for event in space.events
         ],
-        "tree": _tree(space.nodes, space.parts),
+        "tree": _tree(space.nodes, space.costs, space.parts),
     }
     return record
 
@@ -128,7 +130,7 @@ def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, erro
         "stopped": "error",
         "error": f"{type(error).__name__}: {error}",
         "usage": asdict(usage),
-        "telemetry": {},
+        "telemetry": {"wasted_tokens": usage.generated_tokens},
         "pool": [],
         "events": [],
         "tree": [],
@@ -148,16 +150,16 @@ def _head(index: int, repeat: int, problem: Problem) -> dict[str, Any]:
     }
 
 
-def _verdicts(candidates: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
+def verdicts(voters: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, dict[str, str]]:
     """Every selector's verdict at each power of two up to the size of the pool, and at its size; with the oracle."""
-    verdicts: dict[str, dict[str, str]] = {}
-    for size in sizes(len(candidates)):
+    found: dict[str, dict[str, str]] = {}
+    for size in sizes(len(voters)):
         for selector, choose in SELECTORS.items():
-            chosen = choose(candidates[:size])
-            verdicts.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
+            chosen = choose(voters[:size])
+            found.setdefault(selector, {})[str(size)] = "no_answer" if chosen is None else grades[chosen]
         right = oracle([grade == "correct" for grade in grades[:size]])
-        verdicts.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"
-    return verdicts
+        found.setdefault("oracle", {})[str(size)] = "wrong" if right is None else "correct"
+    return found
 
 
 def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]) -> dict[str, int]:
@@ -167,8 +169,10 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
     right = [path for path, grade in zip(pool, grades, strict=True) if grade == "correct"]
     return {
         "steps": space.expansions,
+        "judged": space.bar.judged,
+        "passed": space.bar.passed,
         "retries": sum([len(event.keys) for event in space.events if event.kind == "retry"]),
-        "backtracks": kinds["backtrack"],
+        "backtracks": len(_backtracks(space)),
         "recovered": _recovered(space, right),
         "jumps": kinds["jump"],
         "nodes": len(space.nodes),
@@ -177,6 +181,11 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
         "failed": states["failed"],
         "wasted_tokens": space.usage.generated_tokens - useful,
     }
+
+
+def _backtracks(space: SearchSpace) -> list[Event]:
+    """Those that were acted upon: a search may decide to step back and then end, as it has enough or no budget left."""
+    return [event for event in space.events if event.kind == "backtrack" and event.created < len(space.nodes)]
 
 
 def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
@@ -190,13 +199,7 @@ def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
         for end in range(1, len(path.key)):
             child = drawn[path.key[: end + 1]]
             branchings[path.key[:end]] = max(child, branchings.get(path.key[:end], -1))
-    return sum(
-        [
-            any(branchings.get(key, -1) >= event.created for key in event.keys)
-            for event in space.events
-            if event.kind == "backtrack"
-        ]
-    )
+    return sum([any(branchings.get(key, -1) >= event.created for key in event.keys) for event in _backtracks(space)])
 
 
 def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
@@ -206,8 +209,10 @@ def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
     return sum([tokens[key] - tokens.get(key[:-1], 0) for key in on_pool if key in tokens])
 
 
-def _tree(nodes: Sequence[Path], parts: Mapping[Key, Mapping[str, Sequence[float]]]) -> list[dict[str, Any]]:
-    """Each path by what it adds to its parent; `from` says how many of the parent's steps it keeps.
+def _tree(
+    nodes: Sequence[Path], costs: Mapping[Key, Usage], parts: Mapping[Key, Mapping[str, Sequence[float]]]
+) -> list[dict[str, Any]]:
+    """Each path by what it adds to its parent, and its cost; `from` says how many of the parent's steps it keeps.
 
     Where several PRMs scored, `parts` holds what each said of the steps that were new then: the last of `scores`.
     """
@@ -225,6 +230,7 @@ def _tree(nodes: Sequence[Path], parts: Mapping[Key, Mapping[str, Sequence[float
                 "from": kept,
                 "scores": list(node.scores[kept:]),
                 **({"parts": {prm: list(own) for prm, own in parts[node.key].items()}} if node.key in parts else {}),
+                "usage": {spent: count for spent, count in asdict(costs[node.key]).items() if count},
                 "steps": [
                     {
                         "text": step.text,

@@ -34,6 +34,7 @@ class Run:
         grader: open.
         journal: open.
         report: called with each new row.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
     """
 
     config: Config
@@ -43,12 +44,15 @@ class Run:
     grader: Grader
     journal: Journal
     report: Callable[[Row], None]
+    first_scores: Sequence[float] = ()
 
     async def problem(self, index: int, repeat: int, problem: Problem) -> None:
         """Search, grade and write down one problem, whatever happens to it."""
         usage = Usage()
         try:
-            space = SearchSpace(problem, self.generator, self.prm, self.config, repeat=repeat)
+            space = SearchSpace(
+                problem, self.generator, self.prm, self.config, repeat=repeat, first_scores=self.first_scores
+            )
             usage = space.usage
             outcome = await self.searcher.search(space)
             selector = self.config.selector or self.searcher.selector

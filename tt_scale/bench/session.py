@@ -5,54 +5,44 @@ Everything that can be wrong is found before a model is loaded: keys, methods, p
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
-from pathlib import Path as FilePath
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from tt_scale.base_classes import PRM, Generator, Problem, Searcher
-from tt_scale.bench.journal import Journal, differing_keys
-from tt_scale.bench.manifest import METHOD_KEYS, ignored_options, manifest
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.journal import differing_keys
+from tt_scale.bench.manifest import METHOD_KEYS, ignored_options
+from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
 from tt_scale.bench.runner import Run, run_problems
-from tt_scale.config import Config, digest
-from tt_scale.errors import ConfigError
+from tt_scale.config import Config
+from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader
 from tt_scale.models import backends, make_models, make_searcher, open_models
-from tt_scale.problems import load_problems, parse_question
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
 from tt_scale.report.progress import Progress
 from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
 
-__all__ = ["Plan", "bench", "plan_runs", "run_plan", "show", "warnings"]
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
-
-@dataclass(frozen=True)
-class Plan:
-    """One method over one problem set.
-
-    Attributes:
-        config: of the run.
-        searcher: its method.
-        dataset: the set's name as given.
-        problems: of the set.
-        journal: in its folder; not open yet.
-    """
-
-    config: Config
-    searcher: Searcher
-    dataset: str
-    problems: Sequence[Problem] = field(repr=False)
-    journal: Journal = field(repr=False)
-
-    @property
-    def total(self) -> int:
-        """Problems x repeats."""
-        return len(self.problems) * self.config.repeats
+__all__ = [
+    "Models",
+    "Plan",
+    "bench",
+    "first_temperature",
+    "ignored_by_all",
+    "model_names",
+    "plan_runs",
+    "run_all",
+    "run_plan",
+    "show",
+    "warnings",
+]
 
 
 async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[str, list[Row]]]:
@@ -78,82 +68,84 @@ async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[s
         stack.enter_context(grader)
         for plan in plans:
             stack.enter_context(plan.journal)
-        total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
-        if done:
-            console.print(f"Done before: {done} of {total}.", highlight=False)
-        if done < total:
-            for warning in _updates(plans):
-                console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
-            check_summary(summary_path(configs[0]))
-            if backends(configs[0])[0] != "simulated":
-                console.print(f"Loading {_models(configs[0])} ...", markup=False, highlight=False)
-            async with open_models(configs[0]) as (generator, prm):
-                for plan in plans:
-                    await run_plan(plan, grader, console, generator, prm)
+        await run_all(plans, grader, console)
         return show(plans, console)
 
 
-def plan_runs(configs: Sequence[Config], grader: str) -> list[Plan]:
-    """Load every problem set once and lay out every run.
+class Models:
+    """Generator and PRM of a configuration, opened when they are first needed and closed at the end.
 
-    Raises:
-        ConfigError: a bad method.
-        ProblemSetError: a set that cannot be read, or that the simulated world does not know.
+    Args:
+        config: names them.
+        console: is told that they are loaded.
     """
-    first = configs[0]
-    searchers = [make_searcher(config) for config in configs]
-    plans = []
-    for dataset in first.datasets:
-        problems = load_problems(
-            dataset,
-            split=first.split,
-            num_samples=first.num_samples,
-            seed=first.seed,
-            question_field=first.question_field,
-            answer_field=first.answer_field,
-        )
-        if backends(first)[0] == "simulated":
-            for problem in problems:
-                parse_question(problem.question)
-        for config, searcher in zip(configs, searchers, strict=True):
-            told = manifest(config, dataset, problems, grader)
-            journal = Journal(
-                _folder(config, dataset, digest(told["experiment"])), told, retry_failed=config.retry_failed
-            )
-            plans.append(Plan(config, searcher, dataset, problems, journal))
-    _refuse_shared_folders(plans)
-    return plans
+
+    def __init__(self, config: Config, console: Console) -> None:
+        self._config = config
+        self._console = console
+        self._stack = AsyncExitStack()
+        self._opened: tuple[Generator, PRM | None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *ended: object) -> None:
+        await self._stack.aclose()
+
+    async def get(self) -> tuple[Generator, PRM | None]:
+        """Give both, loaded."""
+        if self._opened is None:
+            check_summary(summary_path(self._config))
+            if backends(self._config)[0] != "simulated":
+                self._console.print(f"Loading {model_names(self._config)} ...", markup=False, highlight=False)
+            self._opened = await self._stack.enter_async_context(open_models(self._config))
+        return self._opened
 
 
-def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
-    """Two runs must not write to one folder."""
-    seen: dict[FilePath, Plan] = {}
+async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, models: Models | None = None) -> None:
+    """Search what runs still lack, with the models opened once, or not at all where nothing is lacking.
+
+    Args:
+        plans: at least one, of the same models; their journals are open.
+        grader: open.
+        console: where progress goes.
+        models: to use and leave open; None opens and closes those of the plans.
+    """
+    if models is None:
+        async with Models(plans[0].config, console) as own:
+            return await run_all(plans, grader, console, own)
+    total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
+    if done:
+        console.print(f"Done before: {done} of {total}.", highlight=False)
+    if done == total:
+        return None
+    for warning in _updates(plans):
+        console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
+    generator, prm = await models.get()
     for plan in plans:
-        other = seen.setdefault(plan.journal.folder, plan)
-        if other is plan:
-            continue
-        if other.dataset == plan.dataset:
-            raise ConfigError(f"The method {plan.config.method!r} or the problem set {plan.dataset!r} is named twice.")
-        raise ConfigError(
-            f"{other.dataset!r} and {plan.dataset!r} would both be written to {str(plan.journal.folder)!r}.",
-            "Rename one of the files, or run them with different --run-tag.",
-        )
+        await run_plan(plan, grader, console, generator, prm)
+    return None
 
 
 def warnings(configs: Sequence[Config]) -> list[str]:
     """What runs but is probably not meant."""
-    told = []
-    for config in configs:
-        ignored = set(ignored_options(config))
-        for other in configs:
-            ignored &= set(ignored_options(other))  # an option of another method in the same comparison is meant
-        if ignored and config is configs[0]:
-            told.append(f"no method here looks at {', '.join(sorted(ignored))}.")
-    heats = {config.method: _first_temperature(config) for config in configs}
+    told = ignored_by_all(configs)
+    told += [
+        f"{config.method} spends the same at every budget; {config.budget} only limits its tokens."
+        for config in configs
+        if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
+    ]
+    heats = {config.method: first_temperature(config) for config in configs}
     if len(set(heats.values()) - {None}) > 1:
         shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
     return told + _differences(configs)
+
+
+def ignored_by_all(configs: Sequence[Config]) -> list[str]:
+    """A warning about options that no method looks at; one of another method in the same comparison is meant."""
+    ignored = frozenset.intersection(*[frozenset(ignored_options(config)) for config in configs])
+    return [f"no method here looks at {', '.join(sorted(ignored))}."] if ignored else []
 
 
 def _differences(configs: Sequence[Config]) -> list[str]:
@@ -181,13 +173,17 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
     for dataset, rows in found.items():
         first = plans[0].config
         console.print()
-        console.print(level_table(f"{dataset}: {_models(first)}", rows))
+        console.print(level_table(f"{dataset}: {model_names(first)}", rows))
         pairs = pair_table(rows)
         if pairs is not None:
             console.print(pairs)
         console.print(selector_table(rows))
         console.print(cost_table(rows))
-        for remark in remarks(rows):
+        backtracking = backtracking_table(rows)
+        if backtracking is not None:
+            console.print(backtracking)
+        measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
+        for remark in [*backtracking_remarks(rows, measured), *remarks(rows)]:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:
         console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
@@ -201,35 +197,40 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     if before == plan.total:
         return
     began = time.monotonic()
-    label = f"{plan.dataset} {config.method}"
+    scores, tau = await _first_scores(plan, generator, prm)
+    label = f"{plan.dataset} {plan.name}"
     correct = sum([row.correct for row in journal.rows])
     progress = Progress(console, label, plan.total, done=before, correct=correct, verbose=config.verbose)
     try:
         with progress:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, progress)
+            run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
             await run_problems(run, plan.problems)
     finally:
         if config.detail_log:
             write_detail_log(journal.folder / "detail.csv", journal.rows)
-    line = summary_line(config, plan.dataset, journal.folder, journal.rows, time.monotonic() - began)
+    elapsed = time.monotonic() - began
+    line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
     append_summary(summary_path(config), line)
 
 
-def _folder(config: Config, dataset: str, digest: str) -> FilePath:
-    """A tagged run has a folder that its tag names; any other is found again by its digest."""
-    short = re.sub(r"[^A-Za-z0-9._-]+", "-", FilePath(dataset).stem if FilePath(dataset).exists() else dataset)
-    name = f"{short}-{config.method}"
-    if config.run_tag:
-        tag = re.sub(r"[^A-Za-z0-9._-]+", "-", config.run_tag).lstrip(".") or "-"
-        return FilePath(config.output_dir) / tag / name
-    return FilePath(config.output_dir) / f"{name}-{digest}"
+async def _first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
+    """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
+    asked, journal = asked_quantile(plan.searcher), plan.journal
+    if asked is None:
+        return (), getattr(plan.searcher, "tau", None)
+    if journal.first_steps is None:
+        found = await measure(asked, plan.searcher, plan.problems, generator, prm, plan.config)
+        journal.keep_first_steps(found)
+    assert journal.first_steps is not None
+    return journal.first_steps.scores, journal.first_steps.value
 
 
-def _models(config: Config) -> str:
+def model_names(config: Config) -> str:
+    """The generator, and the PRM where there is one, as tables name them."""
     return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
 
 
-def _first_temperature(config: Config) -> float | None:
+def first_temperature(config: Config) -> float | None:
     """The temperature of a method's first step; None where it has none of its own, as greedy search."""
     knobs = make_searcher(config)
     heat = getattr(knobs, "temperature", getattr(knobs, "temp_origin", None))

@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.base_classes import Ended, Step, StepRequest
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.language_model import Choice
-from tt_scale.generator.sampling import Recipe, draw
+from tt_scale.generator.sampling import Recipe, draw, likelihoods
 from tt_scale.generator.tokens import Tokens
 
 __all__ = ["Decoder", "Question"]
@@ -33,6 +33,8 @@ class _Row:
     ids: list[int] = field(default_factory=list)
     ended: Ended | None = None
     error: str = ""
+    logprobs: list[float] = field(default_factory=list)
+    confidences: list[float] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -170,13 +172,17 @@ class Decoder:
         import torch
 
         uniforms = torch.tensor([row.uniforms[len(row.ids)] for row in batch.rows], dtype=torch.float64)
-        drawn = draw(logits, batch.recipe, batch.seen, uniforms.to(self._device)).tolist()
+        drawn = draw(logits, batch.recipe, batch.seen, uniforms.to(self._device))
         broken = logits.isnan().any(dim=-1).tolist()
-        for row, token, nonsense in zip(batch.rows, drawn, broken, strict=True):
+        told = likelihoods(logits, drawn, [row.request.top_logprobs for row in batch.rows])
+        for row, token, nonsense, (logprob, confidence) in zip(batch.rows, drawn.tolist(), broken, told, strict=True):
             if nonsense:
                 row.ended, row.error = "error", NOT_A_NUMBER
                 continue
             row.ids.append(token)
+            if row.request.top_logprobs:
+                row.logprobs.append(logprob)
+                row.confidences.append(confidence)
             row.ended = self._ended(row)
 
     def _ended(self, row: _Row) -> Ended | None:
@@ -204,6 +210,8 @@ class Decoder:
             request.sampling.temperature,
             row.cached,
             row.error,
+            tuple(row.logprobs),
+            tuple(row.confidences),
         )
 
 

@@ -18,6 +18,7 @@ from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.quantization import quantization
 from tt_scale.generator.tokens import Tokens
+from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.model_names import refuse_scorer, resolve_model
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import best_device, count_parameters, explained, free_memory, placement, require_torch
@@ -48,6 +49,7 @@ class HuggingFaceGenerator(LanguageModel):
     """
 
     summary: ClassVar[str] = "any causal language model on Transformers, batched; CPU or one GPU"
+    most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:
         if config.tensor_parallel_size > 1:

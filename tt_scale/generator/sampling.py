@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from tt_scale.base_classes import Sampling
+from tt_scale.likelihood import confidence
 
-__all__ = ["Recipe", "draw", "filtered", "penalised"]
+__all__ = ["Recipe", "draw", "filtered", "likelihoods", "penalised"]
 
 NOTHING = float("-inf")
 
@@ -125,3 +126,28 @@ def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
     drawn = torch.searchsorted(reached, uniforms[:, None] * reached[:, -1:], right=True).squeeze(-1)
     drawn = drawn.clamp(max=logits.shape[-1] - 1)
     return torch.where(recipe.temperature.squeeze(-1) > 0, drawn, likeliest)
+
+
+def likelihoods(logits: Any, drawn: Any, top_logprobs: Sequence[int]) -> list[tuple[float, float]]:
+    """Say how likely each row found the token that it drew, and how sure it was, at temperature 1.
+
+    Args:
+        logits: of the next token, as the model gave them [rows, vocabulary].
+        drawn: token ids [rows].
+        top_logprobs: likeliest tokens that a row's confidence looks at [rows]; where all are 0 nothing is computed.
+
+    Returns:
+        Log-probability and confidence of each row [rows]; what they are where a row did not ask has no meaning.
+    """
+    import torch
+
+    most = max(top_logprobs)
+    if not most:
+        return [(0.0, 0.0)] * len(top_logprobs)
+    logprobs = torch.log_softmax(logits.float(), dim=-1)
+    chosen = logprobs.gather(-1, drawn[:, None]).squeeze(-1).tolist()
+    likeliest = logprobs.topk(min(most, logits.shape[-1])).values.tolist()
+    return [
+        (logprob, confidence(row, max(count, 1)))
+        for logprob, row, count in zip(chosen, likeliest, top_logprobs, strict=True)
+    ]

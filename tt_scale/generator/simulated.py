@@ -4,20 +4,26 @@ A solution is a chain of steps, each right or wrong. From a right step the next 
 grows with level and temperature; from a wrong one it is repaired now and then; the last step states the right answer
 or one of a few wrong ones. Token ids carry the state: a step ends with one of two tokens that both read "\n\n", so
 everything that continues a path knows how the path stands, and no text does.
+
+How likely tokens are is told on demand, from a stream of its own, so that asking changes no tree. At each token the
+probabilities of the likeliest, the next one, and so on fall by a constant factor q, the same for all tokens of a step
+and on average larger in steps that stand wrong.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
+from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Generator, Problem, Step, StepRequest
 from tt_scale.errors import ConfigError
+from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.problems.simulated import parse_question, simulated_answer
 
 if TYPE_CHECKING:
@@ -45,6 +51,8 @@ class World:
         longest: most tokens of a step.
         wrong_answers: relative odds of the wrong answers [answers].
         blank: probability that a step is preceded by a blank one.
+        doubt: mean of the factor q between the probabilities of a token and of the next likely one, in steps that stand
+            right and in those that stand wrong, each in (0, 0.5); in a step it is uniform between 0 and twice that [2].
     """
 
     slip: tuple[float, ...] = (0.06, 0.10, 0.14, 0.18, 0.22)
@@ -54,6 +62,7 @@ class World:
     longest: int = 24
     wrong_answers: tuple[float, ...] = (4.0, 2.0, 1.0, 1.0)
     blank: float = 0.0
+    doubt: tuple[float, float] = (0.05, 0.2)
 
     def slip_at(self, level: int, temperature: float) -> float:
         """Probability of a slip at a level (1..5) and temperature."""
@@ -96,6 +105,7 @@ class SimulatedGenerator(Generator):
 
     summary: ClassVar[str] = "a seeded world with exact odds; no model, microseconds a step"
     parameters = 0
+    most_logprobs = TOP_LOGPROBS
 
     def __init__(self, world: World | None = None, context: int = 3072) -> None:
         self.world = world or World()
@@ -125,15 +135,38 @@ class SimulatedGenerator(Generator):
         sampling = request.sampling
         seed = str(request.seed if sampling.temperature > 0 else request.ids)  # greedy: the prompt decides alone
         ids: tuple[int, ...] = ()
+        doubts: list[float] = []
         part = 0
         while len(ids) < request.max_tokens and not (ids and (request.stop or ids[-1] == EOS)):
             uniforms = blake2b(f"{seed}/{part}".encode(), digest_size=16).digest()
             ids += self._next(request.ids + ids if ids else request.ids, sampling.temperature, uniforms)
             part += 1
+            if request.top_logprobs:
+                doubts += [self._doubt(seed, part, request.ids + ids)] * (len(ids) - len(doubts))
         ended = "eos" if ids[-1] == EOS else "stop"
         if len(ids) > request.max_tokens or (ended == "stop" and not request.stop):
             ids, ended = ids[: request.max_tokens], "length"
-        return Step(_text(ids), ids, ended, request.seed, sampling.temperature)  # type: ignore[arg-type]
+        step = Step(_text(ids), ids, ended, request.seed, sampling.temperature)  # type: ignore[arg-type]
+        return self._told(step, doubts[: len(ids)], seed, request) if doubts else step
+
+    def _doubt(self, seed: str, part: int, ids: tuple[int, ...]) -> float:
+        """Draw the factor q of a step's tokens; `ids` end with the step."""
+        mean = self.world.doubt[0 if stands_right(ids) else 1]
+        return max(2.0 * mean * Random(f"{seed}/{part}/doubt").random(), 1e-9)
+
+    def _told(self, step: Step, doubts: Sequence[float], seed: str, request: StepRequest) -> Step:
+        """Say how likely the tokens were: at each, rank r has the probability (1 - q) * q**(r - 1)."""
+        stream = Random(f"{seed}/likelihood")
+        heat = request.sampling.temperature
+        logprobs, confidences = [], []
+        for doubt in doubts:
+            first, fall = math.log1p(-doubt), math.log(doubt)
+            behind = int(
+                math.log(1.0 - stream.random()) * heat / fall
+            )  # ranks behind the likeliest; heat flattens q too
+            logprobs.append(first + behind * fall)
+            confidences.append(-first - (request.top_logprobs - 1) / 2 * fall)
+        return replace(step, logprobs=tuple(logprobs), confidences=tuple(confidences))
 
     def _next(self, ids: tuple[int, ...], temperature: float, uniforms: bytes) -> tuple[int, ...]:
         """Draw one step: slip or repair, how long, and the answer where it is the last one."""

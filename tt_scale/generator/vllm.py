@@ -17,6 +17,7 @@ from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.tokens import Tokens
+from tt_scale.likelihood import TOP_LOGPROBS, confidence
 from tt_scale.model_names import refuse_scorer, resolve_model
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
 from tt_scale.vllm_model import count_parameters
@@ -29,6 +30,9 @@ __all__ = ["VLLMGenerator"]
 
 Result = TypeVar("Result")
 
+OWN_ARGUMENTS = {"scheduling_policy": "priority", "logprobs_mode": "raw_logprobs"}
+"""Log-probabilities are the model's own: at temperature 1, before penalties and filters."""
+
 
 class VLLMGenerator(LanguageModel):
     """A language model that vLLM runs.
@@ -38,6 +42,7 @@ class VLLMGenerator(LanguageModel):
     """
 
     summary: ClassVar[str] = "any causal language model on vLLM, on GPUs or its CPU build; one seed for each child"
+    most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:
         self.context = config.max_model_len
@@ -62,7 +67,7 @@ class VLLMGenerator(LanguageModel):
         model = await asyncio.to_thread(resolve_model, config.model_name)
         await asyncio.to_thread(refuse_scorer, model, config.model_name)
         self.tokens = await asyncio.to_thread(Tokens.load, model, trust_remote_code=config.trust_remote_code)
-        self._engine = Engine(model, lambda: engine_args(config, model, scheduling_policy="priority"))
+        self._engine = Engine(model, lambda: engine_args(config, model, **OWN_ARGUMENTS))
         await self._engine.start()
         self.parameters = await asyncio.to_thread(count_parameters, self._engine.llm)
 
@@ -102,6 +107,7 @@ class VLLMGenerator(LanguageModel):
         output = answer.outputs[0]
         ids = tuple(output.token_ids)
         ended = _ended(output)
+        logprobs, confidences = _told(output, request.top_logprobs)
         return replace(
             nothing,
             text="".join(self.pieces(ids)),
@@ -109,6 +115,8 @@ class VLLMGenerator(LanguageModel):
             ended=ended,
             cached=answer.num_cached_tokens or 0,
             error=f"vLLM ended the request: {output.finish_reason}." if ended == "error" else "",
+            logprobs=logprobs,
+            confidences=confidences,
         )
 
     def _sampling_params(self, request: StepRequest) -> Any:
@@ -127,6 +135,7 @@ class VLLMGenerator(LanguageModel):
             stop_token_ids=sorted(self.tokens.eos_ids),
             seed=request.seed,
             detokenize=bool(request.stop),
+            logprobs=request.top_logprobs or None,
             output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
@@ -192,6 +201,15 @@ def _ended(output: Any) -> Ended:
     if output.finish_reason == "stop":
         return "stop" if isinstance(output.stop_reason, str) else "eos"
     return "length" if output.finish_reason == "length" else "error"
+
+
+def _told(output: Any, top_logprobs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Give the log-probability of each token and the confidence there; vLLM adds the drawn token to the likeliest."""
+    if not top_logprobs or not output.token_ids:
+        return (), ()
+    logprobs = [found[token].logprob for found, token in zip(output.logprobs, output.token_ids, strict=True)]
+    each = [[entry.logprob for entry in found.values()] for found in output.logprobs]
+    return tuple(logprobs), tuple([confidence(told, top_logprobs) for told in each])
 
 
 def _has_logprob_token_ids() -> bool:

@@ -85,6 +85,7 @@ class EnsemblePRM(PRM):
                 f"{', '.join(COMBINATIONS)}."
             )
         self._members = dict(members)
+        self.top_logprobs = max([member.top_logprobs for member in members.values()])
         self._combine = COMBINATIONS[combine]
 
     @classmethod

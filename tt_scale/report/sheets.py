@@ -10,16 +10,20 @@ from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.manifest import ignored_options
+from tt_scale.bench.backtracking import sum_up
+from tt_scale.bench.manifest import other_methods_knobs
 from tt_scale.bench.metrics import summarise
 from tt_scale.bench.record import Row
-from tt_scale.config import Config
+from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config_keys import config_keys
 from tt_scale.errors import JournalError
+from tt_scale.first_steps import FirstSteps
 
 __all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
-COUNTS = ("steps", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "wasted_tokens")
+COUNTS = (
+    "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "wasted_tokens",
+)  # fmt: skip
 SPENT = (
     "prompt_tokens",
     "cached_prompt_tokens",
@@ -82,6 +86,14 @@ class SummaryLine:
         low: lower end of its 95 % interval.
         high: upper end.
         avg_tokens: generated per problem.
+        tau: the score that steps were judged by; empty for a method that has no tau.
+        tau_tokens: generated for the whole run to find out what a quantile comes to; in no average.
+        pass_rate: steps that passed of those judged, in [0, 1]; this and the next two are empty where there were none.
+        recovery_rate: backtracks that a correct path followed, of all, in [0, 1].
+        wasted_share: tokens on no path of a pool, of all, in [0, 1].
+        retries: per problem.
+        backtracks: per problem.
+        jumps: per problem.
         no_answer: problems without an answer.
         ungraded: answers that the grader could not judge.
         errors: problems that failed.
@@ -103,6 +115,14 @@ class SummaryLine:
     low: float
     high: float
     avg_tokens: float
+    tau: float | None
+    tau_tokens: int
+    pass_rate: float | None
+    recovery_rate: float | None
+    wasted_share: float | None
+    retries: float
+    backtracks: float
+    jumps: float
     no_answer: int
     ungraded: int
     errors: int
@@ -119,9 +139,27 @@ def summary_path(config: Config) -> FilePath:
     return FilePath(config.summary_csv or FilePath(config.output_dir) / "summary.csv")
 
 
-def summary_line(config: Config, dataset: str, folder: FilePath, rows: Sequence[Row], elapsed: float) -> SummaryLine:
-    """Sum a run up."""
-    summary = summarise("Overall", rows)
+def summary_line(
+    config: Config,
+    dataset: str,
+    folder: FilePath,
+    rows: Sequence[Row],
+    elapsed: float,
+    tau: float | None = None,
+    first_steps: FirstSteps | None = None,
+) -> SummaryLine:
+    """Sum a run up.
+
+    Args:
+        config: of the run.
+        dataset: as it was named.
+        folder: of the run.
+        rows: at least one.
+        elapsed: seconds of the last leg.
+        tau: the score that steps were judged by, if the method has such a knob.
+        first_steps: what a quantile was measured on.
+    """
+    summary, back = summarise("Overall", rows), sum_up(rows)
     return SummaryLine(
         timestamp=datetime.now(timezone.utc).isoformat(timespec="seconds"),
         tag=config.run_tag,
@@ -136,6 +174,14 @@ def summary_line(config: Config, dataset: str, folder: FilePath, rows: Sequence[
         low=round(summary.low, 6),
         high=round(summary.high, 6),
         avg_tokens=round(summary.tokens, 2),
+        tau=_rounded(tau),
+        tau_tokens=first_steps.usage.generated_tokens if first_steps else 0,
+        pass_rate=_rounded(back.pass_rate),
+        recovery_rate=_rounded(back.recovery_rate),
+        wasted_share=_rounded(back.wasted_share),
+        retries=round(back.retries / summary.samples, 2),
+        backtracks=round(back.backtracks / summary.samples, 2),
+        jumps=round(back.jumps / summary.samples, 2),
         no_answer=summary.no_answer,
         ungraded=summary.ungraded,
         errors=summary.errors,
@@ -145,8 +191,13 @@ def summary_line(config: Config, dataset: str, folder: FilePath, rows: Sequence[
     )
 
 
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 6)
+
+
 def _knobs(config: Config) -> str:
-    telling = config.changed - set(ignored_options(config))
+    derived = WIDTH_KEYS & config.model_fields_set if config.budget else frozenset()
+    telling = (config.changed | derived) - other_methods_knobs(config)
     names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
     return " ".join([f"{name}={getattr(config, name)}" for name in names])
 

@@ -12,7 +12,7 @@ from tt_scale.bench.record import Row
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["cost_table", "level_table", "pair_table", "remarks", "selector_table"]
+__all__ = ["cost_table", "level_table", "pair_table", "plain_table", "remarks", "selector_table"]
 
 
 def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
@@ -22,7 +22,7 @@ def level_table(title: str, rows: Mapping[str, Sequence[Row]]) -> Table:
         title: the problem set.
         rows: method -> its rows.
     """
-    table = _table(title, ["Level", "Algorithm"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
+    table = plain_table(title, ["Level", "Algorithm"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
     levels: dict[str, list[tuple[str, Summary]]] = {}
     for method, found in with_majority(rows).items():
         for summary in by_level(found):
@@ -46,7 +46,7 @@ def pair_table(rows: Mapping[str, Sequence[Row]]) -> Table | None:
     pairs = paired_differences(with_majority(rows))
     if not pairs:
         return None
-    table = _table(
+    table = plain_table(
         f"Paired differences over {max(pair.problems for pair in pairs):,} problems",
         ["Algorithm", "against"],
         ["Accuracy", "95 % interval", "p (Holm)", "Tokens"],
@@ -70,7 +70,7 @@ def selector_table(rows: Mapping[str, Sequence[Row]]) -> Table:
     accuracies = {method: selector_accuracy(found) for method, found in rows.items()}
     sizes = sorted({size for each in accuracies.values() for at in each.values() for size in at} - {0})
     columns = [*(f"first {size}" for size in sizes), "whole pool"]
-    table = _table("Selectors on the same pools", ["Algorithm", "Selector"], columns)
+    table = plain_table("Selectors on the same pools", ["Algorithm", "Selector"], columns)
     for method, selectors in accuracies.items():
         for place, (selector, at) in enumerate(selectors.items()):
             cells = [f"{at[size]:.1%}" if size in at else "" for size in (*sizes, 0)]
@@ -80,15 +80,11 @@ def selector_table(rows: Mapping[str, Sequence[Row]]) -> Table:
 
 def cost_table(rows: Mapping[str, Sequence[Row]]) -> Table:
     """What the searches did and cost, on average per problem."""
-    table = _table(
+    table = plain_table(
         "Per problem",
         ["Algorithm"],
         [
             "Steps",
-            "Retries",
-            "Backtracks",
-            "Recovered",
-            "Jumps",
             "Wasted tokens",
             "Cached prompt",
             "PRM tokens",
@@ -98,15 +94,11 @@ def cost_table(rows: Mapping[str, Sequence[Row]]) -> Table:
     for method, found in rows.items():
         count = max(len(found), 1)
         usage = summarise("Overall", found).usage
-        counts = [
-            sum([row.telemetry.get(key, 0) for row in found]) / count
-            for key in ("steps", "retries", "backtracks", "recovered", "jumps")
-        ]
-        wasted = sum([row.telemetry.get("wasted_tokens", 0) for row in found]) / count
+        steps, wasted = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("steps", "wasted_tokens"))
         table.add_row(
             method,
-            *(f"{each:.1f}" for each in counts),
-            f"{wasted:,.0f}",
+            f"{steps / count:.1f}",
+            f"{wasted / count:,.0f}",
             _share(usage.cached_prompt_tokens, usage.prompt_tokens),
             f"{usage.prm_tokens / count:,.0f}",
             _share(usage.cached_prm_tokens, usage.prm_tokens),
@@ -140,7 +132,8 @@ def _share(part: int, whole: int) -> str:
     return f"{part / whole:.0%}" if whole else "-"
 
 
-def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+def plain_table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    """Make an empty table in the style of all closing tables: columns of words, then of numbers on the right."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 

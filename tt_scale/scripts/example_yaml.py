@@ -39,8 +39,9 @@ def _flow(value: Any) -> str:
     """Write a value in YAML's flow style, on one line; plain words need no quotes."""
     if isinstance(value, tuple):
         return f"[{', '.join([_flow(each) for each in value])}]"
-    if isinstance(value, str) and value.replace("_", "").isalnum() and not value.isdigit() and value.isascii():
-        return value
+    plain = isinstance(value, str) and value.replace("_", "").isalnum() and not value.isdigit() and value.isascii()
+    if plain and value not in ("on", "off", "yes", "no", "true", "false", "null"):
+        return str(value)
     return json.dumps(value, ensure_ascii=False)
 
 

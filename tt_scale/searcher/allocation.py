@@ -9,15 +9,18 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
-from math import ceil, exp, fsum, log
+from math import ceil, exp, fsum, isqrt, log
 from random import Random
 from types import MappingProxyType
 
 __all__ = [
     "RESAMPLERS",
+    "ceiling_split",
+    "dora_weights",
     "effective_sample_size",
     "log_odds",
     "multinomial",
+    "near_square",
     "normalised_weights",
     "rebase_split",
     "residual",
@@ -64,6 +67,19 @@ def effective_sample_size(weights: Sequence[float]) -> float:
     return fsum(weights) ** 2 / fsum([weight * weight for weight in weights])
 
 
+def near_square(width: int) -> tuple[int, int]:
+    """Write a width as few x more, few <= more: near its root, and nearest to it from below; 8 is 2 x 4, 7 is 2 x 3.
+
+    `more` is at most about one and a half times the root.
+
+    Args:
+        width: at least 1.
+    """
+    most = 3 * (isqrt(width - 1) + 1) // 2
+    pairs = [(min(width // more, more), more) for more in range(isqrt(width), most + 1)]
+    return max(pairs, key=lambda pair: (pair[0] * pair[1], -pair[1]))
+
+
 def rebase_split(scores: Sequence[float], width: int, temperature: float) -> list[int]:
     """Split a width over paths in proportion to exp(score / temperature), in whole numbers that sum to it.
 
@@ -81,16 +97,55 @@ def rebase_split(scores: Sequence[float], width: int, temperature: float) -> lis
     Source: Wu et al. 2024 (arXiv 2408.00724) and its code. The paper rounds each share by itself, which need not
     sum to the width.
     """
-    order = sorted(range(len(scores)), key=lambda index: (-scores[index], index))
-    powers = [exp((scores[index] - scores[order[0]]) / temperature) for index in order]
-    remaining = list(accumulate(reversed(powers)))[::-1]  # summed from the small end: no cancellation
-    counts = [0] * len(scores)
-    for index, power, total in zip(order, powers, remaining, strict=True):
+    most = max(scores)
+    return ceiling_split([exp((score - most) / temperature) for score in scores], width)
+
+
+def ceiling_split(weights: Sequence[float], width: int) -> list[int]:
+    """Split a width in proportion to weights: from the heaviest down, each takes the ceiling of its share of the rest.
+
+    Args:
+        weights: at least 0, not all of them 0 [paths].
+        width: at least 0.
+
+    Returns:
+        Whole numbers that sum to the width [paths]; equal weights are served in order.
+    """
+    order = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
+    remaining = list(accumulate([weights[index] for index in reversed(order)]))[::-1]  # from the small end: exact
+    counts = [0] * len(weights)
+    for index, total in zip(order, remaining, strict=True):
         if not width:
             break
-        counts[index] = ceil(width * (power / total) - SLACK)
+        counts[index] = ceil(width * (weights[index] / total) - SLACK)
         width -= counts[index]
     return counts
+
+
+def dora_weights(
+    scores: Sequence[float], similarities: Sequence[Sequence[float]], balance: float, sharpness: float
+) -> list[float]:
+    """Weigh paths by quality times uniqueness, so that near copies share what one direction earns.
+
+    Quality is softmax(score / balance). Uniqueness of a path is its own part in the softmax of its row of
+    similarities / sharpness: about 1 / size of the cluster that it belongs to.
+
+    Args:
+        scores: each in [0, 1] [paths].
+        similarities: at most 1, and 1 of a path with itself [paths][paths].
+        balance: temperature of the scores, above 0.
+        sharpness: temperature of the similarities, above 0; infinity makes all paths equally unique.
+
+    Returns:
+        Weights that sum to 1 [paths].
+
+    Source: Wang et al. 2025 (arXiv 2506.15707).
+    """
+    quality = softmax([score / balance for score in scores])
+    unique = [softmax([value / sharpness for value in row])[index] for index, row in enumerate(similarities)]
+    weights = [good * rare for good, rare in zip(quality, unique, strict=True)]
+    total = fsum(weights)
+    return [weight / total for weight in weights]
 
 
 def multinomial(weights: Sequence[float], count: int, random: Random) -> list[int]:

@@ -6,13 +6,15 @@ of beams shrinks as beams finish; here finished paths go to the pool and the bes
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.path import Outcome, Path, Stopped, best
+from tt_scale.searcher.allocation import near_square
 from tt_scale.space import SearchSpace
+from tt_scale.widths import at_least
 
 __all__ = ["BeamSearch"]
 
@@ -53,6 +55,13 @@ class BeamSearch(Searcher):
     def width(self) -> int:
         """Children proposed by each of them."""
         return self.beam_width or max(1, self.max_total_branches // self.beams)
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """As many candidates a step as the budget has solutions, each paid for with its lookahead."""
+        cost = 1 + self.lookahead
+        at_least(budget, cost, f"with lookahead {self.lookahead} one candidate costs {cost} steps")
+        beams, width = near_square(budget // cost)
+        return {"n_beams": beams, "beam_width": width, "N": budget // cost}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Expand, set finished children aside, keep the best open ones."""

@@ -6,6 +6,7 @@ process reward model in the verifier's place (Lightman et al. 2023, arXiv 2305.2
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -30,6 +31,15 @@ class BestOfN(Searcher):
 
     N: int = 4
     temperature: float = 0.8
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """As many solutions as the budget has."""
+        return {"N": budget}
+
+    @property
+    def samples(self) -> int:
+        """All of them."""
+        return self.N
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Draw N solutions from the root; truncated ones do not vote."""

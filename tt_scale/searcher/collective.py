@@ -6,7 +6,7 @@ retry proposes what the last attempt did not.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -22,7 +22,7 @@ class CollectiveBacktrack(Searcher):
     """Go on when enough steps pass, otherwise try again from fewer and better parents.
 
     Attributes:
-        tau: score at which a step passes, in [0, 1].
+        tau: score at which a step passes, in [0, 1], or a quantile of first steps' scores: "q0.5".
         passing_minimum: passing steps needed to go on; also the number of roots.
         max_total_branches: children of a retry, over all paths.
         keeping_branches: paths kept when the search goes on.
@@ -39,7 +39,7 @@ class CollectiveBacktrack(Searcher):
     summary: ClassVar[str] = "all paths go on together once enough steps pass tau, else all backtrack together"
     source: ClassVar[str] = "tt_scale"
 
-    tau: float = 0.6
+    tau: float | str = 0.6
     passing_minimum: int = 3
     max_total_branches: int = 9
     keeping_branches: int = 3
@@ -51,6 +51,11 @@ class CollectiveBacktrack(Searcher):
     N: int = 4
     temp_origin: float = 0.7
     temp_step: float = 0.1
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A retry proposes as many children as the budget has solutions; a third of that is kept, as by default."""
+        third = max(1, round(budget / 3))
+        return {"max_total_branches": budget, "keeping_branches": third, "passing_minimum": third, "N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Attempt, then commit, backtrack, step back or jump."""
@@ -64,7 +69,7 @@ class CollectiveBacktrack(Searcher):
                 space.mark("jump" if jump else "retry", frontier)
             families = await space.expand(frontier, self._shares(frontier, attempt), temperature=self._heat(attempt))
             above |= {child.key: parent for parent, family in zip(frontier, families, strict=True) for child in family}
-            passing = [child for family in families for child in family if self._passes(child, jump)]
+            passing = [child for family in families for child in family if self._passes(child, jump, space)]
             if not self.backtrack and not passing:
                 passing = best(
                     [child for family in families for child in family if _alive(child)], self.keeping_branches
@@ -88,8 +93,8 @@ class CollectiveBacktrack(Searcher):
                 return Outcome(tuple(pool), "frontier")
         return Outcome(tuple(pool), "steps")
 
-    def _passes(self, child: Path, jump: bool) -> bool:
-        return _alive(child) and (jump or child.score >= self.tau)
+    def _passes(self, child: Path, jump: bool, space: SearchSpace) -> bool:
+        return _alive(child) and (jump or space.bar.passes(child, self.tau))
 
     def _heat(self, attempt: int) -> float:
         return min(2.0, self.temp_origin + self.temp_step * attempt)

@@ -7,11 +7,13 @@ every finished child of any round goes to the pool and nothing else does.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.path import Outcome, Path, best
+from tt_scale.searcher.allocation import near_square
 from tt_scale.space import SearchSpace
 
 __all__ = ["DVTS"]
@@ -49,6 +51,11 @@ class DVTS(Searcher):
     def width(self) -> int:
         """Children that each tree chooses from."""
         return self.beam_width or max(1, self.max_total_branches // self.trees)
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """As many candidates a step, over all trees, as the budget has solutions."""
+        trees, width = near_square(budget)
+        return {"n_beams": trees, "beam_width": width}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """In each tree follow the best child until that one is finished."""

@@ -8,7 +8,7 @@ what was drawn is kept from step to step, while visits start anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from random import Random
@@ -17,7 +17,7 @@ from typing import ClassVar
 from tt_scale.base_classes import Searcher
 from tt_scale.errors import ConfigError
 from tt_scale.path import Key, Outcome, Path
-from tt_scale.searcher.allocation import softmax
+from tt_scale.searcher.allocation import near_square, softmax
 from tt_scale.searcher.halving import considered_visits
 from tt_scale.searcher.tree import Node, back_up, nodes, scaled_values
 from tt_scale.space import SearchSpace
@@ -72,6 +72,14 @@ class Gumbel(Searcher):
     def width(self) -> int:
         """Children of each node."""
         return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """About three times as many simulations that expand as there are expansions to pay for.
+
+        First visits expand nothing, and about two of three later ones walk through what earlier steps drew.
+        """
+        expansions, width = near_square(budget)
+        return {"beam_width": width, "simulations": min(self.considered, width) + 3 * expansions - 2}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Play step after step until one is finished; every finished path met on the way is an answer too."""

@@ -5,7 +5,7 @@ Source: this project; the specification stands in docs/algorithms.md.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, NamedTuple
 
@@ -28,7 +28,7 @@ class IndependentBacktrack(Searcher):
     """Each path of the frontier proposes one step, and retries it, wider and hotter, until it passes.
 
     Attributes:
-        tau: score at which a step passes, in [0, 1].
+        tau: score at which a step passes, in [0, 1], or a quantile of first steps' scores: "q0.5".
         tau_relax: taken off `tau` on each retry.
         max_backtracks: retries before a step is rejected.
         expansion_factor: copies of a retried path while the frontier has room.
@@ -42,7 +42,7 @@ class IndependentBacktrack(Searcher):
     summary: ClassVar[str] = "each path retries its own failing step, wider, hotter and with a lower bar each time"
     source: ClassVar[str] = "tt_scale"
 
-    tau: float = 0.6
+    tau: float | str = 0.6
     tau_relax: float = 0.05
     max_backtracks: int = 3
     expansion_factor: int = 2
@@ -51,6 +51,10 @@ class IndependentBacktrack(Searcher):
     max_steps: int = 30
     temp_origin: float = 0.7
     temp_step: float = 0.1
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A frontier as wide as the budget has solutions; a third of that ends the search, as by default."""
+        return {"max_branches": budget, "max_finished_branches": max(1, round(budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Grow every branch by one step; what fails stays behind and tries again."""
@@ -89,7 +93,7 @@ class IndependentBacktrack(Searcher):
     ) -> None:
         """Decide where one child goes: forward, to the pool, back for a retry, or out."""
         alive = child.is_open or child.is_finished
-        if alive and child.score >= self._bar(branch.retries):
+        if alive and space.bar.passes(child, self.tau, self.tau_relax * branch.retries):
             if child.is_open:
                 following.append(Branch(child))
             else:
@@ -100,10 +104,6 @@ class IndependentBacktrack(Searcher):
             following += [Branch(branch.path, branch.retries + 1)] * copies
         elif alive:
             rejected.append(child)
-
-    def _bar(self, retries: int) -> float:
-        """The score that passes after so many retries; rounded, so that 0.8 - 0.1 lets 0.7 pass."""
-        return round(self.tau - self.tau_relax * retries, 12)
 
     def _jump(self, following: list[Branch], pool: list[Path], rejected: list[Path], space: SearchSpace) -> None:
         """Accept the best rejected child after all, so that a search always moves on."""

@@ -8,7 +8,7 @@ is closed, where OpenR would walk it again and count the same value twice.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log, sqrt
 from typing import ClassVar
@@ -16,6 +16,7 @@ from typing import ClassVar
 from tt_scale.base_classes import Searcher
 from tt_scale.errors import ConfigError
 from tt_scale.path import Outcome, Path
+from tt_scale.searcher.allocation import near_square
 from tt_scale.searcher.tree import Node, back_up, nodes
 from tt_scale.space import SearchSpace
 
@@ -57,6 +58,12 @@ class MCTS(Searcher):
     def width(self) -> int:
         """Children of each node."""
         return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """Walks times children of a node are the budget: what walks would cost that share no node."""
+        fewer, more = near_square(budget)
+        width = fewer if fewer > 1 else more  # with one child there is nothing to walk between
+        return {"N": budget // width, "beam_width": width}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Walk to an end, count its value on the way back, close what is done."""

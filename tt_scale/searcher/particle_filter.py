@@ -9,7 +9,7 @@ odds gained since the last draw: log w = (log_odds(r_now) - log_odds(r_then)) / 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from random import Random
@@ -68,6 +68,10 @@ class ParticleFilter(Searcher):
             raise ConfigError(f"ess_threshold is {self.ess_threshold}; it lies between 0 and 1.")
         if not self.weight_temperature > 0:
             raise ConfigError(f"weight_temperature is {self.weight_temperature}; it lies above 0.", "Usual: 1.0.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A particle for each solution of the budget."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Draw anew, then grow all that are open; finished particles stay as they are, but may die or multiply."""

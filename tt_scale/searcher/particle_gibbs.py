@@ -7,7 +7,7 @@ published code its weight is looked up one step ahead; here it is the score at t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
@@ -48,6 +48,10 @@ class ParticleGibbs(Searcher):
             raise ConfigError(f"sweeps is {self.sweeps}; at least 1 is made.")
         if not self.weight_temperature > 0:
             raise ConfigError(f"weight_temperature is {self.weight_temperature}; it lies above 0.", "Usual: 1.0.")
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """All sweeps together grow as many particles as the budget has solutions, the held one counted once."""
+        return {"N": (budget + self.sweeps - 1) // self.sweeps}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Sweep, hold one of the solutions by weight, sweep again; every solution goes to the pool."""

@@ -17,7 +17,7 @@ keeps returning and answers nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 from typing import ClassVar
@@ -66,15 +66,24 @@ class PowerBacktrack(Searcher):
 
     N: int = 4
     power: float = 4.0
-    decay: float = 0.25
+    decay: float | None = None
     temperature: float = 0.8
     max_steps: int = 30
 
     def __post_init__(self) -> None:
         if not self.power >= 0:
             raise ConfigError(f"power is {self.power}; it is at least 0.", "Usual: 4.0.")
-        if not 0 < self.decay <= 1:
-            raise ConfigError(f"decay is {self.decay}; it lies above 0, and is at most 1.")
+        if not 0 < self.discount <= 1:
+            raise ConfigError(f"decay is {self.decay}; it lies above 0, and is at most 1.", "Usual: 0.25.")
+
+    @property
+    def discount(self) -> float:
+        """`decay`, 0.25 where it is unset."""
+        return 0.25 if self.decay is None else self.decay
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A round draws as many children as the budget has solutions, and so many are looked for."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Weigh the pool, draw parents, grow them; parents stay in the pool beside their children."""
@@ -112,7 +121,7 @@ class PowerBacktrack(Searcher):
         scores = [prefix.path.score if prefix.path.steps else ROOT_SCORE for prefix in prefixes]
         expected = [prefix.expected for prefix in prefixes]
         values = [
-            log(max(score, CLIP)) + count * log(self.decay) for score, count in zip(scores, expected, strict=True)
+            log(max(score, CLIP)) + count * log(self.discount) for score, count in zip(scores, expected, strict=True)
         ]
         return mixture_log_weights(
             [self.power * value for value in values], [prefix.parent for prefix in prefixes], expected

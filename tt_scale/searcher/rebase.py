@@ -7,6 +7,7 @@ that what was cut off is tried again elsewhere.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -25,7 +26,8 @@ class Rebase(Searcher):
 
     Attributes:
         N: the width: solutions looked for, and children of the root.
-        balance_temperature: of the softmax over scores, above 0; small is greedy, infinity shares evenly.
+        balance_temperature: of the softmax over scores, above 0; small is greedy, infinity shares evenly;
+            None is 0.2.
         temperature: of all samples.
         max_steps: most expansions.
     """
@@ -35,13 +37,22 @@ class Rebase(Searcher):
     selector: ClassVar[str] = "weighted"
 
     N: int = 4
-    balance_temperature: float = 0.2
+    balance_temperature: float | None = None
     temperature: float = 0.8
     max_steps: int = 30
 
     def __post_init__(self) -> None:
-        if not self.balance_temperature > 0:
+        if not self.balance > 0:
             raise ConfigError(f"balance_temperature is {self.balance_temperature}; it lies above 0.", "Usual: 0.2.")
+
+    @property
+    def balance(self) -> float:
+        """`balance_temperature`, 0.2 where it is unset."""
+        return 0.2 if self.balance_temperature is None else self.balance_temperature
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A width of the budget."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Sample as many children as were handed out, set the finished aside, hand out the rest."""
@@ -58,7 +69,10 @@ class Rebase(Searcher):
             opened = [child for child in children if child.is_open]
             if not opened:
                 return Outcome(tuple(pool), "frontier")
-            handed = rebase_split([path.score for path in opened], self.N - len(pool), self.balance_temperature)
+            handed = self._handed(opened, self.N - len(pool))
             frontier = [path for path, share in zip(opened, handed, strict=True) if share]
             shares = [share for share in handed if share]
         return Outcome(tuple(pool), "steps")
+
+    def _handed(self, opened: Sequence[Path], width: int) -> list[int]:
+        return rebase_split([path.score for path in opened], width, self.balance)

@@ -8,7 +8,7 @@ Neither rule lets a solution without an answer vote; the Beta rule here also sto
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 from typing import ClassVar
@@ -70,6 +70,15 @@ class SelfConsistency(Searcher):
     def batch(self) -> int:
         """Solutions drawn between two looks at the vote."""
         return self.N if self.rule == "off" else self.window or (1 if self.rule == "beta" else 5)
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """At most as many solutions as the budget has."""
+        return {"N": budget}
+
+    @property
+    def samples(self) -> int | None:
+        """All of them, where no rule stops it early."""
+        return self.N if self.rule == "off" else None
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Draw a batch, count its votes, stop or go on."""

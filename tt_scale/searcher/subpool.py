@@ -8,7 +8,7 @@ Sizes, discount, ties and the ending rule are ours; numbers of that paper must n
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import ClassVar
@@ -43,15 +43,24 @@ class Subpool(Searcher):
 
     N: int = 4
     subpools: int = 4
-    decay: float = 0.5
+    decay: float | None = None
     temperature: float = 0.8
     max_steps: int = 30
 
     def __post_init__(self) -> None:
         if self.subpools < 1:
             raise ConfigError(f"subpools is {self.subpools}; it is at least 1.")
-        if not 0 <= self.decay <= 1:
+        if not 0 <= self.discount <= 1:
             raise ConfigError(f"decay is {self.decay}; it lies between 0 and 1.")
+
+    @property
+    def discount(self) -> float:
+        """`decay`, 0.5 where it is unset."""
+        return 0.5 if self.decay is None else self.decay
+
+    def widths(self, budget: int) -> Mapping[str, int]:
+        """A round draws as many children as the budget has solutions, and so many are looked for."""
+        return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Grow the chosen prefixes; parents stay in the pool beside their children."""
@@ -79,7 +88,7 @@ class Subpool(Searcher):
         share, more = divmod(self.N, len(parts))
         chosen: list[Path] = []
         for number, part in enumerate(parts):
-            ranked = sorted(part, key=lambda path: standing(path, grown[path.key], self.decay))
+            ranked = sorted(part, key=lambda path: standing(path, grown[path.key], self.discount))
             chosen += ranked[: share + (number < more)]
         return chosen
 

@@ -1,0 +1,141 @@
+"""Tables and words of comparisons that were made by hand."""
+
+from __future__ import annotations
+
+import pytest
+from hand_made import entry
+
+from tt_scale.bench.comparison import Comparison, Entry, compare_entries, frontier
+from tt_scale.bench.derived import VoteCurve
+from tt_scale.bench.verdict import verdict
+from tt_scale.report.comparison_tables import sheets
+from tt_scale.report.sheet import markdown
+
+
+def compared(*entries: Entry, curve: VoteCurve | None = None) -> Comparison:
+    return compare_entries("set", "model", entries, curve)
+
+
+def flat(accuracies: str, *tokens: float) -> VoteCurve:
+    """A vote that answers alike with any number of samples."""
+    return VoteCurve(tokens, {str(i): [float(letter == "+")] * len(tokens) for i, letter in enumerate(accuracies)})
+
+
+WIN, LOSE = "+" * 30 + "-" * 10, "-" * 20 + "+" * 10 + "-" * 10
+
+
+def test_a_win() -> None:
+    """Twenty problems that one alone solved, none that the other alone did."""
+    [line, *_] = verdict(compared(entry("a", WIN, budget=4), entry("b", LOSE, budget=4)))
+    assert line == "Budget 4: use a (75.0%, 100 tokens): better than every other here (p < 0.001)."
+
+
+def test_no_win() -> None:
+    """Five more of forty are no evidence; what is as good and cheaper is named."""
+    [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
+    assert line == (
+        "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062). "
+        "The cheapest of these is b (150 tokens): use it."
+    )
+
+
+def test_some_wins() -> None:
+    """The correction counts all three pairs, of which two are significant."""
+    [line, *_] = verdict(compared(entry("a", WIN, 90), entry("b", LOSE), entry("c", "+" * 28 + "-" * 12)))
+    assert line == (
+        "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
+        "It is also the cheapest of these: use it."
+    )
+
+
+def test_a_tie() -> None:
+    """Of two that answer alike the cheaper one leads."""
+    [line, *_] = verdict(compared(entry("a", WIN, 200), entry("b", WIN, 100)))
+    assert line.startswith("b (75.0%, 100 tokens) is highest, but it is not shown to be better than a (p = 1.000).")
+    assert line.endswith("It is also the cheapest of these: use it.")
+
+
+def test_one_difference_among_many_is_corrected() -> None:
+    """p = 0.03 alone is 0.09 among three budgets of one pair each: no win."""
+    better, worse = "+" * 6 + "-" * 20, "-" * 26
+    alone = verdict(compared(entry("a", better, budget=1), entry("b", worse, budget=1)))
+    assert alone[0] == "Budget 1: use a (23.1%, 100 tokens): better than every other here (p at most 0.031)."
+    pairs = [entry(label, text, budget=n) for n in (1, 2, 3) for label, text in (("a", better), ("b", worse))]
+    for line in verdict(compared(*pairs))[:3]:
+        assert "not shown to be better than b (p = 0.094)" in line
+
+
+def test_the_vote_is_beaten() -> None:
+    """Budgets of one method are told together; a vote is not held against itself."""
+    entries = [entry("a", WIN, 100, 1), entry("a", WIN, 200, 2), entry("vote", LOSE, 100, 1, votes=True)]
+    told = verdict(compared(*entries, curve=flat(LOSE, 100, 200)))
+    assert told[-1].startswith("At equal tokens, majority voting is beaten by a at budgets 1 and 2 (+50.0 points, p ")
+    assert len(told) == 2
+
+
+def test_nothing_beats_the_vote() -> None:
+    """Level, behind and out of reach are three things."""
+    entries = [entry("level", WIN), entry("behind", LOSE), entry("dear", WIN, 500)]
+    told = verdict(compared(*entries, curve=flat(WIN, 100, 200)))[1:]
+    assert told[0] == "Nothing here is shown to beat majority voting at equal tokens."
+    assert told[1] == "Not told apart from it: level (+0.0 points, p = 1.000)."
+    assert told[2].startswith("Behind it: behind (-50.0 points, p ")
+    assert told[3] == "Not compared with it: dear; the vote was drawn from 100 to 200 tokens a problem."
+    assert len(told) == 4
+
+
+def test_without_a_vote_nothing_is_said_about_it() -> None:
+    """Silence would read as a result."""
+    assert verdict(compared(entry("a", WIN)))[-1].startswith("Majority voting was not drawn, so nothing is said")
+
+
+def test_the_vote_is_compared_at_the_entry_s_own_tokens() -> None:
+    """At 150 tokens, half of the way between a vote of 0 % and one of 100 %: 50 %."""
+    curve = VoteCurve([100.0, 200.0], {str(index): [0.0, 1.0] for index in range(40)})
+    [gap] = compared(entry("a", WIN, 150), curve=curve).votes
+    assert gap.vote == pytest.approx(0.5)
+    assert gap.pair is not None
+    assert gap.pair.difference == pytest.approx(0.25)
+
+
+def test_the_frontier() -> None:
+    """What costs more and is no better is not on it; of equals the cheaper is."""
+    places = [
+        ("cheap", "+---", 10),
+        ("dear", "+---", 30),
+        ("better", "++--", 20),
+        ("best", "+++-", 40),
+        ("bad", "----", 5),
+    ]
+    found = frontier([entry(*place) for place in places])
+    assert [each.label for each in found] == ["bad", "cheap", "better", "best"]
+
+
+def test_a_table_by_hand() -> None:
+    """Four problems, one without an answer, a pool of four; an entry without budget stands at each."""
+    told = sheets(
+        compared(entry("a", "++-0", 1000, 2), entry("b", "+---", 10, derived=True), entry("a", "++++", 2000, 4))
+    )
+    assert [sheet.title for sheet in told][:2] == ["Budget 2", "Budget 4"]
+    assert [row[0] for row in told[1].rows] == ["b", "a"]
+    assert told[0].rows[0] == ["a", "50.0%", "15.0-85.0", "1,000", "2,000", "0.50", "75.0%", "4.0", "1.0", "1"]
+    assert told[0].rows[1][5] == ""
+    assert "| b | 25.0% | 4.6-69.9 | 10 | 20 |  | 75.0% | 4.0 | 1.0 | 0 |" in markdown(told[0])
+
+
+def test_all_pairs_are_in_the_files() -> None:
+    """The terminal shows those with the best; three methods have three pairs."""
+    found = compared(entry("a", WIN), entry("b", LOSE), entry("c", LOSE))
+    [shown] = [sheet for sheet in sheets(found) if sheet.title.startswith("Paired")]
+    [whole] = [sheet for sheet in sheets(found, all_pairs=True) if sheet.title.startswith("Paired")]
+    assert [row[2] for row in shown.rows] == ["b", "c"]
+    assert len(whole.rows) == 3
+
+
+def test_a_pair_is_turned_so_that_the_best_stands_first() -> None:
+    """A sign or an interval that was not turned would say the opposite."""
+    [sheet] = [each for each in sheets(compared(entry("b", LOSE, 50), entry("a", WIN))) if "Paired" in each.title]
+    budget, best, against, points, interval, _, tokens = sheet.rows[0]
+    assert (budget, best, against, points, tokens) == ("-", "a", "b", "+50.0", "x 2.00")
+    low, high = map(float, interval.split(" to "))
+    assert 0 < low < 50 < high

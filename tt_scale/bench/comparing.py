@@ -1,0 +1,190 @@
+"""`tt-scale compare` from configurations to what is told: runs in one folder, with the models opened once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from itertools import cycle
+
+from rich.console import Console
+
+from tt_scale.base_classes import Searcher
+from tt_scale.bench.comparison import Comparison, Entry, compare_entries
+from tt_scale.bench.derived import VoteCurve, derived_row, sources, vote_curve
+from tt_scale.bench.journal import read_records
+from tt_scale.bench.pairs import MAJORITY, revoted
+from tt_scale.bench.plan import Plan, plan_runs
+from tt_scale.bench.record import Row
+from tt_scale.bench.session import first_temperature, ignored_by_all, model_names, run_all
+from tt_scale.bench.variants import Variant
+from tt_scale.config import Config, digest
+from tt_scale.errors import ConfigError
+from tt_scale.grading import Grader
+from tt_scale.models import make_models
+
+__all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes"]
+
+
+async def compare(variants: Sequence[Variant], console: Console, *, derive: bool = True) -> list[Comparison]:
+    """Run every variant over every problem set, as far as that was not done before, and hold the results together.
+
+    Args:
+        variants: with one run tag; at least one.
+        console: where progress goes.
+        derive: read runs with fewer samples off the pool of a wider one, instead of searching anew.
+
+    Returns:
+        One comparison for each problem set.
+
+    Raises:
+        TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
+            later, with everything that was finished on disk.
+    """
+    first = variants[0].config
+    grader = Grader(seconds=first.grade_timeout)
+    make_models(first)
+    names = [variant.folder for variant in variants]
+    plans = plan_runs([variant.config for variant in variants], f"{grader.name} {grader.version}", names)
+    for warning in ignored_by_all([variant.config for variant in variants]):
+        console.print(f"[yellow]warning:[/yellow] {warning}")
+    read_off = sources(plans) if derive else {}
+    await run_and_derive(plans, read_off, grader, console)
+    entries, drawn = _entries(variants, plans, read_off)
+    width = len(variants)
+    return [
+        compare_entries(
+            dataset,
+            model_names(first),
+            with_votes(entries[start : start + width], drawn[start : start + width]),
+            _curve([plan for place, plan in enumerate(plans) if plan.dataset == dataset and place not in read_off]),
+        )
+        for start, dataset in zip(range(0, len(plans), width), first.datasets, strict=True)
+    ]
+
+
+async def run_and_derive(plans: Sequence[Plan], read_off: Mapping[int, int], grader: Grader, console: Console) -> None:
+    """Search what is neither on disk nor in another run's pool."""
+    searched = [plan for place, plan in enumerate(plans) if place not in read_off]
+    with ExitStack() as stack:
+        stack.enter_context(grader)
+        for plan in searched:
+            stack.enter_context(plan.journal)
+        await run_all(searched, grader, console)
+
+
+def tagged(variants: Sequence[Variant], command: str, *more: object) -> list[Variant]:
+    """Give variants without a run tag one that names them, so that the same command finds its folder again.
+
+    Args:
+        variants: of one command, with one run tag.
+        command: its name.
+        more: what else tells this command from another.
+    """
+    if variants[0].config.run_tag:
+        return list(variants)
+    whole = {"more": more, "variants": [each.config.experiment() for each in variants]}
+    tag = f"{command}-{digest(whole)}"
+    return [replace(each, config=Config(**{**_given(each.config), "run_tag": tag})) for each in variants]
+
+
+def _given(config: Config) -> dict[str, object]:
+    return {key: getattr(config, key) for key in config.model_fields_set}
+
+
+def refuse_different_heat(variants: Sequence[Variant], varied: Collection[str]) -> None:
+    """A method that samples at another temperature is another experiment, unless temperature is what is compared.
+
+    Raises:
+        ConfigError: first steps are sampled at different temperatures, and nobody asked for it.
+    """
+    heats = {each.config.method: first_temperature(each.config) for each in variants}
+    if len(set(heats.values()) - {None}) > 1 and not {"temperature", "temp_origin"} & set(varied):
+        shown = ", ".join([f"{method} at {heat}" for method, heat in heats.items() if heat is not None])
+        heat = next(heat for heat in heats.values() if heat is not None)
+        raise ConfigError(
+            f"The methods would sample at different temperatures ({shown}).",
+            f"Type: --temperature {heat} --temp-origin {heat}",
+        )
+
+
+def _entries(
+    variants: Sequence[Variant], plans: Sequence[Plan], read_off: Mapping[int, int]
+) -> tuple[list[Entry], list[bool]]:
+    """One line for each plan, and whether it draws independent solutions."""
+    derived = _derived(plans, read_off)
+    entries = [
+        Entry(
+            variant.label,
+            variant.budget,
+            charged(derived.get(place, plan.journal.rows), plan.searcher, plan.config.selector),
+            str(plans[read_off.get(place, place)].journal.folder),
+            derived=place in derived,
+            votes=_votes(plan),
+        )
+        for place, (plan, variant) in enumerate(zip(plans, cycle(variants), strict=False))
+    ]
+    return entries, [plan.searcher.samples is not None for plan in plans]
+
+
+def _votes(plan: Plan) -> bool:
+    return plan.searcher.samples is not None and (plan.config.selector or plan.searcher.selector) == MAJORITY
+
+
+def _derived(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[int, list[Row]]:
+    """The rows of runs that were not searched, each source read once."""
+    found: dict[int, list[Row]] = {place: [] for place in read_off}
+    for source in sorted(set(read_off.values())):
+        wanted = [place for place in read_off if read_off[place] == source]
+        for record in read_records(plans[source].journal.folder):
+            for place in wanted:
+                plan = plans[place]
+                selector = plan.config.selector or plan.searcher.selector
+                found[place].append(derived_row(record, plan.searcher.samples or 1, selector))
+    return found
+
+
+def _curve(plans: Sequence[Plan]) -> VoteCurve | None:
+    """The vote over the widest pool of independent samples among runs that were searched; None where there is none."""
+    known = [(plan.searcher.samples, plan) for plan in plans if plan.searcher.samples is not None]
+    if not known:
+        return None
+    samples, widest = max(known, key=lambda pair: pair[0])
+    return vote_curve(widest.journal.folder, samples)
+
+
+def charged(rows: Sequence[Row], searcher: Searcher, selector: str | None) -> Sequence[Row]:
+    """Leave out what the PRM read where neither search nor selector looks at scores: then it only served the report.
+
+    Args:
+        rows: of a run.
+        searcher: its method.
+        selector: of its configuration; None is that of the method.
+    """
+    if searcher.uses_prm or (selector or searcher.selector) in ("best", "weighted"):
+        return rows
+    return [_without_prm(row) for row in rows]
+
+
+def with_votes(entries: Sequence[Entry], drawn: Sequence[bool]) -> list[Entry]:
+    """Put behind methods that draw independent solutions what a majority vote over the very same pool answers.
+
+    It costs the same tokens and needs no PRM. A budget at which some method votes anyway gets no such line.
+
+    Args:
+        entries: of one problem set [entries].
+        drawn: whether each draws independent solutions [entries].
+    """
+    found = []
+    voting = {entry.budget for entry in entries if entry.votes}
+    for entry, independent in zip(entries, drawn, strict=True):
+        found.append(entry)
+        if independent and not entry.votes and entry.budget not in voting:
+            rows = [_without_prm(revoted(row)) for row in entry.rows]
+            label = f"{MAJORITY} of {entry.label}"
+            found.append(Entry(label, entry.budget, rows, entry.folder, derived=True, votes=True))
+    return found
+
+
+def _without_prm(row: Row) -> Row:
+    return replace(row, usage=replace(row.usage, prm_tokens=0, cached_prm_tokens=0, prm_calls=0))

@@ -1,0 +1,132 @@
+"""What a comparison shows, in words; a difference whose corrected p-value is above 0.05 is not called a win."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tt_scale.bench.comparison import Comparison, Entry, VoteGap
+from tt_scale.bench.pairs import Pair
+
+__all__ = ["LEVEL", "significance", "verdict"]
+
+LEVEL = 0.05
+"""A corrected p-value above it shows nothing."""
+
+
+def verdict(comparison: Comparison) -> list[str]:
+    """Say which method to use at which budget, and whether anything beats majority voting at equal tokens.
+
+    Args:
+        comparison: of at least one entry.
+
+    Returns:
+        One sentence or a few for each budget, then those about the vote.
+    """
+    budgets = [_at_budget(comparison, budget) for budget in comparison.budgets]
+    return [line for line in budgets if line] + _against_vote(comparison)
+
+
+def significance(p_value: float) -> str:
+    """Write a p-value as people read it: "p = 0.012", "p < 0.001"."""
+    return f"p = {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
+
+
+def _at_budget(comparison: Comparison, budget: int | None) -> str:
+    entries = comparison.at(budget)
+    if len(entries) < 2:
+        return ""
+    head = "" if budget is None else f"Budget {budget}: "
+    leader = min(entries, key=lambda entry: (-entry.accuracy, entry.tokens))
+    beaten: list[tuple[Entry, Pair | None]] = []
+    level: list[tuple[Entry, Pair | None]] = []
+    for entry in entries:
+        if entry is not leader:
+            pair = _pair(comparison.pairs[budget], leader, entry)
+            (beaten if pair is not None and pair.p_value <= LEVEL else level).append((entry, pair))
+    told = f"{leader.label} ({leader.accuracy:.1%}, {leader.tokens:,.0f} tokens)"
+    if not level:
+        most = max([pair.p_value for _, pair in beaten if pair is not None])
+        return f"{head}use {told}: better than every other here ({_at_most(most)})."
+    named = _listed([f"{entry.label} ({_p(pair)})" for entry, pair in level])
+    lines = [f"{head}{told} is highest, but it is not shown to be better than {named}."]
+    if beaten:
+        lines.append(f"It is better than {_listed([entry.label for entry, _ in beaten])}.")
+    cheapest = min([leader, *(entry for entry, _ in level)], key=lambda entry: entry.tokens)
+    if cheapest is leader:
+        lines.append("It is also the cheapest of these: use it.")
+    else:
+        lines.append(f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens): use it.")
+    return " ".join(lines)
+
+
+def _pair(pairs: Sequence[Pair], one: Entry, other: Entry) -> Pair | None:
+    return next((pair for pair in pairs if {pair.first, pair.second} == {one.label, other.label}), None)
+
+
+def _p(pair: Pair | None) -> str:
+    return significance(pair.p_value) if pair is not None else "no problem in common"
+
+
+def _at_most(p_value: float) -> str:
+    return f"p at most {p_value:.3f}" if p_value >= 0.001 else "p < 0.001"
+
+
+def _against_vote(comparison: Comparison) -> list[str]:
+    if comparison.vote_tokens is None:
+        return [
+            "Majority voting was not drawn, so nothing is said about it. Add --method best_of_n or --method "
+            "self_consistency."
+        ]
+    compared = [(gap, gap.pair) for gap in comparison.votes if gap.pair is not None]
+    ahead = [(gap, pair) for gap, pair in compared if pair.p_value <= LEVEL and pair.difference > 0]
+    behind = [(gap, pair) for gap, pair in compared if pair.p_value <= LEVEL and pair.difference < 0]
+    level = [(gap, pair) for gap, pair in compared if pair.p_value > LEVEL]
+    lines = []
+    if ahead:
+        lines.append(f"At equal tokens, majority voting is beaten by {_listed(_grouped(ahead))}.")
+    elif compared:
+        lines.append("Nothing here is shown to beat majority voting at equal tokens.")
+    if level:
+        lines.append(f"Not told apart from it: {_listed(_grouped(level))}.")
+    if behind:
+        lines.append(f"Behind it: {_listed(_grouped(behind))}.")
+    outside = [gap.entry for gap in comparison.votes if gap.pair is None]
+    if outside:
+        low, high = comparison.vote_tokens
+        lines.append(
+            f"Not compared with it: {_listed(_by_label(outside))}; the vote was drawn from {low:,.0f} to {high:,.0f} "
+            "tokens a problem."
+        )
+    return lines
+
+
+def _grouped(gaps: Sequence[tuple[VoteGap, Pair]]) -> list[str]:
+    """Each method once: its budgets, the range of its differences, its p-values."""
+    found = []
+    for label in dict.fromkeys([gap.entry.label for gap, _ in gaps]):
+        pairs = [pair for gap, pair in gaps if gap.entry.label == label]
+        [name] = _by_label([gap.entry for gap, _ in gaps if gap.entry.label == label])
+        low, high = (f"{100 * bound([pair.difference for pair in pairs]):+.1f}" for bound in (min, max))
+        spread = f"{low} points" if low == high else f"{low} to {high} points"
+        found.append(f"{name} ({spread}, {_p_range([pair.p_value for pair in pairs])})")
+    return found
+
+
+def _by_label(entries: Sequence[Entry]) -> list[str]:
+    """Each method once, with all its budgets."""
+    found = []
+    for label in dict.fromkeys([entry.label for entry in entries]):
+        budgets = [str(entry.budget) for entry in entries if entry.label == label and entry.budget is not None]
+        word = "budget" if len(budgets) == 1 else "budgets"
+        found.append(f"{label} at {word} {_listed(budgets)}" if budgets else label)
+    return found
+
+
+def _p_range(values: Sequence[float]) -> str:
+    if len(values) == 1:
+        return significance(values[0])
+    return _at_most(max(values)) if max(values) <= LEVEL else f"p at least {min(values):.3f}"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

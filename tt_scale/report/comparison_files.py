@@ -1,0 +1,130 @@
+"""comparison.json, comparison.md and comparison.csv, written behind the runs of a comparison."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.bench.comparison import Comparison, Entry, frontier
+from tt_scale.bench.verdict import verdict
+from tt_scale.errors import JournalError
+from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
+from tt_scale.report.sheet import markdown
+
+__all__ = ["check_files", "write_files"]
+
+MARK = "tt-scale compare"
+NAMES = ("comparison.json", "comparison.md", "comparison.csv")
+
+
+def check_files(folder: FilePath) -> None:
+    """Find out before a run whether its tables can be written in the end.
+
+    Raises:
+        JournalError: a file of that name is not one of ours; it is left alone.
+    """
+    for name in NAMES:
+        path = folder / name
+        if path.exists() and not (folder / NAMES[0]).exists():
+            raise _foreign(path)
+    path = folder / NAMES[0]
+    if not path.exists():
+        return
+    try:
+        ours = json.loads(path.read_text(encoding="utf-8")).get("made_by") == MARK
+    except (OSError, ValueError, AttributeError):
+        ours = False
+    if not ours:
+        raise _foreign(path)
+
+
+def _foreign(path: FilePath) -> JournalError:
+    return JournalError(
+        f"{str(path)!r} was not written by {MARK}. Nothing was changed.", "Give another --run-tag, or move the file."
+    )
+
+
+def write_files(folder: FilePath, comparisons: Sequence[Comparison]) -> list[FilePath]:
+    """Write the three files whole, never half.
+
+    Raises:
+        JournalError: they cannot be written.
+    """
+    told = {"made_by": MARK, "comparisons": [_told(comparison) for comparison in comparisons]}
+    texts = (
+        json.dumps(told, indent=2, ensure_ascii=False) + "\n",
+        "\n\n".join([_page(comparison) for comparison in comparisons]) + "\n",
+        _lines(told["comparisons"]),  # type: ignore[arg-type]
+    )
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in zip(NAMES, texts, strict=True):
+            partial = folder / f".{name}.partial"
+            partial.write_text(text, encoding="utf-8", newline="")
+            os.replace(partial, folder / name)
+    except OSError as error:
+        raise JournalError(f"The tables cannot be written to {str(folder)!r}: {error.strerror or error}.") from None
+    return [folder / name for name in NAMES]
+
+
+def _told(comparison: Comparison) -> dict[str, Any]:
+    best = {id(entry) for entry in frontier(comparison.entries)}
+    return {
+        "dataset": comparison.dataset,
+        "models": comparison.models,
+        "problems": comparison.problems,
+        "entries": [{**_figures(entry), "frontier": id(entry) in best} for entry in comparison.entries],
+        "pairs": [{"budget": budget, **asdict(pair)} for budget, pairs in comparison.pairs.items() for pair in pairs],
+        "majority_at_equal_tokens": [
+            {"budget": gap.entry.budget, "vote": gap.vote, **asdict(gap.pair), "first": gap.entry.label}
+            for gap in comparison.votes
+            if gap.pair is not None
+        ],
+        "verdict": verdict(comparison),
+    }
+
+
+def _figures(entry: Entry) -> dict[str, Any]:
+    summary = entry.summary
+    return {
+        "method": entry.label,
+        "budget": entry.budget,
+        "accuracy": summary.accuracy,
+        "low": summary.low,
+        "high": summary.high,
+        "correct": summary.correct,
+        "samples": summary.samples,
+        "tokens": entry.tokens,
+        "prm_tokens": entry.prm_tokens,
+        "seconds": entry.seconds,
+        "pass_at_k": entry.pass_at_k,
+        "pool": entry.pool,
+        "truncated": entry.truncated,
+        "no_answer": summary.no_answer,
+        "ungraded": summary.ungraded,
+        "errors": summary.errors,
+        "derived": entry.derived,
+        "folder": entry.folder,
+    }
+
+
+def _lines(comparisons: Sequence[Mapping[str, Any]]) -> str:
+    rows = [{"dataset": each["dataset"], **entry} for each in comparisons for entry in each["entries"]]
+    file = io.StringIO()
+    sheet = csv.DictWriter(file, list(rows[0]))
+    sheet.writeheader()
+    sheet.writerows(rows)
+    return file.getvalue()
+
+
+def _page(comparison: Comparison) -> str:
+    parts = [f"# {comparison.dataset}: {comparison.models}, {comparison.problems:,} problems"]
+    parts.append("\n".join([f"- {line}" for line in verdict(comparison)]))
+    parts += [markdown(sheet) for sheet in sheets(comparison, all_pairs=True)]
+    return "\n\n".join([*parts, f"{LEGEND} {READ_OFF}"])

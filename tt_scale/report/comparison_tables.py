@@ -1,0 +1,145 @@
+"""The tables of a comparison, and what they show in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tt_scale.bench.comparison import Comparison, Entry, frontier
+from tt_scale.bench.pairs import Pair
+from tt_scale.bench.verdict import verdict
+from tt_scale.report.sheet import Sheet, drawn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["difference_cells", "print_comparison", "sheets"]
+
+LEGEND = (
+    "Tokens, PRM tokens and seconds are per search. pass@k: share of searches with a right answer among their k "
+    "finished paths. Cut: truncated paths per search, which never vote. None: searches without an answer. Points: "
+    "percentage points of accuracy."
+)
+READ_OFF = "Lines without seconds were read off the pool of a wider run, sample by sample."
+DIFFERENCE = ["Points", "95 %", "p (Holm)"]
+
+
+def sheets(comparison: Comparison, *, all_pairs: bool = False) -> list[Sheet]:
+    """Every table of a comparison: one for each budget, the paired differences, the vote, the frontier.
+
+    Args:
+        comparison: of at least one entry.
+        all_pairs: list every pair, not only those with the best of each budget.
+    """
+    found = [_budget_sheet(comparison, budget) for budget in comparison.budgets]
+    others = (_pair_sheet(comparison, all_pairs), _vote_sheet(comparison), _frontier_sheet(comparison))
+    return found + [sheet for sheet in others if sheet.rows]
+
+
+def print_comparison(comparison: Comparison, console: Console) -> None:
+    """Print all tables, then the verdict."""
+    console.print()
+    head = f"{comparison.dataset}: {comparison.models}, {comparison.problems:,} problems"
+    console.print(head, style="bold", markup=False, highlight=False)
+    for sheet in sheets(comparison):
+        console.print()
+        console.print(drawn(sheet, console.width))
+    derived = any(entry.derived for entry in comparison.entries)
+    console.print(f"{LEGEND} {READ_OFF}" if derived else LEGEND, style="dim", markup=False, highlight=False)
+    console.print()
+    console.print("Verdict", style="bold")
+    for line in verdict(comparison):
+        console.print(f"- {line}", markup=False, highlight=False)
+
+
+def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
+    title = "Every method" if budget is None else f"Budget {budget}"
+    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", "pass@k", "k", "Cut", "None"]
+    sheet = Sheet(title, ["Method"], numbers)
+    for entry in comparison.at(budget):
+        summary = entry.summary
+        sheet.rows.append(
+            [
+                entry.label,
+                f"{entry.accuracy:.1%}",
+                f"{100 * summary.low:.1f}-{100 * summary.high:.1f}",
+                f"{entry.tokens:,.0f}",
+                f"{entry.prm_tokens:,.0f}",
+                _seconds(entry.seconds),
+                f"{entry.pass_at_k:.1%}",
+                f"{entry.pool:.1f}",
+                f"{entry.truncated:.1f}",
+                f"{summary.no_answer:,}",
+            ]
+        )
+    return sheet
+
+
+def _pair_sheet(comparison: Comparison, all_pairs: bool) -> Sheet:
+    title = "Paired differences" if all_pairs else "Paired differences: the best of each budget against the others"
+    sheet = Sheet(title, ["Budget", "Method", "against"], [*DIFFERENCE, "Tokens"])
+    for budget in comparison.budgets:
+        pairs = comparison.pairs[budget]
+        if not all_pairs:
+            best = _best(comparison.at(budget)).label
+            pairs = [_seen_from(best, pair) for pair in pairs if best in (pair.first, pair.second)]
+        for place, pair in enumerate(pairs):
+            repeated = place > 0 and pairs[place - 1].first == pair.first
+            names = ["" if place else _written(budget), "" if repeated else pair.first, pair.second]
+            sheet.rows.append([*names, *difference_cells(pair), f"x {pair.tokens:.2f}"])
+        sheet.ends.add(len(sheet.rows) - 1)
+    return sheet
+
+
+def _vote_sheet(comparison: Comparison) -> Sheet:
+    sheet = Sheet(
+        "Against majority voting at equal tokens", ["Budget", "Method"], ["Tokens", "Accuracy", "Vote", *DIFFERENCE]
+    )
+    for gap in sorted(comparison.votes, key=lambda gap: gap.entry.budget or 0):
+        if gap.pair is None or gap.vote is None:
+            continue
+        entry = gap.entry
+        figures = [f"{entry.tokens:,.0f}", f"{entry.accuracy:.1%}", f"{gap.vote:.1%}"]
+        sheet.rows.append([_written(entry.budget), entry.label, *figures, *difference_cells(gap.pair)])
+    return sheet
+
+
+def _frontier_sheet(comparison: Comparison) -> Sheet:
+    sheet = Sheet("Pareto frontier", ["Budget", "Method"], ["Tokens", "Accuracy", "95 %"])
+    for entry in frontier(comparison.entries):
+        interval = f"{100 * entry.summary.low:.1f}-{100 * entry.summary.high:.1f}"
+        sheet.rows.append(
+            [_written(entry.budget), entry.label, f"{entry.tokens:,.0f}", f"{entry.accuracy:.1%}", interval]
+        )
+    return sheet
+
+
+def difference_cells(pair: Pair) -> list[str]:
+    """A paired difference in percentage points, its interval and its corrected p-value."""
+    return [
+        f"{100 * pair.difference:+.1f}",
+        f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}",
+        f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
+    ]
+
+
+def _best(entries: list[Entry]) -> Entry:
+    return min(entries, key=lambda entry: (-entry.accuracy, entry.tokens))
+
+
+def _seen_from(best: str, pair: Pair) -> Pair:
+    """The same pair with the best one first."""
+    if pair.first == best:
+        return pair
+    return Pair(
+        pair.second, pair.first, pair.problems, -pair.difference, -pair.high, -pair.low, pair.p_value, 1 / pair.tokens
+    )
+
+
+def _seconds(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.0f}"
+
+
+def _written(budget: int | None) -> str:
+    return "-" if budget is None else str(budget)

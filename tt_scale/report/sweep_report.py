@@ -1,0 +1,136 @@
+"""What a sweep tells and writes: the ranking, the test on held-out problems, and the best recipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING
+
+from tt_scale.bench.comparison import Entry
+from tt_scale.bench.grid import DEFAULT
+from tt_scale.bench.sweep import ALLOWANCE, Sweep, recipe_keys
+from tt_scale.bench.variants import Variant
+from tt_scale.bench.verdict import LEVEL, significance
+from tt_scale.config import digest
+from tt_scale.errors import JournalError
+from tt_scale.report.comparison_tables import difference_cells
+from tt_scale.report.sheet import Sheet, drawn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["check_recipe", "print_sweep", "write_recipe"]
+
+MOST_ROWS = 20
+
+
+def check_recipe(path: FilePath, recipes: Sequence[Variant]) -> None:
+    """Find out before a run whether its recipe can be written in the end.
+
+    Raises:
+        JournalError: the file is there, and this sweep did not write it; it is left alone.
+    """
+    try:
+        first = path.read_text(encoding="utf-8").split("\n", 1)[0] if path.exists() else _mark(recipes)
+    except (OSError, UnicodeDecodeError):
+        first = ""
+    if first != _mark(recipes):
+        raise JournalError(
+            f"{str(path)!r} was not written by this sweep. Nothing was changed.",
+            "Give another --recipe or --run-tag, or move the file.",
+        )
+
+
+def write_recipe(path: FilePath, recipes: Sequence[Variant], sweep: Sweep) -> None:
+    """Write the winner as a YAML file that `bench` takes.
+
+    Raises:
+        JournalError: it cannot be written.
+    """
+    import yaml
+
+    notes = [f"# {line}" for line in told(sweep)]
+    keys = yaml.safe_dump(recipe_keys(sweep.winner.config), sort_keys=False, allow_unicode=True)
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text("\n".join([_mark(recipes), *notes, keys]), encoding="utf-8")
+        os.replace(partial, path)
+    except OSError as error:
+        raise JournalError(f"The recipe {str(path)!r} cannot be written: {error.strerror or error}.") from None
+
+
+def _mark(recipes: Sequence[Variant]) -> str:
+    whole = {each.label: each.config.experiment() for each in recipes}
+    return f"# Written by tt-scale sweep {digest(whole)}"
+
+
+def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
+    """Print the ranking, the rule behind it, and what the held-out problems say."""
+    console.print()
+    count = len(sweep.places[0].rows)
+    console.print(
+        drawn(_sheet(f"{sweep.dataset}: {method}, {count:,} searches each", sweep.places, sweep, 1), console.width)
+    )
+    if sweep.dearer:
+        console.print()
+        console.print(drawn(_sheet("Dearer than the default, not ranked", sweep.dearer, sweep, None), console.width))
+    console.print(
+        f"Ranked by accuracy among recipes that generate at most {ALLOWANCE:.2f} x the tokens of the default. p: "
+        "against the default on the same problems, corrected for the number of recipes. The first was chosen for its "
+        "accuracy here, which is therefore flattered.",
+        style="dim",
+        highlight=False,
+    )
+    console.print()
+    console.print("Verdict", style="bold")
+    for line in told(sweep):
+        console.print(f"- {line}", markup=False, highlight=False)
+
+
+def told(sweep: Sweep) -> list[str]:
+    """What was found, in words."""
+    best = sweep.places[0]
+    if best.label == DEFAULT:
+        return [
+            f"No recipe beats the default ({best.accuracy:.1%}, {best.tokens:,.0f} tokens) at equal tokens: keep it."
+        ]
+    lines = [f"Best at equal tokens: {best.label} ({best.accuracy:.1%}, {best.tokens:,.0f} tokens)."]
+    pair = sweep.held_pair
+    if sweep.held is None or pair is None:
+        return [*lines, "No problems were held out, so nothing shows that it is better than the default elsewhere."]
+    winner, default = sweep.held
+    points = f"{100 * pair.difference:+.1f} points, {100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    lines.append(
+        f"On {sweep.held_problems:,} problems held out: {winner.accuracy:.1%} with {winner.tokens:,.0f} tokens, the "
+        f"default {default.accuracy:.1%} with {default.tokens:,.0f} ({points}, {significance(pair.p_value)})."
+    )
+    if pair.p_value > LEVEL:
+        lines.append("That does not show it to be better than the default.")
+    elif pair.difference > 0:
+        lines.append("It is better than the default.")
+    else:
+        lines.append("It is worse than the default there: keep the default.")
+    return lines
+
+
+def _sheet(title: str, entries: Sequence[Entry], sweep: Sweep, first: int | None) -> Sheet:
+    numbers = ["Accuracy", "95 %", "Tokens", "Points", "95 %", "p (Holm)"]
+    sheet = Sheet(title, ["", "Recipe"], numbers)
+    for place, entry in enumerate(entries[:MOST_ROWS]):
+        pair = sweep.differences.get(entry.label)
+        summary = entry.summary
+        sheet.rows.append(
+            [
+                "" if first is None else str(place + first),
+                entry.label,
+                f"{entry.accuracy:.1%}",
+                f"{100 * summary.low:.1f}-{100 * summary.high:.1f}",
+                f"{entry.tokens:,.0f}",
+                *(["", "", ""] if pair is None else difference_cells(pair)),
+            ]
+        )
+    if len(entries) > MOST_ROWS:
+        sheet.rows.append(["", f"and {len(entries) - MOST_ROWS} more", *[""] * len(numbers)])
+    return sheet

@@ -1,0 +1,37 @@
+"""How a key of the flat schema is declared, and the headings under which keys stand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["BUDGET", "DATA", "GROUPS", "MODEL", "RUNTIME", "SAMPLING", "SEARCH", "Keys", "key"]
+
+MODEL, SAMPLING, SEARCH, BUDGET, DATA, RUNTIME = GROUPS = (
+    "Model and method", "Sampling", "Search", "Budget", "Data and grading", "Runtime",
+)  # fmt: skip
+"""The headings in `config/example.yaml` and in `--help`."""
+
+
+class Keys(BaseModel):
+    """A part of the schema: frozen, strict about names, without infinities."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
+
+
+def key(
+    group: str, description: str, default: Any, *, experiment: bool = True, width: bool = False, **limits: Any
+) -> Any:
+    """Declare one key.
+
+    Args:
+        group: heading, one of `GROUPS`.
+        description: one line that ends with a full stop.
+        default: its value where nobody gives one.
+        experiment: whether it can change a number in the table.
+        width: whether methods derive it from `budget`.
+        limits: the range, as pydantic's `Field` takes it.
+    """
+    extra: dict[str, Any] = {"group": group, "experiment": experiment, "width": width}
+    return Field(default, description=description, json_schema_extra=extra, **limits)

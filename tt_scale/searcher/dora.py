@@ -1,0 +1,61 @@
+"""DORA: as REBASE, but paths that say the same share what one direction of reasoning earns.
+
+Source: Wang et al. 2025, "Every Rollout Counts" (arXiv 2506.15707). There similarity is the cosine of a text embedding
+(BGE-M3); a searcher here has no second model, so it is that of counts of words and word pairs, and a subclass with an
+embedding model overrides `alike`. There the width stays N, shares are rounded each by itself, and the released
+code drops paths that REBASE would give nothing; here width and rounding are those of our REBASE, and nothing is
+dropped before its uniqueness is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from tt_scale.errors import ConfigError
+from tt_scale.path import Path
+from tt_scale.searcher.allocation import ceiling_split, dora_weights
+from tt_scale.searcher.rebase import Rebase
+from tt_scale.searcher.similarity import similarities
+
+__all__ = ["DORA"]
+
+
+@dataclass(frozen=True)
+class DORA(Rebase):
+    """Give every open path as many children as its score and its uniqueness earn it.
+
+    Attributes:
+        N: the width: solutions looked for, and children of the root.
+        balance_temperature: of the softmax over scores, above 0; None is 0.1.
+        similarity_temperature: of the softmax over similarities, above 0; small counts only near copies as one
+            direction, infinity is REBASE.
+        temperature: of all samples.
+        max_steps: most expansions.
+    """
+
+    summary: ClassVar[str] = "as rebase, but paths that say the same share one direction's width"
+    source: ClassVar[str] = "Wang et al. 2025, arXiv 2506.15707"
+
+    similarity_temperature: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.similarity_temperature > 0:
+            raise ConfigError(
+                f"similarity_temperature is {self.similarity_temperature}; it lies above 0.", "Usual: 0.01."
+            )
+
+    @property
+    def balance(self) -> float:
+        """`balance_temperature`, 0.1 where it is unset."""
+        return 0.1 if self.balance_temperature is None else self.balance_temperature
+
+    def alike(self, paths: Sequence[Path]) -> Sequence[Sequence[float]]:
+        """Say how alike paths are by their text so far: at most 1, and 1 of a path with itself [paths][paths]."""
+        return similarities([path.text for path in paths])
+
+    def _handed(self, opened: Sequence[Path], width: int) -> list[int]:
+        scores = [path.score for path in opened]
+        return ceiling_split(dora_weights(scores, self.alike(opened), self.balance, self.similarity_temperature), width)
