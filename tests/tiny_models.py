@@ -18,7 +18,7 @@ TEXT = [
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<extra_0>"]
 
 
-def save_tokenizer(folder: Path, special: list[str] = SPECIAL) -> Any:
+def save_tokenizer(folder: Path, special: list[str] = SPECIAL, text: list[str] = TEXT) -> Any:
     """A byte-level BPE tokenizer with a ChatML template."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
@@ -28,7 +28,7 @@ def save_tokenizer(folder: Path, special: list[str] = SPECIAL) -> Any:
     raw.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     raw.train_from_iterator(
-        TEXT * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
+        text * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=alphabet)
     )
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>")
     tokenizer.chat_template = CHATML
@@ -67,16 +67,17 @@ def save_prm(folder: Path, *, head: bool = True) -> Path:
     return folder
 
 
-def save_generator(folder: Path) -> Path:
+def save_generator(folder: Path, *, context: int = 512, seed: int = 0) -> Path:
     """A random Llama, float32."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     tokenizer = save_tokenizer(folder)
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
-        num_key_value_heads=1, max_position_embeddings=512, initializer_range=0.2, eos_token_id=2, bos_token_id=None,
+        num_key_value_heads=1, max_position_embeddings=context, initializer_range=0.2, eos_token_id=2,
+        bos_token_id=None,
     )  # fmt: skip
     LlamaForCausalLM(config).float().save_pretrained(folder)
     return folder

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from tt_scale.errors import ConfigError, nearest
@@ -136,15 +136,19 @@ class Scores:
 
     Attributes:
         values: one number in [0, 1] for each new step, in order.
-        tokens: prompt tokens that the PRM was given for it.
+        tokens: that the PRM was given for it, and those that it wrote itself where it argues before it judges.
         cached: how many of them it did not compute again.
         too_long: the path does not fit into what the PRM can read; there are no values then.
+        parts: where several PRMs scored, each one's own values by its name [new steps].
+        flops: of it; None means 2 x `PRM.parameters` for each token that was computed.
     """
 
     values: tuple[float, ...]
     tokens: int = 0
     cached: int = 0
     too_long: bool = False
+    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    flops: float | None = None
 
 
 class Generator(ABC):
@@ -205,12 +209,17 @@ class PRM(ABC):
 
     Attributes:
         parameters: of the model, for the FLOP estimate; 0 where unknown.
+        causal: whether the reading of a step goes on where that of its parent ended, so that a prefix cache leaves
+            only the new step to compute.
+        knobs: its keyword arguments that `prm_args` sets.
         top_logprobs: how many of the likeliest tokens the `confidences` of the steps must look at; 0 where it reads
             no log-probabilities. Where several ask, all get those over the largest number.
     """
 
     parameters: int = 0
     top_logprobs: int = 0
+    causal: ClassVar[bool] = True
+    knobs: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     @abstractmethod
@@ -273,7 +282,7 @@ class Searcher(ABC):
             ConfigError: `method_args` names a knob that this method has not, or misses one without a default; a
                 width is given beside a budget that makes it another; a budget is too small.
         """
-        knobs: set[str] = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+        knobs: set[str] = {knob.name for knob in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
         for name, value in config.method_args.items():
             if name in type(config).model_fields:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tt_scale.errors import EngineDeadError
 
-__all__ = ["MicroBatcher"]
+__all__ = ["MicroBatcher", "together"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +20,18 @@ QUIET_TURNS = 6
 """Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
 one by one and ask again, and the first of them shall not ride alone. Turns, not milliseconds: an idle loop makes
 them in microseconds."""
+
+
+async def together(asked: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
+    """Wait for all [asked]; when one fails or the call is cancelled, none of the others goes on behind its back."""
+    tasks = [asyncio.ensure_future(one) for one in asked]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
 
 
 class MicroBatcher(Generic[Item, Result]):

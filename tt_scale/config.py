@@ -24,7 +24,7 @@ from tt_scale.search_keys import MethodKeys, SearchKeys
 from tt_scale.selection import SELECTORS
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged"]
+__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
 
 
 class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
@@ -51,10 +51,23 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
         return value
 
-    @field_validator("prm_name", mode="before")
+    @field_validator("prm_name", "prm_adapter", mode="before")
     @classmethod
-    def _null_is_none(cls, value: Any) -> Any:
-        return "none" if value is None else value
+    def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """A list is written as one text, as tables show it: `a, b`."""
+        if value is None:
+            return "none" if info.field_name == "prm_name" else "auto"
+        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            value = ",".join(value)
+        return ", ".join(split_names(value)) if isinstance(value, str) and "," in value else value
+
+    @field_validator("prm_name")
+    @classmethod
+    def _possible_ensemble(cls, value: str) -> str:
+        names = split_names(value)
+        if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
+            raise ValueError(f"is {value!r}: an ensemble holds different PRMs, each once, and `none` is no PRM")
+        return value
 
     @field_validator("adaptive", mode="before")
     @classmethod
@@ -140,6 +153,11 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         return Sampling(temperature, self.top_p, self.top_k, self.min_p, self.repetition_penalty)
 
     @property
+    def prm_names(self) -> tuple[str, ...]:
+        """The PRMs that `prm_name` lists; one, almost always."""
+        return split_names(self.prm_name) or ("none",)
+
+    @property
     def limits(self) -> Budget:
         """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
         most = self.max_generated_tokens
@@ -161,6 +179,11 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             for key, value in self.model_dump(mode="json").items()
             if key not in ignore and _extra(fields[key].json_schema_extra)["experiment"]
         }
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The names in a text that lists them with commas."""
+    return tuple([name.strip() for name in text.split(",") if name.strip()])
 
 
 def merged(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from shutil import which
+from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Searcher
-from tt_scale.config import Config
+from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.likelihood import refuse_untold
-from tt_scale.registry import available, generator_class, prm_class, searcher_class
+from tt_scale.prm.ensemble import EnsemblePRM
+from tt_scale.registry import available, family_backend, generator_class, prm_class, searcher_class
 
-__all__ = ["SHARED_PRMS", "backends", "check_models", "make_models", "make_searcher", "open_models"]
+__all__ = [
+    "ENSEMBLE",
+    "SHARED_PRMS",
+    "backends",
+    "check_models",
+    "loads_model",
+    "make_models",
+    "make_searcher",
+    "open_models",
+    "prm_configs",
+]
+
+ENSEMBLE = "ensemble"
+"""What stands for a backend where `prm_name` lists several PRMs."""
 
 SHARED_PRMS = ("confidence", "judge", "simulated")
 """PRMs without weights of their own; `prm_name` names them as it names a model."""
 
+WRITING = ("genprm", "thinkprm")
+"""Backends whose PRM is a language model, which may be the generator itself."""
+
 
 def backends(config: Config) -> tuple[str, str]:
-    """Resolve `auto`: the names of the generator's and the PRM's backend, "none" for no PRM.
+    """Resolve `auto`: the names of the generator's and the PRM's backend, "none" for no PRM, "ensemble" for several.
 
     Raises:
         MissingExtraError: a real model is named, and no engine for it is installed.
@@ -29,11 +47,71 @@ def backends(config: Config) -> tuple[str, str]:
     if generator == "auto":
         generator = "simulated" if config.model_name == "simulated" else _installed_engine()
     prm = config.prm
-    if config.prm_name in ("none", ""):
+    if config.prm_names == ("none",):
         prm = "none"
+    elif len(config.prm_names) > 1:
+        prm = ENSEMBLE
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in SHARED_PRMS else _prm_engine(generator)
+        prm = _prm_backend(config, generator)
     return generator, prm
+
+
+def _prm_backend(config: Config, generator: str) -> str:
+    if config.prm_name in SHARED_PRMS:
+        return config.prm_name
+    family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
+    return family or _prm_engine(generator)
+
+
+def prm_configs(config: Config) -> list[Config]:
+    """Give each PRM a configuration of its own, where `prm_name` is its name and `prm` its backend; none without one.
+
+    Raises:
+        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean, or mean one without knobs.
+    """
+    names = config.prm_names
+    if names == ("none",):
+        return []
+    adapters = split_names(config.prm_adapter) or ("auto",)
+    if len(adapters) == 1:
+        adapters *= len(names)
+    if len(adapters) != len(names):
+        raise ConfigError(
+            f"prm_adapter names {len(adapters)} adapters for {len(names)} PRMs.", "Name one for all, or one each."
+        )
+    found = []
+    for name, adapter in zip(names, adapters, strict=True):
+        own = "auto" if len(names) > 1 and name in SHARED_PRMS else config.prm
+        one = config.model_copy(
+            update={"prm_name": name, "prm": own, "prm_adapter": adapter, "prm_args": _args_of(config, name)}
+        )
+        backend = backends(one)[1]
+        if backend in SHARED_PRMS and one.prm_args:
+            raise ConfigError(
+                f"prm_args is {one.prm_args}, but the PRM {backend!r} has no knobs.", "Leave out --prm-args."
+            )
+        found.append(one.model_copy(update={"prm": backend}))
+    return found
+
+
+def loads_model(config: Config) -> bool:
+    """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
+    if config.prm in ("judge", *WRITING):
+        return config.prm_name not in ("judge", config.model_name)
+    return config.prm not in SHARED_PRMS
+
+
+def _args_of(config: Config, name: str) -> dict[str, Any]:
+    """What of `prm_args` is meant for one PRM."""
+    if len(config.prm_names) == 1:
+        return config.prm_args
+    for key, knobs in config.prm_args.items():
+        if key not in config.prm_names or not isinstance(knobs, Mapping):
+            raise ConfigError(
+                f"prm_args holds {key!r}; with several PRMs it holds the knobs of each by its name.",
+                f"Write: prm_args: {{{name!r}: {{...}}}}",
+            )
+    return dict(config.prm_args.get(name, {}))
 
 
 def _prm_engine(generator: str) -> str:
@@ -60,6 +138,8 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
     generator = generator_class(generator_name).from_config(config)
     if prm_name == "none":
         return generator, None
+    if prm_name == ENSEMBLE:
+        return generator, EnsemblePRM.from_config(config, generator)
     return generator, prm_class(prm_name).from_config(config, generator)
 
 
@@ -69,9 +149,9 @@ def check_models(config: Config) -> None:
     Raises:
         ConfigError: a backend without a model of its own under the name of a model that it would not run.
     """
-    generator, prm = backends(config)
-    _check_name("generator", generator, "model_name", config.model_name)
-    _check_name("PRM", prm, "prm_name", config.prm_name)
+    _check_name("generator", backends(config)[0], "model_name", config.model_name)
+    for each in prm_configs(config):
+        _check_name("PRM", each.prm, "prm_name", each.prm_name)
 
 
 def _check_name(key: str, backend: str, name_key: str, name: str) -> None:

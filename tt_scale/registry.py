@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
@@ -21,7 +22,16 @@ from tt_scale.errors import ConfigError, nearest
 if TYPE_CHECKING:
     from tt_scale.prm.adapter import Adapter
 
-__all__ = ["adapter_class", "available", "generator_class", "own_knobs", "prm_class", "searcher_class", "summary"]
+__all__ = [
+    "adapter_class",
+    "adapter_knobs",
+    "available",
+    "generator_class",
+    "own_knobs",
+    "prm_class",
+    "searcher_class",
+    "summary",
+]
 
 BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -52,6 +62,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "binary-tag": "tt_scale.prm.adapters.binary_tag:BinaryTag",
             "math-psa": "tt_scale.prm.adapters.binary_tag:MathPSA",
             "math-shepherd": "tt_scale.prm.adapters.binary_tag:MathShepherd",
+            "outcome": "tt_scale.prm.adapters.outcome:Outcome",
             "pure": "tt_scale.prm.adapters.token_classifier:Pure",
             "qwen-math": "tt_scale.prm.adapters.qwen_math:QwenMath",
             "rlhflow": "tt_scale.prm.adapters.rlhflow:RLHFlow",
@@ -61,13 +72,25 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "prms": {
             "confidence": "tt_scale.prm.confidence:ConfidencePRM",
+            "eurus": "tt_scale.prm.eurus:EurusPRM",
+            "genprm": "tt_scale.prm.genprm:GenPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
+            "thinkprm": "tt_scale.prm.thinkprm:ThinkPRM",
             "vllm": "tt_scale.prm.vllm:VLLMPRM",
         },
     }
 )
+
+PRM_FAMILIES: Mapping[str, str] = MappingProxyType({"eurusprm": "eurus", "genprm": "genprm", "thinkprm": "thinkprm"})
+"""Beginnings of model names, owner left out, of PRMs that no adapter reads for, and the backend that does."""
+
+
+def family_backend(name: str) -> str:
+    """Name the backend that alone knows how to ask a PRM, by the name of its model; empty where adapters do."""
+    own = PurePath(name).name.lower()
+    return next((backend for start, backend in PRM_FAMILIES.items() if own.startswith(start)), "")
 
 
 def available(kind: str) -> dict[str, str]:
@@ -103,6 +126,12 @@ def adapter_class(name: str) -> type[Adapter]:
     from tt_scale.prm.adapter import Adapter
 
     return cast("type[Adapter]", _load("prm_adapters", name, "prm_adapter", Adapter))
+
+
+def adapter_knobs(adapter: type[Adapter]) -> list[str]:
+    """What `prm_args` can set of an adapter: its keyword arguments, in their order."""
+    found = inspect.signature(adapter).parameters.items()
+    return [name for name, each in found if each.kind is each.KEYWORD_ONLY]
 
 
 def own_knobs(method: str) -> list[str]:

@@ -23,19 +23,25 @@ class ModelKeys(Keys):
     prm_name: str = key(
         MODEL,
         "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `confidence` (how "
-        "sure it was of its own tokens), `simulated`, `none`.",
+        "sure it was of its own tokens), `simulated`, `none`; several, with commas between them, score together.",
         "Qwen/Qwen2.5-Math-PRM-7B",
+    )
+    prm_combine: Literal["mean", "min", "product", "rank-mean"] = key(
+        MODEL, "How the scores of several PRMs become one; rank-mean ranks steps that are scored together.", "mean"
     )
     method: str = key(MODEL, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = key(MODEL, "Knobs of a method of another package; `tt-scale list` shows them.", {})
     generator: str = key(MODEL, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
-    prm: str = key(
-        MODEL, "PRM backend: auto, vllm, huggingface, judge, confidence, simulated, or an entry point.", "auto"
-    )
+    prm: str = key(MODEL, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
     prm_adapter: str = key(
-        MODEL, "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own.", "auto"
+        MODEL,
+        "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own; for several PRMs "
+        "one for all, or one each with commas between them.",
+        "auto",
     )
-    prm_args: dict[str, Any] = key(MODEL, "Knobs of the PRM's adapter, such as its tag.", {})
+    prm_args: dict[str, Any] = key(
+        MODEL, "Knobs of the PRM, such as its tag; for several PRMs by name, {PRM: knobs}.", {}
+    )
     prm_quantization: str | None = key(MODEL, "Weight quantization of the PRM; unset loads it as it is.", None)
     prm_max_model_len: int | None = key(
         MODEL,
@@ -115,7 +121,9 @@ class RuntimeKeys(Keys):
         "min",
     )
     gpu_mem_util: float = key(RUNTIME, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
-    prm_gpu_mem_util: float = key(RUNTIME, "Share of GPU memory for the PRM.", 0.4, experiment=False, gt=0, le=1)
+    prm_gpu_mem_util: float = key(
+        RUNTIME, "Share of GPU memory for the PRM; for each where there are several.", 0.4, experiment=False, gt=0, le=1
+    )
     prm_device: str | None = key(
         RUNTIME, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
     )

@@ -7,7 +7,7 @@ within the budget, merges blank steps, asks the PRM, charges usage and records t
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
@@ -75,6 +75,7 @@ class SearchSpace:
         self.nodes: list[Path] = []
         self.costs: dict[Key, Usage] = {}
         self.events: list[Event] = []
+        self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
         self.bar = Bar(first_scores)
         self._generator = generator
@@ -325,6 +326,8 @@ class SearchSpace:
             if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
                 children[index] = replace(child, state="unreadable")
                 continue
+            if verdict.parts:
+                self.parts[child.key] = verdict.parts
             scores = child.scores + verdict.values
             total = self._aggregate(scores, child.is_finished)
             children[index] = Path(child.key, child.steps, scores, total, child.state)
@@ -335,11 +338,12 @@ class SearchSpace:
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
 
     def _check(self, child: Path, verdict: Scores) -> None:
+        computed = 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
         spent = Usage(
             prm_tokens=verdict.tokens,
             cached_prm_tokens=verdict.cached,
             prm_calls=1,
-            flops=2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached),
+            flops=computed if verdict.flops is None else verdict.flops,
         )
         self._spend(child.key, spent)
         wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)

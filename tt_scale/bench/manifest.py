@@ -17,7 +17,7 @@ from typing import Any
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
-from tt_scale.models import SHARED_PRMS, backends
+from tt_scale.models import SHARED_PRMS, backends, prm_configs
 from tt_scale.registry import searcher_class
 
 __all__ = [
@@ -53,14 +53,13 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
     """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
     ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
-    generator, prm = backends(config)
     hashed = hashlib.blake2b(
         "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
     )
     return {
         **keys,
-        "generator": generator,
-        "prm": prm,
+        "generator": backends(config)[0],
+        "prm": ", ".join([each.prm for each in prm_configs(config)]) or "none",
         "dataset": dataset,
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
         "grader": grader,
@@ -92,14 +91,15 @@ def ignored_options(config: Config) -> list[str]:
 def other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods and other PRMs look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
-    return METHOD_KEYS - own | _other_prms_keys(config)
+    others = METHOD_KEYS - own | _other_prms_keys(config)
+    return others if len(config.prm_names) > 1 else others | {"prm_combine"}
 
 
 def _other_prms_keys(config: Config) -> frozenset[str]:
     """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
-    prm = backends(config)[1]
-    others = {key for name, key in OF_ONE_PRM.items() if name != prm}
-    return frozenset(others) | (ENGINE_KEYS if prm in ("none", *SHARED_PRMS) else frozenset())
+    used = {each.prm for each in prm_configs(config)} or {"none"}
+    others = frozenset([key for name, key in OF_ONE_PRM.items() if name not in used])
+    return others | (ENGINE_KEYS if used <= {"none", *SHARED_PRMS} else frozenset())
 
 
 def versions() -> dict[str, str]:

@@ -114,7 +114,7 @@ async def search_record(
             {"kind": event.kind, "keys": [name(key) for key in event.keys], "created": event.created}
             for event in space.events
         ],
-        "tree": _tree(space.nodes, space.costs),
+        "tree": _tree(space.nodes, space.costs, space.parts),
     }
     return record
 
@@ -210,8 +210,13 @@ def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
     return sum([tokens[key] - tokens.get(key[:-1], 0) for key in on_pool if key in tokens])
 
 
-def _tree(nodes: Sequence[Path], costs: Mapping[Key, Usage]) -> list[dict[str, Any]]:
-    """Each path by what it adds to its parent, and its cost; `from` says how many of the parent's steps it keeps."""
+def _tree(
+    nodes: Sequence[Path], costs: Mapping[Key, Usage], parts: Mapping[Key, Mapping[str, Sequence[float]]]
+) -> list[dict[str, Any]]:
+    """Each path by what it adds to its parent, and its cost; `from` says how many of the parent's steps it keeps.
+
+    Where several PRMs scored, `parts` holds what each said of the steps that were new then: the last of `scores`.
+    """
     by_key = {node.key: node for node in nodes}
     tree = []
     for node in nodes:
@@ -225,6 +230,7 @@ def _tree(nodes: Sequence[Path], costs: Mapping[Key, Usage]) -> list[dict[str, A
                 "score": node.score,
                 "from": kept,
                 "scores": list(node.scores[kept:]),
+                **({"parts": {prm: list(own) for prm, own in parts[node.key].items()}} if node.key in parts else {}),
                 "usage": {spent: count for spent, count in asdict(costs[node.key]).items() if count},
                 "steps": [
                     {

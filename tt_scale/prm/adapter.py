@@ -109,6 +109,7 @@ class Adapter(ABC):
         source: paper, model card or code that it follows.
         names: beginnings of model names, owner left out, any case, by which it is found.
         architectures: names of `config.json` by which it is found.
+        finished_only: whether it reads whole solutions only, each anew and with one verdict, and no open path.
         head: what answers at a position.
     """
 
@@ -116,6 +117,7 @@ class Adapter(ABC):
     source: ClassVar[str]
     names: ClassVar[tuple[str, ...]] = ()
     architectures: ClassVar[tuple[str, ...]] = ()
+    finished_only: ClassVar[bool] = False
     head: Head
 
     def __init__(self, checkpoint: Checkpoint) -> None:

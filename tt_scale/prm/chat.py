@@ -12,7 +12,7 @@ from tt_scale.errors import PRMError
 from tt_scale.generator.tokens import DATE
 from tt_scale.prm.adapter import Checkpoint
 
-__all__ = ["Around", "around", "around_the_question", "rendered"]
+__all__ = ["PLACE", "Around", "around", "around_the_question", "rendered"]
 
 PLACE = "{the question}"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
@@ -12,9 +12,9 @@ from tt_scale.errors import ConfigError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
 from tt_scale.model_names import read_settings
 from tt_scale.prm.adapter import Adapter, Checkpoint
-from tt_scale.registry import adapter_class, available
+from tt_scale.registry import adapter_class, adapter_knobs, available, family_backend
 
-__all__ = ["context_of", "find_adapter", "open_adapter"]
+__all__ = ["check_knobs", "context_of", "find_adapter", "open_adapter", "settings_of"]
 
 LEAST_CONTEXT = 4096
 """Tokens that an engine makes room for, where the model can read so many."""
@@ -29,23 +29,42 @@ def open_adapter(config: Config, model: str) -> Adapter:
 
     Raises:
         PRMError: no config.json, no adapter for it, or not the tokenizer that the protocol needs.
-        ConfigError: `prm_adapter` or `prm_args` name something that does not exist.
+        ConfigError: `prm_adapter` or `prm_args` name something that does not exist, or `agg` is not for this PRM.
     """
     name = config.prm_name
-    try:
-        settings = read_settings(model)
-    except (OSError, ValueError) as error:
-        line = str(error).strip().splitlines()[0].rstrip(".")
-        raise PRMError(
-            f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
-        ) from error
+    settings = settings_of(name, model)
     found = find_adapter(config.prm_adapter, name, settings)
-    _check_knobs(found, config.prm_args)
+    check_knobs(adapter_knobs(found), config.prm_args)
+    _check_needed(found, config.prm_args)
+    if found.finished_only and config.agg != "last":
+        raise ConfigError(
+            f"agg is {config.agg!r}; the PRM {name!r} judges whole solutions, and only the last step has its verdict.",
+            "Type: --agg last",
+        )
     tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code)
     try:
         return found(Checkpoint(name, tokens, settings, config.stop_tokens), **config.prm_args)
     except TypeError as error:
         raise ConfigError(f"prm_args do not fit the adapter: {error}.") from None
+
+
+def settings_of(name: str, model: str) -> dict[str, Any]:
+    """Read what a PRM says of itself.
+
+    Args:
+        name: as the configuration has it.
+        model: local folder or hub name that it stands for.
+
+    Raises:
+        PRMError: it has no config.json.
+    """
+    try:
+        return read_settings(model)
+    except (OSError, ValueError) as error:
+        line = str(error).strip().splitlines()[0].rstrip(".")
+        raise PRMError(
+            f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
+        ) from error
 
 
 def find_adapter(asked: str, name: str, settings: Mapping[str, Any]) -> type[Adapter]:
@@ -71,6 +90,11 @@ def find_adapter(asked: str, name: str, settings: Mapping[str, Any]) -> type[Ada
     for each in known:
         if set(each.architectures) & set(architectures):
             return each
+    if family_backend(name):
+        raise PRMError(
+            f"No adapter reads for prm_name {name!r}; the backend {family_backend(name)!r} does.",
+            f"Leave out --prm, or type: --prm {family_backend(name)}",
+        )
     what = ", a generator" if any(each.endswith("ForCausalLM") for each in architectures) else ""
     raise PRMError(
         f"prm_name is {name!r}, a {', '.join(architectures)}{what}; no adapter is known for it.",
@@ -90,13 +114,24 @@ def context_of(settings: Mapping[str, Any], config: Config) -> int:
     return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.max_model_len))
 
 
-def _check_knobs(adapter: type[Adapter], given: Mapping[str, Any]) -> None:
-    own = {name: each for name, each in inspect.signature(adapter).parameters.items() if each.kind is each.KEYWORD_ONLY}
+def check_knobs(knobs: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Refuse knobs that an adapter or a PRM has not.
+
+    Raises:
+        ConfigError: `prm_args` holds one.
+    """
     for name in given:
-        if name not in own:
-            allowed = nearest(name, own) if own else "It has none."
-            raise ConfigError(f"prm_args holds {name!r}, which is no knob of this adapter.", allowed)
-    missing = [name for name, each in own.items() if each.default is each.empty and name not in given]
+        if name not in knobs:
+            raise ConfigError(
+                f"prm_args holds {name!r}, which is no knob of this PRM.",
+                nearest(name, knobs) if knobs else "It has none.",
+            )
+
+
+def _check_needed(adapter: type[Adapter], given: Mapping[str, Any]) -> None:
+    knobs = inspect.signature(adapter).parameters.items()
+    needed = [name for name, each in knobs if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+    missing = [name for name in needed if name not in given]
     if missing:
         typed = ", ".join([f"{name}: ..." for name in missing])
         raise ConfigError(f"This adapter needs {', '.join(missing)} in prm_args.", f"Type: --prm-args '{{{typed}}}'")

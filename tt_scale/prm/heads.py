@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapter import Head, LayerHead, TokenHead
 
-__all__ = ["Scorer", "load_scorer", "read_layers"]
+__all__ = ["Scorer", "load_causal", "load_scorer", "read_layers"]
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -68,11 +68,10 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
         PRMError: the checkpoint lacks weights of the base or of the head; a head of random numbers scores noise.
     """
     import torch
-    from transformers import AutoModel, AutoModelForCausalLM
+    from transformers import AutoModel
 
     if isinstance(head, TokenHead):
-        model, loading = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **how)
-        _check_complete(name, loading["missing_keys"])
+        model = load_causal(name, source, how)
         rows = model.get_output_embeddings()
         chosen = torch.tensor([head.negative, head.positive], device=rows.weight.device)
         bias = getattr(rows, "bias", None)
@@ -105,6 +104,15 @@ def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]
     if outputs > 1 and head.column >= outputs:
         raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter reads number {head.column}.")
     return layers
+
+
+def load_causal(name: str, source: str, how: Mapping[str, Any]) -> Any:
+    """Load a causal language model that lacks nothing; arguments and errors as in `load_scorer`."""
+    from transformers import AutoModelForCausalLM
+
+    model, loading = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **how)
+    _check_complete(name, loading["missing_keys"])
+    return model.eval()
 
 
 def _check_complete(name: str, missing: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from tt_scale.config import Config
 
 __all__ = ["RowPRM"]
+
+
+NO_VERDICT = 0.5
 
 
 class RowPRM(PRM):
@@ -43,10 +47,19 @@ class RowPRM(PRM):
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path; one that does not fit into the context is said to be too long.
 
+        Where the adapter reads finished paths only, a step that none of its verdicts is about has the score 0.5.
+
         Raises:
             PRMError: the model failed, or what it gave is no probability.
             EngineDeadError: it is gone.
         """
+        due = [path for path in paths if path.is_finished or not self.adapter.finished_only]
+        verdicts = iter(await self._verdicts(problem, due))
+        if not self.adapter.finished_only:
+            return list(verdicts)
+        return [_of_whole(path, next(verdicts) if path.is_finished else Scores(())) for path in paths]
+
+    async def _verdicts(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         readings = [self.adapter.read(problem, path) for path in paths]
         fitting = [reading for reading in readings if len(reading.ids) <= self.context]
         answers = iter(await self.answers(fitting))
@@ -57,3 +70,11 @@ class RowPRM(PRM):
     @abstractmethod
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
         """Give the verdicts on readings that fit into the context [readings], in order."""
+
+
+def _of_whole(path: Path, verdict: Scores) -> Scores:
+    """Give the verdict on a whole path to its last step; the others have none."""
+    if verdict.too_long:
+        return verdict
+    new = len(path.steps) - len(path.scores)
+    return replace(verdict, values=(NO_VERDICT,) * (new - len(verdict.values)) + verdict.values)

@@ -28,7 +28,9 @@ def conversion(adapter: Adapter) -> dict[str, Any]:
         overrides: dict[str, Any] = {"classifier_from_token": spelled, "method": "from_2_way_softmax"}
         return {"convert": "classify", "hf_overrides": overrides}
     family = _family(settings)
-    return {"convert": "classify", "hf_overrides": {"architectures": [f"{family}ForCausalLM"]}}
+    # A "regression" would be given as it is; the adapter says sigmoid or softmax.
+    told = {"architectures": [f"{family}ForCausalLM"], "problem_type": "single_label_classification"}
+    return {"convert": "classify", "hf_overrides": told}
 
 
 def column_of(adapter: Adapter) -> int:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from inspect import signature
 from typing import Any
 
 from tt_scale.errors import ConfigError
 from tt_scale.evaluation.sets import LABELLED
 from tt_scale.problems import list_problem_sets
-from tt_scale.registry import adapter_class, available, generator_class, own_knobs, prm_class, searcher_class, summary
+from tt_scale.registry import (
+    adapter_class,
+    adapter_knobs,
+    available,
+    generator_class,
+    own_knobs,
+    prm_class,
+    searcher_class,
+    summary,
+)
 
 __all__ = ["catalogue", "print_catalogue"]
 
@@ -39,13 +47,16 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
 
 
 def _remarks(kind: str, name: str, found: Any) -> Iterator[str]:
-    """What a user must know beside the summary: the knobs."""
+    """What a user must know beside the summary: knobs, and what costs more than a new step."""
     if kind == "searchers" and own_knobs(name):
         yield f"method_args: {', '.join(own_knobs(name))}"
-    if kind == "prm_adapters":
-        knobs = [knob for knob, each in signature(found).parameters.items() if each.kind is each.KEYWORD_ONLY]
-        if knobs:
-            yield f"prm_args: {', '.join(knobs)}"
+    if kind == "prms" and not found.causal:
+        yield "reads the whole path again for each step"
+    if kind == "prm_adapters" and found.finished_only:
+        yield "finished paths only, each read whole"
+    knobs = found.knobs if kind == "prms" else adapter_knobs(found) if kind == "prm_adapters" else ()
+    if knobs:
+        yield f"prm_args: {', '.join(knobs)}"
 
 
 def print_catalogue() -> None:

@@ -11,7 +11,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.errors import MissingExtraError
-from tt_scale.models import SHARED_PRMS, backends, check_models
+from tt_scale.models import backends, check_models, loads_model, prm_configs
 from tt_scale.registry import searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu
@@ -70,12 +70,13 @@ def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPl
 
 
 def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
-    generator, prm = backends(config)
+    generator = backends(config)[0]
     models = []
     if generator != "simulated":
         models.append(("generator", config.model_name, config.quantization, "gpu_mem_util", config.gpu_mem_util))
-    if prm not in ("none", *SHARED_PRMS):
-        models.append(("PRM", config.prm_name, None, "prm_gpu_mem_util", config.prm_gpu_mem_util))
+    for each in prm_configs(config):
+        names = _names_of_weights(each)
+        models += [("PRM", name, None, "prm_gpu_mem_util", each.prm_gpu_mem_util / len(names)) for name in names]
     return [
         Share(
             role,
@@ -88,6 +89,15 @@ def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
     ]
 
 
+def _names_of_weights(config: Config) -> list[str]:
+    """The models that one PRM loads, and which share its part of the memory."""
+    if config.prm == "eurus":
+        from tt_scale.prm.eurus import REFERENCE
+
+        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
+    return [config.prm_name] if loads_model(config) else []
+
+
 def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
     _section(console, "Machine")
     _line(console, "processor", f"{machine['processor']}, {machine['cores']} cores")
@@ -97,9 +107,14 @@ def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[
 
 
 def _print_models(console: Console, config: Config, plan: MemoryPlan) -> None:
-    generator, prm = backends(config)
-    _line(console, "generator", f"{config.model_name} on {generator}")
-    _line(console, "PRM", "none" if prm == "none" else f"{config.prm_name} on {prm}")
+    _line(console, "generator", f"{config.model_name} on {backends(config)[0]}")
+    prms = prm_configs(config)
+    for each in prms:
+        _line(console, "PRM", f"{each.prm_name} on {each.prm}")
+    if not prms:
+        _line(console, "PRM", "none")
+    elif len(prms) > 1:
+        _line(console, "combined by", config.prm_combine)
     for told in plan.lines:
         _line(console, "memory", told)
     _line(console, "verdict", plan.verdict)

@@ -1,0 +1,175 @@
+"""An implicit PRM of two tiny random models, against the authors' sums over the whole chat."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path as FilePath
+from typing import Any
+
+import pytest
+from tiny_models import save_generator, save_prm, save_tokenizer
+
+from tt_scale.base_classes import Problem, Step
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, PRMError
+from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.models import backends
+from tt_scale.path import Path, State
+from tt_scale.prm.eurus import EurusPRM
+from tt_scale.prm.finding import find_adapter
+from tt_scale.report.doctor import memory_plan
+
+pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+PROBLEM = Problem("p", "What is 12 + 30? Ignore <|im_end|>.", "42")
+SOLUTIONS = [
+    [f"Step {number}: add {number} and {length}." for number in range(1, length + 1)] for length in (1, 2, 3, 6)
+]
+BETA = 0.05
+"""Larger than the authors': rewards of random models are small, and their sigmoids shall differ."""
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[FilePath, FilePath]:
+    both = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("reference")
+    save_generator(both[0])
+    save_generator(both[1], seed=1)
+    return both
+
+
+def config_for(own: FilePath, reference: FilePath, **keys: Any) -> Config:
+    args = {"reference": str(reference), "beta": BETA}
+    return Config(prm_name=str(own), prm="eurus", prm_args=args, dtype="float32", max_model_len=512, **keys)
+
+
+def path_of(texts: Sequence[str], scores: tuple[float, ...] = (), state: State = "open") -> Path:
+    steps = tuple([Step(f"{text}\n\n", (1,), "stop") for text in texts])
+    return Path((0,) * len(texts), steps, scores, 0.0, state)
+
+
+def log_ratios(folders: Sequence[FilePath], ids: list[int]) -> list[float]:
+    """For each token but the first, how much likelier the PRM finds it than its reference."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    found = []
+    for folder in folders:
+        model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+        with torch.no_grad():
+            logits = model(torch.tensor([ids])).logits[0, :-1]
+        found.append(logits.log_softmax(-1).gather(-1, torch.tensor(ids[1:])[:, None])[:, 0])
+    return [float("nan"), *(found[0] - found[1]).tolist()]
+
+
+def expected(folders: Sequence[FilePath], texts: Sequence[str], finished: bool) -> list[float]:
+    """Sum over the chat in pieces: no token crosses from a step to the next, since a blank line ends each."""
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folders[0])
+    pieces = ["<|im_start|>user\nWhat is 12 + 30? Ignore <", "|im_end|>.<|im_end|>\n<|im_start|>assistant\n"]
+    ids = [token for piece in pieces for token in tokenizer.encode(piece, add_special_tokens=False)]
+    edges = [len(ids)]
+    for number, text in enumerate(texts, 1):
+        end = "<|im_end|>" if finished and number == len(texts) else "\n\n"
+        ids += tokenizer.encode(f"{text}{end}", add_special_tokens=False)
+        edges.append(len(ids))
+    ratios = log_ratios(folders, ids)
+    return [1 / (1 + math.exp(-BETA * sum(ratios[first:last]))) for first, last in pairwise(edges)]
+
+
+async def started(config: Config) -> EurusPRM:
+    prm = EurusPRM.from_config(config, SimulatedGenerator())
+    await prm.start()
+    return prm
+
+
+@pytest.mark.parametrize("state", ["open", "finished"])
+async def test_transformers(folders: tuple[FilePath, FilePath], state: State) -> None:
+    """A log-probability read at the token instead of before it is that of the token after."""
+    wanted = [expected(folders, texts, state == "finished") for texts in SOLUTIONS]
+    assert max(map(max, wanted)) - min(map(min, wanted)) > 0.05
+    prm = await started(config_for(*folders))
+    try:
+        whole = await prm.score(PROBLEM, [path_of(texts, state=state) for texts in SOLUTIONS])
+        alone = [(await prm.score(PROBLEM, [path_of(texts, state=state)]))[0] for texts in SOLUTIONS]
+        last = await prm.score(PROBLEM, [path_of(texts, (0.5,) * (len(texts) - 1), state=state) for texts in SOLUTIONS])
+    finally:
+        await prm.close()
+    for found in (whole, alone):
+        for each, right in zip(found, wanted, strict=True):
+            assert each.values == pytest.approx(right, abs=1e-5)
+    assert [each.values for each in last] == [pytest.approx(right[-1:], abs=1e-5) for right in wanted]
+
+
+async def test_step_by_step_is_whole(folders: tuple[FilePath, FilePath]) -> None:
+    """The blank line behind a step is its own, whether another step follows yet or not."""
+    texts = SOLUTIONS[-1]
+    prm = await started(config_for(*folders))
+    known: tuple[float, ...] = ()
+    try:
+        for end in range(1, len(texts) + 1):
+            state: State = "finished" if end == len(texts) else "open"
+            [found] = await prm.score(PROBLEM, [path_of(texts[:end], known, state)])
+            known += found.values
+        [whole] = await prm.score(PROBLEM, [path_of(texts, state="finished")])
+    finally:
+        await prm.close()
+    assert known == pytest.approx(whole.values, abs=1e-5)
+
+
+async def test_costs_both_models_and_says_what_is_too_long(folders: tuple[FilePath, FilePath]) -> None:
+    prm = await started(config_for(*folders))
+    try:
+        fits, long = await prm.score(PROBLEM, [path_of(SOLUTIONS[0]), path_of(["add 12 and 30 " * 200])])
+    finally:
+        await prm.close()
+    assert fits.flops == prm.parameters * fits.tokens  # twice the parameters of one, for half the tokens each
+    assert fits.tokens > 50
+    assert (long.values, long.too_long) == ((), True)
+
+
+async def test_a_step_of_many_tokens(folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits are made some rows at a time; none may fall between two of them."""
+    monkeypatch.setattr("tt_scale.prm.eurus.MOST_ROWS", 5)
+    prm = await started(config_for(*folders))
+    try:
+        [found] = await prm.score(PROBLEM, [path_of(SOLUTIONS[2])])
+    finally:
+        await prm.close()
+    assert found.values == pytest.approx(expected(folders, SOLUTIONS[2], False), abs=1e-5)
+
+
+def test_found_by_name() -> None:
+    config = Config(prm_name="PRIME-RL/EurusPRM-Stage2", generator="vllm")
+    assert backends(config)[1] == "eurus"
+    with pytest.raises(PRMError, match="--prm eurus"):
+        find_adapter("auto", config.prm_name, {"architectures": ["Qwen2ForCausalLM"]})
+
+
+def test_both_models_need_memory() -> None:
+    plan = memory_plan(Config(model_name="a/x-1B", prm_name="PRIME-RL/EurusPRM-Stage2", generator="vllm"), [], 64.0)
+    assert len(plan.lines) == 3
+    assert "Qwen2.5-Math-7B-Instruct" in plan.lines[2]
+
+
+async def test_refused(folders: tuple[FilePath, FilePath], tmp_path: FilePath) -> None:
+    own, reference = folders
+    scorer = save_prm(tmp_path / "scorer")
+    other = save_generator(tmp_path / "other")
+    save_tokenizer(other, text=["words of another kind"])
+    for pair, told in (
+        ((own, own), "its own reference"),
+        ((scorer, reference), "two causal language models"),
+        ((own, scorer), "two causal language models"),
+        ((own, other), "another vocabulary"),
+    ):
+        prm = EurusPRM.from_config(config_for(*pair), SimulatedGenerator())
+        with pytest.raises(PRMError, match=told):
+            await prm.start()
+        await prm.close()
+    with pytest.raises(ConfigError, match="'beta'"):
+        EurusPRM.from_config(Config(prm_name="x", prm_args={"bet": 1}), SimulatedGenerator())
+    with pytest.raises(ConfigError, match="above 0"):
+        EurusPRM.from_config(Config(prm_name="x", prm_args={"beta": 0}), SimulatedGenerator())

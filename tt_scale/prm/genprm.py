@@ -1,0 +1,163 @@
+"""GenPRM: step after step, a critique and a verdict; on demand with code that the model writes and that is run."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from tt_scale.errors import PRMError
+from tt_scale.prm.adapter import Checkpoint
+from tt_scale.prm.chain import Chain
+from tt_scale.prm.chat import rendered
+from tt_scale.prm.confinement import Limits, check_confinement, run_confined
+from tt_scale.prm.generative import GenerativePRM
+from tt_scale.prm.plain_text import Part
+
+if TYPE_CHECKING:
+    from tt_scale.base_classes import Generator
+    from tt_scale.config import Config
+
+__all__ = ["GenPRM"]
+
+SYSTEM = "You are a math teacher. Your task is to review and critique the paragraphs in solution step by step."
+ANALYSIS_END, OUTPUT = "</analyze>\n", "<output>\n"
+CODE, CODE_END = "```python\n", "\n```\n"
+VERIFICATION = f"<verify>\nLet's use python code to find any potential error:\n{CODE}"
+JUDGEMENT = f"{OUTPUT}**Judgement**: $\\boxed{{"
+MOST_ROUNDS = 3
+MOST_REMEMBERED = 4096
+
+Steps = tuple[str, ...]
+
+
+class GenPRM(GenerativePRM):
+    """GenPRM-1.5B to -70B: each paragraph is a turn, each critique the answer to it.
+
+    The score is P(Yes) / (P(Yes) + P(No)) at the place of the verdict, where the authors write on and look for it. The
+    likelier verdict ends the critique, which later steps are judged after. Critiques are remembered, so that a step
+    costs one critique; one that was forgotten is written again with the same seed, and counted again.
+
+    Args:
+        config: as of `GenerativePRM`.
+        generator: likewise.
+        samples: chains about each step.
+        temperature: of the chains.
+        chain_tokens: most tokens of an analysis, and of each piece of code.
+        code: let the model write and run code, confined as `prm/confinement.py` says.
+    """
+
+    summary: ClassVar[str] = (
+        "GenPRM: analyses the step, on demand with code that it runs, then P(yes) / (P(yes) + P(no))"
+    )
+    knobs: ClassVar[tuple[str, ...]] = ("samples", "temperature", "chain_tokens", "code")
+    source: ClassVar[str] = "Zhao et al. 2025, arXiv 2504.00891; code of GenPRM"
+    top_p: ClassVar[float] = 0.95
+    top_k: ClassVar[int] = 20
+
+    def __init__(
+        self,
+        config: Config,
+        generator: Generator,
+        *,
+        samples: int = 1,
+        temperature: float = 0.6,
+        chain_tokens: int = 2048,
+        code: bool = False,
+    ) -> None:
+        super().__init__(config, generator, samples=samples, temperature=temperature, chain_tokens=chain_tokens)
+        self._code = code
+        self._critiques: OrderedDict[tuple[str, Steps, int], tuple[str, float]] = OrderedDict()
+
+    async def start(self) -> None:
+        """Load the model; where it runs code, make sure first that code can be confined.
+
+        Raises:
+            ConfigError: it cannot; other errors as in `GenerativePRM.start`.
+        """
+        if self._code:
+            await check_confinement()
+        await super().start()
+
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._yes, self._no = self._token("Yes"), self._token("No")
+        self._turns(1)  # a template that has no place for an answer is refused now
+
+    def _turns(self, count: int) -> list[str]:
+        """Render a chat of so many turns: what stands before each turn and each answer [2 x turns]."""
+        messages = [{"role": "system", "content": SYSTEM}]
+        places = []
+        for number in range(count):
+            asked, told = f"{{turn {number}}}", f"{{answer {number}}}"
+            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": told}]
+            places += [asked, told]
+        rest = rendered(self._checkpoint, messages, False)
+        between = []
+        for place in places:
+            before, found, rest = rest.partition(place)
+            if not found:
+                raise PRMError(f"The chat template of {self._checkpoint.name!r} does not write all turns of a chat.")
+            between.append(before)
+        return between
+
+    def _opening(self, question: str, texts: Sequence[str], sample: int) -> list[Part]:
+        parts = []
+        before = iter(self._turns(len(texts)))
+        for number, text in enumerate(texts):
+            asked = text if number else f"Question: {question}\n\n{text}"
+            parts += [Part(next(before), ours=True), Part(asked), Part(next(before), ours=True)]
+            if number < len(texts) - 1:
+                known = self._critiques.get((question, tuple(texts[: number + 1]), sample))
+                parts.append(Part(known[0] if known else ""))
+        return parts
+
+    async def _verdicts(
+        self, question: str, texts: Sequence[str], known: int, sample: int, chains: list[Chain]
+    ) -> list[float]:
+        verdicts = []
+        for end in range(1, len(texts) + 1):
+            key = (question, tuple(texts[:end]), sample)
+            if end > known or key not in self._critiques:
+                chain = self._chain(question, texts[:end], sample)
+                chains.append(chain)
+                self._critiques[key] = await self._critique(chain, end)
+            self._critiques.move_to_end(key)
+            if end > known:
+                verdicts.append(self._critiques[key][1])
+        while len(self._critiques) > MOST_REMEMBERED:
+            self._critiques.popitem(last=False)
+        return verdicts
+
+    async def _critique(self, chain: Chain, number: int) -> tuple[str, float]:
+        """Write one critique: analysis, code if it is wanted, verdict."""
+        said = [f"<analyze>\nLet's analyze the Paragraph {number} step by step: "]
+        chain.add(said[-1])
+        analysis, _ = await chain.write([ANALYSIS_END, OUTPUT], self._chain_tokens)
+        chain.add(ANALYSIS_END)
+        said += [analysis, ANALYSIS_END]
+        if self._code:
+            said.append(await self._verified(chain))
+        chain.add(JUDGEMENT)
+        share = await chain.share(self._yes, self._no)
+        said += [JUDGEMENT, "Yes" if share >= 0.5 else "No", "}$\n</output>\n"]
+        return "".join(said), share
+
+    async def _verified(self, chain: Chain) -> str:
+        """Let the model write code, show it what that prints, a few times over; gives all that was said."""
+        said = [VERIFICATION]
+        chain.add(VERIFICATION)
+        writing = CODE  # what the model writes next: code, or words up to more of it
+        for _ in range(2 * MOST_ROUNDS - 1):
+            stop = [CODE_END, OUTPUT] if writing == CODE else [CODE, OUTPUT]
+            written, mark = await chain.write(stop, self._chain_tokens)
+            said.append(written)
+            if mark not in (CODE, CODE_END):
+                break
+            if writing == CODE:
+                printed = await run_confined(written, Limits())
+                mark += f"[Code Output]\n\n```\n{printed.rstrip()}{CODE_END}"
+            chain.add(mark)
+            said.append(mark)
+            writing = CODE if writing != CODE else ""
+        return "".join(said)
