@@ -57,7 +57,12 @@ class Config(BaseModel):
     method: str = _key(0, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = _key(0, "Knobs of the method that are no keys here; `tt-scale list` shows them.", {})
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
-    prm: str = _key(0, "PRM backend: auto, vllm, huggingface, judge, simulated, or an entry point.", "auto")
+    prm: str = _key(
+        0,
+        "PRM backend: auto, vllm, huggingface, generator (where it is the PRM too, in its engine), judge, simulated, "
+        "or an entry point.",
+        "auto",
+    )
     prm_adapter: str = _key(
         0, "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own.", "auto"
     )

@@ -12,7 +12,7 @@ from tt_scale.config import Config
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.registry import available, generator_class, prm_class, searcher_class
 
-__all__ = ["backends", "check_models", "make_models", "make_searcher", "open_models"]
+__all__ = ["backends", "check_models", "loads_prm", "make_models", "make_searcher", "open_models"]
 
 
 def backends(config: Config) -> tuple[str, str]:
@@ -28,12 +28,23 @@ def backends(config: Config) -> tuple[str, str]:
     if config.prm_name in ("none", ""):
         prm = "none"
     elif prm == "auto":
-        prm = config.prm_name if config.prm_name in ("judge", "simulated") else _prm_engine(generator)
+        prm = config.prm_name if config.prm_name in ("judge", "simulated") else _prm_engine(config, generator)
     return generator, prm
 
 
-def _prm_engine(generator: str) -> str:
+def loads_prm(config: Config) -> bool:
+    """Whether a run loads a second model: not where its PRM is simulated, or speaks through the generator."""
+    prm = backends(config)[1]
+    if prm == "judge":
+        return config.prm_name not in ("judge", config.model_name)
+    return prm not in ("none", "simulated", "generator")
+
+
+def _prm_engine(config: Config, generator: str) -> str:
     """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name."""
+    as_it_is = config.prm_quantization is None and config.prm_device is None
+    if config.prm_name == config.model_name and as_it_is and generator in ("vllm", "huggingface"):
+        return "generator"
     return generator if generator in available("prms") else _installed_engine()
 
 

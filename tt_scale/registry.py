@@ -58,6 +58,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "versa": "tt_scale.prm.adapters.binary_tag:VersaPRM",
         },
         "prms": {
+            "generator": "tt_scale.prm.own_engine:OwnEnginePRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",

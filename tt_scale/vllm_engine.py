@@ -16,7 +16,7 @@ from typing import Any
 
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
-from tt_scale.models import backends
+from tt_scale.models import loads_prm
 from tt_scale.vllm_log import EngineLog
 from tt_scale.vllm_model import check_weights
 from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
@@ -125,7 +125,7 @@ def _threads(config: Config) -> int:
     OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    engines = 1 if backends(config)[1] in ("none", "judge", "simulated") else 2
+    engines = 2 if loads_prm(config) else 1
     return max(1, (cores - 1) // engines)
 
 

@@ -11,7 +11,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.errors import MissingExtraError
-from tt_scale.models import backends, check_models
+from tt_scale.models import backends, check_models, loads_prm
 from tt_scale.registry import searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu
@@ -70,11 +70,10 @@ def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPl
 
 
 def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
-    generator, prm = backends(config)
     models = []
-    if generator != "simulated":
+    if backends(config)[0] != "simulated":
         models.append(("generator", config.model_name, config.quantization, "gpu_mem_util", config.gpu_mem_util))
-    if prm not in ("none", "simulated", "judge"):  # a judge reads the generator's own weights
+    if loads_prm(config):
         models.append(("PRM", config.prm_name, None, "prm_gpu_mem_util", config.prm_gpu_mem_util))
     return [
         Share(
