@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -59,8 +60,8 @@ class Config(BaseModel):
     generator: str = _key(0, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
     prm: str = _key(
         0,
-        "PRM backend: auto, vllm, huggingface, generator (where it is the PRM too, in its engine), judge, simulated, "
-        "or an entry point.",
+        "PRM backend: auto, vllm, huggingface, generator (where it is the PRM too, in its engine), http (a vLLM "
+        "server at `prm_url`), judge, simulated, or an entry point.",
         "auto",
     )
     prm_adapter: str = _key(
@@ -156,6 +157,9 @@ class Config(BaseModel):
     prm_device: str | None = _key(
         5, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
     )
+    prm_url: str | None = _key(
+        5, "Address of a vLLM server that scores; its key goes into TT_SCALE_PRM_API_KEY.", None, experiment=False
+    )
     tensor_parallel_size: int = _key(5, "GPUs that one model is split over.", 1, experiment=False, ge=1)
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = _key(5, "Of the weights.", "float16")
     kv_cache_gib: float = _key(
@@ -198,6 +202,16 @@ class Config(BaseModel):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("prm_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://server")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is {value!r}; an address begins with http:// or https:// and names a server")
+        if parts.username or parts.password:
+            raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
+        return value
 
     @field_validator("agg")
     @classmethod

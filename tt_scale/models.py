@@ -33,15 +33,20 @@ def backends(config: Config) -> tuple[str, str]:
 
 
 def loads_prm(config: Config) -> bool:
-    """Whether a run loads a second model: not where its PRM is simulated, or speaks through the generator."""
+    """Whether a run loads a second model here: not where its PRM is simulated, the generator's own, or a server's."""
     prm = backends(config)[1]
     if prm == "judge":
         return config.prm_name not in ("judge", config.model_name)
-    return prm not in ("none", "simulated", "generator")
+    return prm not in ("none", "simulated", "generator", "http")
 
 
 def _prm_engine(config: Config, generator: str) -> str:
-    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name."""
+    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
+
+    A server's address, or the generator's own name, say more.
+    """
+    if config.prm_url is not None:
+        return "http"
     as_it_is = config.prm_quantization is None and config.prm_device is None
     if config.prm_name == config.model_name and as_it_is and generator in ("vllm", "huggingface"):
         return "generator"
@@ -79,6 +84,11 @@ def check_models(config: Config) -> None:
     generator, prm = backends(config)
     _check_simulated("generator", generator, "model_name", config.model_name)
     _check_simulated("PRM", prm, "prm_name", config.prm_name)
+    if config.prm_url is not None and prm != "http":
+        raise ConfigError(
+            f"prm_url is {config.prm_url!r}, but the PRM is {prm!r}, which asks no server.",
+            "Leave out --prm-url, or type: --prm http",
+        )
 
 
 def _check_simulated(key: str, backend: str, name_key: str, name: str) -> None:

@@ -59,6 +59,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "prms": {
             "generator": "tt_scale.prm.own_engine:OwnEnginePRM",
+            "http": "tt_scale.prm.pooling_server:PoolingServerPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
