@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Literal
@@ -202,6 +203,13 @@ class Config(BaseModel):
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("prm_device")
+    @classmethod
+    def _device(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+            raise ValueError(f"is {value!r}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
+        return value
 
     @field_validator("prm_url")
     @classmethod
