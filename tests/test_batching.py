@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tt_scale.batching import MicroBatcher
+from tt_scale.errors import EngineDeadError
 
 
 @pytest.fixture
@@ -107,6 +108,32 @@ async def test_failure_stays_in_its_batch(thread: ThreadPoolExecutor) -> None:
     assert isinstance(bad, ValueError)
     assert call.batches == [[1], [1313], [2]], "items of a caller that has failed already must not be computed"
     assert await batch.ask([5]) == [10]
+
+
+async def test_one_that_fails_does_not_take_its_batch_with_it(thread: ThreadPoolExecutor) -> None:
+    """A path that a model cannot read failed every problem that happened to ask at the same time."""
+    call = Recorder()
+    batch = batcher(call, thread)
+    asked = [batch.ask([number]) for number in (1, 2, 1313, 4, 5)]
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    assert [found[place] for place in (0, 1, 3, 4)] == [[2], [4], [8], [10]]
+    assert isinstance(found[2], ValueError)
+    assert len(call.batches[0]) == 5
+    assert [1313] in call.batches
+
+
+async def test_a_dead_engine_is_asked_once(thread: ThreadPoolExecutor) -> None:
+    """Halving a batch of 64 would ask a dead engine 127 times, and each caller must hear of it."""
+    calls = []
+
+    def dead(items: list[int]) -> list[int]:
+        calls.append(items)
+        raise EngineDeadError("The engine is gone.")
+
+    batch = batcher(dead, thread)
+    found = await asyncio.gather(*[batch.ask([number]) for number in range(4)], return_exceptions=True)
+    assert [type(each) for each in found] == [EngineDeadError] * 4
+    assert len(calls) == 1
 
 
 async def test_wrong_number_of_results_is_an_error(thread: ThreadPoolExecutor) -> None:

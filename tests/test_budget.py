@@ -27,10 +27,10 @@ COST = {
     "independent": (0.5, 2.0),  # starts from one root, and widens only where steps fail
     "collective": (0.7, 2.1),  # retries with the whole width, grows with a third of it
     "mcts": (0.6, 1.1),  # walks share nodes
-    "gumbel": (0.6, 1.35),  # what was drawn for one step serves the next
+    "gumbel": (0.7, 1.35),  # what was drawn for one step serves the next
     "particle_gibbs": (0.45, 1.1),
-    "power_backtrack": (0.9, 1.6),  # come back to what they have, at the price of rounds
-    "subpool": (0.9, 1.7),
+    "power_backtrack": (0.6, 1.4),  # how often they come back is not known before
+    "subpool": (0.6, 1.4),
 }
 """Tokens against best_of_n's at the same budget; all others within a tenth."""
 

@@ -80,8 +80,8 @@ def test_numbers_stay_with_their_tokens(searcher: Any, keys: dict[str, Any], bla
             assert step.confidences == told(step.ids, 2.0)
 
 
-def test_blank_end_keeps_its_numbers() -> None:
-    """A blank step that ends a path is merged into the step before, whose score stands."""
+def test_a_whole_solution_is_split_with_its_numbers() -> None:
+    """A blank step at the end is merged into the step before, and so are its numbers."""
     step = Step(
         "a\n\nb\n\n \n\n", (1, 2, 3, 4), "eos", logprobs=(-1.0, -2.0, -3.0, -4.0), confidences=(1.0, 2.0, 3.0, 4.0)
     )

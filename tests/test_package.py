@@ -9,7 +9,7 @@ import pytest
 
 import tt_scale
 
-HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy", "math_verify", "pyarrow")
+HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy", "math_verify", "pyarrow", "matplotlib")
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,9 @@ HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy",
         "tt_scale.cli",
         "tt_scale.solving",
         "tt_scale.bench.session",
+        "tt_scale.evaluation.session",
+        "tt_scale.evaluation.measured",
+        "tt_scale.report.reliability_plot",
         "tt_scale.report.doctor",
     ],
 )

@@ -140,9 +140,9 @@ def _sampled(generator: object, tokenizer: object, arguments: argparse.Namespace
 
 
 def _auc(values: list[list[float]], labels: list[list[bool]]) -> float:
-    from .evaluation import area
+    from tt_scale.evaluation.calibration import roc_auc
 
-    return area([each for row in values for each in row], [each for row in labels for each in row])
+    return roc_auc([each for row in values for each in row], [each for row in labels for each in row])
 
 
 def _arguments() -> argparse.Namespace:

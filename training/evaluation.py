@@ -6,20 +6,21 @@ import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import comb
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import torch
 
+from tt_scale.evaluation.calibration import expected_calibration_error, reliability, roc_auc
 from tt_scale.pocket import pocket_math
+from tt_scale.report.reliability_plot import Curve, draw_reliability
+from tt_scale.selection import pass_at_k
 
 from .sampling import Sample, sample
 
 DRAWS = 16
 TEMPERATURE = 0.7
-BINS = 10
 
 
 @dataclass(frozen=True)
@@ -101,20 +102,20 @@ def evaluate(folder: Path, seed: int, count: int, log: Callable[[str], None]) ->
     labels = [each.right for each in drawn]
     flat = [label for row in labels for label in row]
     flat_scores = [value for row in right for value in row]
-    bins, error = _calibration(flat_scores, flat)
+    bins = reliability(flat_scores, flat)
     last = [row[-1] for row in right]
     per_problem = [last[start : start + DRAWS] for start in range(0, len(last), DRAWS)]
     found = Found(
         problems=count,
         steps=len(flat),
         pass_at=_pass_at(by_problem),
-        step_area=area(flat_scores, flat),
-        final_area=area(last, [row[-1] for row in labels]),
-        confidence_area=area([value for row in least for value in row], flat),
+        step_area=roc_auc(flat_scores, flat),
+        final_area=roc_auc(last, [row[-1] for row in labels]),
+        confidence_area=roc_auc([value for row in least for value in row], flat),
         best=_best(by_problem, per_problem),
         majority=_majority(by_problem),
-        bins=bins,
-        error=error,
+        bins=[(each.score, each.right, int(each.count)) for each in bins],
+        error=expected_calibration_error(bins),
     )
     for line in found.table().splitlines():
         log(line)
@@ -123,19 +124,6 @@ def evaluate(folder: Path, seed: int, count: int, log: Callable[[str], None]) ->
         f"best of {DRAWS} {found.best:.3f}, majority {found.majority:.3f}; calibration error {found.error:.3f}"
     )
     return found
-
-
-def area(values: Sequence[float], labels: Sequence[bool]) -> float:
-    """Area under the ROC curve: the odds that a right one has the higher value; ties count half."""
-    from scipy.stats import rankdata
-
-    positive = sum(labels)
-    negative = len(labels) - positive
-    if not positive or not negative:
-        return float("nan")
-    ranks = rankdata(values)
-    total = sum(rank for rank, label in zip(ranks, labels, strict=True) if label)
-    return float((total - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def _prm_scores(folder: Path, drawn: Sequence[Sample]) -> list[list[float]]:
@@ -193,12 +181,12 @@ def _least(generator: Any, tokenizer: Any, drawn: Sequence[Sample]) -> list[list
 
 
 def _pass_at(by_problem: Sequence[Sequence[Sample]]) -> dict[int, dict[int, float]]:
-    """Unbiased pass@k (Chen et al. 2021, arXiv 2107.03374): 1 - C(n-c, k) / C(n, k)."""
+    """Mean pass@k by level; level 0 is overall."""
     shares: dict[int, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
     for draws in by_problem:
         solved, n = sum(each.solved for each in draws), len(draws)
         for k in (1, 2, 4, 8, 16):
-            value = 1.0 - comb(n - solved, k) / comb(n, k)
+            value = pass_at_k(n, solved, k)
             for level in (0, draws[0].problem.level):
                 shares[level][k].append(value)
     return {level: {k: sum(each) / len(each) for k, each in ks.items()} for level, ks in shares.items()}
@@ -226,19 +214,6 @@ def _majority(by_problem: Sequence[Sequence[Sample]]) -> float:
     return solved / len(by_problem)
 
 
-def _calibration(values: Sequence[float], labels: Sequence[bool]) -> tuple[list[tuple[float, float, int]], float]:
-    """Ten bins of equal width; the error is the mean gap between score and share right, weighted by steps."""
-    filled: dict[int, list[tuple[float, bool]]] = defaultdict(list)
-    for value, label in zip(values, labels, strict=True):
-        filled[min(BINS - 1, int(value * BINS))].append((value, label))
-    bins = []
-    for _, pairs in sorted(filled.items()):
-        size = len(pairs)
-        bins.append((sum(value for value, _ in pairs) / size, sum(label for _, label in pairs) / size, size))
-    total = sum(size for *_, size in bins)
-    return bins, sum(abs(score - share) * size for score, share, size in bins) / total
-
-
 def write_found(found: Found, file: Path) -> None:
     """Keep the figures for `bench/pocket.py`."""
     file.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
@@ -246,29 +221,9 @@ def write_found(found: Found, file: Path) -> None:
 
 def write_figures(found: Found, folder: Path) -> None:
     """Draw the reliability curve of pocket-prm."""
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "tt_scale"
-    figure, (curve, counts) = plt.subplots(
-        2, 1, figsize=(4.6, 5.2), height_ratios=(3, 1), sharex=True, layout="constrained"
-    )
-    curve.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="perfect")
-    curve.plot([b[0] for b in found.bins], [b[1] for b in found.bins], "o-", label="pocket-prm")
-    curve.set(ylabel="share of steps that follow", xlim=(0, 1), ylim=(0, 1))
-    curve.set_title(
-        f"{found.steps:,} steps, AUC {found.step_area:.3f}, calibration error {found.error:.3f}", fontsize=9
-    )
-    curve.legend(frameon=False)
-    counts.bar([b[0] for b in found.bins], [b[2] for b in found.bins], width=0.06)
-    counts.set(xlabel="score", ylabel="steps", yscale="log")
-    for axes in (curve, counts):
-        axes.spines[["top", "right"]].set_visible(False)
+    title = f"{found.steps:,} steps, AUC {found.step_area:.3f}, calibration error {found.error:.3f}"
     folder.mkdir(parents=True, exist_ok=True)
-    figure.savefig(folder / "pocket_prm_calibration.svg", metadata={"Date": None})
-    plt.close(figure)
+    draw_reliability([Curve(title, "pocket-prm", "steps", found.bins)], folder / "pocket_prm_calibration.svg")
 
 
 _GENERATOR_CARD = """\

@@ -8,10 +8,13 @@ from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any, Generic, TypeVar
 
+from tt_scale.errors import EngineDeadError
+
 __all__ = ["MicroBatcher", "together"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Batch = list[tuple[Item, "asyncio.Future[Result]"]]
 
 QUIET_TURNS = 6
 """Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
@@ -35,8 +38,8 @@ class MicroBatcher(Generic[Item, Result]):
     """Queues items of many callers and calls a blocking function with as many as fit, whenever it is free.
 
     Nothing is awaited but the function itself: there is no timer, and a lone caller is served at once. Items keep the
-    order in which they came, an exception reaches the callers of its own batch only, and items whose caller was
-    cancelled are left out, or computed for nobody if they were already under way.
+    order in which they came, an exception reaches the callers of the items that cause it only, and items whose caller
+    was cancelled are left out, or computed for nobody if they were already under way.
 
     Args:
         call: from items to as many results in the same order; runs in the executor.
@@ -86,24 +89,34 @@ class MicroBatcher(Generic[Item, Result]):
                 answer.cancel()
 
     async def _work(self) -> None:
-        loop = asyncio.get_running_loop()
         while self._waiting:
             await self._settle()
             batch = self._take()
-            if not batch:
-                continue
-            try:
-                results = await loop.run_in_executor(self._executor, self._call, [item for item, _ in batch])
-                if len(results) != len(batch):
-                    raise RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results")
-            except Exception as error:  # noqa: BLE001  (it belongs to the callers)
-                for _, answer in batch:
-                    if not answer.done():
-                        answer.set_exception(error)
-                continue
-            for (_, answer), result in zip(batch, results, strict=True):
-                if not answer.done():
-                    answer.set_result(result)
+            if batch:
+                await self._serve(batch)
+
+    async def _serve(self, batch: Batch[Item, Result]) -> None:
+        """Call the function; a batch that fails is halved until only those fail who fail alone, too."""
+        batch = [(item, answer) for item, answer in batch if not answer.done()]
+        if not batch:
+            return
+        items = [item for item, _ in batch]
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._executor, self._call, items)
+        except Exception as error:  # noqa: BLE001  (it belongs to the callers)
+            if len(batch) == 1 or isinstance(error, EngineDeadError):
+                _refuse(batch, error)
+                return
+            for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
+                await self._serve(half)
+                await self._settle()  # who has failed takes back what is left
+            return
+        if len(results) != len(batch):
+            _refuse(batch, RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results"))
+            return
+        for (_, answer), result in zip(batch, results, strict=True):
+            if not answer.done():
+                answer.set_result(result)
 
     async def _settle(self) -> None:
         """Let everybody who is about to ask do so, and who has failed or was cancelled take back what is left."""
@@ -127,3 +140,9 @@ class MicroBatcher(Generic[Item, Result]):
                 batch.append((item, answer))
             self._waiting.popleft()
         return batch
+
+
+def _refuse(batch: Batch[Item, Result], error: Exception) -> None:
+    for _, answer in batch:
+        if not answer.done():
+            answer.set_exception(error)

@@ -1,4 +1,4 @@
-"""The command line: `tt-scale bench | compare | sweep | solve | list | doctor`.
+"""The command line: `tt-scale bench | compare | sweep | solve | prm-check | prm-eval | calibrate | list | doctor`.
 
 Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
 """
@@ -15,8 +15,10 @@ import click
 from tt_scale._version import __version__
 from tt_scale.cli_compare import compare, sweep
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
+from tt_scale.cli_prm_check import check_options, taken_example
 from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable, wait_for
 from tt_scale.errors import TTScaleError
+from tt_scale.evaluation.commands import calibrate, prm_eval
 
 __all__ = ["cli", "main"]
 
@@ -92,6 +94,8 @@ def solve(question: str, config_file: str | None, **values: Any) -> int:
 
 cli.add_command(compare)
 cli.add_command(sweep)
+cli.add_command(prm_eval)
+cli.add_command(calibrate)
 
 
 @cli.command(name="list")
@@ -112,3 +116,20 @@ def doctor(config_file: str | None, **values: Any) -> None:
     from tt_scale.report.doctor import print_diagnosis
 
     print_diagnosis(only(config_file, values, "doctor"))
+
+
+@cli.command(name="prm-check", cls=GroupedCommand)
+@check_options
+def prm_check(config_file: str | None, **values: Any) -> int:
+    """Look at a PRM on one worked example before trusting it.
+
+    Shows what the model reads, at which tokens, and its scores on every installed engine, whole and step by step; the
+    exit status is 1 where they differ.
+    """
+    from rich.console import Console
+
+    from tt_scale.report.prm_check import print_check
+
+    example = taken_example(values)
+    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    return wait_for(print_check(only(config_file, values, "prm-check"), example, console))

@@ -21,7 +21,8 @@ class GroupedCommand(click.Command):
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options group by group, those that are no key first."""
-        entries = {option.name: option.get_help_record(context) for option in self.get_params(context)}
+        options = [each for each in self.get_params(context) if isinstance(each, click.Option)]
+        entries = {option.name: option.get_help_record(context) for option in options}
         groups = {group: [entries.pop(key.name, None) for key in keys] for group, keys in keys_by_group().items()}
         for heading, records in {"Options": list(entries.values()), **groups}.items():
             written = [record for record in records if record is not None]

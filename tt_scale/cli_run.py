@@ -69,7 +69,7 @@ def only(config_file: str | None, values: dict[str, Any], command: str) -> Confi
 
 def _typed(key: str, value: Any) -> Any:
     """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
-    if key in ("method_args", "prm_args"):
+    if Config.model_fields[key].annotation == dict[str, Any]:
         import yaml
 
         try:

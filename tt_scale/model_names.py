@@ -11,7 +11,7 @@ from tt_scale.errors import GeneratorError
 
 __all__ = ["read_settings", "refuse_scorer", "resolve_model"]
 
-_SCORERS = ("RewardModel", "ForSequenceClassification", "ForTokenClassification")
+_SCORERS = ("RewardModel", "PrmModel", "EnsemblePRM", "ForSequenceClassification", "ForTokenClassification")
 """How the names of architectures end that score text and cannot write it."""
 
 

@@ -116,7 +116,9 @@ class RuntimeKeys(Keys):
 
     prm_quality: float = key(RUNTIME, "Simulated PRM: 0 is noise, 1 is truth.", 0.6, ge=0, le=1)
     prm_confidence: Literal["min", "mean", "certainty"] = key(
-        RUNTIME, "PRM `confidence`: least or mean likely token up to a step, or certainty at its tokens.", "min"
+        RUNTIME,
+        "PRM `confidence`: probability of the least likely token so far, mean of all, or certainty at them.",
+        "min",
     )
     gpu_mem_util: float = key(RUNTIME, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
     prm_gpu_mem_util: float = key(

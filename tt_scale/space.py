@@ -32,7 +32,7 @@ class Event:
     """Something a searcher wants to be remembered.
 
     Attributes:
-        kind: "retry", "backtrack" or "jump"; third-party methods may add their own.
+        kind: "retry", "backtrack", "jump" or "left"; third-party methods may add their own.
         keys: the paths that it concerns.
         created: how many paths the tree had when it happened.
     """

@@ -174,9 +174,10 @@ def test_the_vote_between_two_sizes_is_a_mixture() -> None:
     assert curve.at(300.0) == pytest.approx({"p": 1.0, "q": 0.5})
     assert curve.at(100.0) == pytest.approx({"p": 0.0, "q": 1.0})
     assert curve.at(400.0) == pytest.approx({"p": 1.0, "q": 0.0})
-    assert curve.at(99.0) == pytest.approx({"p": 0.0, "q": 1.0})
-    assert curve.at(97.0) is None
-    assert curve.at(401.0) is None
+    assert curve.at(96.0) == pytest.approx({"p": 0.0, "q": 1.0})
+    assert curve.at(94.0) is None
+    assert curve.at(403.0) == pytest.approx({"p": 1.0, "q": 0.0})
+    assert curve.at(405.0) is None
     assert VoteCurve([100.0], {"p": [1.0]}).at(100.0) == {"p": 1.0}
 
 

@@ -12,9 +12,12 @@ from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.models import open_models
 from tt_scale.path import Path
 from tt_scale.pocket import POCKET_MODELS, model_folder, pocket_math, right_steps
 from tt_scale.pocket.problems import as_problem
+from tt_scale.searcher.best_of_n import BestOfN
+from tt_scale.space import SearchSpace
 
 PROBLEMS = pocket_math(20)
 CONFIG = Config(model_name="pocket-gen", prm_name="pocket-prm", dtype="float32", max_model_len=512, kv_cache_gib=0.25)
@@ -136,6 +139,29 @@ def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]]) 
         asyncio.run(scored(VLLMPRM.from_config(CONFIG, SimulatedGenerator()))), verdicts, strict=True
     ):
         assert one == pytest.approx(other, abs=1e-4)
+
+
+@pytest.mark.hf
+def test_its_least_likely_token_tells_right_from_wrong() -> None:
+    """The PRM `confidence` beside a real generator: numbers of other tokens would tell nothing."""
+    pytest.importorskip("transformers")
+    config = CONFIG.model_copy(update={"prm_name": "confidence", "generator": "huggingface", "max_tokens": 160})
+
+    async def searched() -> list[tuple[Path, list[bool]]]:
+        async with open_models(config) as (generator, prm):
+            spaces = [SearchSpace(as_problem(each), generator, prm, config) for each in PROBLEMS]
+            outcomes = await asyncio.gather(*[BestOfN(N=4, temperature=0.7).search(space) for space in spaces])
+            return [
+                (path, right_steps(each, [step.text.strip() for step in path.steps]))
+                for each, outcome in zip(PROBLEMS, outcomes, strict=True)
+                for path in outcome.pool
+            ]
+
+    found = asyncio.run(searched())
+    right = [score for path, labels in found for score, label in zip(path.scores, labels, strict=True) if label]
+    wrong = [score for path, labels in found for score, label in zip(path.scores, labels, strict=True) if not label]
+    assert min(len(right), len(wrong)) > 50
+    assert sum(one > other for one in right for other in wrong) > 0.85 * len(right) * len(wrong)
 
 
 @pytest.mark.hf

@@ -25,7 +25,7 @@ __all__ = ["VoteCurve", "derived_row", "sources", "vote_curve"]
 
 IGNORED = METHOD_KEYS | {"method", "method_args", "selector", "budget", "max_generated_tokens"}
 
-SLACK = 0.02
+LESS, MORE = 0.05, 0.01
 
 
 def sources(plans: Sequence[Plan]) -> dict[int, int]:
@@ -139,8 +139,8 @@ class VoteCurve:
         """What the vote gets right for so many tokens per problem; None outside of what was drawn.
 
         Between n and n + 1 samples it is a vote over n for some problems and over n + 1 for others, by chance,
-        such that the mean number of tokens is the wanted one: the exact expectation, problem by problem. Up to 2 %
-        less than one sample is taken for one sample.
+        such that the mean number of tokens is the wanted one: the exact expectation, problem by problem. Up to 5 %
+        less than one sample is taken for one sample, and up to 1 % more than all samples for all.
 
         Args:
             tokens: generated per problem, on average.
@@ -148,7 +148,7 @@ class VoteCurve:
         Returns:
             Problem -> probability of a right answer.
         """
-        if not (1 - SLACK) * self.tokens[0] <= tokens <= (1 + 1e-9) * self.tokens[-1]:
+        if not (1 - LESS) * self.tokens[0] <= tokens <= (1 + MORE) * self.tokens[-1]:
             return None
         upper = min(max(bisect_right(self.tokens, tokens), 1), len(self.tokens) - 1)
         lower = upper - 1 if upper else 0

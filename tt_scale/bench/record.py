@@ -32,7 +32,7 @@ class Row:
         gold: the gold answer.
         usage: what was spent.
         telemetry: counts of what happened: steps, judged, passed, retries, backtracks, recovered, jumps, nodes, pool,
-            truncated, failed, wasted_tokens; wasted_tokens alone where the problem failed.
+            truncated, unreadable, failed, wasted_tokens; wasted_tokens alone where the problem failed.
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
@@ -179,6 +179,7 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
         "pool": len(pool),
         "truncated": states["truncated"],
         "failed": states["failed"],
+        "unreadable": states["unreadable"],
         "wasted_tokens": space.usage.generated_tokens - useful,
     }
 

@@ -143,9 +143,9 @@ def warnings(configs: Sequence[Config]) -> list[str]:
 
 
 def ignored_by_all(configs: Sequence[Config]) -> list[str]:
-    """A warning about options that no method looks at; one of another method in the same comparison is meant."""
+    """A warning about options that nothing here looks at; one of another method in the same comparison is meant."""
     ignored = frozenset.intersection(*[frozenset(ignored_options(config)) for config in configs])
-    return [f"no method here looks at {', '.join(sorted(ignored))}."] if ignored else []
+    return [f"no method or PRM here looks at {', '.join(sorted(ignored))}."] if ignored else []
 
 
 def _differences(configs: Sequence[Config]) -> list[str]:

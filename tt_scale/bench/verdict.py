@@ -96,6 +96,7 @@ def _against_vote(comparison: Comparison) -> list[str]:
         lines.append(
             f"Not compared with it: {_listed(_by_label(outside))}; the vote was drawn from {low:,.0f} to {high:,.0f} "
             "tokens a problem."
+            + (" More samples reach further." if max([entry.tokens for entry in outside]) > high else "")
         )
     return lines
 
@@ -123,7 +124,7 @@ def _by_label(entries: Sequence[Entry]) -> list[str]:
 
 
 def _p_range(values: Sequence[float]) -> str:
-    if len(values) == 1:
+    if len({significance(value) for value in values}) == 1:
         return significance(values[0])
     return _at_most(max(values)) if max(values) <= LEVEL else f"p at least {min(values):.3f}"
 

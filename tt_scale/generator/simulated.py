@@ -161,9 +161,7 @@ class SimulatedGenerator(Generator):
         logprobs, confidences = [], []
         for doubt in doubts:
             first, fall = math.log1p(-doubt), math.log(doubt)
-            behind = int(
-                math.log(1.0 - stream.random()) * heat / fall
-            )  # ranks behind the likeliest; heat flattens q too
+            behind = int(heat * math.log(1.0 - stream.random()) / fall)  # ranks; heat draws by q**(1 / heat)
             logprobs.append(first + behind * fall)
             confidences.append(-first - (request.top_logprobs - 1) / 2 * fall)
         return replace(step, logprobs=tuple(logprobs), confidences=tuple(confidences))

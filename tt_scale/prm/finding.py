@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
@@ -34,6 +35,7 @@ def open_adapter(config: Config, model: str) -> Adapter:
     settings = settings_of(name, model)
     found = find_adapter(config.prm_adapter, name, settings)
     check_knobs(adapter_knobs(found), config.prm_args)
+    _check_needed(found, config.prm_args)
     if found.finished_only and config.agg != "last":
         raise ConfigError(
             f"agg is {config.agg!r}; the PRM {name!r} judges whole solutions, and only the last step has its verdict.",
@@ -59,7 +61,7 @@ def settings_of(name: str, model: str) -> dict[str, Any]:
     try:
         return read_settings(model)
     except (OSError, ValueError) as error:
-        line = str(error).strip().splitlines()[0]
+        line = str(error).strip().splitlines()[0].rstrip(".")
         raise PRMError(
             f"The PRM {name!r} has no config.json that can be read: {line}.", "Check the name, or give a local folder."
         ) from error
@@ -120,4 +122,16 @@ def check_knobs(knobs: Sequence[str], given: Mapping[str, Any]) -> None:
     """
     for name in given:
         if name not in knobs:
-            raise ConfigError(f"prm_args holds {name!r}, which is no knob of this PRM.", nearest(name, knobs))
+            raise ConfigError(
+                f"prm_args holds {name!r}, which is no knob of this PRM.",
+                nearest(name, knobs) if knobs else "It has none.",
+            )
+
+
+def _check_needed(adapter: type[Adapter], given: Mapping[str, Any]) -> None:
+    knobs = inspect.signature(adapter).parameters.items()
+    needed = [name for name, each in knobs if each.kind is each.KEYWORD_ONLY and each.default is each.empty]
+    missing = [name for name in needed if name not in given]
+    if missing:
+        typed = ", ".join([f"{name}: ..." for name in missing])
+        raise ConfigError(f"This adapter needs {', '.join(missing)} in prm_args.", f"Type: --prm-args '{{{typed}}}'")

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Head, TokenHead
+from tt_scale.prm.adapter import Head, LayerHead, TokenHead
 
-__all__ = ["Scorer", "load_causal", "load_scorer"]
+__all__ = ["Scorer", "load_causal", "load_scorer", "read_layers"]
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -77,16 +77,33 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
         bias = getattr(rows, "bias", None)
         layers = [(rows.weight[chosen].detach(), None if bias is None else bias[chosen].detach())]
         return Scorer(model.base_model.eval(), layers, 1)
-    tensors = read_tensors(name, source, [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")])
-    missing = [f"{layer}.weight" for layer in head.layers if f"{layer}.weight" not in tensors]
-    _check_complete(name, missing)
+    layers = read_layers(name, source, head)
     model, loading = AutoModel.from_pretrained(source, output_loading_info=True, **how)
     _check_complete(name, loading["missing_keys"])
+    return Scorer(model.eval(), layers, head.column)
+
+
+def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]]:
+    """Read the layers of a head; engines that load a checkpoint themselves may put random numbers for missing ones.
+
+    Args:
+        name: as the configuration has it, for messages.
+        source: folder or hub name.
+        head: what answers.
+
+    Returns:
+        Weight [out, in] and bias [out] or None of each [layers].
+
+    Raises:
+        PRMError: a layer has no weights, or the last one lacks the output that is read.
+    """
+    tensors = read_tensors(name, source, [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")])
+    _check_complete(name, [f"{layer}.weight" for layer in head.layers if f"{layer}.weight" not in tensors])
     layers = [(tensors[f"{layer}.weight"], tensors.get(f"{layer}.bias")) for layer in head.layers]
     outputs = len(layers[-1][0])
     if outputs > 1 and head.column >= outputs:
         raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter reads number {head.column}.")
-    return Scorer(model.eval(), layers, head.column)
+    return layers
 
 
 def load_causal(name: str, source: str, how: Mapping[str, Any]) -> Any:

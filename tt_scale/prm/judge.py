@@ -86,6 +86,10 @@ class JudgePRM(PRM):
         answers = iter(choices)
         return [self._scores(each, [next(answers) for _ in each]) for each in prompts]
 
+    def asked(self, problem: Problem, path: Path) -> list[str]:
+        """Give the prompts for the steps of a path that have no score yet, as text [new steps]."""
+        return [str(self._model.tokens.tokenizer.decode(list(ids))) for ids in self._prompts(problem, path)]
+
     def _prompts(self, problem: Problem, path: Path) -> list[tuple[int, ...]]:
         texts = step_texts(path.steps, self._delimiters)
         return [self._prompt(problem, texts[: end + 1]) for end in range(len(path.scores), len(texts))]

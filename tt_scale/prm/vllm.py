@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tt_scale.base_classes import Scores
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.model_names import resolve_model
-from tt_scale.prm.adapter import Adapter, Reading
+from tt_scale.prm.adapter import Adapter, LayerHead, Reading
 from tt_scale.prm.finding import context_of, open_adapter
+from tt_scale.prm.heads import read_layers
 from tt_scale.prm.rows import RowPRM
 from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
@@ -56,6 +57,8 @@ class VLLMPRM(RowPRM):
         self.adapter = await asyncio.to_thread(open_adapter, config, model)
         settings = self.adapter.checkpoint.settings
         self.context = context_of(settings, config)
+        if isinstance(self.adapter.head, LayerHead):
+            await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head)
         self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
         folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tt_scale.errors import ConfigError
+from tt_scale.evaluation.sets import LABELLED
 from tt_scale.problems import list_problem_sets
 from tt_scale.registry import (
     adapter_class,
@@ -41,6 +42,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
+    found["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
     return found
 
 

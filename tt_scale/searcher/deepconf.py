@@ -82,10 +82,12 @@ class DeepConf(Searcher):
         asked = min(self.N, self.warmup_traces)
         [drawn] = await space.complete(roots, asked, temperature=self.temperature)
         pool = [path for path in drawn if path.is_finished]
-        bar = self._bar([self._weight(path) for path in pool])
+        weights = [self._weight(path) for path in pool]
+        bar = self._bar(weights)
         lowest = self._bar([min(group_confidences(_told(path), self.group_tokens)) for path in pool])
         while True:
-            weights = [weight if weight >= bar else 0.0 for weight in map(self._weight, pool)]
+            weights += [self._weight(path) for path in pool[len(weights) :]]
+            weights = [weight if weight >= bar else 0.0 for weight in weights]
             if space.exhausted:
                 return Outcome(tuple(pool), "budget", tuple(weights))
             if asked == self.N or self._settled(pool, weights):

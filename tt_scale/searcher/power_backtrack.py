@@ -82,8 +82,8 @@ class PowerBacktrack(Searcher):
         return 0.25 if self.decay is None else self.decay
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A round draws as many children as the budget has solutions, and so many are looked for."""
-        return {"N": budget}
+        """Two thirds of the budget: about a third is spent on coming back to earlier prefixes."""
+        return {"N": max(1, round(2 * budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Weigh the pool, draw parents, grow them; parents stay in the pool beside their children."""

@@ -59,8 +59,8 @@ class Subpool(Searcher):
         return 0.5 if self.decay is None else self.decay
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A round draws as many children as the budget has solutions, and so many are looked for."""
-        return {"N": budget}
+        """Two thirds of the budget: about a third is spent on coming back to earlier prefixes."""
+        return {"N": max(1, round(2 * budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Grow the chosen prefixes; parents stay in the pool beside their children."""

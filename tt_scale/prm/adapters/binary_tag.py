@@ -34,7 +34,7 @@ class BinaryTag(Adapter):
         ConfigError: `opening` has no `{question}`, `tag` is empty, or `read` is another word.
     """
 
-    summary: ClassVar[str] = "any causal PRM with a tag after each step and two answer tokens (prm_args name them)"
+    summary: ClassVar[str] = "any causal PRM with a tag after each step and two answer tokens"
     source: ClassVar[str] = "generic"
 
     def __init__(

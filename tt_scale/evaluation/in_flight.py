@@ -1,0 +1,34 @@
+"""Many pieces of work at once, each written down as it finishes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+__all__ = ["in_flight"]
+
+Item = TypeVar("Item")
+
+
+async def in_flight(items: Sequence[Item], work: Callable[[Item], Awaitable[None]], limit: int) -> None:
+    """Work on all items, at most `limit` at a time; the first exception ends all of it.
+
+    Args:
+        items: in the order in which they are begun [items].
+        work: on one of them.
+        limit: at least 1.
+    """
+    waiting = iter(items)
+
+    async def take() -> None:
+        for item in waiting:  # shared by all workers
+            await work(item)
+
+    workers = [asyncio.ensure_future(take()) for _ in range(min(limit, len(items)))]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)

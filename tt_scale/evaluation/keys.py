@@ -1,0 +1,84 @@
+"""Which keys of the configuration an evaluation looks at, and which of them its scores depend on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tt_scale.config import Config
+from tt_scale.config_keys import ConfigKey, config_keys
+from tt_scale.models import SHARED_PRMS
+from tt_scale.registry import BUILT_IN
+
+__all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "scoring_keys"]
+
+_SEARCHING = frozenset(
+    ("method", "method_args", "temp_origin", "temp_step", "k_tokens", "warmup", "repeats", "summary_csv")
+) | {"detail_log", "verbose"}
+_GENERATOR = frozenset(["model_name", "generator", "system_prompt", "quantization"])
+_DRAWING = _GENERATOR | {"N", "final_answer_prefix", "split", "question_field", "answer_field", "grade_timeout"}
+"""Of solutions that are sampled; a PRM that reads the generator looks at those of the generator too."""
+
+_OF_ONE_PRM = {"prm_quality": "simulated", "prm_confidence": "confidence"}
+"""Keys that one PRM alone looks at."""
+
+
+def evaluation_keys() -> list[ConfigKey]:
+    """The keys that are flags of `prm-eval` and `calibrate`: all but those of searches, and the PRM itself."""
+    return [
+        key
+        for key in config_keys()
+        if key.name in ("N", "agg")
+        or (key.group not in ("Search", "Budget") and key.name not in _SEARCHING | {"prm_name"})
+    ]
+
+
+def reads_generator(config: Config, backend: str) -> bool:
+    """Whether a PRM needs the run's generator, started; a PRM of another package might.
+
+    Args:
+        config: of the run.
+        backend: of the PRM.
+    """
+    if backend == "judge":
+        return config.prm_name in ("judge", config.model_name)
+    return backend in SHARED_PRMS or backend not in BUILT_IN["prms"]
+
+
+def sampling_keys(config: Config, backend: str) -> dict[str, Any]:
+    """What sampled solutions depend on, beside the problems.
+
+    Args:
+        config: of the run.
+        backend: of the generator.
+    """
+    kept = {key.name for key in evaluation_keys() if not key.name.startswith("prm")} - {"agg", "datasets"}
+    return {**_values(config, kept), "generator": backend}
+
+
+def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
+    """What the scores of given solutions depend on.
+
+    Args:
+        config: of the run.
+        backend: of the PRM.
+    """
+    left_out = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"agg", "datasets"}
+    if reads_generator(config, backend):
+        left_out -= _GENERATOR
+    left_out |= {key for key, prm in _OF_ONE_PRM.items() if prm != backend}
+    kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
+    return {**_values(config, kept), "prm_name": config.prm_name, "prm": backend}
+
+
+def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:
+    """The keys that were given another value than the default and change nothing here, sorted."""
+    if samples:
+        return []
+    idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"gpu_mem_util"}
+    if reads_generator(config, backend):
+        idle -= _GENERATOR | {"gpu_mem_util"}
+    return sorted(config.changed & idle)
+
+
+def _values(config: Config, names: set[str]) -> dict[str, Any]:
+    return {key: value for key, value in config.experiment().items() if key in names}

@@ -1,0 +1,102 @@
+"""What `prm-eval` and `calibrate` print."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tt_scale.evaluation.calibration import Bin, tau_for
+from tt_scale.evaluation.figures import Figure, Items
+from tt_scale.evaluation.measured import Cost, Measured
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+__all__ = ["figure_table", "print_evaluation", "print_taus", "reliability_table", "tau_table"]
+
+
+def print_evaluation(found: Measured, console: Console) -> None:
+    """Print the figures of one set, its reliability table, the cost and what must be known."""
+    console.print()
+    console.print(figure_table(found.title, found.figures))
+    if found.items.labels:
+        console.print(reliability_table(found.items.unit, found.items.bins()))
+    for line in (_told(found.cost), *found.remarks):
+        console.print(line, markup=False, highlight=False)
+
+
+def print_taus(found: Measured, rates: Sequence[float], console: Console) -> None:
+    """Print the threshold for each wanted pass rate, as it can be pasted."""
+    parts = {"first steps": Items.of_steps(found.rows, first=True), "all steps": Items.of_steps(found.rows)}
+    parts = {name: items for name, items in parts.items() if items.labels}
+    if not parts:
+        console.print("No step has a label and a score, so that no tau can be told.")
+        return
+    console.print(tau_table(parts, rates))
+
+
+def figure_table(title: str, figures: Sequence[Figure]) -> Table:
+    """One line for each figure, with its interval."""
+    table = _table(title, ["Figure"], ["Value", "95 % interval"])
+    for figure in figures:
+        signed = "+" if figure.name.startswith("gain") else ""
+        ends = "" if math.isnan(figure.low) else f"{figure.low:{signed}.3f} to {figure.high:{signed}.3f}"
+        table.add_row(figure.name, _number(figure.value, signed), ends)
+    return table
+
+
+def reliability_table(unit: str, bins: Sequence[Bin]) -> Table:
+    """Score against share of right items, bin by bin."""
+    table = _table("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
+    for each in bins:
+        span = f"{each.low:.1f} to {each.high:.1f}"
+        table.add_row(span, f"{each.score:.3f}", f"{each.right:.3f}", f"{each.count:,.0f}")
+    return table
+
+
+def tau_table(parts: dict[str, Items], rates: Sequence[float]) -> Table:
+    """The threshold that a share of scores reaches, and how right what passes and what fails is."""
+    table = _table("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
+    for name, items in parts.items():
+        for place, rate in enumerate(rates):
+            tau = tau_for(items.scores, rate)
+            passing = [label for score, label in zip(items.scores, items.labels, strict=True) if score >= tau]
+            failing = [label for score, label in zip(items.scores, items.labels, strict=True) if score < tau]
+            table.add_row(
+                name if place == 0 else "",
+                f"--tau {tau}",
+                f"{rate:.0%}",
+                f"{len(passing) / len(items.scores):.1%}",
+                _share(passing),
+                _share(failing),
+                end_section=place == len(rates) - 1,
+            )
+    return table
+
+
+def _told(cost: Cost) -> str:
+    thousands = max(cost.steps, 1) / 1000
+    cached = f"{cost.cached / cost.tokens:.0%} of them cached" if cost.tokens else "none read"
+    return f"Per 1,000 steps: {cost.seconds / thousands:.2f} s, {cost.tokens / thousands:,.0f} PRM tokens, {cached}."
+
+
+def _share(labels: Sequence[bool]) -> str:
+    return f"{sum(labels) / len(labels):.1%}" if labels else "-"
+
+
+def _number(value: float, signed: str) -> str:
+    return "-" if math.isnan(value) else f"{value:{signed}.3f}"
+
+
+def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    for word in words:
+        table.add_column(word)
+    for number in numbers:
+        table.add_column(number, justify="right")
+    return table
