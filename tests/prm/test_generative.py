@@ -207,6 +207,19 @@ async def test_genprm_forgotten_critiques_come_back(folder: FilePath) -> None:
     assert last.tokens == whole.tokens
 
 
+async def test_genprm_forgets_without_harm(folder: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Critiques of other paths may push out those of a path that is being judged; it is judged after its own."""
+    prompts = []
+    for remembered in (4096, 1):
+        monkeypatch.setattr("tt_scale.prm.genprm.MOST_REMEMBERED", remembered)
+        model = Scripted(folder, lambda prompt: f"thought {prompt.count('<analyze>')}</analyze>\n")
+        prm = await made(GenPRM, model, folder)
+        await prm.score(PROBLEM, [path_of(STEPS), path_of(["Other.", *STEPS])])
+        prompts.append(model.prompts)
+    assert sorted(prompts[0]) == sorted(prompts[1])
+    assert any("thought 3" in prompt for prompt in prompts[0])
+
+
 async def test_genprm_runs_code_only_when_told(folder: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
     """Off by default; with it, the model sees what its code printed, and writes code three times at most."""
     ran: list[str] = []

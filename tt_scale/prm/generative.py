@@ -168,12 +168,12 @@ class GenerativePRM(PRM):
         tokens, cached = sum([chain.tokens for chain in chains]), sum([chain.cached for chain in chains])
         return Scores(values or (), tokens, cached, too_long=values is None)
 
-    def _chain(self, question: str, texts: Sequence[str], sample: int) -> Chain:
-        """Begin a chain about the last of some steps."""
+    def _chain(self, question: str, texts: Sequence[str], sample: int, earlier: Sequence[str] = ()) -> Chain:
+        """Begin a chain about the last of some steps; arguments as of `_opening`."""
         return Chain(
             self._model,
             self._text,
-            self._opening(question, texts, sample),
+            self._opening(question, texts, earlier),
             self._sampling,
             about="\x1f".join([question, *texts]),
             seed=self._config.seed,
@@ -194,8 +194,14 @@ class GenerativePRM(PRM):
         """Look up what the protocol needs of template and vocabulary."""
 
     @abstractmethod
-    def _opening(self, question: str, texts: Sequence[str], sample: int) -> list[Part]:
-        """Say what a chain about the last of some steps is given first."""
+    def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
+        """Say what a chain about the last of some steps is given first.
+
+        Args:
+            question: of the problem.
+            texts: of the steps [steps].
+            earlier: what was written about each step before the last, where the protocol shows it [steps - 1].
+        """
 
     @abstractmethod
     async def _verdicts(

@@ -101,33 +101,37 @@ class GenPRM(GenerativePRM):
             between.append(before)
         return between
 
-    def _opening(self, question: str, texts: Sequence[str], sample: int) -> list[Part]:
+    def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
         parts = []
         before = iter(self._turns(len(texts)))
-        for number, text in enumerate(texts):
+        for number, (text, told) in enumerate(zip(texts, [*earlier, ""], strict=True)):
             asked = text if number else f"Question: {question}\n\n{text}"
-            parts += [Part(next(before), ours=True), Part(asked), Part(next(before), ours=True)]
-            if number < len(texts) - 1:
-                known = self._critiques.get((question, tuple(texts[: number + 1]), sample))
-                parts.append(Part(known[0] if known else ""))
+            parts += [Part(next(before), ours=True), Part(asked), Part(next(before), ours=True), Part(told)]
         return parts
 
     async def _verdicts(
         self, question: str, texts: Sequence[str], known: int, sample: int, chains: list[Chain]
     ) -> list[float]:
-        verdicts = []
+        told: list[str] = []
+        verdicts: list[float] = []
         for end in range(1, len(texts) + 1):
             key = (question, tuple(texts[:end]), sample)
-            if end > known or key not in self._critiques:
-                chain = self._chain(question, texts[:end], sample)
+            critique = self._critiques.get(key) if end <= known else None
+            if critique is None:
+                chain = self._chain(question, texts[:end], sample, told)
                 chains.append(chain)
-                self._critiques[key] = await self._critique(chain, end)
-            self._critiques.move_to_end(key)
-            if end > known:
-                verdicts.append(self._critiques[key][1])
-        while len(self._critiques) > MOST_REMEMBERED:
+                critique = await self._critique(chain, end)
+            self._remember(key, critique)
+            told.append(critique[0])
+            verdicts.append(critique[1])
+        return verdicts[known:]
+
+    def _remember(self, key: tuple[str, Steps, int], critique: tuple[str, float]) -> None:
+        """Keep a critique as the newest; the one that was longest of no use is forgotten."""
+        self._critiques[key] = critique
+        self._critiques.move_to_end(key)
+        if len(self._critiques) > MOST_REMEMBERED:
             self._critiques.popitem(last=False)
-        return verdicts
 
     async def _critique(self, chain: Chain, number: int) -> tuple[str, float]:
         """Write one critique: analysis, code if it is wanted, verdict."""

@@ -63,7 +63,7 @@ class ThinkPRM(GenerativePRM):
         before, _, after = text.partition(PLACE)
         self._before, self._after = Part(before, ours=True), Part(after + BEGINNING, ours=True)
 
-    def _opening(self, question: str, texts: Sequence[str], sample: int) -> list[Part]:
+    def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
         lines = "\n".join(numbered(texts))
         asked = f"{OPENING}{question}\n\n[Solution]\n\n{lines}\n\n{REQUEST}"
         return [self._before, Part(asked), self._after]
