@@ -88,6 +88,7 @@ def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(9)), raising=False)
     alone = Config(generator="vllm", model_name="m", prm_name="judge")
     assert engine._threads(alone) == 8
+    assert engine._threads(Config(generator="vllm", model_name="m", prm_name="m")) == 8
     assert engine._threads(Config(generator="vllm", model_name="m", prm_name="p", prm="vllm")) == 4
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
     assert engine._threads(alone) == 1

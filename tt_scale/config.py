@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
 
@@ -79,6 +81,23 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
+
+    @field_validator("prm_device")
+    @classmethod
+    def _device(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+            raise ValueError(f"is {value!r}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
+        return value
+
+    @field_validator("prm_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://server")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is {value!r}; an address begins with http:// or https:// and names a server")
+        if parts.username or parts.password:
+            raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
+        return value
 
     @field_validator("agg")
     @classmethod

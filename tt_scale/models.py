@@ -61,7 +61,7 @@ def _prm_backend(config: Config, generator: str) -> str:
     if config.prm_name in SHARED_PRMS:
         return config.prm_name
     family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
-    return family or _prm_engine(generator)
+    return family or _prm_engine(config, generator)
 
 
 def prm_configs(config: Config) -> list[Config]:
@@ -94,7 +94,7 @@ def loads_model(config: Config) -> bool:
     """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
     if config.prm in ("judge", *WRITING):
         return config.prm_name not in ("judge", config.model_name)
-    return config.prm not in SHARED_PRMS
+    return config.prm not in (*SHARED_PRMS, "generator", "http")
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:
@@ -110,8 +110,16 @@ def _args_of(config: Config, name: str) -> dict[str, Any]:
     return dict(config.prm_args.get(name, {}))
 
 
-def _prm_engine(generator: str) -> str:
-    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name."""
+def _prm_engine(config: Config, generator: str) -> str:
+    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
+
+    A server's address, or the generator's own name, say more.
+    """
+    if config.prm_url is not None:
+        return "http"
+    as_it_is = config.prm_quantization is None and config.prm_device is None
+    if config.prm_name == config.model_name and as_it_is and generator in ("vllm", "huggingface"):
+        return "generator"
     return generator if generator in available("prms") else _installed_engine()
 
 
@@ -148,6 +156,11 @@ def check_models(config: Config) -> None:
     _check_name("generator", backends(config)[0], "model_name", config.model_name)
     for each in prm_configs(config):
         _check_name("PRM", each.prm, "prm_name", each.prm_name)
+    if config.prm_url is not None and "http" not in [each.prm for each in prm_configs(config)]:
+        raise ConfigError(
+            f"prm_url is {config.prm_url!r}, but the PRM is {backends(config)[1]!r}, which asks no server.",
+            "Leave out --prm-url, or type: --prm http",
+        )
 
 
 def _check_name(key: str, backend: str, name_key: str, name: str) -> None:

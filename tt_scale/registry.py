@@ -74,6 +74,8 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "confidence": "tt_scale.prm.confidence:ConfidencePRM",
             "eurus": "tt_scale.prm.eurus:EurusPRM",
             "genprm": "tt_scale.prm.genprm:GenPRM",
+            "generator": "tt_scale.prm.own_engine:OwnEnginePRM",
+            "http": "tt_scale.prm.pooling_server:PoolingServerPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",

@@ -127,6 +127,9 @@ class RuntimeKeys(Keys):
     prm_device: str | None = key(
         RUNTIME, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
     )
+    prm_url: str | None = key(
+        RUNTIME, "Address of a vLLM server that scores; its key goes into TT_SCALE_PRM_API_KEY.", None, experiment=False
+    )
     tensor_parallel_size: int = key(RUNTIME, "GPUs that one model is split over.", 1, experiment=False, ge=1)
     dtype: Literal["auto", "float16", "bfloat16", "float32"] = key(RUNTIME, "Of the weights.", "float16")
     kv_cache_gib: float = key(

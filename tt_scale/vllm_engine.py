@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tt_scale.config import Config
+from tt_scale.devices import visible
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
 from tt_scale.models import loads_model, prm_configs
 from tt_scale.vllm_log import EngineLog
@@ -135,15 +136,17 @@ class Engine:
     Args:
         model: its folder or hub name.
         make_args: gives the `AsyncEngineArgs`; called when it starts.
+        gpus: that it may see; none for all.
 
     Attributes:
         llm: vLLM's `AsyncLLM` while it runs, else None.
     """
 
-    def __init__(self, model: str, make_args: Callable[[], Any]) -> None:
+    def __init__(self, model: str, make_args: Callable[[], Any], gpus: Sequence[int] = ()) -> None:
         self.model = model
         self.llm: Any = None
         self._make_args = make_args
+        self._gpus = gpus
         self._log = EngineLog()
         self._processes = EngineProcesses()
 
@@ -184,7 +187,7 @@ class Engine:
 
     def _build(self) -> Any:
         try:
-            with self._log.collecting(), shielded_from_interrupts():
+            with self._log.collecting(), shielded_from_interrupts(), visible(self._gpus):
                 args = self._make_args()
                 from vllm.v1.engine.async_llm import AsyncLLM
 

@@ -11,7 +11,7 @@ import pytest
 
 from tt_scale.config import Config
 from tt_scale.report.doctor import memory_plan
-from tt_scale.report.memory_plan import Share, plan_cpu, plan_gpu
+from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
 from tt_scale.report.model_size import ModelSize, kv_bytes_per_token, model_size, parameters_in_name
 
 GIB = 2**30
@@ -108,12 +108,12 @@ def test_a_damaged_folder_is_an_unknown_size(tmp_path: Path, text: str) -> None:
 
 def share(gib: float, granted: float, role: str = "generator", kv: int = 0) -> Share:
     key = "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
-    return Share(role, "m", ModelSize(round(gib * GIB / 2), gib * GIB, kv, "name"), key, granted)
+    return Share(role, "m", ModelSize(round(gib * GIB / 2), gib * GIB, kv, "name"), key, granted, 4096)
 
 
 def test_two_models_that_fit() -> None:
     """4 + 1.5 GiB in 0.3 of 24, 10 + 1.5 in 0.6 of 24."""
-    plan = plan_gpu([share(4, 0.3), share(10, 0.6, "PRM")], 24, 1, 4096)
+    plan = plan_gpu([share(4, 0.3), share(10, 0.6, "PRM")], 24, 1)
     assert (plan.fits, plan.verdict) == (True, "Fits.")
     assert "gpu_mem_util 0.3 grants 7.2 GiB of 24" in plan.lines[0]
 
@@ -129,45 +129,45 @@ def test_two_models_that_fit() -> None:
 )
 def test_what_does_not_fit_says_what_to_change(shares: list[Share], split: int, told: str) -> None:
     """Otherwise the engine says so after minutes of loading, in its own words."""
-    plan = plan_gpu(shares, 24, split, 4096)
+    plan = plan_gpu(shares, 24, split)
     assert plan.fits is False
     assert told in plan.verdict
 
 
 def test_a_model_split_over_gpus_needs_less_of_each() -> None:
     """40 GiB over two: 20 + 1.5 of 24."""
-    assert plan_gpu([share(40, 0.9)], 24, 2, 4096).fits is True
+    assert plan_gpu([share(40, 0.9)], 24, 2).fits is True
 
 
 def test_the_advice_is_enough() -> None:
     """A share rounded down would be refused again."""
-    plan = plan_gpu([share(14, 0.4)], 24, 1, 4096)
+    plan = plan_gpu([share(14, 0.4)], 24, 1)
     advised = float(plan.verdict.rstrip(".").rpartition(" ")[2])
-    assert plan_gpu([share(14, advised)], 24, 1, 4096).fits is True
+    assert plan_gpu([share(14, advised)], 24, 1).fits is True
 
 
 def test_main_memory_adds_up() -> None:
     """Weights, KV cache and overhead of both models: 4 + 1 + 1.5 + 10 + 1 + 1.5 = 19 GiB."""
     shares = [share(4, 1.0), share(10, 1.0, "PRM")]
-    assert plan_cpu(shares, 22, 4096).fits is True
-    short = plan_cpu(shares, 20, 4096)
+    assert plan_cpu(shares, 22).fits is True
+    short = plan_cpu(shares, 20)
     assert short.fits is False
     assert "19.0 GiB are needed, 18.0 of 20.0" in short.verdict
 
 
 def test_a_kv_cache_too_small_for_one_solution_is_found() -> None:
     """vLLM refuses to start then."""
-    plan = plan_cpu([Share("generator", "m", ModelSize(1, 2, GIB // 1000), "kv_cache_gib", 1.0)], 64, 4096)
+    plan = plan_cpu([Share("generator", "m", ModelSize(1, 2, GIB // 1000), "kv_cache_gib", 1.0, 4096)], 64)
     assert plan.fits is False
     assert "raise kv_cache_gib" in plan.verdict
 
 
 def test_an_unknown_size_is_no_verdict() -> None:
     """ "Fits" would be a guess."""
-    unknown = Share("generator", "m", ModelSize(), "gpu_mem_util", 0.5)
-    assert plan_gpu([unknown], 24, 1, 4096).fits is None
-    assert plan_cpu([unknown], 24, 4096).fits is None
-    assert plan_gpu([unknown, share(40, 0.4, "PRM")], 24, 1, 4096).fits is False
+    unknown = Share("generator", "m", ModelSize(), "gpu_mem_util", 0.5, 4096)
+    assert plan_gpu([unknown], 24, 1).fits is None
+    assert plan_cpu([unknown], 24).fits is None
+    assert plan_gpu([unknown, share(40, 0.4, "PRM")], 24, 1).fits is False
 
 
 GPUS = ["NVIDIA L4, 23034 MiB", "NVIDIA H200, 143771 MiB"]
@@ -193,3 +193,45 @@ def test_a_configuration_is_planned_on_a_machine(
     monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
     plan = memory_plan(Config(**keys, method="collective"), gpus, 24)
     assert (plan.fits, len(plan.lines)) == (fits, lines)
+
+
+@pytest.mark.parametrize(
+    ("keys", "fits", "told"),
+    [
+        ({"prm_device": "cuda:1"}, True, "PRM a/p-7B on cuda:1"),  # 0.5 of the small one, 0.4 of the large one
+        ({"prm_device": "cuda:0"}, False, "the PRM needs about"),
+        ({"prm_device": "cuda:1", "gpu_mem_util": 0.9, "prm_gpu_mem_util": 0.9}, True, "generator a/x-3B on cuda:0"),
+        ({"gpu_mem_util": 0.9, "prm_gpu_mem_util": 0.9}, False, "above 1"),
+        ({"prm_device": "cpu"}, True, "PRM a/p-7B on the CPU"),
+        ({"prm_device": "cuda:2"}, False, "prm_device is cuda:2, tensor_parallel_size is 1, but there are 2 GPUs"),
+        ({"prm_device": "cuda:1", "tensor_parallel_size": 2}, False, "tensor_parallel_size is 2, but there are 2 GPUs"),
+        ({"prm_quantization": "awq"}, True, "weights 4.7 GiB"),
+        ({"prm_url": "http://127.0.0.1:8000"}, True, "generator a/x-3B:"),
+    ],
+)
+def test_two_devices_are_planned_apart(
+    monkeypatch: pytest.MonkeyPatch, keys: dict[str, Any], fits: bool, told: str
+) -> None:
+    """Shares of two GPUs do not add up, and a quantized PRM is smaller."""
+    monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
+    plan = memory_plan(Config(model_name="a/x-3B", prm_name="a/p-7B", **keys), GPUS, 32)
+    assert plan.fits is fits
+    assert told in " ".join((*plan.lines, plan.verdict))
+
+
+def test_the_prm_has_a_context_of_its_own(tmp_path: Path) -> None:
+    """2 GiB for 65,536 tokens of Llama 3.2 1B, which a PRM with so long a context would need."""
+    folder(tmp_path, {**LLAMA, "max_position_embeddings": 131072, "architectures": ["x"]})
+    keys = {"model_name": "smollm2", "prm_name": str(tmp_path), "generator": "vllm", "prm": "vllm"}
+    assert memory_plan(Config(**keys), [], 64).fits is True
+    long = memory_plan(Config(**keys, prm_max_model_len=65536), [], 64)
+    assert long.verdict == "Does not fit: one solution of the PRM needs 2.0 GiB: raise kv_cache_gib."
+
+
+def test_plans_of_several_devices() -> None:
+    """One that fits must not hide one that does not, nor an unknown one."""
+    fine, unknown = MemoryPlan(("a",), True, "Fits."), MemoryPlan(("b",), None, "Cannot tell.")
+    bad = MemoryPlan(("c",), False, "Does not fit.")
+    assert together([fine, fine]) == MemoryPlan(("a", "a"), True, "Fits.")
+    assert together([fine, unknown]) == MemoryPlan(("a", "b"), None, "Cannot tell.")
+    assert together([unknown, bad]) == MemoryPlan(("b", "c"), False, "Does not fit.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Problem, Scores
 from tt_scale.batching import MicroBatcher
@@ -16,6 +16,7 @@ from tt_scale.path import Path
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.finding import context_of, open_adapter
 from tt_scale.prm.heads import load_scorer
+from tt_scale.prm.reader import MOST_READ, Reader, Verdicts, most_held
 from tt_scale.prm.rows import RowPRM
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import explained, free_memory, placement, require_torch
@@ -27,16 +28,17 @@ __all__ = ["HuggingFacePRM"]
 
 
 class HuggingFacePRM(RowPRM):
-    """A PRM on Transformers; whole paths, batched across problems.
+    """A PRM on Transformers, batched across problems; what was read of a path before is not read again.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `dtype` and `stop_tokens`.
+        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `dtype`,
+            `kv_cache_gib` and `stop_tokens`.
 
     Raises:
         ConfigError: it asks for several GPUs, which is vLLM's business.
     """
 
-    summary: ClassVar[str] = "a PRM with an adapter, on Transformers; no remote code"
+    summary: ClassVar[str] = "a PRM with an adapter, on Transformers; only new tokens are read, no remote code"
 
     def __init__(self, config: Config) -> None:
         if config.tensor_parallel_size > 1:
@@ -45,10 +47,10 @@ class HuggingFacePRM(RowPRM):
                 "Type: --prm vllm",
             )
         super().__init__(config)
-        self._scorer: Any = None
+        self._reader: Reader | None = None
         self._thread = ThreadPoolExecutor(1, "huggingface-prm")  # one call of the model at a time
-        self._batch: MicroBatcher[Reading, tuple[float, ...]] = MicroBatcher(
-            self._forward, self._thread, weigh=lambda reading: len(reading.ids), max_weight=16_384, max_items=64
+        self._batch: MicroBatcher[Reading, Verdicts] = MicroBatcher(
+            self._forward, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
         )
 
     async def start(self) -> None:
@@ -68,53 +70,40 @@ class HuggingFacePRM(RowPRM):
         self.context = context_of(self.adapter.checkpoint.settings, config)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
             how = placement(config.dtype, config.prm_device) | quantization(config, model, prm=True)
-            self._scorer = load_scorer(config.prm_name, model, self.adapter.head, how)
-        self.parameters = self._scorer.parameters
+            scorer = load_scorer(config.prm_name, model, self.adapter.head, how)
+            self._reader = Reader(scorer, most_held(scorer.base, config))
+        self.parameters = scorer.parameters
 
     async def close(self) -> None:
         """Let go of the weights; a second call does nothing."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
-        if self._scorer is not None:
-            self._scorer = None
+        if self._reader is not None:
+            self._reader = None
             await asyncio.to_thread(free_memory)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path; the whole path is read for it; errors as in `RowPRM.score`."""
-        if self._scorer is None:
+        """Score the new steps of each path; errors as in `RowPRM.score`."""
+        if self._reader is None:
             raise EngineDeadError("The PRM is closed.")
         return await super().score(problem, paths)
 
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
         """Score readings, together with those of other problems."""
-        values = await self._batch.ask(readings)
+        found = await self._batch.ask(readings)
         return [
-            Scores(reading.checked(each), tokens=len(reading.ids))
-            for each, reading in zip(values, readings, strict=True)
+            Scores(reading.checked(each.values), len(reading.ids), len(reading.ids) - each.computed)
+            for each, reading in zip(found, readings, strict=True)
         ]
 
-    def _forward(self, readings: list[Reading]) -> list[tuple[float, ...]]:
-        """Read a batch, padded on the right, where causal attention makes padding invisible."""
-        import torch
-
-        scorer = self._scorer
-        device = next(scorer.base.parameters()).device
-        wanted = [list(reading.positions) for reading in readings]
-        longest = max(len(reading.ids) for reading in readings)
-        padding = [longest - len(reading.ids) for reading in readings]
-        ids = [[*reading.ids, *[0] * more] for reading, more in zip(readings, padding, strict=True)]
-        mask = [[1] * len(reading.ids) + [0] * more for reading, more in zip(readings, padding, strict=True)]
+    def _forward(self, readings: list[Reading]) -> list[Verdicts]:
+        assert self._reader is not None, "start() comes first"
         try:
-            with torch.inference_mode():
-                hidden = scorer.base(
-                    input_ids=torch.tensor(ids, device=device),
-                    attention_mask=torch.tensor(mask, device=device),
-                    use_cache=False,
-                ).last_hidden_state  # [paths, length, width]
-                right = [scorer.probabilities(hidden[row, places]).tolist() for row, places in enumerate(wanted)]
+            return self._reader.read(readings)
         except RuntimeError as error:
+            self._reader.forget()  # for want of memory, say
             if "CUDA error" in str(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
+            longest = max(len(reading.ids) for reading in readings)
             raise PRMError(
-                f"The PRM failed to read {len(ids)} paths of up to {longest} tokens: {sentence(error)}"
+                f"The PRM failed to read {len(readings)} paths of up to {longest} tokens: {sentence(error)}"
             ) from error
-        return [tuple(each) for each in right]

@@ -12,6 +12,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import Scores
+from tt_scale.devices import device_args, prm_gpus
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.model_names import resolve_model
 from tt_scale.prm.adapter import Adapter, LayerHead, Reading
@@ -49,10 +50,12 @@ class VLLMPRM(RowPRM):
         Raises:
             PRMError: no adapter is known for the model, or its folder lacks something.
             GeneratorError: vLLM cannot start it.
+            ConfigError: it cannot run on `prm_device`.
             MissingExtraError: vLLM is not installed.
         """
         config = self._config
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
+        gpus = await asyncio.to_thread(prm_gpus, config)
         model = await asyncio.to_thread(resolve_model, config.prm_name)
         self.adapter = await asyncio.to_thread(open_adapter, config, model)
         settings = self.adapter.checkpoint.settings
@@ -62,7 +65,7 @@ class VLLMPRM(RowPRM):
         self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
         folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter)
-        self._engine = Engine(folder, lambda: _engine_args(config, folder, self.context, self.adapter))
+        self._engine = Engine(folder, lambda: _engine_args(config, folder, self.context, self.adapter, gpus), gpus)
         await self._engine.start()
 
     async def close(self) -> None:
@@ -119,7 +122,7 @@ class VLLMPRM(RowPRM):
         return answers[-1]
 
 
-def _engine_args(config: Config, folder: str, context: int, adapter: Adapter) -> Any:
+def _engine_args(config: Config, folder: str, context: int, adapter: Adapter, gpus: Sequence[int]) -> Any:
     from vllm.config import PoolerConfig
 
     return engine_args(
@@ -131,6 +134,7 @@ def _engine_args(config: Config, folder: str, context: int, adapter: Adapter) ->
         max_model_len=context,
         max_num_batched_tokens=max(context, 8192),
         pooler_config=PoolerConfig(task="token_classify", tok_pooling_type="ALL"),
+        **device_args(gpus),
         **conversion(adapter),
     )
 

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
+from tt_scale.devices import first_gpu
 from tt_scale.errors import MissingExtraError
 from tt_scale.models import backends, check_models, loads_model, prm_configs
+from tt_scale.prm.finding import context_of
 from tt_scale.registry import searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
-from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu
-from tt_scale.report.model_size import model_folder, model_size
+from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
+from tt_scale.report.model_size import model_folder, model_settings, model_size
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -58,34 +60,60 @@ def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPl
         ram_gib: main memory.
     """
     sizes = [float(found[1]) / 1024 for found in (re.search(r"([\d.]+) MiB", gpu) for gpu in gpus) if found]
-    shares = _shares(config, on_gpu=bool(sizes))
-    if not shares:
+    places = _places(config, len(sizes))
+    if not places:
         return MemoryPlan((), True, "Fits: no model is loaded.")
-    if not sizes:
-        return plan_cpu(shares, ram_gib, config.max_model_len)
-    if config.tensor_parallel_size > len(sizes):
-        told = f"tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
+    missing = [gpu for place in places.values() for gpu in place if gpu >= len(sizes)]
+    if missing:
+        key = f"prm_device is {config.prm_device}, " if config.prm_device else ""
+        told = f"{key}tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
         return MemoryPlan((), False, f"Does not fit: {told}.")
-    return plan_gpu(shares, min(sizes), config.tensor_parallel_size, config.max_model_len)
+    meet = len(set(places.values())) == 1 or bool(set.intersection(*map(set, places.values())))
+    groups = [list(places)] if meet else [[role] for role in places]
+    plans = []
+    for group in groups:
+        shares = [each for role in group for each in _shares(config, role, places[role], apart=len(groups) > 1)]
+        used = [sizes[gpu] for role in group for gpu in places[role]]
+        plans.append(plan_gpu(shares, min(used), config.tensor_parallel_size) if used else plan_cpu(shares, ram_gib))
+    return together(plans)
 
 
-def _shares(config: Config, *, on_gpu: bool) -> list[Share]:
-    generator = backends(config)[0]
-    models = []
-    if generator != "simulated":
-        models.append(("generator", config.model_name, config.quantization, "gpu_mem_util", config.gpu_mem_util))
-    for each in prm_configs(config):
-        names = _names_of_weights(each)
-        models += [("PRM", name, None, "prm_gpu_mem_util", each.prm_gpu_mem_util / len(names)) for name in names]
+def _places(config: Config, gpus: int) -> dict[str, range]:
+    """The models that are loaded here, and the GPUs of each; none means main memory."""
+
+    def from_gpu(first: int | None) -> range:
+        return range(0) if first is None else range(first, first + config.tensor_parallel_size)
+
+    best = from_gpu(0 if gpus else None)
+    places = {} if backends(config)[0] == "simulated" else {"generator": best}
+    if any(_names_of_weights(each) for each in prm_configs(config)):
+        places["PRM"] = best if config.prm_device is None else from_gpu(first_gpu(config.prm_device))
+    return places
+
+
+def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Share]:
+    """What the generator, or each of the PRMs, takes of its place."""
+    place = "" if not apart else f"cuda:{gpus[0]}" if gpus else "the CPU"
+    if role == "generator":
+        own = [(config.model_name, config.quantization, config.gpu_mem_util, config.max_model_len)]
+    else:
+        own = []
+        for each in prm_configs(config):
+            names = _names_of_weights(each)
+            granted = each.prm_gpu_mem_util / max(len(names), 1)
+            own += [(name, each.prm_quantization, granted, context_of(model_settings(name), each)) for name in names]
+    key = "kv_cache_gib" if not gpus else "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
     return [
         Share(
             role,
             name,
             model_size(name, config.dtype, quantization, model_folder(name)),
-            key if on_gpu else "kv_cache_gib",
-            granted if on_gpu else config.kv_cache_gib,
+            key,
+            granted if gpus else config.kv_cache_gib,
+            context,
+            place,
         )
-        for role, name, quantization, key, granted in models
+        for name, quantization, granted, context in own
     ]
 
 

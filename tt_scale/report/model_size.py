@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.pocket.weights import POCKET_MODELS
 from tt_scale.pocket.weights import model_folder as pocket_folder
 
-__all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_size", "parameters_in_name"]
+__all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_settings", "model_size", "parameters_in_name"]
 
 SMOLLM2_PARAMETERS = 134_515_008
 MOST_HEADER_BYTES = 100_000_000  # the format's own limit
@@ -108,6 +108,11 @@ def model_folder(name: str) -> FilePath | None:
     except HFValidationError:
         return None
     return FilePath(found).parent if isinstance(found, str) else None
+
+
+def model_settings(name: str) -> Mapping[str, Any]:
+    """A model's config.json, where it is on this machine; else empty."""
+    return _config(model_folder(name)) or {}
 
 
 def _config(folder: FilePath | None) -> Mapping[str, Any] | None:
