@@ -18,6 +18,7 @@ from tt_scale.registry import available, family_backend, generator_class, prm_cl
 __all__ = [
     "ENSEMBLE",
     "SHARED_PRMS",
+    "WRITING",
     "backends",
     "check_models",
     "loads_model",
@@ -67,7 +68,7 @@ def prm_configs(config: Config) -> list[Config]:
     """Give each PRM a configuration of its own, where `prm_name` is its name and `prm` its backend; none without one.
 
     Raises:
-        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean, or mean one without knobs.
+        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
     """
     names = config.prm_names
     if names == ("none",):
@@ -85,12 +86,7 @@ def prm_configs(config: Config) -> list[Config]:
         one = config.model_copy(
             update={"prm_name": name, "prm": own, "prm_adapter": adapter, "prm_args": _args_of(config, name)}
         )
-        backend = backends(one)[1]
-        if backend in SHARED_PRMS and one.prm_args:
-            raise ConfigError(
-                f"prm_args is {one.prm_args}, but the PRM {backend!r} has no knobs.", "Leave out --prm-args."
-            )
-        found.append(one.model_copy(update={"prm": backend}))
+        found.append(one.model_copy(update={"prm": backends(one)[1]}))
     return found
 
 

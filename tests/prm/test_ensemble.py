@@ -206,7 +206,6 @@ def test_only_one_prm_stays_as_it_was() -> None:
         ({"prm_name": "a,b", "prm_args": {"tag": "x"}}, "by its name"),
         ({"prm_name": "a,b", "prm_args": {"c": {"tag": "x"}}}, "'c'"),
         ({"prm_name": "a,b", "prm_combine": "median"}, "rank-mean"),
-        ({"prm_name": "judge", "prm": "auto", "prm_args": {"tag": "x"}}, "'judge' has no knobs"),
     ],
 )
 def test_refused(keys: dict[str, Any], told: str) -> None:

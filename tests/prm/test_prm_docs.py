@@ -13,7 +13,7 @@ from commands import Command
 from tiny_models import save_prm
 
 from tt_scale.prm.finding import find_adapter
-from tt_scale.registry import BUILT_IN, adapter_class
+from tt_scale.registry import BUILT_IN, PRM_FAMILIES, adapter_class, family_backend
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -28,7 +28,9 @@ ROWS = [
 
 def test_every_adapter_has_its_row_and_every_row_its_adapter() -> None:
     """A table that is kept by hand forgets what was added, and keeps what was removed."""
-    assert {row[1].strip("`") for row in ROWS} == set(BUILT_IN["prm_adapters"])
+    asked = {row[1].strip("`") for row in ROWS}
+    own = {f"--prm {backend}" for backend in PRM_FAMILIES.values()}  # no adapter, a backend of their own
+    assert asked == set(BUILT_IN["prm_adapters"]) | own
     assert all(len(row) == 9 for row in ROWS)
     assert all(row[7] in ("tiny", "real") for row in ROWS)
     assert [row[0] for row in ROWS if row[7] == "real"] == ["`pocket-prm` (shipped)"]
@@ -38,7 +40,11 @@ def test_every_adapter_has_its_row_and_every_row_its_adapter() -> None:
 def test_a_named_model_finds_the_adapter_of_its_row(row: list[str]) -> None:
     """A row whose model is not recognised by its name sends the user into an error."""
     (name,) = re.findall(r"`([^`]+/[^`]+)`", row[0])
-    assert find_adapter("auto", name, {"architectures": []}) is adapter_class(row[1].strip("`"))
+    asked = row[1].strip("`")
+    if family_backend(name):
+        assert asked == f"--prm {family_backend(name)}"
+    else:
+        assert find_adapter("auto", name, {"architectures": []}) is adapter_class(asked)
 
 
 def test_the_example_runs() -> None:

@@ -18,7 +18,7 @@ from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
 from tt_scale.models import SHARED_PRMS, backends, prm_configs
-from tt_scale.registry import searcher_class
+from tt_scale.registry import PRM_FAMILIES, searcher_class
 
 __all__ = [
     "described",
@@ -99,7 +99,10 @@ def _other_prms_keys(config: Config) -> frozenset[str]:
     """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
     used = {each.prm for each in prm_configs(config)} or {"none"}
     others = frozenset([key for name, key in OF_ONE_PRM.items() if name not in used])
-    return others | (ENGINE_KEYS if used <= {"none", *SHARED_PRMS} else frozenset())
+    if used <= {"none", *SHARED_PRMS}:
+        return others | ENGINE_KEYS
+    asked_their_own_way = {"none", *SHARED_PRMS, *PRM_FAMILIES.values()}
+    return others | {"prm_adapter"} if used <= asked_their_own_way else others
 
 
 def versions() -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from tt_scale.config import Config
 from tt_scale.config_keys import ConfigKey, config_keys
-from tt_scale.models import SHARED_PRMS
+from tt_scale.models import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
 from tt_scale.registry import BUILT_IN
 
 __all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "scoring_keys"]
@@ -39,7 +39,9 @@ def reads_generator(config: Config, backend: str) -> bool:
         config: of the run.
         backend: of the PRM.
     """
-    if backend == "judge":
+    if backend == ENSEMBLE:
+        return any(reads_generator(each, each.prm) for each in prm_configs(config))
+    if backend in ("judge", *WRITING):
         return config.prm_name in ("judge", config.model_name)
     return backend in SHARED_PRMS or backend not in BUILT_IN["prms"]
 
@@ -65,9 +67,12 @@ def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
     left_out = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"agg", "datasets"}
     if reads_generator(config, backend):
         left_out -= _GENERATOR
-    left_out |= {key for key, prm in _OF_ONE_PRM.items() if prm != backend}
+    used = [each.prm for each in prm_configs(config)] if backend == ENSEMBLE else [backend]
+    left_out |= {key for key, prm in _OF_ONE_PRM.items() if prm not in used}
+    if backend != ENSEMBLE:
+        left_out.add("prm_combine")
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
-    return {**_values(config, kept), "prm_name": config.prm_name, "prm": backend}
+    return {**_values(config, kept), "prm_name": config.prm_name, "prm": ", ".join(used)}
 
 
 def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:

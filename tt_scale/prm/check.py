@@ -14,7 +14,7 @@ from tt_scale.errors import ConfigError, PRMError
 from tt_scale.models import backends
 from tt_scale.path import Path
 from tt_scale.prm.example import Example, path_of
-from tt_scale.registry import generator_class, prm_class
+from tt_scale.registry import PRM_FAMILIES, family_backend, generator_class, prm_class
 
 __all__ = ["AsksInWords", "Measured", "comparable", "engines", "measure", "score_remarks", "spread", "tolerance"]
 
@@ -67,8 +67,17 @@ def engines(config: Config) -> list[str]:
     """Name the backends to try: what the configuration names, or every installed one.
 
     Raises:
-        ConfigError: there is no model to look at, or no engine.
+        ConfigError: there is no model to look at, several or one that has no places to look at, or no engine.
     """
+    if len(config.prm_names) > 1:
+        raise ConfigError(f"prm-check looks at one PRM; {config.prm_name!r} are several.", "Name one at a time.")
+    own = config.prm if config.prm in PRM_FAMILIES.values() else family_backend(config.prm_name)
+    if own and config.prm in ("auto", own) and config.prm_adapter == "auto":
+        raise ConfigError(
+            f"The PRM {config.prm_name!r} is asked by {own!r}: its verdict stands at no one token of a text that is "
+            "given, so there is nothing to lay out.",
+            "Measure it with tt-scale prm-eval.",
+        )
     if config.prm_name in ("none", "", "simulated") or config.prm == "simulated":
         raise ConfigError(f"There is no model behind the PRM {config.prm_name!r}.", "Name one, for example: pocket-prm")
     asked = config.generator if judges(config) else config.prm
