@@ -224,8 +224,7 @@ def test_keys_that_no_prm_looks_at_are_told(prm: str, told: bool) -> None:
     from tt_scale.bench.session import warnings
 
     keys = {
-        "prm_adapter": "versa", "prm_args": {"tag": "x"}, "prm_quantization": "awq", "prm_max_model_len": 99,
-        "prm_device": "cpu",
+        "prm_adapter": "versa", "prm_quantization": "awq", "prm_max_model_len": 99, "prm_device": "cpu",
     }  # fmt: skip
     config = Config(model_name="pocket-gen", method="self_consistency", prm_name=prm, **keys)
     assert ignored_options(config) == (sorted(keys) if told else [])
