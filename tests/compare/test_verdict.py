@@ -35,7 +35,7 @@ def test_no_win() -> None:
     [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
     assert line == (
         "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062). "
-        "The cheapest of these is b (150 tokens): use it."
+        "Use it, or b where tokens count (150 tokens)."
     )
 
 
@@ -44,7 +44,7 @@ def test_some_wins() -> None:
     [line, *_] = verdict(compared(entry("a", WIN, 90), entry("b", LOSE), entry("c", "+" * 28 + "-" * 12)))
     assert line == (
         "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
-        "It is also the cheapest of these: use it."
+        "None of these is much cheaper: use it."
     )
 
 
@@ -52,7 +52,7 @@ def test_a_tie() -> None:
     """Of two that answer alike the cheaper one leads."""
     [line, *_] = verdict(compared(entry("a", WIN, 200), entry("b", WIN, 100)))
     assert line.startswith("b (75.0%, 100 tokens) is highest, but it is not shown to be better than a (p = 1.000).")
-    assert line.endswith("It is also the cheapest of these: use it.")
+    assert line.endswith("None of these is much cheaper: use it.")
 
 
 def test_one_difference_among_many_is_corrected() -> None:

@@ -12,6 +12,9 @@ __all__ = ["LEVEL", "significance", "verdict"]
 LEVEL = 0.05
 """A corrected p-value above it shows nothing."""
 
+CHEAPER = 0.05
+"""A method that saves a smaller share of the tokens is not called cheaper."""
+
 
 def verdict(comparison: Comparison) -> list[str]:
     """Say which method to use at which budget, and whether anything beats majority voting at equal tokens.
@@ -52,10 +55,10 @@ def _at_budget(comparison: Comparison, budget: int | None) -> str:
     if beaten:
         lines.append(f"It is better than {_listed([entry.label for entry, _ in beaten])}.")
     cheapest = min([leader, *(entry for entry, _ in level)], key=lambda entry: entry.tokens)
-    if cheapest is leader:
-        lines.append("It is also the cheapest of these: use it.")
+    if cheapest.tokens > (1 - CHEAPER) * leader.tokens:
+        lines.append("None of these is much cheaper: use it.")
     else:
-        lines.append(f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens): use it.")
+        lines.append(f"Use it, or {cheapest.label} where tokens count ({cheapest.tokens:,.0f} tokens).")
     return " ".join(lines)
 
 
