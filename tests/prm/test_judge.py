@@ -124,3 +124,18 @@ def test_only_a_language_model_can_judge() -> None:
     """The simulated generator has no words for yes and no."""
     with pytest.raises(ConfigError, match="needs a language model"):
         JudgePRM.from_config(Config(model_name="simulated", prm_name="judge"), SimulatedGenerator())
+
+
+def test_how_a_judge_is_loaded_is_honoured_or_refused(folder: FilePath) -> None:
+    """A key that is accepted and ignored is a wrong table."""
+    generator = HuggingFaceGenerator.from_config(config_for(folder))
+    other = {"prm": "judge", "prm_name": "some/judge"}
+    beside = JudgePRM.from_config(config_for(folder, **other, prm_quantization="fp8"), generator)
+    assert beside._model._config.quantization == "fp8"  # type: ignore[attr-defined]
+    for keys, told in (
+        ({"prm_quantization": "fp8"}, "prm_quantization is 'fp8', but the judge runs in the generator"),
+        ({"prm_device": "cpu"}, "prm_device is 'cpu', but the judge runs in the generator"),
+        ({**other, "prm_device": "cpu"}, "the judge runs beside the generator"),
+    ):
+        with pytest.raises(ConfigError, match=told):
+            JudgePRM.from_config(config_for(folder, **keys), generator)

@@ -46,17 +46,29 @@ class JudgePRM(PRM):
         """Take the run's own generator where `prm_name` is "judge", else a second one of the same backend.
 
         Raises:
-            ConfigError: the generator is no language model, so it can judge nothing.
+            ConfigError: the generator is no language model, so it can judge nothing; or the judge shall run where, or
+                be loaded as, it cannot.
         """
         if not isinstance(generator, LanguageModel):
             raise ConfigError(
                 f"The judge needs a language model, and {config.model_name!r} is none.",
                 "Type: --prm-name simulated, or name a real model",
             )
-        if config.prm_name in ("judge", config.model_name):
+        own = config.prm_name not in ("judge", config.model_name)
+        if config.prm_device is not None or (config.prm_quantization is not None and not own):
+            key = "prm_quantization" if config.prm_device is None else "prm_device"
+            raise ConfigError(
+                f"{key} is {getattr(config, key)!r}, but the judge runs {'beside' if own else 'in'} the generator.",
+                f"Leave out --{key.replace('_', '-')}.",
+            )
+        if not own:
             return cls(generator, config.stop_tokens)
         second = config.model_copy(
-            update={"model_name": config.prm_name, "gpu_mem_util": config.prm_gpu_mem_util, "quantization": None}
+            update={
+                "model_name": config.prm_name,
+                "gpu_mem_util": config.prm_gpu_mem_util,
+                "quantization": config.prm_quantization,
+            }
         )
         return cls(type(generator).from_config(second), config.stop_tokens, own=True)
 
