@@ -28,8 +28,8 @@ SOLUTIONS = [
     [f"add the numbers {number} and {length} and get {number + length}." for number in range(length)]
     for length in (1, 2, 3, 7, 30)
 ]
-QUICK = ("math-shepherd", "skywork")
-"""One of each kind of head: two tokens, a layer of another name; `pocket-prm` has the third."""
+QUICK = ("math-shepherd",)
+"""A head of two tokens; `pocket-prm` has the other kind. All families run in `make test-all`."""
 
 
 def path_of(texts: list[str], scores: tuple[float, ...] = ()) -> Path:

@@ -115,8 +115,9 @@ async def test_transformers(tmp_path: FilePath, labels: int, args: dict[str, Any
         await prm.close()
 
 
+@pytest.mark.slow
 @pytest.mark.vllm
-@pytest.mark.parametrize("labels", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("labels", [1, 2])
 def test_vllm(tmp_path: FilePath, labels: int) -> None:
     """vLLM gives the bare number of a model that calls itself a regression; the score is its sigmoid."""
     pytest.importorskip("vllm")

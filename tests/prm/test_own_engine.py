@@ -70,6 +70,7 @@ async def test_transformers(tmp_path: FilePath) -> None:
     assert_as_the_authors(tmp_path, await scored(config_for(tmp_path, generator="huggingface")))
 
 
+@pytest.mark.slow
 @pytest.mark.vllm
 @pytest.mark.hf
 def test_vllm(tmp_path: FilePath) -> None:
