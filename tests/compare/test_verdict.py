@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hand_made import entry
 
-from tt_scale.bench.comparison import Comparison, Entry, compare_entries, frontier
+from tt_scale.bench.comparison import Comparison, Entry, against, compare_entries, frontier
 from tt_scale.bench.derived import VoteCurve
 from tt_scale.bench.verdict import verdict
+from tt_scale.report.comparison_plot import plot_comparison
 from tt_scale.report.comparison_tables import sheets
 from tt_scale.report.sheet import markdown
 
@@ -140,3 +144,36 @@ def test_a_pair_is_turned_so_that_the_best_stands_first() -> None:
     assert (budget, best, against, points, tokens) == ("-", "a", "b", "+50.0", "x 2.00")
     low, high = map(float, interval.split(" to "))
     assert 0 < low < 50 < high
+
+
+def test_all_against_one() -> None:
+    """Two budgets of two others each are four planned pairs, not the six of all; at budget 4 there is no vote."""
+    entries = [entry(*each) for each in (("a", WIN, 50, 1), ("vote", LOSE, 100, 1), ("b", LOSE, 80, 1))]
+    entries += [entry("a", WIN, 90, 2), entry("vote", LOSE, 200, 2), entry("b", WIN, 80, 2), entry("a", WIN, 90, 4)]
+    found = against(compared(*entries), "vote")
+    assert {budget: [(pair.first, pair.second) for pair in pairs] for budget, pairs in found.items()} == {
+        1: [("a", "vote"), ("b", "vote")],
+        2: [("a", "vote"), ("b", "vote")],
+    }
+    assert [pair.difference for pair in found[1]] == [0.5, 0.0]
+    assert found[1][0].p_value == pytest.approx(4 * 2 * 0.5**20)
+    [sheet] = [
+        each for each in sheets(compared(*entries), references=["vote"]) if each.title.startswith("Against vote")
+    ]
+    assert [row[:3] for row in sheet.rows] == [
+        ["1", "a", "+50.0"], ["1", "b", "+0.0"], ["2", "a", "+50.0"], ["2", "b", "+50.0"]
+    ]  # fmt: skip
+    assert sheet.rows[0][-1] == "x 0.50"
+
+
+def test_as_many_lines_as_there_are_methods_can_be_told_apart(tmp_path: Path) -> None:
+    """Ten colours repeat; a line of the second ten has other marks, and the legend does not cover the lines."""
+    pytest.importorskip("matplotlib")
+    sizes = []
+    for lines in (10, 17):
+        file = tmp_path / f"{lines}.svg"
+        plot_comparison(compared(*(entry(f"m{n}", WIN, 100 + n) for n in range(lines))), str(file))
+        sizes.append(re.search(r'width="([\d.]+)pt"', file.read_text()))
+        assert "40 problems" in file.read_text()
+    few, many = [float(size[1]) for size in sizes if size]
+    assert few < many
