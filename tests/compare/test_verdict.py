@@ -35,12 +35,18 @@ def test_a_win() -> None:
 
 
 def test_no_win() -> None:
-    """Five more of forty are no evidence; what is as good and cheaper is named."""
+    """Five more of forty are no evidence that one is better, and none that they are equal either."""
     [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
     assert line == (
         "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062). "
-        "The cheapest of these is b (150 tokens): use it."
+        "The cheapest of these is b (150 tokens), but 12.5 points lower: more problems would tell."
     )
+
+
+def test_as_good_and_cheaper() -> None:
+    """One more of forty: the cheaper is named as the one to use."""
+    [line, *_] = verdict(compared(entry("a", "+" * 21 + "-" * 19, 200), entry("b", "+" * 20 + "-" * 20, 150)))
+    assert line.endswith("better than b (p = 1.000). The cheapest of these is b (150 tokens): use it.")
 
 
 def test_some_wins() -> None:
@@ -50,6 +56,15 @@ def test_some_wins() -> None:
         "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
         "It is also the cheapest of these: use it."
     )
+
+
+def test_many_that_are_not_told_apart_are_counted() -> None:
+    """Fifteen names and fifteen p-values in a sentence are read by nobody."""
+    same = [entry(f"m{number}", WIN, 100 + number) for number in range(7)]
+    [line, *_] = verdict(compared(*same))
+    assert "m0 (75.0%, 100 tokens) is highest, but it is not shown to be better than any of the other 6 (p at" in line
+    [line, *_] = verdict(compared(*same, entry("worse", "-" * 40)))
+    assert "not shown to be better than the other 6 (p at least 1.000). It is better than worse." in line
 
 
 def test_a_tie() -> None:
