@@ -3,11 +3,12 @@
     python bench/methods.py [--minutes 40] [--problems 1000] [--repeats 3] [--budgets 1,2,4,8,16,32]
 
 The whole of it, 1,000 problems x 3 repeats x 6 budgets x 16 methods, is more than 100 million tokens, which two cores
-generate and score in some ten hours, not in forty minutes. What can be shared is shared: one run of 32 samples serves
-best_of_n and the majority vote at every budget. The rest is cut off by time: all runs search one problem, then all of
-them the next, and after --minutes what every run has done is compared, so that every difference is paired and no
-method is judged on easier problems. The page says how many problems that were. The same command again goes on from
-there, until all is done; --minutes 0 only writes the page again. Runs are kept under `logs/methods`.
+generate and score in some ten hours; forty minutes are enough for about 200 problems. What can be shared is shared: one
+run of 32 samples serves best_of_n and the majority vote at every budget. The rest is cut off by time: all runs search
+one problem, then all of them the next, and after --minutes what every run has done is compared, so that every
+difference is paired and no method is judged on easier problems. The page says how many problems that were. The same
+command again goes on from there, until all is done; --minutes 0 only writes the page again. Runs are kept under
+`logs/methods`.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ def variants_of(problems: int, repeats: int, budgets: Sequence[int]) -> list[Var
     return found
 
 
-def what_ran(comparison: Comparison, found: Sequence[Variant], arguments: argparse.Namespace) -> str:
+def what_ran(comparison: Comparison, arguments: argparse.Namespace) -> str:
     """Sizes, in words: what the numbers stand on, and what the whole would take."""
     searches, problems = len(comparison.entries[0].rows), comparison.problems
     whole = arguments.problems * arguments.repeats
@@ -80,21 +81,21 @@ what is left takes some {hours:,.0f} hours more at {SPEED:,} tokens a second, wh
 The command above, typed again, goes on with the next problems."""
 
 
-def page(comparison: Comparison, found: Sequence[Variant], arguments: argparse.Namespace) -> str:
+def page(comparison: Comparison, seed: int, arguments: argparse.Namespace) -> str:
     machine = hardware()
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
     words = "\n".join([f"- {line}" for line in verdict(comparison)])
     tables = [markdown(sheet) for sheet in sheets(comparison, references=("self_consistency", "best_of_n"))]
-    seed = found[0].config.seed
     head = f"""# Every method at equal budgets, on the pocket pair
 
-Made by `{command(arguments)}`: `config/pocket.yaml` with widths that follow from the budget, seed {seed},
-{machine["cores"]} cores, {machine["processor"]}{gpus}. A budget of n is what n sampled solutions cost.
+Made by one or more sittings of `{command(arguments)}`:
+`config/pocket.yaml` with widths that follow from the budget, seed {seed}, {machine["cores"]} cores,
+{machine["processor"]}{gpus}. A budget of n is what n sampled solutions cost.
 pocket-gen is a model of 2.2 million parameters and pocket-math a set made for it: the numbers rank search methods on
 this pair, not on any other. [Four methods over 1,000 problems, three searches each](results_pocket.md) have a page of
 their own.
 
-{what_ran(comparison, found, arguments)}
+{what_ran(comparison, arguments)}
 
 ![Accuracy of each method against the tokens it generated](figures/{FIGURE.name})
 
@@ -128,7 +129,7 @@ def main() -> None:
     except TTScaleError as error:
         sys.exit(str(error))
     plot_comparison(comparison, str(FIGURE))
-    text = page(comparison, found, arguments)
+    text = page(comparison, found[0].config.seed, arguments)
     (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
     print(text)
 
