@@ -56,6 +56,9 @@ async def compare(
     read_off = sources(plans) if derive else {}
     await run_and_derive(plans, read_off, grader, console, minutes)
     done = _done(plans, read_off)
+    for plan in [each for each in plans[:: len(variants)] if len(done[each.dataset]) < each.total]:
+        told = f"{len(done[plan.dataset]):,} of {plan.total:,} searches of each run"
+        console.print(f"Compared over {plan.dataset}: {told}; the same command goes on.", markup=False, highlight=False)
     entries, drawn = _entries(variants, plans, read_off, done)
     width = len(variants)
     return [
