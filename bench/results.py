@@ -1,4 +1,4 @@
-"""The README's table and the accuracy-against-tokens curve, on the pocket pair; writes docs/results.md and a figure.
+"""The README's table of four methods, and their curve, on the pocket pair; writes docs/results_pocket.md and a figure.
 
     python bench/results.py [--problems 1000] [--repeats 3] [--curve-problems 1000]
 
@@ -195,7 +195,7 @@ def curve_table(found: Sequence[Point]) -> str:
 def page(table: dict[str, list[Row]], found: Sequence[Point], arguments: argparse.Namespace) -> str:
     machine = hardware()
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
-    return f"""# Results on the pocket pair
+    return f"""# Four methods on the pocket pair
 
 Made by `python bench/results.py`: `config/pocket.yaml`, seed 79, {machine["cores"]} cores,
 {machine["processor"]}{gpus}.
@@ -241,7 +241,7 @@ def main() -> None:
     found = points(plans[len(configs) :])
     draw(found, arguments.curve_problems, ROOT / "docs" / "figures" / "pocket_curve.svg")
     text = page(table, found, arguments)
-    (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+    (ROOT / "docs" / "results_pocket.md").write_text(text, encoding="utf-8")
     print(text)
 
 

@@ -39,6 +39,12 @@ _RECIPE = (
 @click.option("--vary", multiple=True, metavar="KNOB=VALUE,...", help="Values of a knob: tau=0.4,0.6. Repeatable.")
 @click.option("--derive/--no-derive", default=True, help="Read smaller runs off the pool of a wider one. [derive]")
 @click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0),
+    metavar="NUMBER",
+    help="Search problem by problem for so long; compares what all have done. The same command goes on.",
+)
 def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) -> int:
     """Compare methods, knobs and budgets at equal cost.
 
@@ -47,12 +53,13 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     instead; no model is loaded, and --vary KEY names what may differ beside the method.
     """
     options = {name: values.pop(name) for name in ("vary", "derive", "plot")}
+    minutes = values.pop("minutes")
     if options["plot"]:
         from tt_scale.report.comparison_plot import check_plot
 
         check_plot(options["plot"])
     if folders:
-        return _compare_folders(folders, config_file, values, options)
+        return _compare_folders(folders, config_file, values, {**options, "minutes": minutes})
     from tt_scale.bench.comparing import compare as run
     from tt_scale.bench.plan import tag_folder
     from tt_scale.report.comparison_files import check_files
@@ -61,7 +68,7 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     folder = tag_folder(variants[0].config)
     check_files(folder)
     console = _console()
-    found = resumable(run(variants, console, derive=options["derive"]))
+    found = resumable(run(variants, console, derive=options["derive"], minutes=minutes))
     _tell(found, console, str(folder), options["plot"])
     return int(all(row.error for each in found for entry in each.entries for row in entry.rows))
 
@@ -76,7 +83,7 @@ def _compare_folders(
     from tt_scale.report.comparison_files import check_files
 
     typed = given(values)
-    others = sorted(typed.keys() - {"run_tag", "output_dir"})
+    others = sorted(typed.keys() - {"run_tag", "output_dir"}) + ["minutes"] * (options["minutes"] is not None)
     if others or config_file:
         flag = f"--{others[0].replace('_', '-')}" if others else "--config"
         raise ConfigError(f"{flag} says how to run, but {folders[0]!r} is a run that is finished.", "Leave it out.")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
-from tt_scale.bench.pairs import _holm, paired_differences, with_majority
+from tt_scale.bench.pairs import _holm, paired_differences, paired_test, with_majority
 from tt_scale.bench.record import Row
 from tt_scale.budget import Usage
 from tt_scale.report.tables import pair_table
@@ -64,6 +65,32 @@ def test_repeats_are_averaged_over_a_problem() -> None:
     assert (often.low, often.high) == (once.low, once.high)
     assert often.p_value == pytest.approx(once.p_value, abs=0.05)
     assert often.p_value > 0.2
+
+
+@pytest.mark.parametrize(
+    "gaps", [[1, 1, -1, 1, 1, 0, 1], [1 / 3, -2 / 3, 1, 1, 1 / 3, 0, 2 / 3], [1 / 2, 1 / 3, 1, -1 / 6]]
+)
+def test_all_flips_are_counted(gaps: list[float]) -> None:
+    """Against every flip written out."""
+    reached = [
+        abs(sum(sign * gap for sign, gap in zip(signs, gaps, strict=True))) >= abs(sum(gaps)) - 1e-9
+        for signs in product((-1, 1), repeat=len(gaps))
+    ]
+    assert paired_test("a", "b", gaps, 1.0).p_value == pytest.approx(sum(reached) / len(reached))
+
+
+def test_repeats_do_not_cut_p_values_off() -> None:
+    """With a share of 5,000 random flips, no difference among the 700 pairs of a large comparison could be shown."""
+    [pair] = paired_differences({"a": rows("+" * 60, repeats=3), "b": rows("-" * 60, repeats=3)})
+    assert pair.p_value == pytest.approx(2 * 0.5**60, rel=1e-6)
+
+
+def test_other_gaps_are_flipped_at_random() -> None:
+    """A vote between two sizes is right by a probability: its gaps lie on no grid, and the test is as good."""
+    gaps = [0.31, 0.52, -0.17, 0.83, 0.44, -0.29, 0.61]
+    flips = [abs(sum(s * g for s, g in zip(signs, gaps, strict=True))) for signs in product((-1, 1), repeat=7)]
+    exact = sum(each >= abs(sum(gaps)) - 1e-9 for each in flips) / len(flips)
+    assert paired_test("a", "b", gaps, 1.0).p_value == pytest.approx(exact, abs=0.015)
 
 
 def test_problems_that_only_one_searched_are_left_out() -> None:

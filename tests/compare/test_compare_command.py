@@ -225,6 +225,23 @@ def test_bad_input_is_found_before_anything_is_written(
     assert not list(tmp_path.iterdir())
 
 
+def test_minutes(command: Command, tmp_path: Path) -> None:
+    """With none, nothing that could be told was done; with plenty, all of it; a finished run takes no time."""
+    answer = command(*TWO, "--minutes", "0")
+    assert answer.status == 2
+    assert "The time ended before all 4 runs had searched one problem of simulated." in answer.err
+    assert command(*TWO, "--minutes", "9").status == 0
+    assert len(told(tmp_path / "logs" / "t")["entries"]) == 9
+    journal = tmp_path / "logs" / "t" / "simulated-beam_search-budget=2" / "problems.jsonl"
+    journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:7]))
+    answer = command(*TWO, "--minutes", "0")
+    assert "Compared over simulated: 7 of 20 searches of each run; the same command goes on." in answer.out
+    assert "simulated with simulated, 7 problems" in answer.out
+    answer = command("compare", "logs/t", "--minutes", "9")
+    assert answer.status == 2
+    assert "--minutes says how to run, but 'logs/t' is a run that is finished. Leave it out." in answer.err
+
+
 def test_foreign_files_are_left_alone(command: Command, tmp_path: Path) -> None:
     """Somebody's notes of the same name are not ours to replace."""
     folder = tmp_path / "logs" / "t"

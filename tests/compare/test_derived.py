@@ -11,6 +11,7 @@ import pytest
 from commands import Command
 from worlds import run, sim_space, tape_space
 
+from tt_scale.bench.comparing import charged
 from tt_scale.bench.derived import VoteCurve, derived_row, vote_curve
 from tt_scale.bench.record import Row, search_record
 from tt_scale.budget import Usage
@@ -165,6 +166,32 @@ def test_the_vote_by_hand(tmp_path: Path) -> None:
     curve = vote_curve(tmp_path, 3)
     assert curve.tokens == [20.0, 40.0, 60.0]
     assert curve.right == {"p": [1.0, 1.0, 1.0], "q": [0.0, 0.0, 0.0]}
+
+
+def test_a_vote_among_some_searches(tmp_path: Path) -> None:
+    """A comparison of what all have done must not hold it against a vote over other problems."""
+    lines = [json.dumps({**recorded(name, "+a", 10), "repeat": repeat}) for name in "pq" for repeat in (0, 1)]
+    (tmp_path / "problems.jsonl").write_text("\n".join(lines) + "\n")
+    assert vote_curve(tmp_path, 2, {("q", 1)}).right == {"q": [1.0, 1.0]}
+    assert set(vote_curve(tmp_path, 2).right) == {"p", "q"}
+
+
+@pytest.mark.parametrize(
+    ("method", "selector", "counted"),
+    [
+        ("deepconf", None, False),
+        ("deepconf", "weighted", False),
+        ("deepconf", "best", True),
+        ("self_consistency", None, False),
+        ("self_consistency", "weighted", True),
+        ("best_of_n", "majority", True),
+    ],
+)
+def test_what_the_prm_read_counts_where_it_is_looked_at(method: str, selector: str | None, counted: bool) -> None:
+    """Its own confidence weighs DeepConf's vote; scores that only fill the report are not its cost."""
+    row = Row.of({**EMPTY, **recorded("p", "+", 10), "usage": {"prm_tokens": 7}})
+    [found] = charged([row], searcher_class(method)(), selector)
+    assert (found.usage.prm_tokens == 7) is counted
 
 
 def test_the_vote_between_two_sizes_is_a_mixture() -> None:

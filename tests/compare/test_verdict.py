@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hand_made import entry
 
-from tt_scale.bench.comparison import Comparison, Entry, compare_entries, frontier
+from tt_scale.bench.comparison import Comparison, Entry, against, compare_entries, frontier
 from tt_scale.bench.derived import VoteCurve
 from tt_scale.bench.verdict import verdict
+from tt_scale.report.comparison_plot import plot_comparison
 from tt_scale.report.comparison_tables import sheets
 from tt_scale.report.sheet import markdown
 
@@ -31,12 +35,18 @@ def test_a_win() -> None:
 
 
 def test_no_win() -> None:
-    """Five more of forty are no evidence; what is as good and cheaper is named."""
+    """Five more of forty are no evidence that one is better, and none that they are equal either."""
     [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
     assert line == (
         "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062). "
-        "Use it, or b where tokens count (150 tokens)."
+        "The cheapest of these is b (150 tokens), but 12.5 points lower: more problems would tell."
     )
+
+
+def test_as_good_and_cheaper() -> None:
+    """One more of forty: the cheaper is named as the one to use."""
+    [line, *_] = verdict(compared(entry("a", "+" * 21 + "-" * 19, 200), entry("b", "+" * 20 + "-" * 20, 150)))
+    assert line.endswith("better than b (p = 1.000). The cheapest of these is b (150 tokens): use it.")
 
 
 def test_some_wins() -> None:
@@ -46,6 +56,15 @@ def test_some_wins() -> None:
         "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
         "None of these is much cheaper: use it."
     )
+
+
+def test_many_that_are_not_told_apart_are_counted() -> None:
+    """Fifteen names and fifteen p-values in a sentence are read by nobody."""
+    same = [entry(f"m{number}", WIN, 100 + number) for number in range(7)]
+    [line, *_] = verdict(compared(*same))
+    assert "m0 (75.0%, 100 tokens) is highest, but it is not shown to be better than any of the other 6 (p at" in line
+    [line, *_] = verdict(compared(*same, entry("worse", "-" * 40)))
+    assert "not shown to be better than the other 6 (p at least 1.000). It is better than worse." in line
 
 
 def test_a_tie() -> None:
@@ -140,3 +159,36 @@ def test_a_pair_is_turned_so_that_the_best_stands_first() -> None:
     assert (budget, best, against, points, tokens) == ("-", "a", "b", "+50.0", "x 2.00")
     low, high = map(float, interval.split(" to "))
     assert 0 < low < 50 < high
+
+
+def test_all_against_one() -> None:
+    """Two budgets of two others each are four planned pairs, not the six of all; at budget 4 there is no vote."""
+    entries = [entry(*each) for each in (("a", WIN, 50, 1), ("vote", LOSE, 100, 1), ("b", LOSE, 80, 1))]
+    entries += [entry("a", WIN, 90, 2), entry("vote", LOSE, 200, 2), entry("b", WIN, 80, 2), entry("a", WIN, 90, 4)]
+    found = against(compared(*entries), "vote")
+    assert {budget: [(pair.first, pair.second) for pair in pairs] for budget, pairs in found.items()} == {
+        1: [("a", "vote"), ("b", "vote")],
+        2: [("a", "vote"), ("b", "vote")],
+    }
+    assert [pair.difference for pair in found[1]] == [0.5, 0.0]
+    assert found[1][0].p_value == pytest.approx(4 * 2 * 0.5**20)
+    [sheet] = [
+        each for each in sheets(compared(*entries), references=["vote"]) if each.title.startswith("Against vote")
+    ]
+    assert [row[:3] for row in sheet.rows] == [
+        ["1", "a", "+50.0"], ["1", "b", "+0.0"], ["2", "a", "+50.0"], ["2", "b", "+50.0"]
+    ]  # fmt: skip
+    assert sheet.rows[0][-1] == "x 0.50"
+
+
+def test_as_many_lines_as_there_are_methods_can_be_told_apart(tmp_path: Path) -> None:
+    """Ten colours repeat; a line of the second ten has other marks, and the legend does not cover the lines."""
+    pytest.importorskip("matplotlib")
+    sizes = []
+    for lines in (10, 17):
+        file = tmp_path / f"{lines}.svg"
+        plot_comparison(compared(*(entry(f"m{n}", WIN, 100 + n) for n in range(lines))), str(file))
+        sizes.append(re.search(r'width="([\d.]+)pt"', file.read_text()))
+        assert "40 problems" in file.read_text()
+    few, many = [float(size[1]) for size in sizes if size]
+    assert few < many

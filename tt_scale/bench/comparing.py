@@ -12,6 +12,7 @@ from rich.console import Console
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.derived import VoteCurve, derived_row, sources, vote_curve
+from tt_scale.bench.interleaved import Search, done_by_all, run_interleaved
 from tt_scale.bench.journal import read_records
 from tt_scale.bench.pairs import MAJORITY, revoted
 from tt_scale.bench.plan import Plan, plan_runs
@@ -26,20 +27,24 @@ from tt_scale.models import make_models
 __all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes"]
 
 
-async def compare(variants: Sequence[Variant], console: Console, *, derive: bool = True) -> list[Comparison]:
+async def compare(
+    variants: Sequence[Variant], console: Console, *, derive: bool = True, minutes: float | None = None
+) -> list[Comparison]:
     """Run every variant over every problem set, as far as that was not done before, and hold the results together.
 
     Args:
         variants: with one run tag; at least one.
         console: where progress goes.
         derive: read runs with fewer samples off the pool of a wider one, instead of searching anew.
+        minutes: for each problem set; what all variants have done by then is compared, and the next call goes on.
+            None runs everything.
 
     Returns:
         One comparison for each problem set.
 
     Raises:
         TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
-            later, with everything that was finished on disk.
+            later, with everything that was finished on disk; a ConfigError where time was too short for one problem.
     """
     first = variants[0].config
     grader = Grader(seconds=first.grade_timeout)
@@ -49,28 +54,57 @@ async def compare(variants: Sequence[Variant], console: Console, *, derive: bool
     for warning in ignored_by_all([variant.config for variant in variants]):
         console.print(f"[yellow]warning:[/yellow] {warning}")
     read_off = sources(plans) if derive else {}
-    await run_and_derive(plans, read_off, grader, console)
-    entries, drawn = _entries(variants, plans, read_off)
+    await run_and_derive(plans, read_off, grader, console, minutes)
+    done = _done(plans, read_off)
+    for plan in [each for each in plans[:: len(variants)] if len(done[each.dataset]) < each.total]:
+        told = f"{len(done[plan.dataset]):,} of {plan.total:,} searches of each run"
+        console.print(f"Compared over {plan.dataset}: {told}; the same command goes on.", markup=False, highlight=False)
+    entries, drawn = _entries(variants, plans, read_off, done)
     width = len(variants)
     return [
         compare_entries(
             dataset,
             model_names(first),
             with_votes(entries[start : start + width], drawn[start : start + width]),
-            _curve([plan for place, plan in enumerate(plans) if plan.dataset == dataset and place not in read_off]),
+            _curve(_searched(plans, read_off, dataset), done[dataset]),
         )
         for start, dataset in zip(range(0, len(plans), width), first.datasets, strict=True)
     ]
 
 
-async def run_and_derive(plans: Sequence[Plan], read_off: Mapping[int, int], grader: Grader, console: Console) -> None:
-    """Search what is neither on disk nor in another run's pool."""
+async def run_and_derive(
+    plans: Sequence[Plan], read_off: Mapping[int, int], grader: Grader, console: Console, minutes: float | None = None
+) -> None:
+    """Search what is neither on disk nor in another run's pool; with a limit, problem by problem."""
     searched = [plan for place, plan in enumerate(plans) if place not in read_off]
     with ExitStack() as stack:
         stack.enter_context(grader)
         for plan in searched:
             stack.enter_context(plan.journal)
-        await run_all(searched, grader, console)
+        if minutes is None:
+            await run_all(searched, grader, console)
+        else:
+            for dataset in dict.fromkeys([plan.dataset for plan in searched]):
+                its = [plan for plan in searched if plan.dataset == dataset]
+                await run_interleaved(its, grader, console, minutes)
+
+
+def _done(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[str, frozenset[Search]]:
+    """Problem set -> the searches that all its runs have finished."""
+    found: dict[str, frozenset[Search]] = {}
+    for dataset in dict.fromkeys([plan.dataset for plan in plans]):
+        its = _searched(plans, read_off, dataset)
+        found[dataset] = done_by_all(its)
+        if not found[dataset]:
+            raise ConfigError(
+                f"The time ended before all {len(its)} runs had searched one problem of {dataset}.",
+                "Type the same command again: it goes on.",
+            )
+    return found
+
+
+def _searched(plans: Sequence[Plan], read_off: Mapping[int, int], dataset: str) -> list[Plan]:
+    return [plan for place, plan in enumerate(plans) if plan.dataset == dataset and place not in read_off]
 
 
 def tagged(variants: Sequence[Variant], command: str, *more: object) -> list[Variant]:
@@ -109,15 +143,22 @@ def refuse_different_heat(variants: Sequence[Variant], varied: Collection[str]) 
 
 
 def _entries(
-    variants: Sequence[Variant], plans: Sequence[Plan], read_off: Mapping[int, int]
+    variants: Sequence[Variant],
+    plans: Sequence[Plan],
+    read_off: Mapping[int, int],
+    done: Mapping[str, frozenset[Search]],
 ) -> tuple[list[Entry], list[bool]]:
     """One line for each plan, and whether it draws independent solutions."""
     derived = _derived(plans, read_off)
+    rows = [
+        [row for row in derived.get(place, plan.journal.rows) if (row.id, row.repeat) in done[plan.dataset]]
+        for place, plan in enumerate(plans)
+    ]
     entries = [
         Entry(
             variant.label,
             variant.budget,
-            charged(derived.get(place, plan.journal.rows), plan.searcher, plan.config.selector),
+            charged(rows[place], plan.searcher, plan.config.selector),
             str(plans[read_off.get(place, place)].journal.folder),
             derived=place in derived,
             votes=_votes(plan),
@@ -144,24 +185,27 @@ def _derived(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[int, li
     return found
 
 
-def _curve(plans: Sequence[Plan]) -> VoteCurve | None:
+def _curve(plans: Sequence[Plan], done: frozenset[Search]) -> VoteCurve | None:
     """The vote over the widest pool of independent samples among runs that were searched; None where there is none."""
     known = [(plan.searcher.samples, plan) for plan in plans if plan.searcher.samples is not None]
     if not known:
         return None
     samples, widest = max(known, key=lambda pair: pair[0])
-    return vote_curve(widest.journal.folder, samples)
+    return vote_curve(widest.journal.folder, samples, done)
 
 
 def charged(rows: Sequence[Row], searcher: Searcher, selector: str | None) -> Sequence[Row]:
     """Leave out what the PRM read where neither search nor selector looks at scores: then it only served the report.
+
+    A method that votes by weight without a PRM brings weights of its own.
 
     Args:
         rows: of a run.
         searcher: its method.
         selector: of its configuration; None is that of the method.
     """
-    if searcher.uses_prm or (selector or searcher.selector) in ("best", "weighted"):
+    chosen = selector or searcher.selector
+    if searcher.uses_prm or chosen == "best" or (chosen == "weighted" and searcher.selector != "weighted"):
         return rows
     return [_without_prm(row) for row in rows]
 

@@ -11,7 +11,7 @@ from tt_scale.bench.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.pairs import Pair, corrected, outcomes, paired_test, uncorrected_differences
 from tt_scale.bench.record import Row
 
-__all__ = ["VOTE", "Comparison", "Entry", "VoteGap", "compare_entries", "frontier"]
+__all__ = ["VOTE", "Comparison", "Entry", "VoteGap", "against", "compare_entries", "frontier"]
 
 VOTE = "majority voting"
 
@@ -174,6 +174,27 @@ def _against_vote(entries: Sequence[Entry], curve: VoteCurve) -> list[VoteGap]:
         gaps.append(VoteGap(entry, sum(others) / len(others), pair))
     compared = iter(corrected([gap.pair for gap in gaps if gap.pair is not None]))
     return [gap if gap.pair is None else VoteGap(gap.entry, gap.vote, next(compared)) for gap in gaps]
+
+
+def against(comparison: Comparison, label: str) -> dict[int | None, list[Pair]]:
+    """Hold all others against one, at each budget: a question asked beforehand, corrected for these pairs alone.
+
+    Args:
+        comparison: of several entries.
+        label: of the one; budgets at which it does not stand are left out.
+
+    Returns:
+        Budget -> each other entry against the one.
+    """
+    found: dict[int | None, list[Pair]] = {}
+    for budget in comparison.budgets:
+        entries = {entry.label: entry.rows for entry in comparison.at(budget)}
+        others = [each for each in entries if each != label]
+        if label in entries:
+            pairs = [uncorrected_differences({each: entries[each], label: entries[label]}) for each in others]
+            found[budget] = [pair for each in pairs for pair in each]
+    together = iter(corrected([pair for pairs in found.values() for pair in pairs]))
+    return {budget: [next(together) for _ in pairs] for budget, pairs in found.items()}
 
 
 def frontier(entries: Sequence[Entry]) -> list[Entry]:

@@ -8,7 +8,7 @@ four is worked out from those four, never by proportion. Only the seconds are no
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import Any
@@ -157,17 +157,20 @@ class VoteCurve:
         return {problem: (1 - share) * right[lower] + share * right[upper] for problem, right in self.right.items()}
 
 
-def vote_curve(folder: FilePath, samples: int) -> VoteCurve:
+def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]] | None = None) -> VoteCurve:
     """Vote over every prefix of the pools of a run; errors as in `derived_row`.
 
     Args:
         folder: of a run that draws independent whole solutions.
         samples: how many.
+        among: problem ids and repeats that count; None counts all.
     """
     spent = [0.0] * samples
     outcomes: dict[str, list[list[bool]]] = {}
     count = 0
     for record in read_records(folder):
+        if among is not None and (record["id"], record["repeat"]) not in among:
+            continue
         count += 1
         tokens, right = _votes(record, samples)
         spent = [total + each for total, each in zip(spent, tokens, strict=True)]

@@ -34,6 +34,7 @@ __all__ = [
     "Models",
     "Plan",
     "bench",
+    "first_scores",
     "first_temperature",
     "ignored_by_all",
     "model_names",
@@ -197,7 +198,7 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     if before == plan.total:
         return
     began = time.monotonic()
-    scores, tau = await _first_scores(plan, generator, prm)
+    scores, tau = await first_scores(plan, generator, prm)
     label = f"{plan.dataset} {plan.name}"
     correct = sum([row.correct for row in journal.rows])
     progress = Progress(console, label, plan.total, done=before, correct=correct, verbose=config.verbose)
@@ -213,7 +214,7 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     append_summary(summary_path(config), line)
 
 
-async def _first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
+async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
     """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
     asked, journal = asked_quantile(plan.searcher), plan.journal
     if asked is None:

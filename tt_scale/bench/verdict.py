@@ -14,6 +14,11 @@ LEVEL = 0.05
 
 CHEAPER = 0.05
 """A method that saves a smaller share of the tokens is not called cheaper."""
+CLOSE = 0.03
+"""A method that is so little below the best, and not shown to be worse, is as good to use."""
+
+MOST_NAMED = 5
+"""More methods than these are counted instead of named."""
 
 
 def verdict(comparison: Comparison) -> list[str]:
@@ -50,7 +55,7 @@ def _at_budget(comparison: Comparison, budget: int | None) -> str:
     if not level:
         most = max([pair.p_value for _, pair in beaten if pair is not None])
         return f"{head}use {told}: better than every other here ({_at_most(most)})."
-    named = _listed([f"{entry.label} ({_p(pair)})" for entry, pair in level])
+    named = _level(level, others=bool(beaten))
     lines = [f"{head}{told} is highest, but it is not shown to be better than {named}."]
     if beaten:
         lines.append(f"It is better than {_listed([entry.label for entry, _ in beaten])}.")
@@ -58,8 +63,26 @@ def _at_budget(comparison: Comparison, budget: int | None) -> str:
     if cheapest.tokens > (1 - CHEAPER) * leader.tokens:
         lines.append("None of these is much cheaper: use it.")
     else:
-        lines.append(f"Use it, or {cheapest.label} where tokens count ({cheapest.tokens:,.0f} tokens).")
+        lines.append(
+            f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens){_advice(leader, cheapest)}"
+        )
     return " ".join(lines)
+
+
+def _advice(leader: Entry, cheapest: Entry) -> str:
+    """Not told apart is not shown to be equal: a wide gap over few problems is no reason to take the cheaper."""
+    gap = leader.accuracy - cheapest.accuracy
+    if gap <= CLOSE:
+        return ": use it."
+    return f", but {100 * gap:.1f} points lower: more problems would tell."
+
+
+def _level(level: Sequence[tuple[Entry, Pair | None]], *, others: bool) -> str:
+    """Name those that are not told apart from the best; many are counted, since those that are told apart are named."""
+    if len(level) <= MOST_NAMED:
+        return _listed([f"{entry.label} ({_p(pair)})" for entry, pair in level])
+    least = min([pair.p_value for _, pair in level if pair is not None], default=1.0)
+    return f"{'the' if others else 'any of the'} other {len(level)} (p at least {least:.3f})"
 
 
 def _pair(pairs: Sequence[Pair], one: Entry, other: Entry) -> Pair | None:

@@ -9,6 +9,11 @@ from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 
 __all__ = ["check_plot", "plot_comparison"]
 
+COLOURS = 10
+"""Lines that differ in colour; further ones differ in their marks."""
+
+MARKS = "o^Dv"
+
 
 def check_plot(path: str) -> None:
     """Find out before a run whether its figure can be drawn in the end.
@@ -41,27 +46,31 @@ def plot_comparison(comparison: Comparison, path: str) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
+    labels = list(dict.fromkeys([entry.label for entry in comparison.entries]))
+    crowded = len(labels) > COLOURS
     with rc_context({"svg.hashsalt": "tt_scale"}):
-        figure = Figure(figsize=(7.2, 4.4), layout="constrained")
+        figure = Figure(figsize=(9.4, 5.6) if crowded else (7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
-        for label in dict.fromkeys([entry.label for entry in comparison.entries]):
+        for place, label in enumerate(labels):
             line = sorted([e for e in comparison.entries if e.label == label], key=lambda entry: entry.tokens)
             below = [100 * (entry.accuracy - entry.summary.low) for entry in line]
             above = [100 * (entry.summary.high - entry.accuracy) for entry in line]
             spots = [entry.tokens for entry in line], [100 * entry.accuracy for entry in line]
-            marks = "s--" if line[0].votes else "o-"
+            marks = "s--" if line[0].votes else f"{MARKS[place // COLOURS % len(MARKS)]}-"
             axes.errorbar(*spots, [below, above], fmt=marks, label=label, capsize=2, markersize=4, elinewidth=0.8)
         best = frontier(comparison.entries)
         spots = [entry.tokens for entry in best], [100 * entry.accuracy for entry in best]
         axes.step(*spots, where="post", color="0.6", linewidth=5, alpha=0.35, label="Pareto frontier", zorder=0)
         axes.set(xscale="log", xlabel="generated tokens per problem", ylabel="accuracy, %")
-        axes.set_title(f"{comparison.dataset}: {comparison.models}, 95 % intervals", fontsize=9)
+        head = f"{comparison.dataset}: {comparison.models}, {comparison.problems:,} problems, 95 % intervals"
+        axes.set_title(head, fontsize=9)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.xaxis.set_minor_formatter(NullFormatter())
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize=8)
+        anchor = (1, 1) if crowded else None
+        axes.legend(frameon=False, fontsize=8, loc="upper left" if crowded else "best", bbox_to_anchor=anchor)
         try:
             figure.savefig(path, metadata={"Date": None} if path.endswith(".svg") else None)
         except OSError as error:

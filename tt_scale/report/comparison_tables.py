@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.comparison import Comparison, Entry, frontier
+from tt_scale.bench.comparison import Comparison, Entry, against, frontier
 from tt_scale.bench.pairs import Pair
 from tt_scale.bench.verdict import verdict
 from tt_scale.report.sheet import Sheet, drawn
@@ -23,15 +24,21 @@ READ_OFF = "Lines without seconds were read off the pool of a wider run, sample 
 DIFFERENCE = ["Points", "95 %", "p (Holm)"]
 
 
-def sheets(comparison: Comparison, *, all_pairs: bool = False) -> list[Sheet]:
+def sheets(comparison: Comparison, *, all_pairs: bool = False, references: Sequence[str] = ()) -> list[Sheet]:
     """Every table of a comparison: one for each budget, the paired differences, the vote, the frontier.
 
     Args:
         comparison: of at least one entry.
         all_pairs: list every pair, not only those with the best of each budget.
+        references: labels of entries against which all others are listed as well, each in a table of its own.
     """
     found = [_budget_sheet(comparison, budget) for budget in comparison.budgets]
-    others = (_pair_sheet(comparison, all_pairs), _vote_sheet(comparison), _frontier_sheet(comparison))
+    others = (
+        _pair_sheet(comparison, all_pairs),
+        *(_reference_sheet(comparison, label) for label in references),
+        _vote_sheet(comparison),
+        _frontier_sheet(comparison),
+    )
     return found + [sheet for sheet in others if sheet.rows]
 
 
@@ -86,6 +93,15 @@ def _pair_sheet(comparison: Comparison, all_pairs: bool) -> Sheet:
             repeated = place > 0 and pairs[place - 1].first == pair.first
             names = ["" if place else _written(budget), "" if repeated else pair.first, pair.second]
             sheet.rows.append([*names, *difference_cells(pair), f"x {pair.tokens:.2f}"])
+        sheet.ends.add(len(sheet.rows) - 1)
+    return sheet
+
+
+def _reference_sheet(comparison: Comparison, label: str) -> Sheet:
+    sheet = Sheet(f"Against {label} at the same budget", ["Budget", "Method"], [*DIFFERENCE, "Tokens"])
+    for budget, pairs in against(comparison, label).items():
+        for pair in pairs:
+            sheet.rows.append([_written(budget), pair.first, *difference_cells(pair), f"x {pair.tokens:.2f}"])
         sheet.ends.add(len(sheet.rows) - 1)
     return sheet
 

@@ -1,0 +1,138 @@
+"""Every method at equal budgets on the pocket pair; writes docs/results.md and docs/figures/methods.svg.
+
+    python bench/methods.py [--minutes 40] [--problems 1000] [--repeats 3] [--budgets 1,2,4,8,16,32]
+
+The whole of it, 1,000 problems x 3 repeats x 6 budgets x 16 methods, is more than 100 million tokens, which two cores
+generate and score in some ten hours; forty minutes are enough for about 200 problems. What can be shared is shared: one
+run of 32 samples serves best_of_n and the majority vote at every budget. The rest is cut off by time: all runs search
+one problem, then all of them the next, and after --minutes what every run has done is compared, so that every
+difference is paired and no method is judged on easier problems. The page says how many problems that were. The same
+command again goes on from there, until all is done; --minutes 0 only writes the page again. Runs are kept under
+`logs/methods`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from tt_scale.bench.comparing import compare, refuse_different_heat
+from tt_scale.bench.comparison import Comparison
+from tt_scale.bench.manifest import hardware
+from tt_scale.bench.variants import Variant, read_budgets, variants
+from tt_scale.bench.verdict import verdict
+from tt_scale.config import Config, merged
+from tt_scale.errors import TTScaleError
+from tt_scale.report.comparison_plot import check_plot, plot_comparison
+from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
+from tt_scale.report.sheet import markdown
+from tt_scale.yaml_file import read_yaml
+
+ROOT = Path(__file__).parents[1]
+FIGURE = ROOT / "docs" / "figures" / "methods.svg"
+METHODS = (
+    "greedy", "best_of_n", "self_consistency", "deepconf", "beam_search", "dvts", "rebase", "dora", "particle_filter",
+    "particle_gibbs", "mcts", "gumbel", "collective", "independent", "subpool", "power_backtrack",
+)  # fmt: skip
+
+SPEED = 3500
+"""Tokens a second that two quiet cores generate and score in step methods, from the table of bench/results.py."""
+
+
+def variants_of(problems: int, repeats: int, budgets: Sequence[int]) -> list[Variant]:
+    """Every method at every budget; what the recipe says of widths gives way to the budget."""
+    given = {
+        "datasets": (f"pocket-math:count={problems}",),
+        "repeats": repeats,
+        "output_dir": str(ROOT / "logs"),
+        "run_tag": "methods",
+        "budget": budgets[0],
+    }
+    keys = merged(read_yaml(str(ROOT / "config" / "pocket.yaml")), given)
+    keys.pop("budget")
+    found = variants([Config(**{**keys, "method": method}) for method in METHODS], {}, budgets)
+    refuse_different_heat(found, ())
+    return found
+
+
+def what_ran(comparison: Comparison, arguments: argparse.Namespace) -> str:
+    """Sizes, in words: what the numbers stand on, and what the whole would take."""
+    searches, problems = len(comparison.entries[0].rows), comparison.problems
+    whole = arguments.problems * arguments.repeats
+    searched = [entry for entry in comparison.entries if not entry.derived]
+    each = sum([entry.tokens for entry in searched])
+    size = f"the first {problems:,} of {arguments.problems:,} problems, {searches:,} of {whole:,} searches"
+    cost = f"{each * searches / 1e6:.1f} million tokens in all"
+    text = f"""{len(METHODS)} methods at {len(comparison.budgets)} budgets over the same problems, for each
+{size}. {len(searched)} runs were searched, {cost};
+the other {len(comparison.entries) - len(searched)} were read off the pool of best_of_n at the largest budget."""
+    if searches == whole:
+        return text
+    hours = each * (whole - searches) / SPEED / 3600
+    return f"""{text}
+
+**This is a part of the whole.** All {whole:,} searches of every line are {each * whole / 1e6:,.0f} million tokens;
+what is left takes some {hours:,.0f} hours more at {SPEED:,} tokens a second, which two quiet cores reach.
+The command above, typed again, goes on with the next problems."""
+
+
+def page(comparison: Comparison, seed: int, arguments: argparse.Namespace) -> str:
+    machine = hardware()
+    gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
+    words = "\n".join([f"- {line}" for line in verdict(comparison)])
+    tables = [markdown(sheet) for sheet in sheets(comparison, references=("self_consistency", "best_of_n"))]
+    head = f"""# Every method at equal budgets, on the pocket pair
+
+Made by one or more sittings of `{command(arguments)}`:
+`config/pocket.yaml` with widths that follow from the budget, seed {seed}, {machine["cores"]} cores,
+{machine["processor"]}{gpus}. A budget of n is what n sampled solutions cost.
+pocket-gen is a model of 2.2 million parameters and pocket-math a set made for it: the numbers rank search methods on
+this pair, not on any other. [Four methods over 1,000 problems, three searches each](results_pocket.md) have a page of
+their own.
+
+{what_ran(comparison, arguments)}
+
+![Accuracy of each method against the tokens it generated](figures/{FIGURE.name})
+
+## Verdict
+
+self_consistency is the majority vote. p-values of a budget are corrected for all pairs of methods at all budgets; those
+against the vote at equal tokens, and those in a table against one method, for the pairs of that table.
+
+{words}"""
+    return "\n\n".join([head, *tables, f"{LEGEND} {READ_OFF}"]) + "\n"
+
+
+def command(arguments: argparse.Namespace) -> str:
+    return (
+        f"python bench/methods.py --minutes 40 --problems {arguments.problems} --repeats {arguments.repeats} "
+        f"--budgets {arguments.budgets}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=40)
+    parser.add_argument("--problems", type=int, default=1000)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--budgets", default="1,2,4,8,16,32")
+    arguments = parser.parse_args()
+    try:
+        check_plot(str(FIGURE))
+        found = variants_of(arguments.problems, arguments.repeats, read_budgets(arguments.budgets))
+        [comparison] = asyncio.run(compare(found, Console(), minutes=arguments.minutes))
+    except TTScaleError as error:
+        sys.exit(str(error))
+    plot_comparison(comparison, str(FIGURE))
+    text = page(comparison, found[0].config.seed, arguments)
+    (ROOT / "docs" / "results.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+"""Runs side by side: wherever time ends, all have done the same problems."""
+
+from __future__ import annotations
+
+import io
+import json
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tt_scale.bench import interleaved
+from tt_scale.bench.comparing import compare
+from tt_scale.bench.comparison import Comparison
+from tt_scale.bench.plan import problems_of
+from tt_scale.bench.variants import Variant, variants
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError
+
+METHODS = ("best_of_n", "self_consistency", "beam_search", "rebase")
+
+
+def eight(folder: Path, **changes: Any) -> list[Variant]:
+    """Four methods at two budgets: two lines of best_of_n and two votes share one run, so that five are searched."""
+    shared = {
+        "model_name": "simulated",
+        "prm_name": "simulated",
+        "datasets": ("simulated",),
+        "num_samples": 20,
+        "repeats": 2,
+        "temperature": 0.7,
+        "output_dir": str(folder),
+        "run_tag": "t",
+        "concurrency": 4,
+    }
+    return variants([Config(**{**shared, **changes, "method": method}) for method in METHODS], {}, (1, 4))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at the clock takes a second, so that a minute is sixty looks."""
+    ticks = count()
+    monkeypatch.setattr(interleaved, "monotonic", lambda: float(next(ticks)))
+
+
+async def compared(found: list[Variant], minutes: float | None) -> Comparison:
+    [comparison] = await compare(found, Console(file=io.StringIO()), minutes=minutes)
+    return comparison
+
+
+def searches(comparison: Comparison) -> list[set[tuple[str, int]]]:
+    return [{(row.id, row.repeat) for row in entry.rows} for entry in comparison.entries]
+
+
+def records(folder: Path) -> dict[str, set[str]]:
+    """Every record of every run, without what depends on the clock and on the order of problems."""
+    found: dict[str, set[str]] = {}
+    for path in folder.rglob("problems.jsonl"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line["usage"].pop("seconds")
+            for node in line["tree"]:
+                node.get("usage", {}).pop("seconds", None)
+        found[path.parent.name] = {json.dumps(line, sort_keys=True) for line in lines}
+    return found
+
+
+async def test_time_ends_between_problems(clock: None, tmp_path: Path) -> None:
+    """59 searches are eleven problems of five runs, and some of the next: all lines stand on the first eleven."""
+    found = await compared(eight(tmp_path), 1)
+    first, *others = searches(found)
+    problems = problems_of(eight(tmp_path)[0].config, "simulated")
+    assert first == {(problem.id, 0) for problem in problems[:11]}
+    assert all(each == first for each in others)
+    assert found.problems == found.pairs[4][0].problems == 11
+    assert found.vote_tokens is not None
+
+
+async def test_it_goes_on_to_what_one_sitting_gives(clock: None, tmp_path: Path) -> None:
+    """Stopped twice, then finished: records, lines and pairs are those of a run without a limit."""
+    for minutes in (0.5, 1):
+        assert (await compared(eight(tmp_path / "parts"), minutes)).problems < 20
+    parts = await compared(eight(tmp_path / "parts"), None)
+    whole = await compared(eight(tmp_path / "whole"), None)
+    assert records(tmp_path / "parts") == records(tmp_path / "whole")
+    assert [(entry.name, entry.accuracy, entry.tokens) for entry in parts.entries] == [
+        (entry.name, entry.accuracy, entry.tokens) for entry in whole.entries
+    ]
+    assert parts.pairs == whole.pairs
+    assert all(len(each) == 40 for each in searches(parts))
+
+
+async def test_too_short_for_one_problem(tmp_path: Path) -> None:
+    """A page about nothing would divide by zero."""
+    with pytest.raises(ConfigError, match="before all 5 runs had searched one problem of simulated"):
+        await compared(eight(tmp_path), 0)
+
+
+async def test_no_minutes_only_tell(clock: None, tmp_path: Path) -> None:
+    """Nothing is searched, and what was done is told again."""
+    before = await compared(eight(tmp_path), 1)
+    kept = records(tmp_path)
+    again = await compared(eight(tmp_path), 0)
+    assert records(tmp_path) == kept
+    assert searches(again) == searches(before)

@@ -1,0 +1,90 @@
+"""Runs that are searched side by side, problem by problem: wherever time ends, all have done the same problems."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from time import monotonic
+
+from rich.console import Console
+
+from tt_scale.bench.plan import Plan
+from tt_scale.bench.runner import Run
+from tt_scale.bench.session import Models, first_scores
+from tt_scale.grading import Grader
+from tt_scale.report.progress import Progress
+
+__all__ = ["Search", "done_by_all", "run_interleaved"]
+
+Search = tuple[str, int]
+"""Problem id and repeat."""
+
+
+def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
+    """The searches that every run has finished.
+
+    Args:
+        plans: at least one, over the same problems; their journals were opened.
+    """
+    return frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
+
+
+async def run_interleaved(plans: Sequence[Plan], grader: Grader, console: Console, minutes: float) -> None:
+    """Search what runs still lack until time is up: all of them one problem, then all of them the next.
+
+    Searches under way when time is up are finished. Loading the models does not count.
+
+    Args:
+        plans: over the same problems, with the same models; their journals are open.
+        grader: open.
+        console: where progress goes.
+        minutes: of wall time, at least 0; 0 searches nothing.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journals.
+        JournalError: a journal cannot be written any more.
+    """
+    total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
+    if done == total or not minutes:
+        return
+    async with Models(plans[0].config, console) as models:
+        generator, prm = await models.get()
+        correct = sum([row.correct for plan in plans for row in plan.journal.rows])
+        label = f"{plans[0].dataset} {len(plans)} runs"
+        with Progress(console, label, total, done=done, correct=correct, verbose=plans[0].config.verbose) as progress:
+            runs = []
+            for plan in plans:
+                scores, _ = await first_scores(plan, generator, prm)
+                runs.append(Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, scores))
+            end = monotonic() + 60 * minutes
+            await _search(runs, plans, lambda: monotonic() < end)
+
+
+async def _search(runs: Sequence[Run], plans: Sequence[Plan], goes_on: Callable[[], bool]) -> None:
+    waiting = _waiting(plans)
+
+    async def work() -> None:
+        while goes_on():
+            found = next(waiting, None)  # shared by all workers
+            if found is None:
+                return
+            place, index, repeat = found
+            await runs[place].problem(index, repeat, plans[place].problems[index])
+
+    workers = [asyncio.ensure_future(work()) for _ in range(plans[0].config.concurrency)]
+    try:
+        await asyncio.gather(*workers)
+    finally:
+        for worker in workers:
+            worker.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+
+
+def _waiting(plans: Sequence[Plan]) -> Iterator[tuple[int, int, int]]:
+    """Place of a run, of a problem, and repeat: repeats outermost, runs innermost."""
+    done = [plan.journal.done() for plan in plans]
+    for repeat in range(plans[0].config.repeats):
+        for index, problem in enumerate(plans[0].problems):
+            for place in range(len(plans)):
+                if (problem.id, repeat) not in done[place]:
+                    yield place, index, repeat
