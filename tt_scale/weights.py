@@ -79,11 +79,28 @@ def explained(what: str, kind: type[TTScaleError]) -> Iterator[None]:
         kind: of the error.
     """
     try:
-        yield
+        with _quietly():
+            yield
     except TTScaleError:
         raise
     except Exception as error:  # (transformers raises whatever its many loaders raise)
         raise kind(f"{what} cannot be loaded: {sentence(error)}", advice(error)) from error
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """No progress bars, and no report that calls a PRM's head unexpected: what is missing is checked by us."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
 
 
 def count_parameters(model: Any) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tt_scale.config import Config
@@ -37,7 +36,6 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     """
     from rich.markup import escape
 
-    _quiet_transformers()
     tried = engines(config)
     numbers, config = _numbers(config), comparable(config)
     remarks = []
@@ -74,15 +72,6 @@ def _numbers(config: Config) -> str:
     if config.prm_quantization:
         return f"{chosen.dtype}, quantized: {config.prm_quantization}"
     return chosen.dtype + ("" if chosen is config else ", for this comparison (--dtype sets another)")
-
-
-def _quiet_transformers() -> None:
-    """Its report calls a PRM's head unexpected weights; whether they are all there is checked by us."""
-    with suppress(ImportError):
-        from transformers.utils import logging
-
-        logging.set_verbosity_error()
-        logging.disable_progress_bar()
 
 
 def _print_prompts(measured: Measured, console: Console) -> None:
