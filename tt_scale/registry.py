@@ -37,6 +37,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "searchers": {
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
+            "best_first": "tt_scale.searcher.best_first:BestFirst",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
             "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
             "deepconf": "tt_scale.searcher.deepconf:DeepConf",

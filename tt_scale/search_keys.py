@@ -104,6 +104,9 @@ class MethodKeys(Keys):
         ge=1,
     )
     subpools: int = key(SEARCH, "subpool: random parts of all prefixes, the best of each of which grow.", 4, ge=1)
+    doubt: float = key(
+        SEARCH, "best_first: what a prefix promises is divided by 1 + doubt x its children so far.", 1.0, ge=0
+    )
     power: float = key(SEARCH, "power_backtrack: of the scores; 0 ignores them, large is greedy.", 4.0, ge=0)
     decay: float | None = key(
         SEARCH,

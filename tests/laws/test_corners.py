@@ -16,6 +16,7 @@ from tt_scale.path import Key, best
 from tt_scale.registry import BUILT_IN
 from tt_scale.registry import searcher_class as method_class
 from tt_scale.searcher.beam_search import BeamSearch
+from tt_scale.searcher.best_first import BestFirst
 from tt_scale.searcher.collective import CollectiveBacktrack
 from tt_scale.searcher.dvts import DVTS
 from tt_scale.searcher.gumbel import Gumbel
@@ -59,6 +60,8 @@ def by(searcher: Searcher) -> Callable[[SearchSpace], Any]:
 
 ONE = {"max_total_branches": 1, "keeping_branches": 1, "passing_minimum": 1, "N": 1}
 SAMPLES: dict[str, tuple[Searcher, int]] = {
+    "best first, N 1": (BestFirst(N=1, temp_origin=HEAT), 1),
+    "best first, tau 0": (BestFirst(tau=0.0, temp_origin=HEAT), 1),
     "collective, tau 0 and width 1": (CollectiveBacktrack(tau=0.0, temp_origin=HEAT, **ONE), 1),  # type: ignore[arg-type]
     "independent, tau 0": (IndependentBacktrack(tau=0.0, tau_relax=0.0, temp_origin=HEAT), 1),
     "beam of one, width 1": (BeamSearch(n_beams=1, beam_width=1), 1),
