@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[1]
 FIGURE = ROOT / "docs" / "figures" / "methods.svg"
 METHODS = (
     "greedy", "best_of_n", "self_consistency", "deepconf", "beam_search", "dvts", "rebase", "dora", "particle_filter",
-    "particle_gibbs", "mcts", "gumbel", "collective", "independent", "subpool", "power_backtrack",
+    "particle_gibbs", "mcts", "gumbel", "collective", "independent", "best_first", "subpool", "power_backtrack",
 )  # fmt: skip
 
 SPEED = 3500

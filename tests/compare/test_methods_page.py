@@ -28,6 +28,7 @@ def methods() -> ModuleType:
     return module
 
 
+@pytest.mark.hf
 def test_every_method_at_every_budget(methods: ModuleType) -> None:
     """A method that is added to the registry and not to the page; a recipe whose widths stand against the budget."""
     found = methods.variants_of(10, 2, [1, 4])

@@ -180,6 +180,7 @@ def test_named_as_list_or_text(given: Any) -> None:
 
 def test_each_has_its_adapter_and_knobs() -> None:
     config = Config(
+        generator="vllm",
         prm_name=["judge", "x/y-PRM"],
         prm="vllm",
         prm_adapter=["auto", "binary-tag"],
@@ -191,7 +192,7 @@ def test_each_has_its_adapter_and_knobs() -> None:
 
 
 def test_only_one_prm_stays_as_it_was() -> None:
-    config = Config(prm_name="x/y-PRM", prm="vllm", prm_args={"tag": "!"})
+    config = Config(generator="vllm", prm_name="x/y-PRM", prm="vllm", prm_args={"tag": "!"})
     assert prm_configs(config) == [config]
     assert "prm_combine" not in experiment(config, "d", [], "g")
     assert prm_configs(Config(prm_name=None)) == []

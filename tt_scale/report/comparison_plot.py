@@ -24,12 +24,12 @@ def check_plot(path: str) -> None:
     """
     from importlib.util import find_spec
 
-    if find_spec("matplotlib") is None:
-        raise MissingExtraError("matplotlib", "plot", "A plot")
     if FilePath(path).suffix not in (".svg", ".png", ".pdf"):
         raise ConfigError(f"--plot is {path!r}.", "Name a file that ends in .svg, .png or .pdf.")
     if not FilePath(path).parent.is_dir():
         raise ConfigError(f"--plot is {path!r}, but there is no folder {str(FilePath(path).parent)!r}.")
+    if find_spec("matplotlib") is None:
+        raise MissingExtraError("matplotlib", "plot", "A plot")
 
 
 def plot_comparison(comparison: Comparison, path: str) -> None:
