@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from tt_scale._version import __version__
 
 if TYPE_CHECKING:
-    from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Scores, Searcher, Step, StepRequest
+    from tt_scale.base_classes import PRM, Generator, Searcher
     from tt_scale.budget import Budget, Usage
     from tt_scale.config import Config
     from tt_scale.errors import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from tt_scale.path import Outcome, Path
     from tt_scale.problems import list_problem_sets, load_problems
+    from tt_scale.records import Problem, Sampling, Scores, Step, StepRequest
     from tt_scale.solving import Solution, asolve, solve
     from tt_scale.space import SearchSpace
 
@@ -68,7 +69,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "base_classes": ("PRM", "Generator", "Problem", "Sampling", "Scores", "Searcher", "Step", "StepRequest"),
+    "base_classes": ("PRM", "Generator", "Searcher"),
     "budget": ("Budget", "Usage"),
     "config": ("Config",),
     "errors": (
@@ -84,6 +85,7 @@ _HOMES = {
     ),
     "path": ("Outcome", "Path"),
     "problems": ("list_problem_sets", "load_problems"),
+    "records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
     "solving": ("Solution", "asolve", "solve"),
     "space": ("SearchSpace",),
 }

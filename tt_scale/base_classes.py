@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.errors import ConfigError, nearest
+from tt_scale.records import Ended, Problem, Sampling, Scores, Step, StepRequest
 from tt_scale.widths import derived_widths
 
 if TYPE_CHECKING:
@@ -32,123 +33,6 @@ __all__ = [
     "Step",
     "StepRequest",
 ]
-
-Ended = Literal["stop", "eos", "length", "context", "error"]
-"""Why a step ended: as steps end (at a delimiter, or with its last of `step_tokens`), end of sequence, cut by a token
-limit, no room left in the context, or a failed request."""
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """One benchmark item.
-
-    Attributes:
-        id: stable across runs and samples of the same set.
-        question: what the model is asked.
-        answer: the gold answer; never shown to a search.
-        level: difficulty as the set states it (1 is easiest), if it does.
-        subject: the set's own subject, if it has one.
-        source: the name of the set.
-    """
-
-    id: str
-    question: str
-    answer: str
-    level: int | None = None
-    subject: str | None = None
-    source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Sampling:
-    """How tokens are drawn. Everything is explicit: a model's own `generation_config` is never inherited.
-
-    Attributes:
-        temperature: 0 is greedy; at most 2.
-        top_p: nucleus mass in (0, 1]; 1 is off.
-        top_k: tokens considered; 0 is off.
-        min_p: least probability relative to the most likely token, in [0, 1]; 0 is off.
-        repetition_penalty: above 0; 1 is off.
-    """
-
-    temperature: float = 0.7
-    top_p: float = 1.0
-    top_k: int = 0
-    min_p: float = 0.0
-    repetition_penalty: float = 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class StepRequest:
-    """One continuation to sample.
-
-    Attributes:
-        ids: the prompt and everything sampled so far, as token ids [length].
-        sampling: how to draw.
-        stop: delimiters; the step ends with the token that completes one. Empty: grow to the end.
-        max_tokens: at least 1; already cut to the room that the context leaves.
-        seed: of this request alone.
-        priority: lower goes first where the engine has a queue.
-        top_logprobs: how many of the likeliest tokens `Step.confidences` looks at; 0 asks for no log-probabilities.
-    """
-
-    ids: tuple[int, ...]
-    sampling: Sampling
-    stop: tuple[str, ...]
-    max_tokens: int
-    seed: int
-    priority: int = 0
-    top_logprobs: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One unit of reasoning: what a generator returns and a PRM scores.
-
-    Attributes:
-        text: the decoded ids, delimiter included.
-        ids: the sampled token ids [length]. They, not the text, are continued.
-        ended: why it ended.
-        seed: of the request that drew it.
-        temperature: at which it was drawn.
-        cached: how many prompt tokens of that request the engine did not compute again.
-        error: what went wrong where `ended` is "error".
-        logprobs: natural logarithm of the probability of each id, at temperature 1 and before any filter or penalty
-            [length]; empty where nobody asked.
-        confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
-            model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
-    """
-
-    text: str
-    ids: tuple[int, ...]
-    ended: Ended
-    seed: int = 0
-    temperature: float = 0.0
-    cached: int = 0
-    error: str = ""
-    logprobs: tuple[float, ...] = ()
-    confidences: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """What a PRM says of the steps of one path that had no score yet.
-
-    Attributes:
-        values: one number in [0, 1] for each new step, in order.
-        tokens: that the PRM was given for it, and those that it wrote itself where it argues before it judges.
-        cached: how many of them it did not compute again.
-        too_long: the path does not fit into what the PRM can read; there are no values then.
-        parts: where several PRMs scored, each one's own values by its name [new steps].
-        flops: of it; None means 2 x `PRM.parameters` for each token that was computed.
-    """
-
-    values: tuple[float, ...]
-    tokens: int = 0
-    cached: int = 0
-    too_long: bool = False
-    parts: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    flops: float | None = None
 
 
 class Generator(ABC):

@@ -18,6 +18,7 @@ from random import Random
 from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Problem, Searcher
+from tt_scale.batching import together
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, PRMError
@@ -112,7 +113,7 @@ async def measure(
         children = [child for family in families for child in family]
         return [child.score for child in children if child.scores and (child.is_open or child.is_finished)], usage, ""
 
-    drawn = await _all([asyncio.ensure_future(draw(problem)) for problem in chosen])
+    drawn = await together([draw(problem) for problem in chosen])
     scores = sorted([score for found, _, _ in drawn for score in found])
     if not scores:
         faults = [fault for _, _, fault in drawn if fault] or ["every step was cut short"]
@@ -121,13 +122,3 @@ async def measure(
     usage.seconds = time.monotonic() - began  # they were drawn side by side
     value = quantile(scores, read_quantile(tau))
     return FirstSteps(tau, value, tuple(scores), sum([bool(found) for found, _, _ in drawn]), usage)
-
-
-async def _all(tasks: Sequence[asyncio.Task[tuple[list[float], Usage, str]]]) -> list[tuple[list[float], Usage, str]]:
-    """Wait for all; where one ends the run, none is left behind."""
-    try:
-        return list(await asyncio.gather(*tasks))
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)

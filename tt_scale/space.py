@@ -346,9 +346,4 @@ class SearchSpace:
             flops=computed if verdict.flops is None else verdict.flops,
         )
         self._spend(child.key, spent)
-        wanted = 0 if verdict.too_long else len(child.steps) - len(child.scores)
-        if len(verdict.values) != wanted:
-            raise PRMError(f"The PRM gave {len(verdict.values)} scores for {wanted} new steps; one each is needed.")
-        for value in verdict.values:
-            if not 0.0 <= value <= 1.0:
-                raise PRMError(f"The PRM gave the score {value}; a score lies between 0 and 1.")
+        verdict.check(len(child.steps) - len(child.scores))

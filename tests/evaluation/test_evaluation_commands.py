@@ -166,7 +166,7 @@ def test_what_could_not_be_scored_is_said(command, monkeypatch):
     from tt_scale.problems import simulated_problems
 
     monkeypatch.setattr("tt_scale.evaluation.session.make_models", lambda config: (SimulatedGenerator(), Failing()))
-    monkeypatch.setattr("tt_scale.evaluation.sampled.load_problems", lambda name, **_: simulated_problems(6))
+    monkeypatch.setattr("tt_scale.bench.plan.load_problems", lambda name, **_: simulated_problems(6))
     answer = command(*EVAL)
     assert answer.status == 0
     assert "simulated: simulated, 16 solutions" in answer.out
@@ -182,7 +182,7 @@ def test_nothing_scored_is_status_1(command, monkeypatch):
     from tt_scale.problems import simulated_problems
 
     monkeypatch.setattr("tt_scale.evaluation.session.make_models", lambda config: (SimulatedGenerator(), Failing()))
-    monkeypatch.setattr("tt_scale.evaluation.sampled.load_problems", lambda name, **_: simulated_problems(3)[1:])
+    monkeypatch.setattr("tt_scale.bench.plan.load_problems", lambda name, **_: simulated_problems(3)[1:])
     answer = command(*EVAL)
     assert (answer.status, answer.err) == (1, "")
     assert "simulated: simulated, 0 solutions, 0 steps" in answer.out

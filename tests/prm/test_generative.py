@@ -388,4 +388,5 @@ def test_costs_are_said() -> None:
     assert not ThinkPRM.causal
     assert set(ThinkPRM.knobs) < set(GenPRM.knobs)
     for kind in (ThinkPRM, GenPRM):
-        assert set(kind.knobs) == set(kind.__init__.__kwdefaults__ or ())
+        taken = [getattr(base.__init__, "__kwdefaults__", None) or {} for base in kind.__mro__]
+        assert set(kind.knobs) == {name for each in taken for name in each}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from time import monotonic
 
 from rich.console import Console
@@ -12,6 +12,7 @@ from tt_scale.bench.plan import Plan
 from tt_scale.bench.runner import Run
 from tt_scale.bench.session import Models, first_scores
 from tt_scale.grading import Grader
+from tt_scale.in_flight import in_flight
 from tt_scale.report.progress import Progress
 
 __all__ = ["Search", "done_by_all", "run_interleaved"]
@@ -61,23 +62,11 @@ async def run_interleaved(plans: Sequence[Plan], grader: Grader, console: Consol
 
 
 async def _search(runs: Sequence[Run], plans: Sequence[Plan], goes_on: Callable[[], bool]) -> None:
-    waiting = _waiting(plans)
+    async def work(found: tuple[int, int, int]) -> None:
+        place, index, repeat = found
+        await runs[place].problem(index, repeat, plans[place].problems[index])
 
-    async def work() -> None:
-        while goes_on():
-            found = next(waiting, None)  # shared by all workers
-            if found is None:
-                return
-            place, index, repeat = found
-            await runs[place].problem(index, repeat, plans[place].problems[index])
-
-    workers = [asyncio.ensure_future(work()) for _ in range(plans[0].config.concurrency)]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    await in_flight(takewhile(lambda _: goes_on(), _waiting(plans)), work, plans[0].config.concurrency)
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[tuple[int, int, int]]:

@@ -6,7 +6,6 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, JournalError
 from tt_scale.grading import Grader
+from tt_scale.in_flight import in_flight
 from tt_scale.space import SearchSpace
 
 __all__ = ["Run", "run_problems"]
@@ -72,21 +72,8 @@ async def run_problems(run: Run, problems: Sequence[Problem]) -> None:
         EngineDeadError: the engine died; what was done is in the journal.
         JournalError: the journal cannot be written any more.
     """
-    done = run.journal.done()
-    waiting = _waiting(problems, run.config.repeats, done)
-    total = len(problems) * run.config.repeats - len(done)
-
-    async def work() -> None:
-        for index, repeat, problem in waiting:  # shared by all workers
-            await run.problem(index, repeat, problem)
-
-    workers = [asyncio.ensure_future(work()) for _ in range(min(run.config.concurrency, max(total, 0)))]
-    try:
-        await asyncio.gather(*workers)
-    finally:
-        for worker in workers:
-            worker.cancel()
-        await asyncio.gather(*workers, return_exceptions=True)
+    waiting = _waiting(problems, run.config.repeats, run.journal.done())
+    await in_flight(waiting, lambda each: run.problem(*each), run.config.concurrency)
 
 
 def _waiting(

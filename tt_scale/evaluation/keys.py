@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tt_scale.bench.manifest import OF_ONE_PRM
 from tt_scale.config import Config
 from tt_scale.config_keys import ConfigKey, config_keys
 from tt_scale.models import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
@@ -17,9 +18,6 @@ _SEARCHING = frozenset(
 _GENERATOR = frozenset(["model_name", "generator", "system_prompt", "quantization"])
 _DRAWING = _GENERATOR | {"N", "final_answer_prefix", "split", "question_field", "answer_field", "grade_timeout"}
 """Of solutions that are sampled; a PRM that reads the generator looks at those of the generator too."""
-
-_OF_ONE_PRM = {"prm_quality": "simulated", "prm_confidence": "confidence"}
-"""Keys that one PRM alone looks at."""
 
 
 def evaluation_keys() -> list[ConfigKey]:
@@ -68,7 +66,7 @@ def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
     if reads_generator(config, backend):
         left_out -= _GENERATOR
     used = [each.prm for each in prm_configs(config)] if backend == ENSEMBLE else [backend]
-    left_out |= {key for key, prm in _OF_ONE_PRM.items() if prm not in used}
+    left_out |= {key for prm, key in OF_ONE_PRM.items() if prm not in used}
     if backend != ENSEMBLE:
         left_out.add("prm_combine")
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}

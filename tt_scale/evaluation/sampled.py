@@ -13,16 +13,16 @@ from typing import Any
 
 from tt_scale.base_classes import Generator, Problem, Step
 from tt_scale.bench.journal import JournalOf
+from tt_scale.bench.plan import problems_of
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, JournalError
-from tt_scale.evaluation.in_flight import in_flight
 from tt_scale.evaluation.labelled import LabelledSolution
 from tt_scale.generator.simulated import stands_right
 from tt_scale.grading import Grade, Grader, extract_answer
+from tt_scale.in_flight import in_flight
 from tt_scale.path import Path
 from tt_scale.pocket import PocketProblem, pocket_math, read_request, right_steps
 from tt_scale.pocket.problems import NAME as POCKET
-from tt_scale.problems import load_problems
 from tt_scale.segmentation import step_texts
 from tt_scale.space import SearchSpace
 
@@ -91,14 +91,7 @@ def sampled_set(name: str, config: Config) -> SampledSet:
     Raises:
         ProblemSetError: there are none of that name.
     """
-    problems = load_problems(
-        name,
-        split=config.split,
-        num_samples=config.num_samples,
-        seed=config.seed,
-        question_field=config.question_field,
-        answer_field=config.answer_field,
-    )
+    problems = problems_of(config, name)
     short, _, settings = name.partition(":")
     if short == POCKET:
         asked = read_request(settings)

@@ -13,8 +13,8 @@ from typing import Any
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
 from tt_scale.bench.journal import JournalOf
 from tt_scale.errors import EngineDeadError, JournalError, PRMError
-from tt_scale.evaluation.in_flight import in_flight
 from tt_scale.evaluation.labelled import LabelledSolution
+from tt_scale.in_flight import in_flight
 from tt_scale.path import Path
 
 __all__ = ["RecordedPRM", "Scored", "ScoreJournal", "score_solutions"]
@@ -152,19 +152,11 @@ async def score_solutions(
         for solution, scores in zip(group, verdicts, strict=True):
             write(solution, scores)
 
-    await in_flight(list(groups.values()), work, concurrency)
+    await in_flight(groups.values(), work, concurrency)
 
 
 def _check(paths: Sequence[Path], verdicts: Sequence[Scores]) -> None:
     if len(verdicts) != len(paths):
         raise PRMError(f"The PRM gave {len(verdicts)} records for {len(paths)} paths; one each is needed.")
     for path, verdict in zip(paths, verdicts, strict=True):
-        if verdict.too_long:
-            continue
-        if len(verdict.values) != len(path.steps):
-            raise PRMError(
-                f"The PRM gave {len(verdict.values)} scores for {len(path.steps)} steps; one each is needed."
-            )
-        for value in verdict.values:
-            if not 0.0 <= value <= 1.0:  # a number that is none fails here too
-                raise PRMError(f"The PRM gave the score {value}; a score lies between 0 and 1.")
+        verdict.check(len(path.steps))

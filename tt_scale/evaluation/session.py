@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
 
 from rich.console import Console
 
@@ -181,7 +180,7 @@ async def _draw(plan: Plan, generator: Generator, grader: Grader, console: Conso
     assert isinstance(plan.asked, SampledSet)
     assert plan.drawn is not None
     total, done = len(plan.asked.problems), len(plan.drawn.rows)
-    with Counting(console, f"{plan.asked.name} sampling", "problems", total, done) as counting:
+    with Counting(console, f"{plan.asked.name} sampling", total, unit="problems", done=done) as counting:
         world = World(plan.config, generator, grader, plan.top_logprobs)
         await draw(plan.asked, world, plan.drawn, lambda _: counting.more())
 
@@ -191,11 +190,6 @@ async def _score(plan: Plan, prm: PRM, console: Console) -> None:
     plan.scores.check(solutions)
     if len(plan.scores.rows) == len(solutions):
         return
-    with Counting(
-        console, f"{plan.asked.name} scoring", "solutions", len(solutions), len(plan.scores.rows)
-    ) as counting:
-
-        def report(_: Any) -> None:
-            counting.more()
-
-        await score_solutions(solutions, prm, plan.scores, report, plan.config.concurrency)
+    total, done = len(solutions), len(plan.scores.rows)
+    with Counting(console, f"{plan.asked.name} scoring", total, unit="solutions", done=done) as counting:
+        await score_solutions(solutions, prm, plan.scores, lambda _: counting.more(), plan.config.concurrency)

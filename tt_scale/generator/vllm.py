@@ -7,12 +7,13 @@ neighbouring paths would draw the same samples.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import Ended, Step, StepRequest
+from tt_scale.batching import together
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 __all__ = ["VLLMGenerator"]
 
-Result = TypeVar("Result")
 
 OWN_ARGUMENTS = {"scheduling_policy": "priority", "logprobs_mode": "raw_logprobs"}
 """Log-probabilities are the model's own: at temperature 1, before penalties and filters."""
@@ -84,7 +84,7 @@ class VLLMGenerator(LanguageModel):
         Raises:
             EngineDeadError: no request can be served any more.
         """
-        return await _all([self._sample(request) for request in requests])
+        return await together([self._sample(request) for request in requests])
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
         """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
@@ -92,7 +92,7 @@ class VLLMGenerator(LanguageModel):
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
         ask = self._choose_at_once if _has_logprob_token_ids() else self._choose_one_by_one
-        return await _all([ask(prompt, choices) for prompt in prompts])
+        return await together([ask(prompt, choices) for prompt in prompts])
 
     async def _sample(self, request: StepRequest) -> Step:
         nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
@@ -154,7 +154,7 @@ class VLLMGenerator(LanguageModel):
         if len(prompt) + 2 > self.context:
             raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context of {self.context} holds two more.")
         asked = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        answers = await _all([self._ask((*prompt, token), asked) for token in choices])
+        answers = await together([self._ask((*prompt, token), asked) for token in choices])
         found = [answer.prompt_logprobs[-1][token] for answer, token in zip(answers, choices, strict=True)]
         return Choice(tuple(entry.logprob for entry in found), min(answer.num_cached_tokens or 0 for answer in answers))
 
@@ -182,18 +182,6 @@ class VLLMGenerator(LanguageModel):
         if not answers:
             raise GeneratorError("vLLM gave no answer to a request.", retryable=True)
         return answers[-1]
-
-
-async def _all(asked: list[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Wait for all; when one fails or the call is cancelled, none of the others goes on."""
-    tasks = [asyncio.ensure_future(one) for one in asked]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
 
 
 def _ended(output: Any) -> Ended:

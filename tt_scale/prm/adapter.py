@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tt_scale.base_classes import Problem
+from tt_scale.base_classes import Problem, Scores
 from tt_scale.errors import PRMError
 from tt_scale.generator.tokens import Tokens
 from tt_scale.path import Path
@@ -85,17 +85,9 @@ class Reading:
         Raises:
             PRMError: there are more or fewer, or one is no probability.
         """
-        if len(values) != len(self.positions):
-            raise PRMError(
-                f"The PRM gave {len(values)} scores for {len(self.positions)} new steps; one each is needed."
-            )
-        for value in values:
-            if not 0.0 <= value <= 1.0:  # a number that is none fails here too
-                raise PRMError(
-                    f"The PRM gave the score {value}; a score lies between 0 and 1.",
-                    "float16 is too narrow for some models. Type: --dtype bfloat16",
-                )
-        return tuple(values)
+        found = tuple(values)
+        Scores(found).check(len(self.positions), hint="float16 is too narrow for some models. Type: --dtype bfloat16")
+        return found
 
 
 class Adapter(ABC):

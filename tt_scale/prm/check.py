@@ -136,11 +136,7 @@ async def _opened(config: Config, engine: str) -> AsyncIterator[PRM]:
 def _checked(scores: Scores, wanted: int) -> tuple[float, ...]:
     if scores.too_long:
         raise PRMError("The example is longer than the PRM can read.", "Give a shorter one: --question --step")
-    if len(scores.values) != wanted:
-        raise PRMError(f"The PRM gave {len(scores.values)} scores for {wanted} new steps; one each is needed.")
-    for value in scores.values:
-        if not 0.0 <= value <= 1.0:
-            raise PRMError(f"The PRM gave the score {value}; a score lies between 0 and 1.")
+    scores.check(wanted)
     return scores.values
 
 

@@ -127,12 +127,10 @@ class EnsemblePRM(PRM):
     async def _asked(self, name: str, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Ask one member; a score missing or too many would shift those of the others."""
         table = await self._members[name].score(problem, paths)
-        wanted = [len(path.steps) - len(path.scores) for path in paths]
-        given = [len(scores.values) for scores in table]
-        if len(table) != len(paths) or any(
-            length != want for length, want, scores in zip(given, wanted, table, strict=True) if not scores.too_long
-        ):
-            raise PRMError(f"The PRM {name!r} gave {given} scores for {wanted} new steps; one each is needed.")
+        if len(table) != len(paths):
+            raise PRMError(f"The PRM {name!r} gave {len(table)} records for {len(paths)} paths; one each is needed.")
+        for path, scores in zip(paths, table, strict=True):
+            scores.check(len(path.steps) - len(path.scores), f"The PRM {name!r}")
         return table
 
     def _joined(self, found: Sequence[Scores], values: Sequence[float] | None) -> Scores:

@@ -44,7 +44,10 @@ class GenerativePRM(PRM):
             generator itself is asked.
         samples: chains about each step, whose verdicts are averaged; at least 1.
         temperature: of the chains, in [0, 2].
-        chain_tokens: most tokens that are written at a time, at least 1.
+        chain_tokens: most tokens that are written at a time, at least 1; None is the family's own.
+
+    Attributes:
+        own_chain_tokens: what `chain_tokens` is where it is not given.
 
     Raises:
         ConfigError: a knob out of range, or the generator is no language model.
@@ -54,10 +57,18 @@ class GenerativePRM(PRM):
     knobs: ClassVar[tuple[str, ...]] = ("samples", "temperature", "chain_tokens")
     top_p: ClassVar[float] = 1.0
     top_k: ClassVar[int] = 0
+    own_chain_tokens: ClassVar[int]
 
     def __init__(
-        self, config: Config, generator: Generator, *, samples: int = 1, temperature: float = 0.6, chain_tokens: int
+        self,
+        config: Config,
+        generator: Generator,
+        *,
+        samples: int = 1,
+        temperature: float = 0.6,
+        chain_tokens: int | None = None,
     ) -> None:
+        chain_tokens = self.own_chain_tokens if chain_tokens is None else chain_tokens
         if samples < 1 or chain_tokens < 1 or not 0 <= temperature <= 2 or (samples > 1 and temperature == 0):
             raise ConfigError(
                 f"prm_args: samples is {samples} (1 or more), chain_tokens {chain_tokens} (1 or more), temperature "

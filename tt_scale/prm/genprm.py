@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapter import Checkpoint
@@ -54,18 +54,10 @@ class GenPRM(GenerativePRM):
     source: ClassVar[str] = "Zhao et al. 2025, arXiv 2504.00891; code of GenPRM"
     top_p: ClassVar[float] = 0.95
     top_k: ClassVar[int] = 20
+    own_chain_tokens: ClassVar[int] = 2048
 
-    def __init__(
-        self,
-        config: Config,
-        generator: Generator,
-        *,
-        samples: int = 1,
-        temperature: float = 0.6,
-        chain_tokens: int = 2048,
-        code: bool = False,
-    ) -> None:
-        super().__init__(config, generator, samples=samples, temperature=temperature, chain_tokens=chain_tokens)
+    def __init__(self, config: Config, generator: Generator, *, code: bool = False, **knobs: Any) -> None:
+        super().__init__(config, generator, **knobs)
         self._code = code
         self._critiques: OrderedDict[tuple[str, Steps, int], tuple[str, float]] = OrderedDict()
 

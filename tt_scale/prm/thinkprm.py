@@ -14,8 +14,7 @@ from tt_scale.prm.plain_text import Part
 from tt_scale.prm.spans import numbered
 
 if TYPE_CHECKING:
-    from tt_scale.base_classes import Generator
-    from tt_scale.config import Config
+    pass
 
 __all__ = ["ThinkPRM"]
 
@@ -45,17 +44,7 @@ class ThinkPRM(GenerativePRM):
 
     summary: ClassVar[str] = "ThinkPRM: writes a verification of all steps, then P(yes) / (P(yes) + P(no))"
     source: ClassVar[str] = "Khalifa et al. 2025, arXiv 2504.16828; code of launch/ThinkPRM"
-
-    def __init__(
-        self,
-        config: Config,
-        generator: Generator,
-        *,
-        samples: int = 1,
-        temperature: float = 0.6,
-        chain_tokens: int = 4096,
-    ) -> None:
-        super().__init__(config, generator, samples=samples, temperature=temperature, chain_tokens=chain_tokens)
+    own_chain_tokens: ClassVar[int] = 4096
 
     def _begin(self, checkpoint: Checkpoint) -> None:
         self._yes, self._no = self._token(" Yes"), self._token(" No")

@@ -14,37 +14,41 @@ __all__ = ["Counting"]
 
 
 class Counting:
-    """Counts finished pieces.
+    """Counts finished pieces, with a closing line.
 
     Args:
         console: where to show it.
         label: what runs.
-        unit: what is counted.
         total: pieces in all.
+        unit: what is counted.
         done: how many of them an earlier run did.
         quiet_seconds: off a terminal, the least time between two lines.
     """
 
     def __init__(
-        self, console: Console, label: str, unit: str, total: int, done: int = 0, *, quiet_seconds: float = 15.0
+        self, console: Console, label: str, total: int, *, unit: str = "", done: int = 0, quiet_seconds: float = 15.0
     ) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import Progress as Bar
 
         self._console = console
         self._label, self._unit = label, unit
-        self._total, self._done = total, done
+        self._total, self._before, self._done = total, done, done
         self._quiet_seconds = quiet_seconds
         self._began = self._spoke = time.monotonic()
         columns = (
             TextColumn("{task.description}"),
             BarColumn(bar_width=8),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[numbers]}"),
+            TimeElapsedColumn(),
             TimeRemainingColumn(),
         )
-        self._bar = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(f"{label}, {unit}", total=total, completed=done)
+        self._bar = Bar(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._bar.add_task(label, total=total, completed=done, numbers=unit)
 
     def __enter__(self) -> Self:
+        self._bar.update(self._task, numbers=self._numbers())
         self._bar.start()
         return self
 
@@ -52,17 +56,22 @@ class Counting:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._bar.stop()
-        self._say()
+        self._say(f"{time.monotonic() - self._began:.1f} s")
 
     def more(self) -> None:
         """One more is done."""
         self._done += 1
-        self._bar.advance(self._task)
-        if not self._console.is_terminal and time.monotonic() - self._spoke > self._quiet_seconds:
-            self._spoke = time.monotonic()
-            self._say()
+        self._bar.update(self._task, completed=self._done, numbers=self._numbers())
+        now = time.monotonic()
+        if not self._console.is_terminal and now - self._spoke > self._quiet_seconds and self._done < self._total:
+            self._spoke = now
+            left = (now - self._began) / (self._done - self._before) * (self._total - self._done)
+            self._say(f"{left:.0f} s left")
 
-    def _say(self) -> None:
-        seconds = time.monotonic() - self._began
-        line = f"{self._label}  {self._done}/{self._total} {self._unit}  {seconds:.1f} s"
+    def _say(self, tail: str) -> None:
+        line = f"{self._label}  {self._done}/{self._total}  {self._numbers()}  {tail}"
         self._console.print(line, markup=False, highlight=False)
+
+    def _numbers(self) -> str:
+        """What stands behind the count."""
+        return self._unit

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from tt_scale.evaluation.calibration import Bin, tau_for
 from tt_scale.evaluation.figures import Figure, Items
 from tt_scale.evaluation.measured import Cost, Measured
+from tt_scale.report.tables import plain_table
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -39,7 +40,7 @@ def print_taus(found: Measured, rates: Sequence[float], console: Console) -> Non
 
 def figure_table(title: str, figures: Sequence[Figure]) -> Table:
     """One line for each figure, with its interval."""
-    table = _table(title, ["Figure"], ["Value", "95 % interval"])
+    table = plain_table(title, ["Figure"], ["Value", "95 % interval"])
     for figure in figures:
         signed = "+" if figure.name.startswith("gain") else ""
         ends = "" if math.isnan(figure.low) else f"{figure.low:{signed}.3f} to {figure.high:{signed}.3f}"
@@ -49,7 +50,7 @@ def figure_table(title: str, figures: Sequence[Figure]) -> Table:
 
 def reliability_table(unit: str, bins: Sequence[Bin]) -> Table:
     """Score against share of right items, bin by bin."""
-    table = _table("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
+    table = plain_table("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
     for each in bins:
         span = f"{each.low:.1f} to {each.high:.1f}"
         table.add_row(span, f"{each.score:.3f}", f"{each.right:.3f}", f"{each.count:,.0f}")
@@ -58,7 +59,7 @@ def reliability_table(unit: str, bins: Sequence[Bin]) -> Table:
 
 def tau_table(parts: dict[str, Items], rates: Sequence[float]) -> Table:
     """The threshold that a share of scores reaches, and how right what passes and what fails is."""
-    table = _table("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
+    table = plain_table("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
     for name, items in parts.items():
         for place, rate in enumerate(rates):
             tau = tau_for(items.scores, rate)
@@ -88,15 +89,3 @@ def _share(labels: Sequence[bool]) -> str:
 
 def _number(value: float, signed: str) -> str:
     return "-" if math.isnan(value) else f"{value:{signed}.3f}"
-
-
-def _table(title: str, words: Sequence[str], numbers: Sequence[str]) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    for word in words:
-        table.add_column(word)
-    for number in numbers:
-        table.add_column(number, justify="right")
-    return table
