@@ -6,18 +6,17 @@ within the budget, merges blank steps, asks the PRM, charges usage and records t
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from random import Random
 
 from tt_scale.aggregate import AGGREGATES
-from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Scores, Step, StepRequest
+from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Step, StepRequest
 from tt_scale.birth import Birth, Bound, Rules
-from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.ledger import Ledger
 from tt_scale.likelihood import check_told, refuse_untold
 from tt_scale.path import Key, Path
 from tt_scale.seeds import derive_seed
@@ -71,9 +70,10 @@ class SearchSpace:
         watch: Callable[[Sequence[Path]], None] | None = None,
     ) -> None:
         self.problem = problem
-        self.usage = Usage()
+        self._ledger = Ledger(config.limits)
+        self.usage = self._ledger.usage
+        self.costs = self._ledger.costs
         self.nodes: list[Path] = []
-        self.costs: dict[Key, Usage] = {}
         self.events: list[Event] = []
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
@@ -83,12 +83,9 @@ class SearchSpace:
         self._config = config
         self._watch = watch
         self._aggregate = AGGREGATES[config.agg]
-        self._budget = config.limits
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._children: dict[Key, int] = {}
         self._roots = 0
-        self._reserved = 0
-        self._began = time.monotonic()
         self._samplings: dict[float, Sampling] = {}
         self._top_logprobs = 0
         self.tell_logprobs(prm.top_logprobs if prm else 0)
@@ -158,16 +155,7 @@ class SearchSpace:
     @property
     def exhausted(self) -> bool:
         """Whether the budget leaves nothing to spend."""
-        budget, usage = self._budget, self.usage
-        return (
-            self._tokens_left() <= 0
-            or (budget.max_prm_tokens is not None and usage.prm_tokens >= budget.max_prm_tokens)
-            or (budget.max_seconds is not None and time.monotonic() - self._began >= budget.max_seconds)
-        )
-
-    def _tokens_left(self) -> float:
-        most = self._budget.max_generated_tokens
-        return float("inf") if most is None else most - self.usage.generated_tokens - self._reserved
+        return self._ledger.exhausted
 
     async def _grow(
         self,
@@ -189,14 +177,14 @@ class SearchSpace:
         children: list[Path] = []
         done = 0
         while done < len(births) and not self.exhausted:
-            wave = self._affordable(births, done)
+            wave = self._ledger.affordable(births[done:])
             children += await self._draw(wave)
             done += len(wave)
         children = await self._scored(children)
         self.nodes += children
         for birth, child in zip(births, children, strict=False):  # births beyond the budget have no child
             families[birth.family].append(child)
-        self.usage.seconds = time.monotonic() - self._began
+        self._ledger.stamp()
         if self._watch is not None:
             self._watch(children)
         return families
@@ -226,25 +214,9 @@ class SearchSpace:
         limit = config.k_tokens * (2 if config.warmup and not path.steps else 1)
         return limit - limit % (config.step_tokens or 1)
 
-    def _affordable(self, births: list[Birth], done: int) -> list[Birth]:
-        """Take the births from `done` on that the budget surely covers; at least one, cut to what is left."""
-        left = self._tokens_left()
-        wave: list[Birth] = []
-        for birth in births[done:]:
-            if birth.limit > left and wave:
-                break
-            if birth.limit > left:
-                birth.limit, birth.bound = int(left), "budget"
-            wave.append(birth)
-            left -= birth.limit
-            if left <= 0:
-                break
-        return wave
-
     async def _draw(self, births: list[Birth]) -> list[Path]:
         """Sample all births of a wave; blank steps are drawn on until they say something."""
-        held = sum([birth.limit for birth in births])
-        self._reserved += held
+        self._ledger.hold(births)
         try:
             drawn: dict[int, Path] = {}
             pending = list(enumerate(births))
@@ -266,7 +238,7 @@ class SearchSpace:
                 pending = again
             return [drawn[index] for index in range(len(births))]
         finally:
-            self._reserved -= held - sum([birth.spent for birth in births])
+            self._ledger.release(births)
 
     def _request(self, birth: Birth) -> StepRequest:
         ids, part = birth.ids, len(birth.blank)
@@ -282,25 +254,10 @@ class SearchSpace:
         return StepRequest(ids, sampling, stop, most, seed, top_logprobs=self._top_logprobs)
 
     def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
-        generated = len(step.ids)
-        birth.spent += generated
-        self._reserved -= generated  # it counts as spent now
-        if generated > request.max_tokens:
-            raise GeneratorError(f"The generator gave {generated} tokens where {request.max_tokens} were allowed.")
+        self._ledger.charge_step(birth, request, step, self._generator.parameters)
+        if len(step.ids) > request.max_tokens:
+            raise GeneratorError(f"The generator gave {len(step.ids)} tokens where {request.max_tokens} were allowed.")
         check_told(request, step)
-        spent = Usage(
-            generated_tokens=generated,
-            prompt_tokens=len(request.ids),
-            cached_prompt_tokens=step.cached,
-            generator_calls=1,
-            flops=2.0 * self._generator.parameters * (len(request.ids) - step.cached + generated),
-        )
-        self._spend((*birth.parent.key, birth.child_number), spent)
-
-    def _spend(self, key: Key, spent: Usage) -> None:
-        """Charge the problem, and the child for which it was spent."""
-        self.usage.charge(spent)
-        self.costs.setdefault(key, Usage()).charge(spent)
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
@@ -322,7 +279,8 @@ class SearchSpace:
             raise PRMError(f"The PRM gave {len(verdicts)} records for {len(wanted)} paths; one each is needed.")
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
-            self._check(child, verdict)
+            self._ledger.charge_scores(child.key, verdict, self._prm.parameters)
+            verdict.check(len(child.steps) - len(child.scores))
             if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
                 children[index] = replace(child, state="unreadable")
                 continue
@@ -336,14 +294,3 @@ class SearchSpace:
     def _unscored(self, child: Path) -> bool:
         new = child.steps[len(child.scores) :]
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
-
-    def _check(self, child: Path, verdict: Scores) -> None:
-        computed = 2.0 * (self._prm.parameters if self._prm else 0) * (verdict.tokens - verdict.cached)
-        spent = Usage(
-            prm_tokens=verdict.tokens,
-            cached_prm_tokens=verdict.cached,
-            prm_calls=1,
-            flops=computed if verdict.flops is None else verdict.flops,
-        )
-        self._spend(child.key, spent)
-        verdict.check(len(child.steps) - len(child.scores))

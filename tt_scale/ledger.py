@@ -1,0 +1,102 @@
+"""What one problem may spend, what it has spent and on which path, and what it holds back for work under way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from tt_scale.birth import Birth
+from tt_scale.budget import Budget, Usage
+from tt_scale.path import Key
+from tt_scale.records import Scores, Step, StepRequest
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """The account of one problem.
+
+    Args:
+        budget: the most that may be spent; time runs from now on.
+
+    Attributes:
+        usage: of the problem.
+        costs: of single paths.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self.usage = Usage()
+        self.costs: dict[Key, Usage] = {}
+        self._budget = budget
+        self._held = 0
+        self._began = time.monotonic()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget leaves nothing to spend."""
+        budget, usage = self._budget, self.usage
+        return (
+            self._tokens_left() <= 0
+            or (budget.max_prm_tokens is not None and usage.prm_tokens >= budget.max_prm_tokens)
+            or (budget.max_seconds is not None and time.monotonic() - self._began >= budget.max_seconds)
+        )
+
+    def affordable(self, births: Sequence[Birth]) -> list[Birth]:
+        """Take the first births that the budget surely covers; at least one, cut to what is left."""
+        left = self._tokens_left()
+        wave: list[Birth] = []
+        for birth in births:
+            if birth.limit > left and wave:
+                break
+            if birth.limit > left:
+                birth.limit, birth.bound = int(left), "budget"
+            wave.append(birth)
+            left -= birth.limit
+            if left <= 0:
+                break
+        return wave
+
+    def hold(self, births: Sequence[Birth]) -> None:
+        """Keep back what births may need at most, so that nothing else spends it."""
+        self._held += sum([birth.limit for birth in births])
+
+    def release(self, births: Sequence[Birth]) -> None:
+        """Free what births were held for and did not spend."""
+        self._held -= sum([birth.limit - birth.spent for birth in births])
+
+    def charge_step(self, birth: Birth, request: StepRequest, step: Step, parameters: int) -> None:
+        """Charge what a generator of so many parameters gave; what was held for it counts as spent now."""
+        generated = len(step.ids)
+        birth.spent += generated
+        self._held -= generated
+        spent = Usage(
+            generated_tokens=generated,
+            prompt_tokens=len(request.ids),
+            cached_prompt_tokens=step.cached,
+            generator_calls=1,
+            flops=2.0 * parameters * (len(request.ids) - step.cached + generated),
+        )
+        self._charge((*birth.parent.key, birth.child_number), spent)
+
+    def charge_scores(self, key: Key, scores: Scores, parameters: int) -> None:
+        """Charge what a PRM of so many parameters read for a path, unless it says itself what it took."""
+        computed = 2.0 * parameters * (scores.tokens - scores.cached)
+        spent = Usage(
+            prm_tokens=scores.tokens,
+            cached_prm_tokens=scores.cached,
+            prm_calls=1,
+            flops=computed if scores.flops is None else scores.flops,
+        )
+        self._charge(key, spent)
+
+    def stamp(self) -> None:
+        """Note how much time has passed."""
+        self.usage.seconds = time.monotonic() - self._began
+
+    def _tokens_left(self) -> float:
+        most = self._budget.max_generated_tokens
+        return float("inf") if most is None else most - self.usage.generated_tokens - self._held
+
+    def _charge(self, key: Key, spent: Usage) -> None:
+        self.usage.charge(spent)
+        self.costs.setdefault(key, Usage()).charge(spent)
