@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -55,7 +56,13 @@ def start(*arguments: str, folder: Path, site: Path | None = None, **variables: 
             stderr=err,
             env=environment,
             start_new_session=True,
+            preexec_fn=heed_interrupts if os.name == "posix" else None,
         )
+
+
+def heed_interrupts() -> None:
+    """A shell lets what it starts in the background ignore Ctrl-C, and children inherit that; these are in front."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def finish(process: subprocess.Popen[bytes], folder: Path, seconds: float = 120) -> Answer:

@@ -2,8 +2,8 @@
 
 Source: this project; the specification stands in docs/algorithms.md. Two observations on the pocket pair led to it. A
 prefix whose child looks right draws the same child again, so that coming back to it is waste: it is worth only what its
-children do not account for. And where k children failed the next one passes ever more rarely, about 0.27 / (0.37 + k)
-of the time: a search must be able to leave a prefix for another.
+children do not account for. And where children failed the next one passes ever more rarely (`bench/retries.py`): a
+search must be able to leave a prefix for another.
 """
 
 from __future__ import annotations
