@@ -190,5 +190,6 @@ def test_as_many_lines_as_there_are_methods_can_be_told_apart(tmp_path: Path) ->
         plot_comparison(compared(*(entry(f"m{n}", WIN, 100 + n) for n in range(lines))), str(file))
         sizes.append(re.search(r'width="([\d.]+)pt"', file.read_text()))
         assert "40 problems" in file.read_text()
+        assert ("up to ±" in file.read_text()) == (lines > 10)
     few, many = [float(size[1]) for size in sizes if size]
     assert few < many

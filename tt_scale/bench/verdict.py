@@ -113,7 +113,7 @@ def _against_vote(comparison: Comparison) -> list[str]:
     elif compared:
         lines.append("Nothing here is shown to beat majority voting at equal tokens.")
     if level:
-        lines.append(f"Not told apart from it: {_listed(_grouped(level))}.")
+        lines.append(f"Not told apart from it: {_listed(_counted(level))}.")
     if behind:
         lines.append(f"Behind it: {_listed(_grouped(behind))}.")
     outside = [gap.entry for gap in comparison.votes if gap.pair is None]
@@ -137,6 +137,16 @@ def _grouped(gaps: Sequence[tuple[VoteGap, Pair]]) -> list[str]:
         spread = f"{low} points" if low == high else f"{low} to {high} points"
         found.append(f"{name} ({spread}, {_p_range([pair.p_value for pair in pairs])})")
     return found
+
+
+def _counted(gaps: Sequence[tuple[VoteGap, Pair]]) -> list[str]:
+    """As `_grouped`; many are counted instead, since a table has them line by line."""
+    named = _grouped(gaps)
+    if len(named) <= MOST_NAMED:
+        return named
+    differences = [100 * pair.difference for _, pair in gaps]
+    spread = f"{min(differences):+.1f} to {max(differences):+.1f} points"
+    return [f"{len(gaps)} others of {len(named)} methods ({spread}, {_p_range([pair.p_value for _, pair in gaps])})"]
 
 
 def _by_label(entries: Sequence[Entry]) -> list[str]:

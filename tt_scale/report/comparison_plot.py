@@ -47,7 +47,8 @@ def plot_comparison(comparison: Comparison, path: str) -> None:
     from matplotlib.ticker import LogLocator, NullFormatter
 
     labels = list(dict.fromkeys([entry.label for entry in comparison.entries]))
-    crowded = len(labels) > COLOURS
+    crowded = len(labels) > COLOURS  # intervals of so many lines would hide the lines
+    widest = 0.0
     with rc_context({"svg.hashsalt": "tt_scale"}):
         figure = Figure(figsize=(9.4, 5.6) if crowded else (7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
@@ -55,14 +56,17 @@ def plot_comparison(comparison: Comparison, path: str) -> None:
             line = sorted([e for e in comparison.entries if e.label == label], key=lambda entry: entry.tokens)
             below = [100 * (entry.accuracy - entry.summary.low) for entry in line]
             above = [100 * (entry.summary.high - entry.accuracy) for entry in line]
+            widest = max(widest, *below, *above)
             spots = [entry.tokens for entry in line], [100 * entry.accuracy for entry in line]
             marks = "s--" if line[0].votes else f"{MARKS[place // COLOURS % len(MARKS)]}-"
-            axes.errorbar(*spots, [below, above], fmt=marks, label=label, capsize=2, markersize=4, elinewidth=0.8)
+            bars = None if crowded else [below, above]
+            axes.errorbar(*spots, bars, fmt=marks, label=label, capsize=2, markersize=4, elinewidth=0.8)
         best = frontier(comparison.entries)
         spots = [entry.tokens for entry in best], [100 * entry.accuracy for entry in best]
         axes.step(*spots, where="post", color="0.6", linewidth=5, alpha=0.35, label="Pareto frontier", zorder=0)
         axes.set(xscale="log", xlabel="generated tokens per problem", ylabel="accuracy, %")
-        head = f"{comparison.dataset}: {comparison.models}, {comparison.problems:,} problems, 95 % intervals"
+        intervals = f"95 % intervals up to ± {widest:.0f} points" if crowded else "95 % intervals"
+        head = f"{comparison.dataset}: {comparison.models}, {comparison.problems:,} problems, {intervals}"
         axes.set_title(head, fontsize=9)
         axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.xaxis.set_major_formatter("{x:,.0f}")
