@@ -63,7 +63,7 @@ def only(config_file: str | None, values: dict[str, Any], command: str) -> Confi
     """The configuration of a command that takes one method; errors as in `configs`."""
     found = configs(config_file, values)
     if len(found) > 1:
-        raise ConfigError(f"{command} takes one --method.", "Use bench to compare several.")
+        raise ConfigError(f"{command} takes one --method.", "Use bench or compare for several.")
     return found[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path as FilePath
@@ -12,7 +13,7 @@ from tiny_models import save_generator
 
 from tt_scale.base_classes import Problem, Step
 from tt_scale.config import Config
-from tt_scale.errors import ConfigError, PRMError
+from tt_scale.errors import ConfigError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
 from tt_scale.generator.language_model import Choice
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -112,12 +113,27 @@ async def test_a_second_model_is_the_judges_own(generator: HuggingFaceGenerator,
     assert await generator.choose([(1, 2)], [3])
 
 
-async def test_too_long_is_said(generator: HuggingFaceGenerator, folder: FilePath) -> None:
-    """A prompt cut in silence is judged without its question."""
+async def test_too_long_is_a_state_of_its_path(generator: HuggingFaceGenerator, folder: FilePath) -> None:
+    """A prompt cut in silence is judged without its question, and one long path is no reason to fail its siblings."""
     judge = JudgePRM.from_config(config_for(folder), generator)
     await judge.start()
-    with pytest.raises(PRMError, match="its context holds 256"):
-        await judge.score(PROBLEM, [path_of(60)])
+    scored = dataclasses.replace(path_of(1), scores=(0.5,))
+    long, short, known = await judge.score(PROBLEM, [path_of(60), path_of(2), scored])
+    assert (long.values, long.too_long, long.tokens) == ((), True, 0)
+    assert (len(short.values), short.too_long) == (2, False)
+    assert (known.values, known.too_long) == ((), False)
+
+
+async def test_prm_max_model_len_bounds_a_shared_judge(generator: HuggingFaceGenerator, folder: FilePath) -> None:
+    """The engine is the generator's own, with its context; the key still says what the judge may read."""
+    judge = JudgePRM.from_config(config_for(folder), generator)
+    await judge.start()
+    longest = max(len(ids) for ids in judge._prompts(PROBLEM, path_of(2)))
+    for most, too_long in ((longest, False), (longest - 1, True)):
+        bounded = JudgePRM.from_config(config_for(folder, prm_max_model_len=most), generator)
+        await bounded.start()
+        [scores] = await bounded.score(PROBLEM, [path_of(2)])
+        assert scores.too_long is too_long
 
 
 def test_only_a_language_model_can_judge() -> None:

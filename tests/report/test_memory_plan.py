@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tt_scale.config import Config
-from tt_scale.report.doctor import memory_plan
+from tt_scale.prm.chain import VERDICT_ROOM
+from tt_scale.prm.thinkprm import ThinkPRM
+from tt_scale.report.doctor import _context_of, memory_plan
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
 from tt_scale.report.model_size import ModelSize, kv_bytes_per_token, model_size, parameters_in_name
 
@@ -235,3 +237,19 @@ def test_plans_of_several_devices() -> None:
     assert together([fine, fine]) == MemoryPlan(("a", "a"), True, "Fits.")
     assert together([fine, unknown]) == MemoryPlan(("a", "b"), None, "Cannot tell.")
     assert together([unknown, bad]) == MemoryPlan(("b", "c"), False, "Does not fit.")
+
+
+@pytest.mark.parametrize(
+    ("keys", "context"),
+    [
+        ({"prm": "judge"}, 2048),
+        ({"prm": "judge", "prm_max_model_len": 512}, 512),
+        ({"prm": "thinkprm"}, 2048 + 2 * ThinkPRM.own_chain_tokens + VERDICT_ROOM),
+        ({"prm": "genprm", "prm_args": {"chain_tokens": 100}}, 2048 + 2 * 100 + VERDICT_ROOM),
+        ({"prm": "genprm", "prm_max_model_len": 3000}, 3000),
+    ],
+)
+def test_a_prm_that_writes_is_planned_with_room_to_write(keys: dict[str, Any], context: int) -> None:
+    """Planned like one that only reads, it was said to fit and ran out of cache."""
+    config = Config(model_name="a/x-3B", prm_name="a/p-7B", generator="vllm", max_model_len=2048, **keys)
+    assert _context_of("a/p-7B", config) == context

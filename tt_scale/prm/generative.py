@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -131,18 +131,29 @@ class GenerativePRM(PRM):
         self._begin(Checkpoint(self._config.prm_name, self._model.tokens, settings, self._config.stop_tokens))
 
     def _config_of_model(self, settings: dict[str, Any]) -> Config:
-        """How the model is loaded; its context has room for a solution and what is written about it."""
+        """How the model is loaded."""
         config = self._config
-        wanted = config.prm_max_model_len or config.max_model_len + 2 * self._chain_tokens + VERDICT_ROOM
-        own = int(settings.get("max_position_embeddings") or wanted)
         return config.model_copy(
             update={
                 "model_name": config.prm_name,
                 "quantization": config.prm_quantization,
                 "gpu_mem_util": config.prm_gpu_mem_util,
-                "max_model_len": min(own, wanted),
+                "max_model_len": self.context_of(settings, config, self._chain_tokens),
             }
         )
+
+    @classmethod
+    def context_of(cls, settings: Mapping[str, Any], config: Config, chain_tokens: int | None = None) -> int:
+        """Context that the model is loaded with: what it can read, and no more than its chains about a path can need.
+
+        Args:
+            settings: its config.json.
+            config: of the run.
+            chain_tokens: as of the class.
+        """
+        chain = cls.own_chain_tokens if chain_tokens is None else chain_tokens
+        wanted = config.prm_max_model_len or config.max_model_len + 2 * chain + VERDICT_ROOM
+        return min(int(settings.get("max_position_embeddings") or wanted), wanted)
 
     async def close(self) -> None:
         """Close the model if it was started here; a second call does nothing."""

@@ -32,14 +32,18 @@ class JudgePRM(PRM):
         model: the judge.
         delimiters: that end a step.
         own: whether the judge is started and closed here, because it is not the run's own generator.
+        most_tokens: longest prompt that it is given, at least 1; None is what its context holds.
     """
 
     summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
 
-    def __init__(self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False) -> None:
+    def __init__(
+        self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False, most_tokens: int | None = None
+    ) -> None:
         self._model = model
         self._delimiters = tuple(delimiters)
         self._own = own
+        self._most_tokens = most_tokens
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
@@ -62,12 +66,13 @@ class JudgePRM(PRM):
                 f"Leave out --{key.replace('_', '-')}.",
             )
         if not own:
-            return cls(generator, config.stop_tokens)
+            return cls(generator, config.stop_tokens, most_tokens=config.prm_max_model_len)
         second = config.model_copy(
             update={
                 "model_name": config.prm_name,
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "quantization": config.prm_quantization,
+                "max_model_len": config.prm_max_model_len or config.max_model_len,
             }
         )
         return cls(type(generator).from_config(second), config.stop_tokens, own=True)
@@ -85,18 +90,20 @@ class JudgePRM(PRM):
             await self._model.close()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Ask about every step that has no score yet, all at once."""
-        prompts = [self._prompts(problem, path) for path in paths]
-        longest = max((len(ids) for each in prompts for ids in each), default=0)
-        if longest >= self._model.context:
-            raise PRMError(
-                f"The judge would have to read {longest} tokens of problem {problem.id!r}; its context holds "
-                f"{self._model.context}.",
-                "Raise max_model_len or lower max_tokens.",
-            )
-        choices = await self._model.choose([ids for each in prompts for ids in each], [*self._yes, *self._no])
+        """Ask about every step that has no score yet, all at once.
+
+        A path is too long where one of its prompts leaves no room for the verdict: cut short, it would be
+        judged without its question.
+        """
+        room = min(self._model.context - 1, self._most_tokens or self._model.context)
+        asked = [self._prompts(problem, path) for path in paths]
+        fitting = [[] if any(len(ids) > room for ids in prompts) else prompts for prompts in asked]
+        choices = await self._model.choose([ids for prompts in fitting for ids in prompts], [*self._yes, *self._no])
         answers = iter(choices)
-        return [self._scores(each, [next(answers) for _ in each]) for each in prompts]
+        return [
+            self._scores(prompts, [next(answers) for _ in prompts]) if prompts else Scores((), too_long=bool(wanted))
+            for prompts, wanted in zip(fitting, asked, strict=True)
+        ]
 
     def asked(self, problem: Problem, path: Path) -> list[str]:
         """Give the prompts for the steps of a path that have no score yet, as text [new steps]."""

@@ -5,22 +5,24 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.devices import first_gpu
 from tt_scale.errors import MissingExtraError
-from tt_scale.models import backends, check_models, loads_model, prm_configs
+from tt_scale.models import WRITING, backends, check_models, loads_model, prm_configs
 from tt_scale.prm.finding import context_of
-from tt_scale.registry import searcher_class
+from tt_scale.registry import prm_class, searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
 from tt_scale.report.model_size import model_folder, model_settings, model_size
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from tt_scale.prm.generative import GenerativePRM
 
 __all__ = ["memory_plan", "print_diagnosis"]
 
@@ -101,7 +103,7 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
         for each in prm_configs(config):
             names = _names_of_weights(each)
             granted = each.prm_gpu_mem_util / max(len(names), 1)
-            own += [(name, each.prm_quantization, granted, context_of(model_settings(name), each)) for name in names]
+            own += [(name, each.prm_quantization, granted, _context_of(name, each)) for name in names]
     key = "kv_cache_gib" if not gpus else "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
     return [
         Share(
@@ -115,6 +117,16 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
         )
         for name, quantization, granted, context in own
     ]
+
+
+def _context_of(name: str, config: Config) -> int:
+    """Tokens for which a PRM's cache must have room: what its backend asks the engine for."""
+    if config.prm == "judge":
+        return config.prm_max_model_len or config.max_model_len
+    if config.prm in WRITING:
+        prm = cast("type[GenerativePRM]", prm_class(config.prm))
+        return prm.context_of(model_settings(name), config, config.prm_args.get("chain_tokens"))
+    return context_of(model_settings(name), config)
 
 
 def _names_of_weights(config: Config) -> list[str]:
