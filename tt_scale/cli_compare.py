@@ -83,7 +83,8 @@ def _compare_folders(
     from tt_scale.report.comparison_files import check_files
 
     typed = given(values)
-    others = sorted(typed.keys() - {"run_tag", "output_dir"}) + ["minutes"] * (options["minutes"] is not None)
+    others = sorted(typed.keys() - {"run_tag", "output_dir"})
+    others += ["minutes"] * (options["minutes"] is not None) + ["no_derive"] * (not options["derive"])
     if others or config_file:
         flag = f"--{others[0].replace('_', '-')}" if others else "--config"
         raise ConfigError(f"{flag} says how to run, but {folders[0]!r} is a run that is finished.", "Leave it out.")

@@ -237,9 +237,10 @@ def test_minutes(command: Command, tmp_path: Path) -> None:
     answer = command(*TWO, "--minutes", "0")
     assert "Compared over simulated: 7 of 20 searches of each run; the same command goes on." in answer.out
     assert "simulated with simulated, 7 problems" in answer.out
-    answer = command("compare", "logs/t", "--minutes", "9")
-    assert answer.status == 2
-    assert "--minutes says how to run, but 'logs/t' is a run that is finished. Leave it out." in answer.err
+    for flag, *value in (("--minutes", "9"), ("--no-derive",)):
+        answer = command("compare", "logs/t", flag, *value)
+        assert answer.status == 2
+        assert f"{flag} says how to run, but 'logs/t' is a run that is finished. Leave it out." in answer.err
 
 
 def test_foreign_files_are_left_alone(command: Command, tmp_path: Path) -> None:
