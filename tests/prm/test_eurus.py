@@ -103,20 +103,42 @@ async def test_transformers(folders: tuple[FilePath, FilePath], state: State) ->
     assert [each.values for each in last] == [pytest.approx(right[-1:], abs=1e-5) for right in wanted]
 
 
-async def test_step_by_step_is_whole(folders: tuple[FilePath, FilePath]) -> None:
-    """The blank line behind a step is its own, whether another step follows yet or not."""
+async def test_step_by_step_is_whole_and_computes_the_new_step(folders: tuple[FilePath, FilePath]) -> None:
+    """The blank line behind a step is its own, whether another step follows yet or not.
+
+    The token before a step is read again by both models: it predicts the first of the step.
+    """
     texts = SOLUTIONS[-1]
     prm = await started(config_for(*folders))
     known: tuple[float, ...] = ()
+    lengths = [0]
     try:
         for end in range(1, len(texts) + 1):
             state: State = "finished" if end == len(texts) else "open"
             [found] = await prm.score(PROBLEM, [path_of(texts[:end], known, state)])
             known += found.values
+            lengths.append(found.tokens // 2)
+            new = lengths[-1] - lengths[-2]
+            assert found.tokens - found.cached == 2 * (new if end == 1 else new + 1)
+            assert found.flops == prm.parameters * (found.tokens - found.cached)
         [whole] = await prm.score(PROBLEM, [path_of(texts, state="finished")])
     finally:
         await prm.close()
     assert known == pytest.approx(whole.values, abs=1e-5)
+    assert known == pytest.approx(expected(folders, texts, True), abs=1e-5)
+
+
+async def test_siblings_share_what_is_new_to_all(folders: tuple[FilePath, FilePath]) -> None:
+    """Their question is read once, by each of the models, before any of them is scored."""
+    several = [[*SOLUTIONS[1], f"Step 3: it is {number}."] for number in (4, 42, 7)]
+    prm = await started(config_for(*folders))
+    try:
+        found = await prm.score(PROBLEM, [path_of(texts) for texts in several])
+    finally:
+        await prm.close()
+    for each, texts in zip(found, several, strict=True):
+        assert each.values == pytest.approx(expected(folders, texts, False), abs=1e-5)
+    assert sum(each.cached for each in found) > 2 * 2 * 32
 
 
 async def test_costs_both_models_and_says_what_is_too_long(folders: tuple[FilePath, FilePath]) -> None:

@@ -8,6 +8,7 @@ means nothing to it; in an ensemble it belongs under "rank-mean".
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -19,9 +20,10 @@ from tt_scale.generator.quantization import quantization
 from tt_scale.generator.tokens import Tokens
 from tt_scale.model_names import resolve_model
 from tt_scale.path import Path
-from tt_scale.prm.adapter import Checkpoint
+from tt_scale.prm.adapter import Checkpoint, Reading
 from tt_scale.prm.finding import check_knobs, context_of, settings_of
 from tt_scale.prm.heads import load_causal
+from tt_scale.prm.reader import MOST_READ, Reader, Verdicts, most_held
 from tt_scale.prm.spans import SpanReading, StepSpans
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import explained, free_memory, placement, require_torch
@@ -41,10 +43,12 @@ MOST_ROWS = 512
 class EurusPRM(PRM):
     """EurusPRM-Stage1 and -Stage2, and any two models that an implicit PRM is made of; on Transformers.
 
-    Both models read whole paths, which is what the cost says: twice the tokens of a path for each new step.
+    Both models read each new step once and keep what they read before, in half of the PRM's memory each. Its tokens in
+    the tables are those given to both.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `dtype` and `stop_tokens`.
+        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `dtype`, `kv_cache_gib` and
+            `stop_tokens`.
         reference: the model that the PRM was trained from: hub name or local folder.
         beta: factor of the reward, above 0.
 
@@ -67,10 +71,11 @@ class EurusPRM(PRM):
         self._config = config
         self._reference = reference
         self._beta = beta
-        self._models: list[Any] = []
+        self._readers: list[Reader] = []
+        self._sizes: list[int] = []
         self._thread = ThreadPoolExecutor(1, "eurus-prm")  # one call of the models at a time
-        self._batch: MicroBatcher[SpanReading, tuple[float, ...]] = MicroBatcher(
-            self._rewards, self._thread, weigh=lambda reading: len(reading.ids), max_weight=16_384, max_items=64
+        self._batch: MicroBatcher[SpanReading, Scores] = MicroBatcher(
+            self._rewards, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
         )
 
     @classmethod
@@ -115,14 +120,18 @@ class EurusPRM(PRM):
         for each, source in zip((name, self._reference), sources, strict=True):
             with explained(f"The PRM {each!r}", PRMError):
                 how = placement(config.dtype, config.prm_device) | quantization(config, source, prm=True)
-                self._models.append(load_causal(each, source, how))
-        self.parameters = sum([int(model.num_parameters()) for model in self._models])
+                model = load_causal(each, source, how)
+                # Both have their part, however much of it the first has taken by now.
+                half = config.model_copy(update={"prm_gpu_mem_util": config.prm_gpu_mem_util / 2})
+                self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
+            self._sizes.append(int(model.num_parameters()))
+        self.parameters = sum(self._sizes)
 
     async def close(self) -> None:
         """Let go of the weights; a second call does nothing."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
-        if self._models:
-            self._models = []
+        if self._readers:
+            self._readers = []
             await asyncio.to_thread(free_memory)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
@@ -132,38 +141,65 @@ class EurusPRM(PRM):
             PRMError: the models failed.
             EngineDeadError: the PRM is closed, or the GPU failed.
         """
-        if not self._models:
+        if not self._readers:
             raise EngineDeadError("The PRM is closed.")
         readings = [self._spans.read(problem, path) for path in paths]
         fitting = [reading for reading in readings if len(reading.ids) <= self._context]
         answers = iter(await self._batch.ask(fitting))
         return [
-            Scores(next(answers), tokens=2 * len(reading.ids), flops=2.0 * self.parameters * len(reading.ids))
-            if len(reading.ids) <= self._context
-            else Scores((), too_long=True)
-            for reading in readings
+            next(answers) if len(reading.ids) <= self._context else Scores((), too_long=True) for reading in readings
         ]
 
-    def _rewards(self, readings: list[SpanReading]) -> list[tuple[float, ...]]:
-        import torch
-
+    def _rewards(self, readings: list[SpanReading]) -> list[Scores]:
+        # A token is predicted at the one before it.
+        wanted = [Reading(each.ids, tuple(range(each.spans[0][0] - 1, each.spans[-1][1] - 1))) for each in readings]
         try:
-            with torch.inference_mode():
-                own, reference = [_log_probabilities(model, readings) for model in self._models]
+            found = [reader.read(wanted) for reader in self._readers]
         except RuntimeError as error:
+            for reader in self._readers:
+                reader.forget()  # for want of memory, say
             if "CUDA error" in str(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
             raise PRMError(f"The PRM failed to read {len(readings)} paths: {sentence(error)}") from error
-        return [
-            tuple([self._score(ours[first:last], theirs[first:last]) for first, last in reading.spans])
-            for reading, ours, theirs in zip(readings, own, reference, strict=True)
-        ]
+        return [self._scores(reading, both) for reading, both in zip(readings, zip(*found, strict=True), strict=True)]
 
-    def _score(self, own: Any, reference: Any) -> float:
-        value = float((self._beta * (own - reference).sum()).sigmoid())
+    def _scores(self, reading: SpanReading, both: Sequence[Verdicts]) -> Scores:
+        ratios = [own - reference for own, reference in zip(*[each.values for each in both], strict=True)]
+        begin = reading.spans[0][0]
+        computed = [each.computed for each in both]
+        return Scores(
+            tuple([self._score(ratios[first - begin : last - begin]) for first, last in reading.spans]),
+            tokens=2 * len(reading.ids),
+            cached=2 * len(reading.ids) - sum(computed),
+            flops=2.0 * sum([size * tokens for size, tokens in zip(self._sizes, computed, strict=True)]),
+        )
+
+    def _score(self, ratios: Sequence[float]) -> float:
+        reward = self._beta * math.fsum(ratios)
+        value = 0.5 + 0.5 * math.tanh(reward / 2)  # the sigmoid, which has no overflow in this form
         if not 0.0 <= value <= 1.0:  # a number that is none fails here too
             raise PRMError(f"The PRM gave the score {value}.", "Type: --dtype bfloat16")
         return value
+
+
+class _NextTokens:
+    """Reads the log-probability of the token behind each position, in float32."""
+
+    def __init__(self, model: Any) -> None:
+        self.base = model.base_model
+        self._head = model.get_output_embeddings()
+
+    def values(self, hidden: Any, reading: Reading) -> Any:
+        """Give log-probabilities [positions]; see `reader.Readout`."""
+        import torch
+
+        ids = [reading.ids[place + 1] for place in reading.positions]
+        following = torch.tensor(ids, dtype=torch.long, device=hidden.device)
+        found = [
+            self._head(states).float().log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
+            for states, wanted in zip(hidden.split(MOST_ROWS), following.split(MOST_ROWS), strict=True)
+        ]
+        return torch.cat(found)
 
 
 def _refuse_scorer(name: str, kinds: Sequence[str]) -> None:
@@ -173,29 +209,3 @@ def _refuse_scorer(name: str, kinds: Sequence[str]) -> None:
             "causal language models.",
             "Leave out --prm, so that the PRM is asked as its name or architecture says.",
         )
-
-
-def _log_probabilities(model: Any, readings: Sequence[SpanReading]) -> list[Any]:
-    """Give the log-probability of every token of new steps, 0 for all others: float64 [length] for each reading.
-
-    Paths are padded on the right, where causal attention makes padding invisible.
-    """
-    import torch
-
-    device = next(model.parameters()).device
-    longest = max(len(reading.ids) for reading in readings)
-    ids = torch.tensor([[*reading.ids, *[0] * (longest - len(reading.ids))] for reading in readings], device=device)
-    mask = torch.tensor([[1] * len(r.ids) + [0] * (longest - len(r.ids)) for r in readings], device=device)
-    hidden = model.base_model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
-    head = model.get_output_embeddings()
-    found = []
-    for row, reading in enumerate(readings):
-        values = torch.zeros(len(reading.ids), dtype=torch.float64)
-        first, last = reading.spans[0][0], reading.spans[-1][1]
-        for begin in range(first, last, MOST_ROWS):
-            end = min(begin + MOST_ROWS, last)
-            logits = head(hidden[row, begin - 1 : end - 1]).float()  # a token is predicted at the one before it
-            chosen = logits.log_softmax(-1).gather(-1, ids[row, begin:end, None])[:, 0]
-            values[begin:end] = chosen.double().cpu()
-        found.append(values)
-    return found

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Head, LayerHead, TokenHead
+from tt_scale.prm.adapter import Head, LayerHead, Reading, TokenHead
 
 __all__ = ["Scorer", "load_causal", "load_scorer", "read_layers"]
 
@@ -43,8 +43,8 @@ class Scorer:
         """How many there are in the base model."""
         return int(self.base.num_parameters())
 
-    def probabilities(self, hidden: Any) -> Any:
-        """Read last hidden states [..., width] as probabilities [...]."""
+    def values(self, hidden: Any, reading: Reading) -> Any:
+        """Read last hidden states [positions, width] as probabilities [positions]; see `reader.Readout`."""
         import torch
 
         values = hidden.float()

@@ -11,16 +11,15 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.kv_store import KeyValueStore, common_length
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
-    from tt_scale.prm.heads import Scorer
 
-__all__ = ["MOST_READ", "Reader", "Verdicts", "most_held"]
+__all__ = ["MOST_READ", "Reader", "Readout", "Verdicts", "most_held"]
 
 MOST_READ = 16_384
 """Most padded tokens of a batch."""
@@ -28,12 +27,25 @@ WORTH_A_CALL = 32
 """New tokens that several texts of a batch must share, for their beginning to be read first and once."""
 
 
+class Readout(Protocol):
+    """A model, and what is read from it.
+
+    Attributes:
+        base: the model without a head.
+    """
+
+    base: Any
+
+    def values(self, hidden: Any, reading: Reading) -> Any:
+        """Turn last hidden states at the positions of a reading [positions, width] into numbers [positions]."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """What a reading gave.
 
     Attributes:
-        values: the probability of "right" at each of its positions.
+        values: the number read at each of its positions: of a scorer, the probability of "right".
         computed: tokens that were read for it.
     """
 
@@ -53,16 +65,16 @@ class _Row:
 
 
 class Reader:
-    """Gives the verdicts of a scorer; one call at a time.
+    """Gives what is read from a model; one call at a time.
 
     Args:
-        scorer: the model.
+        model: the model, and what is read from it.
         held: tokens whose keys and values may be kept; with 0 every text is read whole.
     """
 
-    def __init__(self, scorer: Scorer, held: int) -> None:
-        self._scorer = scorer
-        self._device = next(scorer.base.parameters()).device
+    def __init__(self, model: Readout, held: int) -> None:
+        self._model = model
+        self._device = next(model.base.parameters()).device
         self._store = KeyValueStore(held) if held > 0 else None
 
     def read(self, readings: Sequence[Reading]) -> list[Verdicts]:
@@ -90,7 +102,7 @@ class Reader:
         done: set[tuple[int, ...]] = set()
         while fresh := [ids for ids in self._unread_beginnings(readings) if ids not in done]:
             done.update(fresh)
-            for row, _ in self._rows_read([Reading(ids, (len(ids) - 1,)) for ids in fresh]):
+            for row, _ in self._rows_read([Reading(ids, ()) for ids in fresh]):
                 ids = row.reading.ids
                 first = next(reading for reading in readings if reading.ids[: len(ids)] == ids)
                 spent[first] += len(row.new)
@@ -119,7 +131,8 @@ class Reader:
 
     def _row(self, reading: Reading) -> _Row:
         """Find what was read before; a place that is scored must be read again, its hidden state was not kept."""
-        past, pieces = (0, []) if self._store is None else self._store.find(reading.ids[: reading.positions[0]])
+        first = reading.positions[0] if reading.positions else len(reading.ids)
+        past, pieces = (0, []) if self._store is None else self._store.find(reading.ids[:first])
         return _Row(reading, past, pieces)
 
     def _read_together(self, rows: Sequence[_Row]) -> list[tuple[float, ...]]:
@@ -137,7 +150,7 @@ class Reader:
         caching: dict[str, Any] = {"use_cache": False}
         if self._store is not None:
             caching = {"use_cache": True, "past_key_values": self._past(rows, longest)}
-        out = self._scorer.base(
+        out = self._model.base(
             input_ids=torch.tensor(ids, device=self._device),
             attention_mask=torch.tensor(mask, device=self._device),
             position_ids=torch.tensor(places, device=self._device),
@@ -147,7 +160,10 @@ class Reader:
             self._keep(rows, out.past_key_values, longest)
         hidden = out.last_hidden_state  # [rows, width, hidden]
         wanted = [[place - row.past for place in row.reading.positions] for row in rows]
-        return [tuple(self._scorer.probabilities(hidden[row, each]).tolist()) for row, each in enumerate(wanted)]
+        return [
+            tuple(self._model.values(hidden[number, each], row.reading).tolist())
+            for number, (row, each) in enumerate(zip(rows, wanted, strict=True))
+        ]
 
     def _past(self, rows: Sequence[_Row], longest: int) -> Any:
         """A cache as if the pasts had been read in one batch, padded on the left."""
