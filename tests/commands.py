@@ -56,13 +56,14 @@ def start(*arguments: str, folder: Path, site: Path | None = None, **variables: 
             stderr=err,
             env=environment,
             start_new_session=True,
-            preexec_fn=heed_interrupts if os.name == "posix" else None,
+            preexec_fn=heed_signals if os.name == "posix" else None,
         )
 
 
-def heed_interrupts() -> None:
-    """A shell lets what it starts in the background ignore Ctrl-C, and children inherit that; these are in front."""
+def heed_signals() -> None:
+    """A shell's background jobs ignore Ctrl-C, those of `nohup` a lost terminal; their children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def finish(process: subprocess.Popen[bytes], folder: Path, seconds: float = 120) -> Answer:

@@ -6,6 +6,7 @@ import asyncio
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ async def test_prints_what_it_finds() -> None:
 
 
 @needs_namespaces
+async def test_tells_of_errors_in_its_own_lines_only() -> None:
+    """What is printed goes back to the model, which wrote none of the lines that run its code."""
+    told = await run_confined("def half(x):\n    return x / 0\nhalf(1)", SHORT)
+    assert told.splitlines() == [
+        "Traceback (most recent call last):",
+        '  File "code", line 3, in <module>',
+        '  File "code", line 2, in half',
+        "ZeroDivisionError: division by zero",
+    ]
+
+
+@needs_namespaces
 async def test_leaves_no_file_behind(tmp_path: Path) -> None:
     """It may write into its own folder, which is in memory, and nowhere else."""
     code = f"open('own', 'w').write('x'); print(open('own').read())\nopen({str(tmp_path / 'away')!r}, 'w')"
@@ -62,7 +75,7 @@ async def test_cannot_take_back_what_was_taken(tmp_path: Path) -> None:
 async def test_no_network(unused_tcp_port_server: int) -> None:
     """Not even this machine's own services: a port that listens here does not answer there."""
     code = f"import socket\nsocket.create_connection(('127.0.0.1', {unused_tcp_port_server}), 1)"
-    assert "OSError" in await run_confined(code, SHORT)
+    assert "OSError" in await run_confined(code, replace(SHORT, output=4096))
 
 
 @pytest.fixture
@@ -85,23 +98,23 @@ def unused_tcp_port_server() -> object:
          "  time.sleep(60)\ntime.sleep(60)", "after 2 seconds"),
     ],
 )  # fmt: skip
-async def test_comes_to_an_end(code: str, told: str) -> None:
+async def test_comes_to_an_end(own_folder: Path, code: str, told: str) -> None:
     """Neither a loop nor a child in a session of its own may go on behind the search."""
     began = time.monotonic()
     assert told in await run_confined(code, SHORT)
     assert time.monotonic() - began < 10
-    assert not _children()
+    assert not _children(own_folder)
 
 
 @needs_namespaces
-async def test_ends_with_a_search_that_is_cancelled() -> None:
+async def test_ends_with_a_search_that_is_cancelled(own_folder: Path) -> None:
     task = asyncio.ensure_future(run_confined("import time; time.sleep(60)", Limits(seconds=60)))
     await asyncio.sleep(0.5)
-    assert _children()
+    assert _children(own_folder)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert not _children()
+    assert not _children(own_folder)
 
 
 @needs_namespaces
@@ -116,15 +129,22 @@ async def test_refused_where_it_cannot_be_confined(monkeypatch: pytest.MonkeyPat
         await check_confinement()
 
 
-def _children() -> list[str]:
-    """Processes below this one that still run what was started here, by their command lines."""
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where code gets its folders: by it the processes of this test are known from those of another run."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def _children(folder: Path) -> list[str]:
+    """Command lines of the processes that run code in a folder."""
     found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and int(folder.name) != os.getpid():
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit() and int(process.name) != os.getpid():
             try:
-                line = (folder / "cmdline").read_bytes()
+                line = (process / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"tt-scale-code-" in line:
+            if f"{folder}/tt-scale-code-".encode() in line:
                 found.append(line.decode(errors="replace"))
     return found

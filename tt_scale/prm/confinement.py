@@ -37,12 +37,14 @@ exec unshare --user -- "$@"
 """Mounts that cannot be made read-only are of the kernel's own making; `check_confinement` looks at what is left."""
 
 BEGIN = """
-import resource, sys
+import resource, sys, traceback
+sys.excepthook = lambda kind, error, frames: traceback.print_exception(kind, error, frames.tb_next)
 for what, most in ((resource.RLIMIT_AS, {memory}), (resource.RLIMIT_CPU, {seconds}), (resource.RLIMIT_FSIZE, 1 << 24),
                    (resource.RLIMIT_NPROC, 64), (resource.RLIMIT_CORE, 0)):
     resource.setrlimit(what, (most, most))
 exec(compile(sys.stdin.read(), "code", "exec"), {{"__name__": "__main__"}})
 """
+"""Of an error the frames of the code itself are told, not the one that runs it."""
 
 PROBE = """
 import os, socket
