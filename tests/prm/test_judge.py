@@ -125,11 +125,11 @@ async def test_too_long_is_a_state_of_its_path(generator: HuggingFaceGenerator, 
 
 
 async def test_prm_max_model_len_bounds_a_shared_judge(generator: HuggingFaceGenerator, folder: FilePath) -> None:
-    """The engine is the generator's own, with its context; the key still says what the judge may read."""
+    """The engine is the generator's own, with its context; the key still bounds prompt and verdict."""
     judge = JudgePRM.from_config(config_for(folder), generator)
     await judge.start()
     longest = max(len(ids) for ids in judge._prompts(PROBLEM, path_of(2)))
-    for most, too_long in ((longest, False), (longest - 1, True)):
+    for most, too_long in ((longest + 1, False), (longest, True)):
         bounded = JudgePRM.from_config(config_for(folder, prm_max_model_len=most), generator)
         await bounded.start()
         [scores] = await bounded.score(PROBLEM, [path_of(2)])

@@ -117,12 +117,11 @@ class EurusPRM(PRM):
             )
         self._spans = StepSpans(Checkpoint(name, tokens[0], settings[0], config.stop_tokens))
         self._context = min(context_of(found, config) for found in settings)
+        half = config.model_copy(update={"prm_gpu_mem_util": config.prm_gpu_mem_util / 2})
         for each, source in zip((name, self._reference), sources, strict=True):
             with explained(f"The PRM {each!r}", PRMError):
                 how = placement(config.dtype, config.prm_device) | quantization(config, source, prm=True)
                 model = load_causal(each, source, how)
-                # Both have their part, however much of it the first has taken by now.
-                half = config.model_copy(update={"prm_gpu_mem_util": config.prm_gpu_mem_util / 2})
                 self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
             self._sizes.append(int(model.num_parameters()))
         self.parameters = sum(self._sizes)

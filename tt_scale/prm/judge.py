@@ -32,18 +32,18 @@ class JudgePRM(PRM):
         model: the judge.
         delimiters: that end a step.
         own: whether the judge is started and closed here, because it is not the run's own generator.
-        most_tokens: longest prompt that it is given, at least 1; None is what its context holds.
+        context: most tokens of a prompt and its verdict, at least 1; None is what the model holds.
     """
 
     summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
 
     def __init__(
-        self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False, most_tokens: int | None = None
+        self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False, context: int | None = None
     ) -> None:
         self._model = model
         self._delimiters = tuple(delimiters)
         self._own = own
-        self._most_tokens = most_tokens
+        self._context = context
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
@@ -66,7 +66,7 @@ class JudgePRM(PRM):
                 f"Leave out --{key.replace('_', '-')}.",
             )
         if not own:
-            return cls(generator, config.stop_tokens, most_tokens=config.prm_max_model_len)
+            return cls(generator, config.stop_tokens, context=config.prm_max_model_len)
         second = config.model_copy(
             update={
                 "model_name": config.prm_name,
@@ -95,7 +95,7 @@ class JudgePRM(PRM):
         A path is too long where one of its prompts leaves no room for the verdict: cut short, it would be
         judged without its question.
         """
-        room = min(self._model.context - 1, self._most_tokens or self._model.context)
+        room = min(self._model.context, self._context or self._model.context) - 1
         asked = [self._prompts(problem, path) for path in paths]
         fitting = [[] if any(len(ids) > room for ids in prompts) else prompts for prompts in asked]
         choices = await self._model.choose([ids for prompts in fitting for ids in prompts], [*self._yes, *self._no])
