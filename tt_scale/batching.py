@@ -5,12 +5,17 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import Executor
-from typing import Any, Generic, TypeVar
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from tt_scale.errors import EngineDeadError
 
-__all__ = ["MicroBatcher", "together"]
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec
+
+    Given = ParamSpec("Given")
+
+__all__ = ["MicroBatcher", "model_thread", "share_thread", "together"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -20,6 +25,36 @@ QUIET_TURNS = 6
 """Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
 one by one and ask again, and the first of them shall not ride alone. Turns, not milliseconds: an idle loop makes
 them in microseconds."""
+
+
+class _Here(Executor):
+    """Calls where it is asked, in the thread of the event loop."""
+
+    def submit(self, call: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
+        answer: Future[Result] = Future()
+        try:
+            answer.set_result(call(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  (it belongs to who asked)
+            answer.set_exception(error)
+        return answer
+
+
+_shared = False
+
+
+def share_thread() -> None:
+    """From now on run models in the thread of the event loop.
+
+    For a process that has one core for all it does: a second thread would only take turns with the first, and each
+    turn costs more than a small model.
+    """
+    global _shared
+    _shared = True
+
+
+def model_thread(name: str) -> Executor:
+    """Give the thread in which a model's calls run, one at a time."""
+    return _Here() if _shared else ThreadPoolExecutor(1, name)
 
 
 async def together(asked: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:

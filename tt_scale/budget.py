@@ -50,8 +50,15 @@ class Usage:
 
     def charge(self, spent: Usage) -> None:
         """Add to this one in place, for those who hold on to it."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(spent, field.name))
+        for name in _NAMES:
+            setattr(self, name, getattr(self, name) + getattr(spent, name))
+
+    def spent(self) -> dict[str, int | float]:
+        """The counts that are not 0, by name."""
+        return {name: count for name in _NAMES if (count := getattr(self, name))}
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(self)))
+        return Usage(*[getattr(self, name) + getattr(other, name) for name in _NAMES])
+
+
+_NAMES = tuple([field.name for field in fields(Usage)])

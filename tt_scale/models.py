@@ -34,6 +34,9 @@ ENSEMBLE = "ensemble"
 SHARED_PRMS = ("confidence", "judge", "simulated")
 """PRMs without weights of their own; `prm_name` names them as it names a model."""
 
+ON_TRANSFORMERS = ("huggingface", "trie")
+"""Generators beside which a PRM runs on Transformers, too."""
+
 WRITING = ("genprm", "thinkprm")
 """Backends whose PRM is a language model, which may be the generator itself."""
 
@@ -118,8 +121,10 @@ def _prm_engine(config: Config, generator: str) -> str:
     if config.prm_url is not None:
         return "http"
     as_it_is = config.prm_quantization is None and config.prm_device is None
-    if config.prm_name == config.model_name and as_it_is and generator in ("vllm", "huggingface"):
+    if config.prm_name == config.model_name and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
         return "generator"
+    if generator in ON_TRANSFORMERS:
+        return "huggingface"
     return generator if generator in available("prms") else _installed_engine()
 
 

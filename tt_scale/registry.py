@@ -57,6 +57,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
             "simulated": "tt_scale.generator.simulated:SimulatedGenerator",
+            "trie": "tt_scale.generator.trie:TrieGenerator",
             "vllm": "tt_scale.generator.vllm:VLLMGenerator",
         },
         "prm_adapters": {

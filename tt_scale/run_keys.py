@@ -31,7 +31,9 @@ class ModelKeys(Keys):
     )
     method: str = key(MODEL, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = key(MODEL, "Knobs of a method of another package; `tt-scale list` shows them.", {})
-    generator: str = key(MODEL, "Generator backend: auto, vllm, huggingface, simulated, or an entry point.", "auto")
+    generator: str = key(
+        MODEL, "Generator backend: auto, vllm, huggingface, trie, simulated, or an entry point.", "auto"
+    )
     prm: str = key(MODEL, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
     prm_adapter: str = key(
         MODEL,

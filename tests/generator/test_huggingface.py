@@ -1,4 +1,4 @@
-"""The Transformers generator on a tiny random Llama."""
+"""The Transformers generators on a tiny random Llama."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
+from tt_scale.generator.trie import TrieGenerator
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -35,13 +36,17 @@ def plain(folder: Path) -> Any:
     return AutoModelForCausalLM.from_pretrained(folder).float().eval()
 
 
-@pytest.fixture
-async def generator(folder: Path) -> AsyncIterator[HuggingFaceGenerator]:
+@pytest.fixture(params=[HuggingFaceGenerator, TrieGenerator], ids=["huggingface", "trie"])
+async def generator(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[HuggingFaceGenerator]:
     config = Config(model_name=str(folder), prm_name="judge", dtype="float32", max_model_len=256)
-    opened = HuggingFaceGenerator.from_config(config)
+    opened = request.param.from_config(config)
     await opened.start()
     yield opened
     await opened.close()
+
+
+only_huggingface = pytest.mark.parametrize("generator", [HuggingFaceGenerator], indirect=True)
+"""Of how a batch is sampled; the trie has tests of its own for that."""
 
 
 def request(ids: tuple[int, ...], seed: int = 1, **changes: object) -> StepRequest:
@@ -150,6 +155,7 @@ async def test_choose_is_a_plain_forward(generator: HuggingFaceGenerator, plain:
         await generator.choose([(5,) * 256], [30])
 
 
+@only_huggingface
 async def test_only_the_request_that_fails_fails(
     generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -176,6 +182,7 @@ async def test_only_the_request_that_fails_fails(
     assert "allocate memory" in steps[5].error
 
 
+@only_huggingface
 async def test_a_dead_gpu_ends_the_run(generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a device error every further request would fail, one row after the other."""
     from tt_scale.generator.decoding import Decoder

@@ -12,8 +12,8 @@ from tiny_prms import FAMILIES, SHAPE, Family, at_tags, causal_logits, piece_tok
 from tt_scale.base_classes import PRM, Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.kv_store import KeyValueStore
 from tt_scale.path import Path
-from tt_scale.prm.kv_store import KeyValueStore
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -171,10 +171,13 @@ async def test_all_steps_of_a_solution_after_some_were_read(
         path = child(path, start)
     expected = family.read(folder, QUESTIONS[0], STARTS)
     for _ in range(2):
+        prm._known.clear()  # scores are forgotten, keys and values are not
         one, other = await prm.score(problem, [path, path])
         assert one.values == other.values == pytest.approx(expected, abs=1e-4)
         assert other.cached == other.tokens  # the same text in the same batch
     assert 0 < one.cached < one.tokens
+    [again] = await prm.score(problem, [path])
+    assert again == other  # the same text later
     await prm.close()
 
 

@@ -28,7 +28,12 @@ __all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tag
 
 
 async def compare(
-    variants: Sequence[Variant], console: Console, *, derive: bool = True, minutes: float | None = None
+    variants: Sequence[Variant],
+    console: Console,
+    *,
+    derive: bool = True,
+    minutes: float | None = None,
+    processes: int = 1,
 ) -> list[Comparison]:
     """Run every variant over every problem set, as far as that was not done before, and hold the results together.
 
@@ -38,6 +43,7 @@ async def compare(
         derive: read runs with fewer samples off the pool of a wider one, instead of searching anew.
         minutes: for each problem set; what all variants have done by then is compared, and the next call goes on.
             None runs everything.
+        processes: that share the problems where there are minutes, each with models of its own.
 
     Returns:
         One comparison for each problem set.
@@ -54,7 +60,7 @@ async def compare(
     for warning in ignored_by_all([variant.config for variant in variants]):
         console.print(f"[yellow]warning:[/yellow] {warning}")
     read_off = sources(plans) if derive else {}
-    await run_and_derive(plans, read_off, grader, console, minutes)
+    await run_and_derive(plans, read_off, grader, console, minutes, processes)
     done = _done(plans, read_off)
     for plan in [each for each in plans[:: len(variants)] if len(done[each.dataset]) < each.total]:
         told = f"{len(done[plan.dataset]):,} of {plan.total:,} searches of each run"
@@ -73,7 +79,12 @@ async def compare(
 
 
 async def run_and_derive(
-    plans: Sequence[Plan], read_off: Mapping[int, int], grader: Grader, console: Console, minutes: float | None = None
+    plans: Sequence[Plan],
+    read_off: Mapping[int, int],
+    grader: Grader,
+    console: Console,
+    minutes: float | None = None,
+    processes: int = 1,
 ) -> None:
     """Search what is neither on disk nor in another run's pool; with a limit, problem by problem."""
     searched = [plan for place, plan in enumerate(plans) if place not in read_off]
@@ -86,7 +97,7 @@ async def run_and_derive(
         else:
             for dataset in dict.fromkeys([plan.dataset for plan in searched]):
                 its = [plan for plan in searched if plan.dataset == dataset]
-                await run_interleaved(its, grader, console, minutes)
+                await run_interleaved(its, grader, console, minutes, processes)
 
 
 def _done(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[str, frozenset[Search]]:

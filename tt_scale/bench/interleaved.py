@@ -9,6 +9,7 @@ from time import monotonic
 from rich.console import Console
 
 from tt_scale.bench.plan import Plan
+from tt_scale.bench.processes import Part, search_in_processes
 from tt_scale.bench.runner import Run
 from tt_scale.bench.session import Models, first_scores
 from tt_scale.grading import Grader
@@ -30,16 +31,19 @@ def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
     return frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
 
 
-async def run_interleaved(plans: Sequence[Plan], grader: Grader, console: Console, minutes: float) -> None:
+async def run_interleaved(
+    plans: Sequence[Plan], grader: Grader, console: Console, minutes: float, processes: int = 1
+) -> None:
     """Search what runs still lack until time is up: all of them one problem, then all of them the next.
 
-    Searches under way when time is up are finished. Loading the models does not count.
+    Searches under way when time is up are finished. Loading the models does not count, in one process.
 
     Args:
         plans: over the same problems, with the same models; their journals are open.
         grader: open.
         console: where progress goes.
         minutes: of wall time, at least 0; 0 searches nothing.
+        processes: that share the problems, each with models of its own, at least 1.
 
     Raises:
         EngineDeadError: the engine died; what was done is in the journals.
@@ -53,12 +57,33 @@ async def run_interleaved(plans: Sequence[Plan], grader: Grader, console: Consol
         correct = sum([row.correct for plan in plans for row in plan.journal.rows])
         label = f"{plans[0].dataset} {len(plans)} runs"
         with Progress(console, label, total, done=done, correct=correct, verbose=plans[0].config.verbose) as progress:
-            runs = []
-            for plan in plans:
-                scores, _ = await first_scores(plan, generator, prm)
-                runs.append(Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, scores))
+            scores = [(await first_scores(plan, generator, prm))[0] for plan in plans]
             end = monotonic() + 60 * minutes
+            if processes > 1:
+                parts = _parts(plans, scores, end, processes)
+                await search_in_processes(parts, [plan.journal for plan in plans], progress)
+                return
+            runs = [
+                Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, own)
+                for plan, own in zip(plans, scores, strict=True)
+            ]
             await _search(runs, plans, lambda: monotonic() < end)
+
+
+def _parts(plans: Sequence[Plan], scores: Sequence[Sequence[float]], end: float, processes: int) -> list[Part]:
+    configs, searchers = [plan.config for plan in plans], [plan.searcher for plan in plans]
+    waiting = sorted(_waiting(plans), key=lambda task: task[1])  # the repeats, too, while its problem is known
+    return [
+        Part(
+            configs,
+            searchers,
+            scores,
+            plans[0].problems,
+            [task for task in waiting if task[1] % processes == number],
+            end,
+        )
+        for number in range(processes)
+    ]
 
 
 async def _search(runs: Sequence[Run], plans: Sequence[Plan], goes_on: Callable[[], bool]) -> None:

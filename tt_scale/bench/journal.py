@@ -111,9 +111,13 @@ class JournalOf(ABC, Generic[EntryT]):
 
     def append(self, record: Mapping[str, Any]) -> EntryT:
         """Write one record as a line, flushed, and keep its numbers."""
+        return self.append_line(json.dumps(record, ensure_ascii=False), record)
+
+    def append_line(self, line: str, record: Mapping[str, Any]) -> EntryT:
+        """Write what is a record's line already; `record` may lack what no number is taken of."""
         assert self._lines is not None, "the journal is not open"
         try:
-            self._lines.write(json.dumps(record, ensure_ascii=False) + "\n")
+            self._lines.write(line + "\n")
             self._lines.flush()
         except OSError as error:
             raise JournalError(f"{self.folder}/{self.file} cannot be written: {error.strerror or error}.") from None

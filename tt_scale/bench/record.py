@@ -231,7 +231,7 @@ def _tree(
                 "from": kept,
                 "scores": list(node.scores[kept:]),
                 **({"parts": {prm: list(own) for prm, own in parts[node.key].items()}} if node.key in parts else {}),
-                "usage": {spent: count for spent, count in asdict(costs[node.key]).items() if count},
+                "usage": costs[node.key].spent(),
                 "steps": [
                     {
                         "text": step.text,

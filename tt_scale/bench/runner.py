@@ -6,11 +6,11 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from tt_scale.base_classes import PRM, Generator, Problem, Searcher
-from tt_scale.bench.journal import Journal
 from tt_scale.bench.record import Row, failure_record, search_record
 from tt_scale.budget import Usage
 from tt_scale.config import Config
@@ -20,6 +20,13 @@ from tt_scale.in_flight import in_flight
 from tt_scale.space import SearchSpace
 
 __all__ = ["Run", "run_problems"]
+
+
+class Writes(Protocol):
+    """Takes the records of a run, as a journal does."""
+
+    def append(self, record: Mapping[str, Any]) -> Row:
+        """Write one down, and give its numbers."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,7 @@ class Run:
         generator: started.
         prm: started, or None.
         grader: open.
-        journal: open.
+        journal: open, or what stands for it.
         report: called with each new row.
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
     """
@@ -42,7 +49,7 @@ class Run:
     generator: Generator
     prm: PRM | None
     grader: Grader
-    journal: Journal
+    journal: Writes
     report: Callable[[Row], None]
     first_scores: Sequence[float] = ()
 
@@ -65,19 +72,19 @@ class Run:
         self.report(self.journal.append(record))
 
 
-async def run_problems(run: Run, problems: Sequence[Problem]) -> None:
-    """Search all problems that the journal does not hold yet, `config.concurrency` of them at a time.
+async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:
+    """Search all problems that are not done yet (id, repeat), `config.concurrency` of them at a time.
 
     Raises:
         EngineDeadError: the engine died; what was done is in the journal.
         JournalError: the journal cannot be written any more.
     """
-    waiting = _waiting(problems, run.config.repeats, run.journal.done())
+    waiting = _waiting(problems, run.config.repeats, done)
     await in_flight(waiting, lambda each: run.problem(*each), run.config.concurrency)
 
 
 def _waiting(
-    problems: Sequence[Problem], repeats: int, done: set[tuple[str, int]]
+    problems: Sequence[Problem], repeats: int, done: Collection[tuple[str, int]]
 ) -> Iterator[tuple[int, int, Problem]]:
     for repeat in range(repeats):
         for index, problem in enumerate(problems):

@@ -205,7 +205,7 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     try:
         with progress:
             run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
-            await run_problems(run, plan.problems)
+            await run_problems(run, plan.problems, journal.done())
     finally:
         if config.detail_log:
             write_detail_log(journal.folder / "detail.csv", journal.rows)

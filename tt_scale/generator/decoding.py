@@ -15,17 +15,28 @@ from tt_scale.base_classes import Ended, Step, StepRequest
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.language_model import Choice
 from tt_scale.generator.sampling import Recipe, draw, likelihoods
-from tt_scale.generator.tokens import Tokens
+from tt_scale.generator.tokens import UNKNOWN, Tokens
 
-__all__ = ["Decoder", "Question"]
+__all__ = ["NOT_A_NUMBER", "Decoder", "Question", "Row", "uniforms_of"]
 
 Question = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt, and the tokens whose chances to come next are asked for."""
 
 
 @dataclass(slots=True)
-class _Row:
-    """A request while it grows."""
+class Row:
+    """A request while it grows.
+
+    Attributes:
+        request: what is asked.
+        uniforms: the random numbers of its tokens, in order.
+        cached: how many prompt tokens need not be read for it.
+        ids: drawn so far.
+        ended: why it ended; None while it grows.
+        error: what went wrong where it ended in "error".
+        logprobs: of its ids, where they are asked for.
+        confidences: likewise.
+    """
 
     request: StepRequest
     uniforms: list[float]
@@ -41,7 +52,7 @@ class _Row:
 class _Batch:
     """Rows that still grow, and what the model needs to go on; all have one entry for each row."""
 
-    rows: list[_Row]
+    rows: list[Row]
     cache: Any
     mask: Any
     recipe: Recipe
@@ -78,6 +89,7 @@ class Decoder:
         self._tokens = tokens
         self._device = device
         self._stopped = stopped
+        self._can_complete: dict[tuple[int, tuple[str, ...]], bool] = {}
         # The logits of a whole prompt over the whole vocabulary can be larger than the model.
         self._last_row = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
 
@@ -126,7 +138,7 @@ class Decoder:
             chosen = torch.tensor(places, device=self._device)
             cache.reorder_cache(chosen)
             logits, mask = logits.index_select(0, chosen), mask.index_select(0, chosen)
-        rows = [_Row(request, _uniforms(request), saved) for request, saved in zip(requests, cached, strict=True)]
+        rows = [Row(request, uniforms_of(request), saved) for request, saved in zip(requests, cached, strict=True)]
         samplings = [request.sampling for request in requests]
         seen = None
         if any(sampling.repetition_penalty != 1 for sampling in samplings):
@@ -185,7 +197,8 @@ class Decoder:
                 row.confidences.append(confidence)
             row.ended = self._ended(row)
 
-    def _ended(self, row: _Row) -> Ended | None:
+    def _ended(self, row: Row) -> Ended | None:
+        """Why a row ends with its newest token; None where it goes on."""
         request = row.request
         if row.ids[-1] in self._tokens.eos_ids:
             return "eos"
@@ -193,18 +206,24 @@ class Decoder:
             return "stop"
         return "length" if len(row.ids) >= request.max_tokens else None
 
-    def _completes(self, ids: list[int], stop: Sequence[str]) -> bool:
+    def _completes(self, ids: list[int], stop: tuple[str, ...]) -> bool:
         """Whether the newest token completes a delimiter; only the tail that can hold one is decoded."""
+        if (ids[-1], stop) not in self._can_complete:
+            ends = {UNKNOWN, *[delimiter[-1] for delimiter in stop]}  # a part of a character may finish it
+            self._can_complete[ids[-1], stop] = not ends.isdisjoint("".join(self._tokens.pieces(ids[-1:])))
+        if not self._can_complete[ids[-1], stop]:
+            return False
         tail = 4 * max([len(delimiter) for delimiter in stop]) + 4  # a character has up to four tokens
-        text = "".join(self._tokens.pieces(ids[-tail:]))
+        text = self._text(tuple(ids[-tail:]))
         return any(delimiter in text for delimiter in stop)
 
-    def _step(self, row: _Row) -> Step:
+    def _step(self, row: Row) -> Step:
         request = row.request
         assert row.ended is not None
+        ids = tuple(row.ids)
         return Step(
-            "".join(self._tokens.pieces(row.ids)),
-            tuple(row.ids),
+            self._text(ids),
+            ids,
             row.ended,
             request.seed,
             request.sampling.temperature,
@@ -214,11 +233,14 @@ class Decoder:
             tuple(row.confidences),
         )
 
+    def _text(self, ids: tuple[int, ...]) -> str:
+        return "".join(self._tokens.pieces(ids))
+
 
 NOT_A_NUMBER = "The model gave numbers that are none; float16 is too narrow for some models. Type: --dtype bfloat16"
 
 
-def _uniforms(request: StepRequest) -> list[float]:
+def uniforms_of(request: StepRequest) -> list[float]:
     """All random numbers of a request, from its seed alone; on the CPU, so that every device draws the same."""
     import torch
 

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tt_scale.base_classes import Step, StepRequest
-from tt_scale.batching import MicroBatcher
+from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
 from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["HuggingFaceGenerator"]
+__all__ = ["HuggingFaceGenerator", "divided", "told"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,7 +58,7 @@ class HuggingFaceGenerator(LanguageModel):
             )
         self.context = config.max_model_len
         self._config = config
-        self._thread = ThreadPoolExecutor(1, "huggingface")  # one call of the model at a time
+        self._thread = model_thread("huggingface")  # one call of the model at a time
         self._closed = Event()
         self._decoder: Decoder | None = None
 
@@ -137,8 +136,13 @@ class HuggingFaceGenerator(LanguageModel):
             model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=config.trust_remote_code, **how)
             self._check_context(model.config)
             self.parameters = count_parameters(model)
-            self._decoder = Decoder(model.eval(), self.tokens, best_device(), self._closed.is_set)
-            return _most_tokens(model, config)
+            most = _most_tokens(model, config)
+            self._decoder = self._made_decoder(model.eval(), most)
+            return most
+
+    def _made_decoder(self, model: Any, most: int) -> Decoder:
+        """Put a decoder around a model; `most` is how many tokens' keys and values the memory holds."""
+        return Decoder(model, self.tokens, best_device(), self._closed.is_set)
 
     def _check_context(self, settings: Any) -> None:
         """Refuse to go beyond the positions that a model was trained for, unless it says how it stretches them."""
@@ -159,11 +163,11 @@ class HuggingFaceGenerator(LanguageModel):
                 "error",
                 request.seed,
                 request.sampling.temperature,
-                error=str(error) if isinstance(error, TTScaleError) else sentence(error),
+                error=told(error),
             )
 
         assert self._decoder is not None, "start() comes first"
-        return _divided(self._decoder.sample, requests, failed)
+        return divided(self._decoder.sample, requests, failed)
 
     def _choose(self, asked: list[Question]) -> list[Choice]:
         def failed(_: Question, error: Exception) -> Choice:
@@ -172,10 +176,10 @@ class HuggingFaceGenerator(LanguageModel):
             raise GeneratorError(f"The model failed: {sentence(error)}") from error
 
         assert self._decoder is not None, "start() comes first"
-        return _divided(self._decoder.choose, asked, failed)
+        return divided(self._decoder.choose, asked, failed)
 
 
-def _divided(
+def divided(
     call: Callable[[list[Item]], list[Result]], items: list[Item], failed: Callable[[Item, Exception], Result]
 ) -> list[Result]:
     """Call with all items; where that fails, for want of memory say, with halves, down to the item that fails.
@@ -194,7 +198,12 @@ def _divided(
             return [failed(items[0], error)]
     free_memory()  # out here the failed call's tensors are gone
     middle = len(items) // 2
-    return _divided(call, items[:middle], failed) + _divided(call, items[middle:], failed)
+    return divided(call, items[:middle], failed) + divided(call, items[middle:], failed)
+
+
+def told(error: Exception) -> str:
+    """What went wrong, in words."""
+    return str(error) if isinstance(error, TTScaleError) else sentence(error)
 
 
 def _most_tokens(model: Any, config: Config) -> int:

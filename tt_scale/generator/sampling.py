@@ -9,7 +9,7 @@ from typing import Any
 from tt_scale.base_classes import Sampling
 from tt_scale.likelihood import confidence
 
-__all__ = ["Recipe", "draw", "filtered", "likelihoods", "penalised"]
+__all__ = ["Recipe", "distribution", "draw", "filtered", "likelihoods", "penalised"]
 
 NOTHING = float("-inf")
 
@@ -105,6 +105,20 @@ def filtered(logits: Any, recipe: Recipe) -> Any:
     return torch.empty_like(logits).scatter_(-1, order, ordered)
 
 
+def distribution(logits: Any, recipe: Recipe, seen: Any) -> tuple[Any, Any]:
+    """Give what a token is drawn by; arguments as of `draw`.
+
+    Returns:
+        The distribution function in the order of the vocabulary, up to a factor: float64 [rows, vocabulary]; and the
+        likeliest token, which a temperature of 0 takes [rows].
+    """
+    import torch
+
+    logits = penalised(logits.float(), recipe, seen)
+    reached = torch.softmax(filtered(logits, recipe), dim=-1).double().cumsum(dim=-1)
+    return reached, logits.argmax(dim=-1)
+
+
 def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
     """Draw one token for each row by inverting its distribution function, in the order of the vocabulary.
 
@@ -120,9 +134,7 @@ def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
     """
     import torch
 
-    logits = penalised(logits.float(), recipe, seen)
-    likeliest = logits.argmax(dim=-1)
-    reached = torch.softmax(filtered(logits, recipe), dim=-1).double().cumsum(dim=-1)
+    reached, likeliest = distribution(logits, recipe, seen)
     drawn = torch.searchsorted(reached, uniforms[:, None] * reached[:, -1:], right=True).squeeze(-1)
     drawn = drawn.clamp(max=logits.shape[-1] - 1)
     return torch.where(recipe.temperature.squeeze(-1) > 0, drawn, likeliest)

@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.errors import GeneratorError, MissingExtraError
 from tt_scale.model_names import resolve_model
 
-__all__ = ["Tokens"]
+__all__ = ["UNKNOWN", "Tokens"]
 
 DATE = "26 Jul 2024"
 """What Llama templates print as today; without it the prompt, and with it every sample, would change each day."""

@@ -10,11 +10,10 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
-from tt_scale.batching import MicroBatcher
+from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.quantization import quantization
 from tt_scale.generator.tokens import Tokens
@@ -73,7 +72,7 @@ class EurusPRM(PRM):
         self._beta = beta
         self._readers: list[Reader] = []
         self._sizes: list[int] = []
-        self._thread = ThreadPoolExecutor(1, "eurus-prm")  # one call of the models at a time
+        self._thread = model_thread("eurus-prm")  # one call of the models at a time
         self._batch: MicroBatcher[SpanReading, Scores] = MicroBatcher(
             self._rewards, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
         )

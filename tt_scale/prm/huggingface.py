@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Problem, Scores
-from tt_scale.batching import MicroBatcher
+from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.quantization import quantization
 from tt_scale.model_names import resolve_model
@@ -48,9 +47,9 @@ class HuggingFacePRM(RowPRM):
             )
         super().__init__(config)
         self._reader: Reader | None = None
-        self._thread = ThreadPoolExecutor(1, "huggingface-prm")  # one call of the model at a time
+        self._thread = model_thread("huggingface-prm")  # one call of the model at a time
         self._batch: MicroBatcher[Reading, Verdicts] = MicroBatcher(
-            self._forward, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
+            self._forward, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=256
         )
 
     async def start(self) -> None:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
+from tt_scale.kv_rows import bytes_per_token, gathered, past_of
+from tt_scale.kv_store import KeyValueStore, common_length
 from tt_scale.prm.adapter import Reading
-from tt_scale.prm.kv_store import KeyValueStore, common_length
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -25,6 +26,8 @@ MOST_READ = 16_384
 """Most padded tokens of a batch."""
 WORTH_A_CALL = 32
 """New tokens that several texts of a batch must share, for their beginning to be read first and once."""
+WORTH_PADDING = 64
+"""Padded tokens that take no longer than one more call."""
 
 
 class Readout(Protocol):
@@ -123,10 +126,8 @@ class Reader:
         return found
 
     def _rows_read(self, readings: Sequence[Reading]) -> Iterator[tuple[_Row, tuple[float, ...]]]:
-        """Read texts, those of about as many new ids together: between padded and unpadded lies a factor below 2."""
-        rows = sorted([self._row(reading) for reading in readings], key=lambda row: len(row.new))
-        for _, group in groupby(rows, key=lambda row: len(row.new).bit_length()):
-            together = list(group)
+        """Read texts, those of about as many new ids together."""
+        for together in _alike([self._row(reading) for reading in readings]):
             yield from zip(together, self._read_together(together), strict=True)
 
     def _row(self, reading: Reading) -> _Row:
@@ -149,7 +150,7 @@ class Reader:
         places = [[min(row.past + more, end) for more in range(width)] for row, end in zip(rows, last, strict=True)]
         caching: dict[str, Any] = {"use_cache": False}
         if self._store is not None:
-            caching = {"use_cache": True, "past_key_values": self._past(rows, longest)}
+            caching = {"use_cache": True, "past_key_values": past_of([row.pieces for row in rows], longest)}
         out = self._model.base(
             input_ids=torch.tensor(ids, device=self._device),
             attention_mask=torch.tensor(mask, device=self._device),
@@ -165,33 +166,27 @@ class Reader:
             for number, (row, each) in enumerate(zip(rows, wanted, strict=True))
         ]
 
-    def _past(self, rows: Sequence[_Row], longest: int) -> Any:
-        """A cache as if the pasts had been read in one batch, padded on the left."""
-        import torch
-        from transformers import DynamicCache
-
-        cache = DynamicCache()
-        if not longest:
-            return cache
-        some = next(row for row in rows if row.past).pieces[0]
-        layers, both, heads, _, width = some.shape
-        held = some.new_zeros(layers, both, len(rows), heads, longest, width)
-        for number, row in enumerate(rows):
-            if row.past:
-                held[:, :, number, :, longest - row.past :] = torch.cat(row.pieces, dim=3)
-        for layer, (keys, values) in enumerate(held):
-            cache.update(keys, values, layer)
-        return cache
-
     def _keep(self, rows: Sequence[_Row], cache: Any, longest: int) -> None:
-        import torch
-
         assert self._store is not None
-        fresh = torch.stack(
-            [torch.stack([layer.keys[:, :, longest:], layer.values[:, :, longest:]]) for layer in cache.layers]
-        )  # [layers, 2, rows, heads, width, head width]
+        fresh = gathered(cache, longest)
         for number, row in enumerate(rows):
             self._store.add(row.reading.ids, row.past, fresh[:, :, number, :, : len(row.new)].clone())
+
+
+def _alike(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
+    """Sort rows into batches: between padded and unpadded lies a factor below 2, or less than a call is worth."""
+    together: list[_Row] = []
+    padding = 0
+    for row in sorted(rows, key=lambda row: len(row.new)):
+        if together:
+            padding += len(together) * (len(row.new) - len(together[-1].new))
+            doubled = len(row.new).bit_length() > len(together[0].new).bit_length()
+            if doubled and padding > WORTH_PADDING:
+                yield together
+                together, padding = [], 0
+        together.append(row)
+    if together:
+        yield together
 
 
 def most_held(base: Any, config: Config) -> int:
@@ -206,7 +201,7 @@ def most_held(base: Any, config: Config) -> int:
     """
     import torch
 
-    each = _bytes_per_token(base)
+    each = bytes_per_token(base)
     if not each:
         return 0
     device = next(base.parameters()).device
@@ -215,27 +210,3 @@ def most_held(base: Any, config: Config) -> int:
     free, total = torch.cuda.mem_get_info(device)
     room = min(config.prm_gpu_mem_util * total - base.get_memory_footprint(), free)
     return max(0, int(room) // each - 2 * MOST_READ)
-
-
-def _bytes_per_token(base: Any) -> int:
-    """Bytes of a token's keys and values; 0 unless every layer attends to everything and keeps it as it was read.
-
-    A window counts places in the padded row, and frequencies that change with the length leave old keys behind.
-    """
-    import torch
-
-    settings = base.config
-    rope = getattr(settings, "rope_parameters", None) or getattr(settings, "rope_scaling", None) or {}
-    if getattr(settings, "sliding_window", None) or rope.get("rope_type") in ("dynamic", "longrope"):
-        return 0
-    try:
-        from transformers.cache_utils import DynamicLayer
-    except ImportError:
-        return 0
-    with torch.inference_mode():
-        ids = torch.zeros((1, 2), dtype=torch.long, device=next(base.parameters()).device)
-        layers = getattr(base(input_ids=ids, use_cache=True).past_key_values, "layers", ())
-    tensors = [tensor for layer in layers if type(layer) is DynamicLayer for tensor in (layer.keys, layer.values)]
-    if len(tensors) < 2 * len(layers) or len({tensor.shape for tensor in tensors}) != 1 or tensors[0].shape[2] != 2:
-        return 0
-    return sum([int(tensor.nbytes) for tensor in tensors]) // 2

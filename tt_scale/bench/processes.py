@@ -1,0 +1,163 @@
+"""Searches in several processes: each has models of its own, and one process alone writes the journals.
+
+Where models are small, searching takes more time than asking them, and Python searches on one core. A problem belongs
+to one process with all runs and repeats, since what a model has read of it stays there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import takewhile
+from multiprocessing.connection import Connection, wait
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from tt_scale.base_classes import Problem, Searcher
+from tt_scale.bench.record import Row
+from tt_scale.bench.runner import Run
+from tt_scale.config import Config
+from tt_scale.errors import EngineDeadError, TTScaleError
+
+if TYPE_CHECKING:
+    from tt_scale.bench.journal import Journal
+
+__all__ = ["Part", "search_in_processes"]
+
+Task = tuple[int, int, int]
+"""Place of a run, of a problem, and repeat."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one process searches.
+
+    Attributes:
+        configs: of the runs, with the same models [runs].
+        searchers: their methods [runs].
+        first_scores: of which a quantile as `tau` is taken, for each run [runs][scores].
+        problems: of the set.
+        tasks: in the order in which they are begun.
+        end: no search is begun after this time of the monotonic clock; None where time does not matter.
+    """
+
+    configs: Sequence[Config]
+    searchers: Sequence[Searcher]
+    first_scores: Sequence[Sequence[float]]
+    problems: Sequence[Problem]
+    tasks: Sequence[Task]
+    end: float | None
+
+
+async def search_in_processes(
+    parts: Sequence[Part], journals: Sequence[Journal], report: Callable[[Row], None]
+) -> None:
+    """Search all parts, a process each; journals and report are fed as searches end.
+
+    Args:
+        parts: at least one, of the same runs.
+        journals: of the runs, open [runs].
+        report: called with each new row.
+
+    Raises:
+        EngineDeadError: a process died, or its engine; what was done is in the journals.
+        TTScaleError: what ended a process.
+        JournalError: a journal cannot be written any more.
+    """
+    with _started(parts) as ends:
+        open_ends = list(ends)
+        while open_ends:
+            for end in await asyncio.to_thread(wait, open_ends, 0.2):
+                assert isinstance(end, Connection)
+                try:
+                    found = end.recv()
+                except EOFError:
+                    raise EngineDeadError("A process that searched died. What it had finished is kept.") from None
+                if found is None:
+                    open_ends.remove(end)
+                elif isinstance(found, BaseException):
+                    raise found
+                else:
+                    place, line, record = found
+                    report(journals[place].append_line(line, record))
+
+
+@contextmanager
+def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
+    context = multiprocessing.get_context("spawn")
+    ends, processes = [], []
+    for part in parts:
+        ours, theirs = context.Pipe(duplex=False)
+        process = context.Process(target=_work, args=(part, theirs), daemon=False)
+        process.start()
+        theirs.close()  # so that the death of the process is the end of what can be read
+        ends.append(ours)
+        processes.append(process)
+    try:
+        yield ends
+    except BaseException:
+        for process in processes:
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
+            process.join()
+
+
+def _work(part: Part, end: Connection) -> None:
+    """In the new process: search, and send what is found; at last None, or what ended it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
+    gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
+    try:
+        asyncio.run(_search(part, end))
+        end.send(None)
+    except TTScaleError as error:
+        end.send(error)
+
+
+class _Sender:
+    """Stands for the journal of a run: what it is given goes to the process that writes."""
+
+    def __init__(self, place: int, end: Connection) -> None:
+        self._place = place
+        self._end = end
+
+    def append(self, record: Mapping[str, Any]) -> Row:
+        small = {**record, "pool": [], "events": [], "tree": []}
+        self._end.send((self._place, json.dumps(record, ensure_ascii=False), small))
+        return Row.of(small)
+
+
+async def _search(part: Part, end: Connection) -> None:
+    from tt_scale.batching import share_thread
+    from tt_scale.grading import Grader
+    from tt_scale.in_flight import in_flight
+    from tt_scale.models import open_models
+
+    share_thread()
+    first = part.configs[0]
+    with Grader(seconds=first.grade_timeout, workers=1) as grader:
+        async with open_models(first) as (generator, prm):
+            runs = [
+                Run(config, searcher, generator, prm, grader, _Sender(place, end), _nothing, scores)
+                for place, (config, searcher, scores) in enumerate(
+                    zip(part.configs, part.searchers, part.first_scores, strict=True)
+                )
+            ]
+
+            async def work(task: Task) -> None:
+                place, index, repeat = task
+                await runs[place].problem(index, repeat, part.problems[index])
+
+            tasks = takewhile(lambda _: part.end is None or monotonic() < part.end, part.tasks)
+            await in_flight(tasks, work, first.concurrency)
+
+
+def _nothing(_: Row) -> None:
+    pass
