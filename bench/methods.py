@@ -40,7 +40,7 @@ METHODS = (
     "particle_gibbs", "mcts", "gumbel", "collective", "independent", "best_first", "subpool", "power_backtrack",
 )  # fmt: skip
 
-ENGINE = {"generator": "trie", "prm": "huggingface", "dtype": "float32", "concurrency": 4096, "kv_cache_gib": 4.0}
+ENGINE = {"generator": "trie", "prm": "huggingface", "dtype": "float32", "concurrency": 4096, "kv_cache_gib": 1.5}
 """Many searches over the same problems, by a small model: no prefix is computed twice."""
 
 MINUTES = 60

@@ -113,12 +113,18 @@ def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
 def _work(part: Part, end: Connection) -> None:
     """In the new process: search, and send what is found; at last None, or what ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
+    signal.signal(signal.SIGTERM, _leave)
     gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
     try:
         asyncio.run(_search(part, end))
         end.send(None)
     except TTScaleError as error:
         end.send(error)
+
+
+def _leave(*_: object) -> None:
+    """End as a program ends, so that what it has started ends, too."""
+    raise SystemExit(1)
 
 
 class _Sender:

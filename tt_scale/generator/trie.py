@@ -21,7 +21,7 @@ __all__ = ["TrieGenerator"]
 MOST_WALKS = 2048
 MOST_WEIGHT = 1 << 18
 """Most tokens of a batch, as if no two walks shared anything."""
-OF_A_NODE = 1024
+OF_A_NODE = 2048
 """Bytes of a node beside its logits."""
 
 
