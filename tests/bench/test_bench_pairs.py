@@ -118,3 +118,15 @@ def test_majority_votes_over_the_same_pools() -> None:
 def test_one_method_has_no_pairs() -> None:
     """An empty table under a single run puzzles people."""
     assert pair_table({"greedy": rows("+-")}) is None
+
+
+def test_the_order_in_which_searches_end_changes_nothing() -> None:
+    """Run again, the same searches end in another order; a table that then differs cannot be repeated."""
+    gaps = [1.0, 0.0, -1.0, 1 / 3, 0.0, 1.0, 2 / 3, 0.0] * 9
+    assert paired_test("a", "b", gaps, 1.0) == paired_test("a", "b", gaps[::-1], 1.0)
+
+
+def test_a_last_digit_is_no_difference() -> None:
+    """1/3 + 2/3 - 1 may be 1e-16, which is no multiple of anything."""
+    dusty = [1e-17, -1.2e-16, 1 / 3, 2 / 3, -1 / 3]
+    assert paired_test("a", "b", dusty, 1.0).p_value == paired_test("a", "b", [0, 0, *dusty[2:]], 1.0).p_value

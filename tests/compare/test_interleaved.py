@@ -81,6 +81,20 @@ async def test_time_ends_between_problems(clock: None, tmp_path: Path) -> None:
     assert found.vote_tokens is not None
 
 
+def test_no_problem_weighs_more_than_another() -> None:
+    """Accuracies over searches and differences over problems would be of two sets."""
+    first = {(f"p{number}", 0) for number in range(20)}
+    second = {(f"p{number}", 1) for number in range(15)}
+    assert interleaved.balanced(frozenset(first)) == first
+    assert interleaved.balanced(frozenset(first | {("p1", 1), ("p2", 1)})) == first
+    assert interleaved.balanced(frozenset(first | second)) == first  # 20 x 1 against 15 x 4/3
+    second |= {("p15", 1), ("x", 1)}
+    assert interleaved.balanced(frozenset(first | second)) == {
+        (name, repeat) for name in [f"p{number}" for number in range(16)] for repeat in (0, 1)
+    }
+    assert interleaved.balanced(frozenset({("p", 2)})) == interleaved.balanced(frozenset()) == frozenset()
+
+
 async def test_it_goes_on_to_what_one_sitting_gives(clock: None, tmp_path: Path) -> None:
     """Stopped twice, then finished: records, lines and pairs are those of a run without a limit."""
     for minutes in (0.5, 1):

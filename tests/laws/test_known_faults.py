@@ -138,7 +138,7 @@ def rows_of(problems: Sequence[Problem], folder: FilePath) -> list[Row]:
     generator, config, rows = Failing(), Config(model_name="simulated", prm_name="simulated"), []
     with Grader() as grader, Journal(folder, {"experiment": {}}) as journal:
         everything = Run(config, BestOfN(), generator, SimulatedPRM(1.0, 79, generator), grader, journal, rows.append)
-        asyncio.run(run_problems(everything, problems))
+        asyncio.run(run_problems(everything, problems, journal.done()))
     return sorted(rows, key=lambda row: row.index)
 
 

@@ -16,19 +16,36 @@ from tt_scale.grading import Grader
 from tt_scale.in_flight import in_flight
 from tt_scale.report.progress import Progress
 
-__all__ = ["Search", "done_by_all", "run_interleaved"]
+__all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
 
 Search = tuple[str, int]
 """Problem id and repeat."""
 
 
 def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
-    """The searches that every run has finished.
+    """The searches that every run has finished, with the same number of repeats of each problem.
 
     Args:
         plans: at least one, over the same problems; their journals were opened.
     """
-    return frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
+    return balanced(frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans]))
+
+
+def balanced(done: frozenset[Search]) -> frozenset[Search]:
+    """Leave out what would give some problems more weight than others: those that are searched fast, say.
+
+    Of n problems with r repeats each, r is chosen for the most n 2r / (1 + r): so much they are worth if half of the
+    variance lies between problems and half between searches of one.
+
+    Args:
+        done: problem ids and repeats, from 0.
+    """
+    repeats = range(1, 1 + max([repeat + 1 for _, repeat in done], default=0))
+    whole = {
+        count: {each for each, _ in done if all((each, number) in done for number in range(count))} for count in repeats
+    }
+    best = max(repeats, key=lambda count: len(whole[count]) * 2 * count / (1 + count), default=0)
+    return frozenset([(each, number) for each in whole.get(best, ()) for number in range(best)])
 
 
 async def run_interleaved(
