@@ -58,7 +58,7 @@ async def ours(config: Config, scored: bool) -> dict[str, Any]:
             scorer = prm if scored else None
             run = Run(config, make_searcher(config), generator, scorer, grader, journal, lambda _: None)
             began = time.perf_counter()
-            await run_problems(run, problems)
+            await run_problems(run, problems, ())
             seconds = time.perf_counter() - began
         prompts = [list(generator.prompt(problem, config.system_prompt)) for problem in problems]
     order = {row.id: row.usage.generated_tokens for row in journal.rows}

@@ -83,16 +83,23 @@ async def test_time_ends_between_problems(clock: None, tmp_path: Path) -> None:
 
 def test_no_problem_weighs_more_than_another() -> None:
     """Accuracies over searches and differences over problems would be of two sets."""
-    first = {(f"p{number}", 0) for number in range(20)}
-    second = {(f"p{number}", 1) for number in range(15)}
-    assert interleaved.balanced(frozenset(first)) == first
-    assert interleaved.balanced(frozenset(first | {("p1", 1), ("p2", 1)})) == first
-    assert interleaved.balanced(frozenset(first | second)) == first  # 20 x 1 against 15 x 4/3
-    second |= {("p15", 1), ("x", 1)}
-    assert interleaved.balanced(frozenset(first | second)) == {
-        (name, repeat) for name in [f"p{number}" for number in range(16)] for repeat in (0, 1)
+    order = [f"p{number}" for number in range(20)]
+    first, second = {(name, 0) for name in order}, {(name, 1) for name in order[:15]}
+    for done in (first, first | {("p0", 1), ("p1", 1)}, first | second):
+        assert interleaved.balanced(frozenset(done), order) == first  # 20 x 1 against 15 x 4/3
+    done = first | second | {("p15", 1)}
+    assert interleaved.balanced(frozenset(done), order) == {(name, repeat) for name in order[:16] for repeat in (0, 1)}
+    assert interleaved.balanced(frozenset({("p1", 2)}), order) == interleaved.balanced(frozenset(), order) == set()
+
+
+def test_what_was_broken_off_does_not_favour_what_ends_first() -> None:
+    """Of problems side by side the easy ones end first: behind one that lacks a search none is counted."""
+    order = [f"p{number}" for number in range(9)]
+    done = frozenset({(name, repeat) for name in order for repeat in range(3)} - {("p5", 2), ("p7", 0)})
+    assert interleaved.balanced(done, order) == {(name, repeat) for name in order[:7] for repeat in range(2)}
+    assert interleaved.balanced(done - {("p5", 1)}, order) == {
+        (name, repeat) for name in order[:5] for repeat in range(3)
     }
-    assert interleaved.balanced(frozenset({("p", 2)})) == interleaved.balanced(frozenset()) == frozenset()
 
 
 async def test_it_goes_on_to_what_one_sitting_gives(clock: None, tmp_path: Path) -> None:

@@ -23,29 +23,33 @@ Search = tuple[str, int]
 
 
 def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
-    """The searches that every run has finished, with the same number of repeats of each problem.
+    """The searches that every run has finished, of the first problems and with the same number of repeats of each.
 
     Args:
         plans: at least one, over the same problems; their journals were opened.
     """
-    return balanced(frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans]))
+    done = frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
+    return balanced(done, [problem.id for problem in plans[0].problems])
 
 
-def balanced(done: frozenset[Search]) -> frozenset[Search]:
-    """Leave out what would give some problems more weight than others: those that are searched fast, say.
+def balanced(done: frozenset[Search], problems: Sequence[str]) -> frozenset[Search]:
+    """Leave out what would give easy problems more weight: they end first where a run was broken off.
 
-    Of n problems with r repeats each, r is chosen for the most n 2r / (1 + r): so much they are worth if half of the
-    variance lies between problems and half between searches of one.
+    Counted are the problems before the first that lacks a search, with r repeats each. Of n problems r is chosen for
+    the most n 2r / (1 + r): so much they are worth if half of the variance lies between problems and half between
+    searches of one.
 
     Args:
         done: problem ids and repeats, from 0.
+        problems: ids in the order in which they are searched.
     """
     repeats = range(1, 1 + max([repeat + 1 for _, repeat in done], default=0))
-    whole = {
-        count: {each for each, _ in done if all((each, number) in done for number in range(count))} for count in repeats
+    first = {
+        count: list(takewhile(lambda each: all((each, number) in done for number in range(count)), problems))  # noqa: B023
+        for count in repeats
     }
-    best = max(repeats, key=lambda count: len(whole[count]) * 2 * count / (1 + count), default=0)
-    return frozenset([(each, number) for each in whole.get(best, ()) for number in range(best)])
+    best = max(repeats, key=lambda count: len(first[count]) * 2 * count / (1 + count), default=0)
+    return frozenset([(each, number) for each in first.get(best, ()) for number in range(best)])
 
 
 async def run_interleaved(
