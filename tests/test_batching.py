@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tt_scale.batching import MicroBatcher
+from tt_scale import batching
+from tt_scale.batching import MicroBatcher, model_thread, share_thread
 from tt_scale.errors import EngineDeadError
 
 
@@ -174,3 +175,31 @@ async def test_nothing_asked_is_nothing_called(thread: ThreadPoolExecutor) -> No
     call = Recorder()
     assert await batcher(call, thread).ask([]) == []
     assert call.batches == []
+
+
+async def test_nobody_waits_for_an_executor_that_was_shut_down() -> None:
+    """What was queued in it is cancelled, and those who asked would wait for ever."""
+    call, gate = Recorder(), threading.Event()
+    thread = ThreadPoolExecutor(max_workers=1)
+    thread.submit(gate.wait, 10)
+    batch = batcher(call, thread, max_items=2)
+    asked = asyncio.ensure_future(asyncio.gather(batch.ask([1, 2]), batch.ask([3]), return_exceptions=True))
+    await until(lambda: thread._work_queue.qsize() > 0)
+    thread.shutdown(wait=False, cancel_futures=True)
+    gate.set()
+    answers = await asyncio.wait_for(asked, 10)
+    assert [type(answer) for answer in answers] == [EngineDeadError, EngineDeadError]
+    assert call.batches == []
+
+
+async def test_a_process_with_one_core_needs_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same answers and the same failures, from the thread of the loop."""
+    monkeypatch.setattr(batching, "_shared", False)
+    assert isinstance(model_thread("x"), ThreadPoolExecutor)
+    share_thread()
+    call = Recorder()
+    batch = batcher(call, model_thread("x"))  # type: ignore[arg-type]
+    good, bad = await asyncio.gather(batch.ask([1, 2]), batch.ask([1313]), return_exceptions=True)
+    assert good == [2, 4]
+    assert isinstance(bad, ValueError)
+    assert call.threads == {threading.get_ident()}

@@ -138,6 +138,11 @@ class MicroBatcher(Generic[Item, Result]):
         items = [item for item, _ in batch]
         try:
             results = await asyncio.get_running_loop().run_in_executor(self._executor, self._call, items)
+        except asyncio.CancelledError:  # the executor was shut down before it began, or nobody waits any more
+            waiting = [(item, answer) for item, _, answer in self._waiting]
+            self._waiting.clear()
+            _refuse([*batch, *waiting], EngineDeadError("The model was closed before it was asked."))
+            raise
         except Exception as error:  # noqa: BLE001  (it belongs to the callers)
             if len(batch) == 1 or isinstance(error, EngineDeadError):
                 _refuse(batch, error)
