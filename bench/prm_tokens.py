@@ -19,6 +19,7 @@ from tt_scale.base_classes import Scores
 from tt_scale.config import Config
 from tt_scale.models import make_searcher, open_models
 from tt_scale.prm.adapter import Reading
+from tt_scale.prm.remembered import RememberedPRM
 from tt_scale.prm.rows import RowPRM
 from tt_scale.problems.load import load_problems
 from tt_scale.space import SearchSpace
@@ -48,8 +49,9 @@ async def measure(config: Config, count: int) -> tuple[int, int, int]:
     """Search problems with one method and fresh models: tokens given, computed, and of the tree."""
     problems = load_problems(f"pocket-math:count={count}")
     async with open_models(config) as (generator, prm):
-        assert isinstance(prm, RowPRM)
-        meter = Meter(prm)
+        inner = prm.inner if isinstance(prm, RememberedPRM) else prm
+        assert isinstance(inner, RowPRM)
+        meter = Meter(inner)
         searcher = make_searcher(config)
         await asyncio.gather(*[searcher.search(SearchSpace(each, generator, prm, config)) for each in problems])
     return meter.given, meter.computed, len(meter.prefixes)

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
+
+from tt_scale.base_classes import Generator, Sampling
+from tt_scale.config import Config
+
+Model = TypeVar("Model", bound=Generator)
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -81,3 +88,23 @@ def save_generator(folder: Path, *, context: int = 512, seed: int = 0) -> Path:
     )  # fmt: skip
     LlamaForCausalLM(config).float().save_pretrained(folder)
     return folder
+
+
+SAMPLINGS = (
+    Sampling(temperature=1.0),
+    Sampling(temperature=0.0),
+    Sampling(temperature=0.7, top_p=0.9),
+    Sampling(temperature=1.3, top_k=20, repetition_penalty=1.2),
+    Sampling(temperature=0.0, repetition_penalty=1.5),
+    Sampling(temperature=1.0, min_p=0.05),
+)
+
+
+@asynccontextmanager
+async def started(kind: type[Model], folder: Path, **changes: Any) -> AsyncIterator[Model]:
+    """A generator over a checkpoint, in float32 so that a row does not depend on what shares its batch."""
+    keys = {"model_name": str(folder), "prm_name": "judge", "dtype": "float32", "max_model_len": 256}
+    opened = kind.from_config(Config(**{**keys, **changes}))
+    await opened.start()
+    yield opened
+    await opened.close()

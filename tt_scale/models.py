@@ -13,6 +13,8 @@ from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.likelihood import refuse_untold
 from tt_scale.prm.ensemble import EnsemblePRM
+from tt_scale.prm.remembered import RememberedPRM
+from tt_scale.prm.rows import RowPRM
 from tt_scale.registry import available, family_backend, generator_class, prm_class, searcher_class
 
 __all__ = [
@@ -198,8 +200,13 @@ def make_searcher(config: Config) -> Searcher:
 
 @asynccontextmanager
 async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | None]]:
-    """Start the generator, then the PRM (two engines that start at once mis-measure memory); close both at the end."""
+    """Start the generator, then the PRM (two engines that start at once mis-measure memory); close both at the end.
+
+    A PRM on Transformers is remembered, so that equal steps have equal scores whatever shares their batches.
+    """
     generator, prm = make_models(config)
+    if isinstance(prm, RowPRM) and backends(config)[1] == "huggingface":
+        prm = RememberedPRM(prm)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(generator.close)
         await generator.start()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 from itertools import count
 from pathlib import Path
@@ -118,12 +119,12 @@ async def test_it_goes_on_to_what_one_sitting_gives(clock: None, tmp_path: Path)
 
 async def test_processes_share_the_problems(tmp_path: Path) -> None:
     """Two processes search, one writes: records are those of one, and what was done before is not done again."""
-    [comparison] = await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), minutes=5, processes=2)
+    [comparison] = await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), processes=2)
     whole = await compared(eight(tmp_path / "one"), None)
     assert records(tmp_path / "two") == records(tmp_path / "one")
     assert comparison.pairs == whole.pairs
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "two").rglob("problems.jsonl")}
-    await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), minutes=5, processes=2)
+    await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), processes=2)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
@@ -136,7 +137,7 @@ class Deadly:
 
 async def test_a_process_that_dies_ends_the_run() -> None:
     """Waiting for it would wait for ever."""
-    part = Part([], [Deadly()], [], [], [], None)  # type: ignore[list-item]
+    part = Part([], [Deadly()], [], [], [], math.inf)  # type: ignore[list-item]
     with pytest.raises(EngineDeadError, match="process that searched died"):
         await search_in_processes([part], [], lambda row: None)
 
@@ -144,7 +145,7 @@ async def test_a_process_that_dies_ends_the_run() -> None:
 async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
     """An engine that cannot start in a process of its own would be a traceback there and silence here."""
     config = Config(model_name=str(tmp_path), prm_name="none", generator="huggingface", method="self_consistency")
-    part = Part([config], [make_searcher(config)], [()], [], [(0, 0, 0)], None)
+    part = Part([config], [make_searcher(config)], [()], [], [(0, 0, 0)], math.inf)
     with pytest.raises(TTScaleError) as caught:
         await search_in_processes([part], [], lambda row: None)
     assert str(tmp_path) in str(caught.value) or "transformers" in str(caught.value)

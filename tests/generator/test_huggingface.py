@@ -10,7 +10,7 @@ from shutil import copytree, ignore_patterns
 from typing import Any, Literal
 
 import pytest
-from tiny_models import save_generator
+from tiny_models import SAMPLINGS, save_generator, started
 
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
@@ -38,11 +38,8 @@ def plain(folder: Path) -> Any:
 
 @pytest.fixture(params=[HuggingFaceGenerator, TrieGenerator], ids=["huggingface", "trie"])
 async def generator(request: pytest.FixtureRequest, folder: Path) -> AsyncIterator[HuggingFaceGenerator]:
-    config = Config(model_name=str(folder), prm_name="judge", dtype="float32", max_model_len=256)
-    opened = request.param.from_config(config)
-    await opened.start()
-    yield opened
-    await opened.close()
+    async with started(request.param, folder) as opened:
+        yield opened
 
 
 only_huggingface = pytest.mark.parametrize("generator", [HuggingFaceGenerator], indirect=True)
@@ -54,21 +51,11 @@ def request(ids: tuple[int, ...], seed: int = 1, **changes: object) -> StepReque
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-SETTINGS = (
-    Sampling(temperature=1.0),
-    Sampling(temperature=0.0),
-    Sampling(temperature=0.7, top_p=0.9),
-    Sampling(temperature=1.3, top_k=20, repetition_penalty=1.2),
-    Sampling(temperature=0.0, repetition_penalty=1.5),
-    Sampling(temperature=1.0, min_p=0.05),
-)
-
-
 async def test_batch_equals_single(generator: HuggingFaceGenerator) -> None:
     """Padding that leaks, a shared random stream, or a neighbour's settings make a path depend on its company."""
     prompt = generator.prompt(PROBLEM, "Think.")
     asked = [
-        request(prompt[: 10 + 3 * (seed % 4)], seed, sampling=SETTINGS[seed % 6], max_tokens=8 + seed)
+        request(prompt[: 10 + 3 * (seed % 4)], seed, sampling=SAMPLINGS[seed % 6], max_tokens=8 + seed)
         for seed in range(24)
     ]
     together = await generator.generate(asked)
@@ -280,7 +267,7 @@ async def test_likelihoods_are_those_of_a_plain_forward(generator: HuggingFaceGe
     prompt = generator.prompt(PROBLEM, "")
     tops = (3, 0, 20, 1, 400, 7)
     asked = [
-        request(prompt[: 12 + seed], seed, sampling=SETTINGS[seed], stop=(), top_logprobs=top)
+        request(prompt[: 12 + seed], seed, sampling=SAMPLINGS[seed], stop=(), top_logprobs=top)
         for seed, top in enumerate(tops)
     ]
     for one, step in zip(asked, await generator.generate(asked), strict=True):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import cycle
+from math import inf
 
 from rich.console import Console
 
@@ -43,7 +44,7 @@ async def compare(
         derive: read runs with fewer samples off the pool of a wider one, instead of searching anew.
         minutes: for each problem set; what all variants have done by then is compared, and the next call goes on.
             None runs everything.
-        processes: that share the problems where there are minutes, each with models of its own.
+        processes: that share the problems, each with models of its own.
 
     Returns:
         One comparison for each problem set.
@@ -86,18 +87,18 @@ async def run_and_derive(
     minutes: float | None = None,
     processes: int = 1,
 ) -> None:
-    """Search what is neither on disk nor in another run's pool; with a limit, problem by problem."""
+    """Search what is neither on disk nor in another run's pool; with a limit or several processes by problem."""
     searched = [plan for place, plan in enumerate(plans) if place not in read_off]
     with ExitStack() as stack:
         stack.enter_context(grader)
         for plan in searched:
             stack.enter_context(plan.journal)
-        if minutes is None:
+        if minutes is None and processes == 1:
             await run_all(searched, grader, console)
         else:
             for dataset in dict.fromkeys([plan.dataset for plan in searched]):
                 its = [plan for plan in searched if plan.dataset == dataset]
-                await run_interleaved(its, grader, console, minutes, processes)
+                await run_interleaved(its, grader, console, inf if minutes is None else minutes, processes)
 
 
 def _done(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[str, frozenset[Search]]:

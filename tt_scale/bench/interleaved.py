@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from time import monotonic
 
@@ -10,10 +10,10 @@ from rich.console import Console
 
 from tt_scale.bench.plan import Plan
 from tt_scale.bench.processes import Part, search_in_processes
-from tt_scale.bench.runner import Run
+from tt_scale.bench.runner import Run, Task, run_tasks
 from tt_scale.bench.session import Models, first_scores
+from tt_scale.first_steps import asked_quantile
 from tt_scale.grading import Grader
-from tt_scale.in_flight import in_flight
 from tt_scale.report.progress import Progress
 
 __all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
@@ -57,7 +57,8 @@ async def run_interleaved(
 ) -> None:
     """Search what runs still lack until time is up: all of them one problem, then all of them the next.
 
-    Searches under way when time is up are finished. Loading the models does not count, in one process.
+    Searches under way when time is up are finished. Loading the models counts only where several
+    processes load their own.
 
     Args:
         plans: over the same problems, with the same models; their journals are open.
@@ -73,50 +74,39 @@ async def run_interleaved(
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done == total or not minutes:
         return
+    correct = sum([row.correct for plan in plans for row in plan.journal.rows])
+    label = f"{plans[0].dataset} {len(plans)} runs"
+    progress = Progress(console, label, total, done=done, correct=correct, verbose=plans[0].config.verbose)
     async with Models(plans[0].config, console) as models:
-        generator, prm = await models.get()
-        correct = sum([row.correct for plan in plans for row in plan.journal.rows])
-        label = f"{plans[0].dataset} {len(plans)} runs"
-        with Progress(console, label, total, done=done, correct=correct, verbose=plans[0].config.verbose) as progress:
-            scores = [(await first_scores(plan, generator, prm))[0] for plan in plans]
-            end = monotonic() + 60 * minutes
-            if processes > 1:
-                parts = _parts(plans, scores, end, processes)
-                await search_in_processes(parts, [plan.journal for plan in plans], progress)
-                return
+        for plan in plans:
+            if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
+                await first_scores(plan, *await models.get())
+        scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
+        if processes == 1:
+            generator, prm = await models.get()
             runs = [
                 Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, own)
                 for plan, own in zip(plans, scores, strict=True)
             ]
-            await _search(runs, plans, lambda: monotonic() < end)
+            end = monotonic() + 60 * minutes
+            with progress:
+                await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
+            return
+    parts = _parts(plans, scores, monotonic() + 60 * minutes, processes)
+    with progress:
+        await search_in_processes(parts, [plan.journal for plan in plans], progress)
 
 
 def _parts(plans: Sequence[Plan], scores: Sequence[Sequence[float]], end: float, processes: int) -> list[Part]:
+    """Share the problems out: each to one process with all runs and repeats, since what a model read of it is there."""
     configs, searchers = [plan.config for plan in plans], [plan.searcher for plan in plans]
-    waiting = sorted(_waiting(plans), key=lambda task: task[1])  # the repeats, too, while its problem is known
-    return [
-        Part(
-            configs,
-            searchers,
-            scores,
-            plans[0].problems,
-            [task for task in waiting if task[1] % processes == number],
-            end,
-        )
-        for number in range(processes)
-    ]
+    waiting = sorted(_waiting(plans), key=lambda task: task[1])
+    shares = [[task for task in waiting if task[1] % processes == number] for number in range(processes)]
+    return [Part(configs, searchers, scores, plans[0].problems, share, end) for share in shares if share]
 
 
-async def _search(runs: Sequence[Run], plans: Sequence[Plan], goes_on: Callable[[], bool]) -> None:
-    async def work(found: tuple[int, int, int]) -> None:
-        place, index, repeat = found
-        await runs[place].problem(index, repeat, plans[place].problems[index])
-
-    await in_flight(takewhile(lambda _: goes_on(), _waiting(plans)), work, plans[0].config.concurrency)
-
-
-def _waiting(plans: Sequence[Plan]) -> Iterator[tuple[int, int, int]]:
-    """Place of a run, of a problem, and repeat: repeats outermost, runs innermost."""
+def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:
+    """Repeats outermost, runs innermost."""
     done = [plan.journal.done() for plan in plans]
     for repeat in range(plans[0].config.repeats):
         for index, problem in enumerate(plans[0].problems):

@@ -1,7 +1,6 @@
 """Searches in several processes: each has models of its own, and one process alone writes the journals.
 
-Where models are small, searching takes more time than asking them, and Python searches on one core. A problem belongs
-to one process with all runs and repeats, since what a model has read of it stays there.
+Where models are small, searching takes more time than asking them, and Python searches on one core.
 """
 
 from __future__ import annotations
@@ -20,18 +19,18 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.base_classes import Problem, Searcher
+from tt_scale.batching import share_thread
 from tt_scale.bench.record import Row
-from tt_scale.bench.runner import Run
+from tt_scale.bench.runner import Run, Task, run_tasks
 from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, TTScaleError
+from tt_scale.grading import Grader
+from tt_scale.models import open_models
 
 if TYPE_CHECKING:
     from tt_scale.bench.journal import Journal
 
 __all__ = ["Part", "search_in_processes"]
-
-Task = tuple[int, int, int]
-"""Place of a run, of a problem, and repeat."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Part:
         first_scores: of which a quantile as `tau` is taken, for each run [runs][scores].
         problems: of the set.
         tasks: in the order in which they are begun.
-        end: no search is begun after this time of the monotonic clock; None where time does not matter.
+        end: no search is begun after this time of the monotonic clock.
     """
 
     configs: Sequence[Config]
@@ -52,7 +51,7 @@ class Part:
     first_scores: Sequence[Sequence[float]]
     problems: Sequence[Problem]
     tasks: Sequence[Task]
-    end: float | None
+    end: float
 
 
 async def search_in_processes(
@@ -92,14 +91,14 @@ async def search_in_processes(
 def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
     context = multiprocessing.get_context("spawn")
     ends, processes = [], []
-    for part in parts:
-        ours, theirs = context.Pipe(duplex=False)
-        process = context.Process(target=_work, args=(part, theirs), daemon=False)
-        process.start()
-        theirs.close()  # so that the death of the process is the end of what can be read
-        ends.append(ours)
-        processes.append(process)
     try:
+        for part in parts:
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(part, theirs))
+            process.start()
+            processes.append(process)
+            theirs.close()  # so that the death of the process is the end of what can be read
+            ends.append(ours)
         yield ends
     except BaseException:
         for process in processes:
@@ -141,29 +140,14 @@ class _Sender:
 
 
 async def _search(part: Part, end: Connection) -> None:
-    from tt_scale.batching import share_thread
-    from tt_scale.grading import Grader
-    from tt_scale.in_flight import in_flight
-    from tt_scale.models import open_models
-
     share_thread()
     first = part.configs[0]
     with Grader(seconds=first.grade_timeout, workers=1) as grader:
         async with open_models(first) as (generator, prm):
             runs = [
-                Run(config, searcher, generator, prm, grader, _Sender(place, end), _nothing, scores)
+                Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)
                 for place, (config, searcher, scores) in enumerate(
                     zip(part.configs, part.searchers, part.first_scores, strict=True)
                 )
             ]
-
-            async def work(task: Task) -> None:
-                place, index, repeat = task
-                await runs[place].problem(index, repeat, part.problems[index])
-
-            tasks = takewhile(lambda _: part.end is None or monotonic() < part.end, part.tasks)
-            await in_flight(tasks, work, first.concurrency)
-
-
-def _nothing(_: Row) -> None:
-    pass
+            await run_tasks(runs, part.problems, takewhile(lambda _: monotonic() < part.end, part.tasks))

@@ -6,7 +6,7 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,7 +19,10 @@ from tt_scale.grading import Grader
 from tt_scale.in_flight import in_flight
 from tt_scale.space import SearchSpace
 
-__all__ = ["Run", "run_problems"]
+__all__ = ["Run", "Task", "run_problems", "run_tasks"]
+
+Task = tuple[int, int, int]
+"""Place of a run, place of a problem, and repeat."""
 
 
 class Writes(Protocol):
@@ -73,20 +76,31 @@ class Run:
 
 
 async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:
-    """Search all problems that are not done yet (id, repeat), `config.concurrency` of them at a time.
+    """Search all problems that are not done yet (id, repeat); errors as of `run_tasks`."""
+    waiting = [
+        (0, index, repeat)
+        for repeat in range(run.config.repeats)
+        for index, problem in enumerate(problems)
+        if (problem.id, repeat) not in done
+    ]
+    await run_tasks([run], problems, waiting)
+
+
+async def run_tasks(runs: Sequence[Run], problems: Sequence[Problem], tasks: Iterable[Task]) -> None:
+    """Search, `config.concurrency` of the first run at a time.
+
+    Args:
+        runs: at least one, with the same models.
+        problems: of all of them.
+        tasks: in the order in which they are begun.
 
     Raises:
-        EngineDeadError: the engine died; what was done is in the journal.
-        JournalError: the journal cannot be written any more.
+        EngineDeadError: the engine died; what was done is in the journals.
+        JournalError: a journal cannot be written any more.
     """
-    waiting = _waiting(problems, run.config.repeats, done)
-    await in_flight(waiting, lambda each: run.problem(*each), run.config.concurrency)
 
+    async def work(task: Task) -> None:
+        place, index, repeat = task
+        await runs[place].problem(index, repeat, problems[index])
 
-def _waiting(
-    problems: Sequence[Problem], repeats: int, done: Collection[tuple[str, int]]
-) -> Iterator[tuple[int, int, Problem]]:
-    for repeat in range(repeats):
-        for index, problem in enumerate(problems):
-            if (problem.id, repeat) not in done:
-                yield index, repeat, problem
+    await in_flight(tasks, work, runs[0].config.concurrency)

@@ -108,7 +108,7 @@ class Decoder:
                 self._extend(batch, logits)
                 batch.keep_growing()
                 if not batch.rows:
-                    return [self._step(row) for row in rows]
+                    return [self.step(row) for row in rows]
                 if self._stopped():
                     raise GeneratorError("The generator was closed while it was sampling.")
                 logits = self._advance(batch)
@@ -217,7 +217,8 @@ class Decoder:
         text = self._text(tuple(ids[-tail:]))
         return any(delimiter in text for delimiter in stop)
 
-    def _step(self, row: Row) -> Step:
+    def step(self, row: Row) -> Step:
+        """What a row has come to, at its end."""
         request = row.request
         assert row.ended is not None
         ids = tuple(row.ids)

@@ -19,8 +19,6 @@ from tt_scale.weights import best_device
 __all__ = ["TrieGenerator"]
 
 MOST_WALKS = 2048
-MOST_WEIGHT = 1 << 18
-"""Most tokens of a batch, as if no two walks shared anything."""
 OF_A_NODE = 2048
 """Bytes of a node beside its logits."""
 
@@ -30,8 +28,8 @@ class TrieGenerator(HuggingFaceGenerator):
 
     It draws the same tokens as `huggingface` does in float32, and they count alike. It pays where many samples share
     beginnings: a small vocabulary, a model that is sure of most tokens, many methods over the same problems. Keys and
-    values have the memory that `huggingface` gives them, the logits `kv_cache_gib` beside it; when that is full, they
-    are forgotten and computed anew.
+    values have the memory that `huggingface` gives them, half for what is kept and half for a batch; the logits have
+    `kv_cache_gib` beside it, and when that is full they are forgotten and computed anew.
 
     Args:
         config: of the run; read are the model's name and how to load it.
@@ -50,13 +48,14 @@ class TrieGenerator(HuggingFaceGenerator):
                 "frequencies change with the length.",
                 "Type: --generator huggingface",
             )
+        self._batch = max(most // 2, 1)
         node = 4 * int(model.config.get_text_config().vocab_size) + OF_A_NODE
         return TrieDecoder(
             model,
             self.tokens,
             best_device(),
             self._closed.is_set,
-            held=max(most // 2, 1),
+            held=self._batch,
             remembered=max(int(config.kv_cache_gib * 2**30) // node, 1),
         )
 
@@ -67,7 +66,7 @@ class TrieGenerator(HuggingFaceGenerator):
             self._explore,
             self._thread,
             weigh=lambda walk: len(walk.request.ids) + walk.request.max_tokens,
-            max_weight=MOST_WEIGHT,
+            max_weight=self._batch,
             max_items=MOST_WALKS,
         )
 

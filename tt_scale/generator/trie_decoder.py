@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from tt_scale.base_classes import Step, StepRequest
+from tt_scale.base_classes import StepRequest
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.decoding import Decoder
 from tt_scale.generator.prefix_trie import Node, PrefixTrie, Walk
@@ -73,10 +73,6 @@ class TrieDecoder(Decoder):
         while walk.ended is None and walk.node.logits is not None:
             self._trie.draw(walk)
         return walk.ended is not None
-
-    def step(self, walk: Walk) -> Step:
-        """What a walk has come to, at its end."""
-        return self._step(walk)
 
     def explore(self, walks: Sequence[Walk]) -> None:
         """Read what walks need to go on, and a little further; many take several calls.

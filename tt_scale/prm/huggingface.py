@@ -6,12 +6,11 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import Problem, Scores
+from tt_scale.base_classes import Scores
 from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.quantization import quantization
 from tt_scale.model_names import resolve_model
-from tt_scale.path import Path
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.finding import context_of, open_adapter
 from tt_scale.prm.heads import load_scorer
@@ -80,14 +79,10 @@ class HuggingFacePRM(RowPRM):
             self._reader = None
             await asyncio.to_thread(free_memory)
 
-    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path; errors as in `RowPRM.score`."""
-        if self._reader is None:
-            raise EngineDeadError("The PRM is closed.")
-        return await super().score(problem, paths)
-
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
         """Score readings, together with those of other problems."""
+        if self._reader is None:
+            raise EngineDeadError("The PRM is closed.")
         found = await self._batch.ask(readings)
         return [
             Scores(reading.checked(each.values), len(reading.ids), len(reading.ids) - each.computed)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import TYPE_CHECKING, Any, Protocol
 
 from tt_scale.kv_rows import bytes_per_token, gathered, past_of
@@ -26,8 +26,6 @@ MOST_READ = 16_384
 """Most padded tokens of a batch."""
 WORTH_A_CALL = 32
 """New tokens that several texts of a batch must share, for their beginning to be read first and once."""
-WORTH_PADDING = 64
-"""Padded tokens that take no longer than one more call."""
 
 
 class Readout(Protocol):
@@ -126,8 +124,10 @@ class Reader:
         return found
 
     def _rows_read(self, readings: Sequence[Reading]) -> Iterator[tuple[_Row, tuple[float, ...]]]:
-        """Read texts, those of about as many new ids together."""
-        for together in _alike([self._row(reading) for reading in readings]):
+        """Read texts, those of about as many new ids together: between padded and unpadded lies a factor below 2."""
+        rows = sorted([self._row(reading) for reading in readings], key=lambda row: len(row.new))
+        for _, group in groupby(rows, key=lambda row: len(row.new).bit_length()):
+            together = list(group)
             yield from zip(together, self._read_together(together), strict=True)
 
     def _row(self, reading: Reading) -> _Row:
@@ -171,22 +171,6 @@ class Reader:
         fresh = gathered(cache, longest)
         for number, row in enumerate(rows):
             self._store.add(row.reading.ids, row.past, fresh[:, :, number, :, : len(row.new)].clone())
-
-
-def _alike(rows: Sequence[_Row]) -> Iterator[list[_Row]]:
-    """Sort rows into batches: between padded and unpadded lies a factor below 2, or less than a call is worth."""
-    together: list[_Row] = []
-    padding = 0
-    for row in sorted(rows, key=lambda row: len(row.new)):
-        if together:
-            padding += len(together) * (len(row.new) - len(together[-1].new))
-            doubled = len(row.new).bit_length() > len(together[0].new).bit_length()
-            if doubled and padding > WORTH_PADDING:
-                yield together
-                together, padding = [], 0
-        together.append(row)
-    if together:
-        yield together
 
 
 def most_held(base: Any, config: Config) -> int:

@@ -11,8 +11,9 @@ import pytest
 from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.path import Path
-from tt_scale.prm import rows
+from tt_scale.prm import remembered
 from tt_scale.prm.adapter import Reading
+from tt_scale.prm.remembered import RememberedPRM
 from tt_scale.prm.rows import RowPRM
 
 ONE, OTHER = Problem("1", "What is 1 + 1?", "2"), Problem("2", "What is 2 + 2?", "4")
@@ -57,67 +58,88 @@ async def fresh(problem: Problem, asked: Path) -> tuple[float, ...]:
     return found.values
 
 
+def remembering(**changes: Any) -> tuple[RememberedPRM, list[Reading]]:
+    """One, and what the PRM behind it was given."""
+    inner = Counting(**{"adapter": Letters(), **changes})
+    return RememberedPRM(inner), inner.asked
+
+
 async def test_the_same_steps_are_read_once() -> None:
     """Of twins in one call the first pays, and a later call pays nothing."""
-    prm = Counting(Letters())
+    prm, asked = remembering()
     twins = [path("a", "b"), path("a", "b"), path("a", "c")]
     first, second, third = await prm.score(ONE, twins)
-    assert len(prm.asked) == 2
+    assert len(asked) == 2
     assert first.values == second.values == await fresh(ONE, twins[0])
     assert third.values == await fresh(ONE, twins[2])
     assert (first.cached, second.cached, second.flops) == (3, second.tokens, 0.0)
     assert await prm.score(ONE, twins) == [second, second, replace(third, cached=third.tokens, flops=0.0)]
-    assert len(prm.asked) == 2
+    assert len(asked) == 2
 
 
 async def test_whole_solutions_use_what_steps_were_given() -> None:
     """A causal model says the same of a step, whatever follows: only what nobody has scored is read."""
-    prm = Counting(Letters())
+    prm, asked = remembering()
     [step] = await prm.score(ONE, [path("a")])
     [whole] = await prm.score(ONE, [path("a", "b", "c")])
-    assert prm.asked[-1].positions == Letters().read(ONE, path("a", "b", "c", known=step.values)).positions
+    assert asked[-1].positions == Letters().read(ONE, path("a", "b", "c", known=step.values)).positions
     assert whole.values == await fresh(ONE, path("a", "b", "c"))
-    [again] = await prm.score(ONE, [path("a", "b", known=step.values)])
-    assert again.values == whole.values[1:2]
-    assert again.cached == again.tokens
-    assert len(prm.asked) == 2
+    assert len(asked) == 2
+
+
+async def test_what_it_counts_does_not_depend_on_what_ran_before() -> None:
+    """A second method on the same problems would look cheaper than the first."""
+    prm, asked = remembering()
+    await prm.score(ONE, [path("a", "b", "c")])
+    for ends in (1, 2, 3):
+        due = path(*"abc"[:ends], known=(0.5,) * (ends - 1))
+        [again] = await prm.score(ONE, [due])
+        [plain] = await Counting(Letters()).score(ONE, [due])
+        assert again == replace(plain, cached=plain.tokens, flops=0.0)
+    assert len(asked) == 1
+
+
+async def test_paths_that_lack_more_or_fewer_scores_of_the_same_steps() -> None:
+    """They are asked about in one call, and each gets as many as it lacks."""
+    prm, _ = remembering()
+    both = await prm.score(ONE, [path("a", "b", known=(0.1,)), path("a", "b")])
+    assert [each.values for each in both] == [(await fresh(ONE, path("a", "b")))[1:], await fresh(ONE, path("a", "b"))]
 
 
 async def test_another_question_is_another_matter() -> None:
     """The same words answer one question rightly and another wrongly."""
-    prm = Counting(Letters())
+    prm, _ = remembering()
     values = {(await prm.score(problem, [path("a")]))[0].values for problem in (ONE, OTHER)}
     assert len(values) == 2
 
 
 async def test_what_is_too_long_stays_too_long() -> None:
-    """A state of the path, not a score; the next one is asked again."""
-    prm = Counting(Letters(), context=16)
+    """A state of the path, not a score, also where its first steps have one; the next one is asked again."""
+    prm, _ = remembering(context=23)
     for _ in range(2):
-        long, short, twin = await prm.score(ONE, [path("a" * 9), path("a"), path("a" * 9)])
-        assert long.too_long
-        assert twin.too_long
+        long, short, twin = await prm.score(ONE, [path("a", "b" * 9), path("a"), path("a", "b" * 9)])
+        assert (long.values, long.too_long) == (twin.values, twin.too_long) == ((), True)
         assert short.values == await fresh(ONE, path("a"))
 
 
-async def test_one_verdict_on_a_whole_solution() -> None:
-    """What reads finished paths only has no scores of single steps to share."""
-    prm = Counting(Letters(finished_only=True))
-    asked = [path("a", "b", state="finished"), path("a", state="open"), path("ab", state="finished")]
-    whole, still, joined = await prm.score(ONE, asked)
-    assert len(prm.asked) == 2
-    assert whole.values == (0.5, joined.values[0])
-    assert still.values == (0.5,)
-    assert (await prm.score(ONE, asked))[0] == replace(whole, cached=whole.tokens, flops=0.0)
-    assert len(prm.asked) == 2
+async def test_what_reads_whole_solutions_is_asked_every_time() -> None:
+    """Its verdicts are not about single steps."""
+    prm, asked = remembering(adapter=Letters(finished_only=True))
+    paths = [path("a", "b", state="finished"), path("a", state="open"), path("ab", state="finished")]
+    for count in (2, 4):
+        whole, still, joined = await prm.score(ONE, paths)
+        assert len(asked) == count
+        assert whole.values == (0.5, joined.values[0])
+        assert still.values == (0.5,)
 
 
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A run over a million problems must not remember them all."""
-    monkeypatch.setattr(rows, "MOST_KNOWN", 3)
-    prm = Counting(Letters())
+    """A run over a million problems must not remember them all; what goes while others are asked is still theirs."""
+    monkeypatch.setattr(remembered, "MOST_KNOWN", 1)
+    prm, _ = remembering()
     for text in "abcd":
-        await prm.score(ONE, [path(text, "x")])
-    assert len(prm._known) == 3
-    [found] = await prm.score(ONE, [path("a", "x")])
-    assert found.values == await fresh(ONE, path("a", "x"))
+        [found] = await prm.score(ONE, [path(text, "x")])
+        assert found.values == await fresh(ONE, path(text, "x"))
+    assert len(prm._known) == 1
+    both = await prm.score(ONE, [path("d", "x"), path("e", "y")])
+    assert [each.values for each in both] == [await fresh(ONE, path("d", "x")), await fresh(ONE, path("e", "y"))]
