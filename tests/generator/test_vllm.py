@@ -40,7 +40,7 @@ async def generator() -> AsyncIterator[VLLMGenerator]:
         smollm2_folder()
     except ConfigError as error:
         pytest.skip(str(error))
-    opened = VLLMGenerator.from_config(small())
+    opened = VLLMGenerator.from_config(small(dtype="float32"))  # in bfloat16 two tokens often tie for the first place
     await opened.start()
     engines = descendants(os.getpid())
     try:
@@ -166,7 +166,7 @@ async def test_choose_is_the_models_own_distribution(generator: VLLMGenerator) -
         for prompt, choice in zip(prompts, found, strict=True):
             with torch.no_grad():
                 expected = torch.log_softmax(model(torch.tensor([prompt])).logits[0, -1], dim=-1)[choices]
-            torch.testing.assert_close(torch.tensor(choice.logprobs), expected, atol=0.25, rtol=0.02)
+            torch.testing.assert_close(torch.tensor(choice.logprobs), expected, atol=1e-3, rtol=1e-4)
     again = await generator.choose(prompts, choices)
     assert all(choice.cached > 0 for choice in again)
     with pytest.raises(GeneratorError, match=f"{CONTEXT} tokens; the context holds {CONTEXT}"):
