@@ -1,6 +1,6 @@
 """Every method at equal budgets on the pocket pair; writes docs/results.md and docs/figures/methods.svg.
 
-    python bench/methods.py [--minutes 60] [--problems 1000] [--repeats 3] [--budgets 1,2,4,8,16,32] [--processes 2]
+    python bench/methods.py [--minutes 40] [--problems 1000] [--repeats 3] [--budgets 1,2,4,8,16,32] [--processes 2]
 
 The whole of it, 1,000 problems x 3 repeats x 6 budgets x 17 methods, is 130 million tokens. What can be shared is
 shared: one run of 32 samples serves best_of_n and the majority vote at every budget, and the generator `trie` asks the
@@ -13,7 +13,6 @@ there, until all is done; --minutes 0 only writes the page again. Runs are kept 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +25,7 @@ from tt_scale.bench.comparison import Comparison
 from tt_scale.bench.manifest import hardware
 from tt_scale.bench.variants import Variant, read_budgets, variants
 from tt_scale.bench.verdict import verdict
+from tt_scale.cli_run import resumable
 from tt_scale.config import Config, merged
 from tt_scale.errors import TTScaleError
 from tt_scale.report.comparison_plot import check_plot, plot_comparison
@@ -43,9 +43,9 @@ METHODS = (
 ENGINE = {"generator": "trie", "prm": "huggingface", "dtype": "float32", "concurrency": 4096, "kv_cache_gib": 1.5}
 """Many searches over the same problems, by a small model: no prefix is computed twice."""
 
-MINUTES = 60
+MINUTES = 40
 
-SPEED = 45_000
+SPEED = 60_000
 """Tokens a second that two quiet cores draw and score so."""
 
 
@@ -137,7 +137,7 @@ def main() -> None:
     try:
         check_plot(str(FIGURE))
         found = variants_of(arguments.problems, arguments.repeats, read_budgets(arguments.budgets))
-        [comparison] = asyncio.run(compare(found, Console(), minutes=arguments.minutes, processes=arguments.processes))
+        [comparison] = resumable(compare(found, Console(), minutes=arguments.minutes, processes=arguments.processes))
     except TTScaleError as error:
         sys.exit(str(error))
     plot_comparison(comparison, str(FIGURE))

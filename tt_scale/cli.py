@@ -16,9 +16,10 @@ from tt_scale._version import __version__
 from tt_scale.cli_compare import compare, sweep
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
 from tt_scale.cli_prm_check import check_options, taken_example
-from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable, wait_for
+from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable
 from tt_scale.errors import TTScaleError
 from tt_scale.evaluation.commands import calibrate, prm_eval
+from tt_scale.waiting import wait_for
 
 __all__ = ["cli", "main"]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 import sys
 from collections.abc import Coroutine, Sequence
-from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -14,9 +12,10 @@ import click
 from tt_scale.config import Config, merged
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.registry import own_knobs
+from tt_scale.waiting import wait_for
 from tt_scale.yaml_file import read_yaml
 
-__all__ = ["INTERRUPTED", "TERMINATED", "configs", "fail", "given", "of_methods", "only", "resumable", "wait_for"]
+__all__ = ["INTERRUPTED", "TERMINATED", "configs", "fail", "given", "of_methods", "only", "resumable"]
 
 Result = TypeVar("Result")
 INTERRUPTED, TERMINATED = 130, 143  # what shells expect: 128 + the number of the signal
@@ -81,20 +80,6 @@ def _typed(key: str, value: Any) -> Any:
     if value == "none" and Config.model_fields[key].default is None:
         return None
     return value
-
-
-def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine; a termination signal cancels it as Ctrl-C does, so that engines are closed."""
-
-    async def guarded() -> Result:
-        task = asyncio.ensure_future(work)
-        for number in (signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)):
-            if signal.getsignal(number) is signal.SIG_DFL:  # `nohup` ignores the second
-                with suppress(NotImplementedError):  # Windows has no handlers in its loop
-                    asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-        return await task
-
-    return asyncio.run(guarded())
 
 
 def resumable(work: Coroutine[Any, Any, Result]) -> Result:

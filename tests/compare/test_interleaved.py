@@ -6,6 +6,7 @@ import io
 import json
 import math
 import os
+import time
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from tt_scale.bench.plan import problems_of
 from tt_scale.bench.processes import Part, search_in_processes
 from tt_scale.bench.variants import Variant, variants
 from tt_scale.config import Config
-from tt_scale.errors import ConfigError, EngineDeadError, TTScaleError
+from tt_scale.errors import ConfigError, EngineDeadError, JournalError, TTScaleError
 from tt_scale.models import make_searcher
 
 METHODS = ("best_of_n", "self_consistency", "beam_search", "rebase")
@@ -149,6 +150,23 @@ async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
     with pytest.raises(TTScaleError) as caught:
         await search_in_processes([part], [], lambda row: None)
     assert str(tmp_path) in str(caught.value) or "transformers" in str(caught.value)
+
+
+class Full:
+    """The journal of a full disk; while it finds out, those who search fill the pipe."""
+
+    def append_line(self, line: str, record: Any) -> Any:
+        time.sleep(1.0)
+        raise JournalError("No space left.")
+
+
+async def test_who_stops_listening_ends_the_processes(tmp_path: Path) -> None:
+    """A process that sends into a full pipe that nobody reads would be waited for, for ever."""
+    config = eight(tmp_path, num_samples=300)[0].config
+    tasks = [(0, number, 0) for number in range(300)]
+    part = Part([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
+    with pytest.raises(JournalError, match="No space left"):
+        await search_in_processes([part, part], [Full()], lambda row: None)  # type: ignore[list-item]
 
 
 async def test_too_short_for_one_problem(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, TTScaleError
 from tt_scale.grading import Grader
 from tt_scale.models import open_models
+from tt_scale.waiting import wait_for
 
 if TYPE_CHECKING:
     from tt_scale.bench.journal import Journal
@@ -101,7 +102,8 @@ def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
             ends.append(ours)
         yield ends
     except BaseException:
-        for process in processes:
+        for end, process in zip(ends, processes, strict=False):
+            end.close()  # one that is sending would wait for a reader for ever
             process.terminate()
         raise
     finally:
@@ -112,18 +114,14 @@ def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
 def _work(part: Part, end: Connection) -> None:
     """In the new process: search, and send what is found; at last None, or what ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
-    signal.signal(signal.SIGTERM, _leave)
     gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
     try:
-        asyncio.run(_search(part, end))
+        wait_for(_search(part, end))
         end.send(None)
     except TTScaleError as error:
         end.send(error)
-
-
-def _leave(*_: object) -> None:
-    """End as a program ends, so that what it has started ends, too."""
-    raise SystemExit(1)
+    except (asyncio.CancelledError, BrokenPipeError):
+        pass  # ended by who started it
 
 
 class _Sender:
