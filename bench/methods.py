@@ -7,7 +7,8 @@ shared: one run of 32 samples serves best_of_n and the majority vote at every bu
 model once what follows a prefix, whichever method, budget or repeat comes by. Each process searches problems of its
 own. All runs search one problem, then all of them the next, and after --minutes what every run has done is compared,
 so that every difference is paired and no method is judged on easier problems. The same command again goes on from
-there, until all is done; --minutes 0 only writes the page again. Runs are kept under `logs/methods`, 6 GB of them.
+there, until all is done; --minutes 0 only writes the page again. Runs are kept under `logs/methods`, 6 GB of them; two
+processes take up to 16 GB of memory.
 """
 
 from __future__ import annotations

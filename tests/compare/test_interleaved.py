@@ -18,7 +18,7 @@ from tt_scale.bench import interleaved
 from tt_scale.bench.comparing import compare
 from tt_scale.bench.comparison import Comparison
 from tt_scale.bench.plan import problems_of
-from tt_scale.bench.processes import Part, search_in_processes
+from tt_scale.bench.processes import Shared, search_in_processes
 from tt_scale.bench.variants import Variant, variants
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, JournalError, TTScaleError
@@ -138,17 +138,17 @@ class Deadly:
 
 async def test_a_process_that_dies_ends_the_run() -> None:
     """Waiting for it would wait for ever."""
-    part = Part([], [Deadly()], [], [], [], math.inf)  # type: ignore[list-item]
+    shared = Shared([], [Deadly()], [], [], [(0, 0, 0)], math.inf)  # type: ignore[list-item]
     with pytest.raises(EngineDeadError, match="process that searched died"):
-        await search_in_processes([part], [], lambda row: None)
+        await search_in_processes(shared, 1, [], lambda row: None)
 
 
 async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
     """An engine that cannot start in a process of its own would be a traceback there and silence here."""
     config = Config(model_name=str(tmp_path), prm_name="none", generator="huggingface", method="self_consistency")
-    part = Part([config], [make_searcher(config)], [()], [], [(0, 0, 0)], math.inf)
+    shared = Shared([config], [make_searcher(config)], [()], [], [(0, 0, 0)], math.inf)
     with pytest.raises(TTScaleError) as caught:
-        await search_in_processes([part], [], lambda row: None)
+        await search_in_processes(shared, 1, [], lambda row: None)
     assert str(tmp_path) in str(caught.value) or "transformers" in str(caught.value)
 
 
@@ -164,9 +164,9 @@ async def test_who_stops_listening_ends_the_processes(tmp_path: Path) -> None:
     """A process that sends into a full pipe that nobody reads would be waited for, for ever."""
     config = eight(tmp_path, num_samples=300)[0].config
     tasks = [(0, number, 0) for number in range(300)]
-    part = Part([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
+    shared = Shared([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
     with pytest.raises(JournalError, match="No space left"):
-        await search_in_processes([part, part], [Full()], lambda row: None)  # type: ignore[list-item]
+        await search_in_processes(shared, 2, [Full()], lambda row: None)  # type: ignore[list-item]
 
 
 async def test_too_short_for_one_problem(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from time import monotonic
 from rich.console import Console
 
 from tt_scale.bench.plan import Plan
-from tt_scale.bench.processes import Part, search_in_processes
+from tt_scale.bench.processes import Shared, search_in_processes
 from tt_scale.bench.runner import Run, Task, run_tasks
 from tt_scale.bench.session import Models, first_scores
 from tt_scale.first_steps import asked_quantile
@@ -92,17 +92,16 @@ async def run_interleaved(
             with progress:
                 await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
             return
-    parts = _parts(plans, scores, monotonic() + 60 * minutes, processes)
+    shared = Shared(
+        [plan.config for plan in plans],
+        [plan.searcher for plan in plans],
+        scores,
+        plans[0].problems,
+        sorted(_waiting(plans), key=lambda task: task[1]),
+        monotonic() + 60 * minutes,
+    )
     with progress:
-        await search_in_processes(parts, [plan.journal for plan in plans], progress)
-
-
-def _parts(plans: Sequence[Plan], scores: Sequence[Sequence[float]], end: float, processes: int) -> list[Part]:
-    """Share the problems out: each to one process with all runs and repeats, since what a model read of it is there."""
-    configs, searchers = [plan.config for plan in plans], [plan.searcher for plan in plans]
-    waiting = sorted(_waiting(plans), key=lambda task: task[1])
-    shares = [[task for task in waiting if task[1] % processes == number] for number in range(processes)]
-    return [Part(configs, searchers, scores, plans[0].problems, share, end) for share in shares if share]
+        await search_in_processes(shared, processes, [plan.journal for plan in plans], progress)
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:

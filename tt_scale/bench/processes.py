@@ -13,7 +13,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import takewhile
+from itertools import groupby, takewhile
 from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import TYPE_CHECKING, Any
@@ -29,21 +29,24 @@ from tt_scale.models import open_models
 from tt_scale.waiting import wait_for
 
 if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
     from tt_scale.bench.journal import Journal
 
-__all__ = ["Part", "search_in_processes"]
+__all__ = ["Shared", "search_in_processes"]
 
 
 @dataclass(frozen=True)
-class Part:
-    """What one process searches.
+class Shared:
+    """What the processes search together.
 
     Attributes:
         configs: of the runs, with the same models [runs].
         searchers: their methods [runs].
         first_scores: of which a quantile as `tau` is taken, for each run [runs][scores].
         problems: of the set.
-        tasks: in the order in which they are begun.
+        tasks: in the order in which they are begun; those of one problem, side by side, go to one process, since what
+            a model read of it is there.
         end: no search is begun after this time of the monotonic clock.
     """
 
@@ -56,12 +59,13 @@ class Part:
 
 
 async def search_in_processes(
-    parts: Sequence[Part], journals: Sequence[Journal], report: Callable[[Row], None]
+    shared: Shared, processes: int, journals: Sequence[Journal], report: Callable[[Row], None]
 ) -> None:
-    """Search all parts, a process each; journals and report are fed as searches end.
+    """Search in several processes, each taking the next problem when it has room; journals and report are fed.
 
     Args:
-        parts: at least one, of the same runs.
+        shared: what is searched.
+        processes: at least 1; no more are started than there are problems.
         journals: of the runs, open [runs].
         report: called with each new row.
 
@@ -70,7 +74,7 @@ async def search_in_processes(
         TTScaleError: what ended a process.
         JournalError: a journal cannot be written any more.
     """
-    with _started(parts) as ends:
+    with _started(shared, processes) as ends:
         open_ends = list(ends)
         while open_ends:
             for end in await asyncio.to_thread(wait, open_ends, 0.2):
@@ -89,13 +93,14 @@ async def search_in_processes(
 
 
 @contextmanager
-def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
+def _started(shared: Shared, count: int) -> Iterator[list[Connection]]:
     context = multiprocessing.get_context("spawn")
+    begun = context.Value("q", 0)
     ends, processes = [], []
     try:
-        for part in parts:
+        for _ in range(min(count, len({task[1] for task in shared.tasks}))):
             ours, theirs = context.Pipe(duplex=False)
-            process = context.Process(target=_work, args=(part, theirs))
+            process = context.Process(target=_work, args=(shared, begun, theirs))
             process.start()
             processes.append(process)
             theirs.close()  # so that the death of the process is the end of what can be read
@@ -111,12 +116,12 @@ def _started(parts: Sequence[Part]) -> Iterator[list[Connection]]:
             process.join()
 
 
-def _work(part: Part, end: Connection) -> None:
+def _work(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
     """In the new process: search, and send what is found; at last None, or what ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
     gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
     try:
-        wait_for(_search(part, end))
+        wait_for(_search(shared, begun, end))
         end.send(None)
     except TTScaleError as error:
         end.send(error)
@@ -137,15 +142,29 @@ class _Sender:
         return Row.of(small)
 
 
-async def _search(part: Part, end: Connection) -> None:
+async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
     share_thread()
-    first = part.configs[0]
+    first = shared.configs[0]
     with Grader(seconds=first.grade_timeout, workers=1) as grader:
         async with open_models(first) as (generator, prm):
             runs = [
                 Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)
                 for place, (config, searcher, scores) in enumerate(
-                    zip(part.configs, part.searchers, part.first_scores, strict=True)
+                    zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
                 )
             ]
-            await run_tasks(runs, part.problems, takewhile(lambda _: monotonic() < part.end, part.tasks))
+            await run_tasks(
+                runs, shared.problems, takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
+            )
+
+
+def _taken(tasks: Sequence[Task], begun: Synchronized[int]) -> Iterator[Task]:
+    """The tasks of one problem after the other, of those that no process has begun; `begun` counts problems."""
+    problems = [list(group) for _, group in groupby(tasks, key=lambda task: task[1])]
+    while True:
+        with begun.get_lock():
+            number = begun.value
+            begun.value += 1
+        if number >= len(problems):
+            return
+        yield from problems[number]
