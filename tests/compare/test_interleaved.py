@@ -69,6 +69,7 @@ def records(folder: Path) -> dict[str, set[str]]:
             for node in line["tree"]:
                 node.get("usage", {}).pop("seconds", None)
         found[path.parent.name] = {json.dumps(line, sort_keys=True) for line in lines}
+        assert len({(line["id"], line["repeat"]) for line in lines}) == len(lines), "a search was done twice"
     return found
 
 
