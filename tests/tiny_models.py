@@ -74,8 +74,8 @@ def save_prm(folder: Path, *, head: bool = True) -> Path:
     return folder
 
 
-def save_generator(folder: Path, *, context: int = 512, seed: int = 0) -> Path:
-    """A random Llama, float32."""
+def save_generator(folder: Path, *, context: int = 512, seed: int = 0, tied: bool = False) -> Path:
+    """A random Llama, float32; one matrix is both its embeddings and its head where they are tied."""
     import torch
     from transformers import LlamaConfig, LlamaForCausalLM
 
@@ -84,7 +84,7 @@ def save_generator(folder: Path, *, context: int = 512, seed: int = 0) -> Path:
     config = LlamaConfig(
         vocab_size=len(tokenizer), hidden_size=64, intermediate_size=128, num_hidden_layers=2, num_attention_heads=2,
         num_key_value_heads=1, max_position_embeddings=context, initializer_range=0.2, eos_token_id=2,
-        bos_token_id=None,
+        bos_token_id=None, tie_word_embeddings=tied,
     )  # fmt: skip
     LlamaForCausalLM(config).float().save_pretrained(folder)
     return folder

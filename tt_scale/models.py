@@ -23,11 +23,12 @@ __all__ = [
     "WRITING",
     "backends",
     "check_models",
-    "loads_model",
+    "engine_beside",
     "make_models",
     "make_searcher",
     "open_models",
     "prm_configs",
+    "weights_of",
 ]
 
 ENSEMBLE = "ensemble"
@@ -95,11 +96,17 @@ def prm_configs(config: Config) -> list[Config]:
     return found
 
 
-def loads_model(config: Config) -> bool:
-    """Whether a PRM, configured as `prm_configs` gives it, has weights of its own beside the generator's."""
+def weights_of(config: Config) -> list[str]:
+    """Name the models that a PRM, configured as `prm_configs` gives it, loads beside the generator's; none for none."""
+    if config.prm == "eurus":
+        from tt_scale.prm.eurus import REFERENCE
+
+        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
     if config.prm in ("judge", *WRITING):
-        return config.prm_name not in ("judge", config.model_name)
-    return config.prm not in (*SHARED_PRMS, "generator", "http")
+        loads = config.prm_name not in ("judge", config.model_name)
+    else:
+        loads = config.prm not in (*SHARED_PRMS, "generator", "http")
+    return [config.prm_name] if loads else []
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:
@@ -125,9 +132,18 @@ def _prm_engine(config: Config, generator: str) -> str:
     as_it_is = config.prm_quantization is None and config.prm_device is None
     if config.prm_name == config.model_name and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
         return "generator"
+    return generator if generator in available("prms") else engine_beside(generator)
+
+
+def engine_beside(generator: str) -> str:
+    """Name the engine on which models run beside a generator: its own where it has one, else what is installed.
+
+    Raises:
+        MissingExtraError: nothing is.
+    """
     if generator in ON_TRANSFORMERS:
         return "huggingface"
-    return generator if generator in available("prms") else _installed_engine()
+    return generator if generator == "vllm" else _installed_engine()
 
 
 def _installed_engine() -> str:

@@ -17,7 +17,7 @@ from typing import Any
 from tt_scale.config import Config
 from tt_scale.devices import visible
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
-from tt_scale.models import loads_model, prm_configs
+from tt_scale.models import prm_configs, weights_of
 from tt_scale.vllm_log import EngineLog
 from tt_scale.vllm_model import check_weights
 from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
@@ -126,8 +126,8 @@ def _threads(config: Config) -> int:
     OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    others = [each for each in prm_configs(config) if loads_model(each)]
-    return max(1, (cores - 1) // (1 + len(others)))
+    others = sum([len(weights_of(each)) for each in prm_configs(config)])
+    return max(1, (cores - 1) // (1 + others))
 
 
 class Engine:

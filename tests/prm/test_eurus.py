@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import math
 from collections.abc import Sequence
 from itertools import pairwise
@@ -11,7 +13,7 @@ from typing import Any
 import pytest
 from tiny_models import save_generator, save_prm, save_tokenizer
 
-from tt_scale.base_classes import Problem, Step
+from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -19,6 +21,7 @@ from tt_scale.models import backends
 from tt_scale.path import Path, State
 from tt_scale.prm.eurus import EurusPRM
 from tt_scale.prm.finding import find_adapter
+from tt_scale.prm.next_tokens import TwoModels
 from tt_scale.report.doctor import memory_plan
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -35,13 +38,14 @@ BETA = 0.05
 def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[FilePath, FilePath]:
     both = tmp_path_factory.mktemp("own"), tmp_path_factory.mktemp("reference")
     save_generator(both[0])
-    save_generator(both[1], seed=1)
+    save_generator(both[1], seed=1, tied=True)
     return both
 
 
 def config_for(own: FilePath, reference: FilePath, **keys: Any) -> Config:
-    args = {"reference": str(reference), "beta": BETA}
-    return Config(prm_name=str(own), prm="eurus", prm_args=args, dtype="float32", max_model_len=512, **keys)
+    args = {"reference": str(reference), "beta": BETA, "engine": keys.pop("engine", "huggingface")}
+    keys = {"dtype": "float32", "max_model_len": 512, "kv_cache_gib": 0.25, **keys}
+    return Config(prm_name=str(own), prm="eurus", prm_args=args, **keys)
 
 
 def path_of(texts: Sequence[str], scores: tuple[float, ...] = (), state: State = "open") -> Path:
@@ -79,6 +83,26 @@ def expected(folders: Sequence[FilePath], texts: Sequence[str], finished: bool) 
     return [1 / (1 + math.exp(-BETA * sum(ratios[first:last]))) for first, last in pairwise(edges)]
 
 
+LONG = [f"Step {number}: add {number} and 12 and get the number {number + 12}." for number in range(1, 13)]
+"""Several blocks of the cache, so that steps begin and end within, before and behind an edge."""
+
+
+def state_at(end: int, texts: Sequence[str]) -> State:
+    return "finished" if end == len(texts) else "open"
+
+
+def parameters_of(folder: FilePath) -> int:
+    from transformers import AutoModelForCausalLM
+
+    return int(AutoModelForCausalLM.from_pretrained(folder).num_parameters())
+
+
+def vocabulary_of(folder: FilePath) -> int:
+    from transformers import AutoConfig
+
+    return int(AutoConfig.from_pretrained(folder).vocab_size)
+
+
 async def started(config: Config) -> EurusPRM:
     prm = EurusPRM.from_config(config, SimulatedGenerator())
     await prm.start()
@@ -101,6 +125,39 @@ async def test_transformers(folders: tuple[FilePath, FilePath], state: State) ->
         for each, right in zip(found, wanted, strict=True):
             assert each.values == pytest.approx(right, abs=1e-5)
     assert [each.values for each in last] == [pytest.approx(right[-1:], abs=1e-5) for right in wanted]
+
+
+@pytest.mark.vllm
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of vLLM's own imports
+@pytest.mark.filterwarnings("ignore:Unclosed context:ResourceWarning")  # of vLLM's own sockets
+def test_vllm(folders: tuple[FilePath, FilePath]) -> None:
+    """Whole, step by step, and whole again, where most of what is asked for lies in the cache and has no row."""
+    pytest.importorskip("vllm")
+
+    async def scored() -> tuple[list[list[Scores]], list[Scores], list[list[Scores]]]:
+        prm = await started(config_for(*folders, engine="vllm"))
+        try:
+            fresh = [await prm.score(PROBLEM, [path_of(texts) for texts in SOLUTIONS])]
+            steps: list[Scores] = []
+            for end in range(1, len(LONG) + 1):
+                known = tuple([score for each in steps for score in each.values])
+                steps += await prm.score(PROBLEM, [path_of(LONG[:end], known, state_at(end, LONG))])
+            again = [await prm.score(PROBLEM, [path_of(each, state="finished") for each in (*SOLUTIONS, LONG)])]
+            again.append(await prm.score(PROBLEM, [path_of(["add 12 and 30 " * 200])]))
+            assert prm.parameters == 2 * parameters_of(folders[0]) - 64 * vocabulary_of(folders[0])  # one is tied
+            return fresh, steps, again
+        finally:
+            await prm.close()
+
+    [fresh], steps, [again, [long]] = asyncio.run(scored())
+    for texts, found in zip(SOLUTIONS, fresh, strict=True):
+        assert found.values == pytest.approx(expected(folders, texts, False), abs=1e-5)
+    for texts, found in zip((*SOLUTIONS, LONG), again, strict=True):
+        assert found.values == pytest.approx(expected(folders, texts, True), abs=1e-5)
+    known = [score for each in steps for score in each.values]
+    assert known == pytest.approx(expected(folders, LONG, True), abs=1e-5)
+    assert sum(each.tokens - each.cached for each in steps) < 0.5 * sum(each.tokens for each in steps)
+    assert (long.values, long.too_long) == ((), True)
 
 
 async def test_step_by_step_is_whole_and_computes_the_new_step(folders: tuple[FilePath, FilePath]) -> None:
@@ -154,7 +211,7 @@ async def test_costs_both_models_and_says_what_is_too_long(folders: tuple[FilePa
 
 async def test_a_step_of_many_tokens(folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch) -> None:
     """Logits are made some rows at a time; none may fall between two of them."""
-    monkeypatch.setattr("tt_scale.prm.eurus.MOST_ROWS", 5)
+    monkeypatch.setattr("tt_scale.prm.next_tokens.MOST_ROWS", 5)
     prm = await started(config_for(*folders))
     try:
         [found] = await prm.score(PROBLEM, [path_of(SOLUTIONS[2])])
@@ -168,6 +225,29 @@ def test_found_by_name() -> None:
     assert backends(config)[1] == "eurus"
     with pytest.raises(PRMError, match="--prm eurus"):
         find_adapter("auto", config.prm_name, {"architectures": ["Qwen2ForCausalLM"]})
+
+
+@pytest.mark.parametrize(("generator", "engine"), [("vllm", "TwoOnVLLM"), ("trie", "TwoOnTransformers")])
+async def test_runs_where_the_generator_runs(
+    folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch, generator: str, engine: str
+) -> None:
+    if generator == "vllm":
+        pytest.importorskip("vllm")
+    from tt_scale.prm.eurus_huggingface import TwoOnTransformers
+    from tt_scale.prm.eurus_vllm import TwoOnVLLM
+
+    began = []
+
+    async def start(self: TwoModels) -> None:
+        began.append(type(self).__name__)
+        self.sizes = (1, 1)
+
+    for kind in (TwoOnTransformers, TwoOnVLLM):
+        monkeypatch.setattr(kind, "start", start)
+    prm = EurusPRM.from_config(config_for(*folders, engine="auto", generator=generator), SimulatedGenerator())
+    await prm.start()
+    await prm.close()
+    assert began == [engine]
 
 
 def test_both_models_need_memory() -> None:
@@ -191,6 +271,15 @@ async def test_refused(folders: tuple[FilePath, FilePath], tmp_path: FilePath) -
         with pytest.raises(PRMError, match=told):
             await prm.start()
         await prm.close()
+    bent = save_generator(tmp_path / "bent")
+    settings = json.loads((bent / "config.json").read_text())
+    (bent / "config.json").write_text(json.dumps({**settings, "logit_scale": 0.5}))
+    with pytest.raises(PRMError, match=r"logit_scale 0\.5"):
+        await EurusPRM.from_config(config_for(bent, reference), SimulatedGenerator()).start()
+    with pytest.raises(ConfigError, match="one device"):
+        EurusPRM.from_config(config_for(own, reference, tensor_parallel_size=2), SimulatedGenerator())
+    with pytest.raises(ConfigError, match="Did you mean 'vllm'"):
+        EurusPRM.from_config(config_for(own, reference, engine="vlm"), SimulatedGenerator())
     with pytest.raises(ConfigError, match="'beta'"):
         EurusPRM.from_config(Config(prm_name="x", prm_args={"bet": 1}), SimulatedGenerator())
     with pytest.raises(ConfigError, match="above 0"):

@@ -14,7 +14,7 @@ from tt_scale.base_classes import Problem, Step
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.models import backends, loads_model, make_models, open_models, prm_configs
+from tt_scale.models import backends, make_models, open_models, prm_configs, weights_of
 from tt_scale.path import Path
 from tt_scale.prm.own_engine import OwnEnginePRM
 
@@ -86,7 +86,7 @@ def test_the_same_name_means_the_same_engine() -> None:
     """A second copy of a 7B model does not fit beside the first."""
     assert backends(config_for("a/b", generator="vllm")) == ("vllm", "generator")
     assert backends(config_for("a/b", generator="huggingface")) == ("huggingface", "generator")
-    assert not any(map(loads_model, prm_configs(config_for("a/b", generator="vllm"))))
+    assert not any(map(weights_of, prm_configs(config_for("a/b", generator="vllm"))))
     assert backends(config_for("a/b", generator="vllm", prm_name="a/c"))[1] == "vllm"
     assert backends(config_for("a/b", generator="vllm", prm_quantization="fp8"))[1] == "vllm"
     assert backends(config_for("a/b", generator="vllm", prm_device="cuda:1"))[1] == "vllm"

@@ -16,7 +16,7 @@ from tt_scale.base_classes import PRM, Problem, Step
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.models import backends, check_models, loads_model, prm_configs
+from tt_scale.models import backends, check_models, prm_configs, weights_of
 from tt_scale.path import Path
 from tt_scale.prm.pooling_server import API_KEY, PoolingServerPRM
 
@@ -203,7 +203,7 @@ def test_an_address_means_a_server() -> None:
     """No option is ignored: not the address, not what only a local engine can do."""
     there = {"prm_url": "http://127.0.0.1:8000", "prm_name": "a/b", "model_name": "a/b", "generator": "vllm"}
     assert backends(Config(**there)) == ("vllm", "http")
-    assert not any(map(loads_model, prm_configs(Config(**there))))
+    assert not any(map(weights_of, prm_configs(Config(**there))))
     with pytest.raises(ConfigError, match=r"prm_url is .* but the PRM is 'vllm'"):
         check_models(Config(**there, prm="vllm"))
     for own in ({"prm_url": None}, {"prm_device": "cpu"}, {"prm_quantization": "fp8"}):

@@ -9,73 +9,76 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores
-from tt_scale.batching import MicroBatcher, model_thread
-from tt_scale.errors import ConfigError, EngineDeadError, PRMError
-from tt_scale.generator.quantization import quantization
+from tt_scale.errors import ConfigError, EngineDeadError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
 from tt_scale.model_names import resolve_model
+from tt_scale.models import backends, engine_beside
 from tt_scale.path import Path
 from tt_scale.prm.adapter import Checkpoint, Reading
 from tt_scale.prm.finding import check_knobs, context_of, settings_of
-from tt_scale.prm.heads import load_causal
-from tt_scale.prm.reader import MOST_READ, Reader, Verdicts, most_held
+from tt_scale.prm.next_tokens import Following, TwoModels
 from tt_scale.prm.spans import SpanReading, StepSpans
-from tt_scale.vllm_reason import sentence
-from tt_scale.weights import explained, free_memory, placement, require_torch
+from tt_scale.weights import require_torch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tt_scale.config import Config
 
-__all__ = ["REFERENCE", "EurusPRM"]
+__all__ = ["ENGINES", "REFERENCE", "EurusPRM"]
 
 REFERENCE = "Qwen/Qwen2.5-Math-7B-Instruct"
-MOST_ROWS = 512
-"""Rows of logits that are made at a time: those of a whole path over a whole vocabulary take gibibytes."""
+ENGINES = ("auto", "vllm", "huggingface")
+BENT = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+"""Settings of Gemma, Cohere and Granite by which logits are more than a linear layer of the last hidden state."""
 
 
 class EurusPRM(PRM):
-    """EurusPRM-Stage1 and -Stage2, and any two models that an implicit PRM is made of; on Transformers.
+    """EurusPRM-Stage1 and -Stage2, and any two models that an implicit PRM is made of.
 
     Both models read each new step once and keep what they read before, in half of the PRM's memory each. Its tokens in
     the tables are those given to both.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `dtype`, `kv_cache_gib` and
-            `stop_tokens`.
+        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `generator`, `dtype`,
+            `kv_cache_gib` and `stop_tokens`.
         reference: the model that the PRM was trained from: hub name or local folder.
         beta: factor of the reward, above 0.
+        engine: "vllm" or "huggingface"; "auto" is the generator's, as far as it is one of them.
 
     Raises:
-        ConfigError: a knob out of range, or it asks for several GPUs.
+        ConfigError: a knob out of range, or it asks Transformers for several GPUs.
     """
 
     summary: ClassVar[str] = "EurusPRM, two models: log p - log p_ref of each step; for ranking only, uncalibrated"
     source: ClassVar[str] = "Yuan et al. 2024, arXiv 2412.01981; code of PRIME-RL/EurusPRM-Stage2"
-    knobs: ClassVar[tuple[str, ...]] = ("reference", "beta")
+    knobs: ClassVar[tuple[str, ...]] = ("reference", "beta", "engine")
 
-    def __init__(self, config: Config, *, reference: str = REFERENCE, beta: float = 0.001) -> None:
+    def __init__(
+        self, config: Config, *, reference: str = REFERENCE, beta: float = 0.001, engine: str = "auto"
+    ) -> None:
         if beta <= 0:
             raise ConfigError(f"prm_args: beta is {beta}; it is above 0.")
-        if config.tensor_parallel_size > 1:
+        if engine not in ENGINES:
             raise ConfigError(
-                f"tensor_parallel_size is {config.tensor_parallel_size}; the eurus PRM uses one device.",
-                "Leave out --tensor-parallel-size, or take another PRM.",
+                f"prm_args: engine is {engine!r}; it is one of {', '.join(ENGINES)}.", nearest(engine, ENGINES)
+            )
+        if engine == "auto":
+            engine = engine_beside(backends(config)[0])
+        if config.tensor_parallel_size > 1 and engine == "huggingface":
+            raise ConfigError(
+                f"tensor_parallel_size is {config.tensor_parallel_size}; eurus on Transformers uses one device.",
+                "Leave out --tensor-parallel-size, or type: --prm-args '{engine: vllm}'",
             )
         self._config = config
         self._reference = reference
         self._beta = beta
-        self._readers: list[Reader] = []
-        self._sizes: list[int] = []
-        self._thread = model_thread("eurus-prm")  # one call of the models at a time
-        self._batch: MicroBatcher[SpanReading, Scores] = MicroBatcher(
-            self._rewards, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
-        )
+        self._engine = engine
+        self._models: TwoModels | None = None
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
@@ -91,85 +94,84 @@ class EurusPRM(PRM):
 
         Raises:
             PRMError: one of them is no causal language model or lacks weights, or their vocabularies differ.
-            MissingExtraError: torch or transformers is not installed.
+            GeneratorError: vLLM cannot start one of them.
+            ConfigError: there is no such device.
+            MissingExtraError: torch, transformers or vLLM is not installed.
         """
-        await asyncio.to_thread(self._load)
+        await asyncio.to_thread(self._read_up)
+        assert self._models is not None
+        await self._models.start()
+        self.parameters = sum(self._models.sizes)
 
-    def _load(self) -> None:
-        config, name = self._config, self._config.prm_name
-        require_torch(f"Scoring with {name!r}")
-        sources = [resolve_model(name), resolve_model(self._reference)]
+    def _read_up(self) -> None:
+        """Make sure that the two belong together, before anything large is loaded."""
+        config, names = self._config, (self._config.prm_name, self._reference)
+        require_torch(f"Scoring with {config.prm_name!r}")
+        sources = [resolve_model(name) for name in names]
         if sources[0] == sources[1]:
             raise PRMError(
-                f"{name!r} is its own reference, so every reward would be 0.",
+                f"{config.prm_name!r} is its own reference, so every reward would be 0.",
                 "Name the model that it was trained from. Type: --prm-args '{reference: NAME}'",
             )
-        settings = [settings_of(each, source) for each, source in zip((name, self._reference), sources, strict=True)]
-        for each, found in zip((name, self._reference), settings, strict=True):
-            _refuse_scorer(each, found.get("architectures") or [])
+        settings = [settings_of(name, source) for name, source in zip(names, sources, strict=True)]
+        for name, found in zip(names, settings, strict=True):
+            _refuse_others(name, found)
         tokens = [Tokens.load(source, trust_remote_code=config.trust_remote_code) for source in sources]
         if tokens[0].tokenizer.get_vocab() != tokens[1].tokenizer.get_vocab():
             raise PRMError(
-                f"The reference {self._reference!r} has another vocabulary than {name!r}; their probabilities of a "
-                "token cannot be compared.",
+                f"The reference {self._reference!r} has another vocabulary than {config.prm_name!r}; their "
+                "probabilities of a token cannot be compared.",
                 "Name the model that the PRM was trained from. Type: --prm-args '{reference: NAME}'",
             )
-        self._spans = StepSpans(Checkpoint(name, tokens[0], settings[0], config.stop_tokens))
+        self._spans = StepSpans(Checkpoint(config.prm_name, tokens[0], settings[0], config.stop_tokens))
         self._context = min(context_of(found, config) for found in settings)
-        half = config.model_copy(update={"prm_gpu_mem_util": config.prm_gpu_mem_util / 2})
-        for each, source in zip((name, self._reference), sources, strict=True):
-            with explained(f"The PRM {each!r}", PRMError):
-                how = placement(config.dtype, config.prm_device) | quantization(config, source, prm=True)
-                model = load_causal(each, source, how)
-                self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
-            self._sizes.append(int(model.num_parameters()))
-        self.parameters = sum(self._sizes)
+        self._models = self._made(list(zip(names, sources, strict=True)))
+
+    def _made(self, models: Sequence[tuple[str, str]]) -> TwoModels:
+        if self._engine == "vllm":
+            from tt_scale.prm.eurus_vllm import TwoOnVLLM
+
+            return TwoOnVLLM(self._config, models, self._context)
+        from tt_scale.prm.eurus_huggingface import TwoOnTransformers
+
+        return TwoOnTransformers(self._config, models)
 
     async def close(self) -> None:
-        """Let go of the weights; a second call does nothing."""
-        await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
-        if self._readers:
-            self._readers = []
-            await asyncio.to_thread(free_memory)
+        """Let go of both models; a second call does nothing."""
+        if self._models is not None:
+            await self._models.close()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path; one that does not fit into the context is said to be too long.
 
         Raises:
             PRMError: the models failed.
-            EngineDeadError: the PRM is closed, or the GPU failed.
+            EngineDeadError: the PRM is closed, or an engine or the GPU failed.
         """
-        if not self._readers:
+        if self._models is None:
             raise EngineDeadError("The PRM is closed.")
         readings = [self._spans.read(problem, path) for path in paths]
         fitting = [reading for reading in readings if len(reading.ids) <= self._context]
-        answers = iter(await self._batch.ask(fitting))
+        # A token is predicted at the one before it.
+        wanted = [Reading(each.ids, tuple(range(each.spans[0][0] - 1, each.spans[-1][1] - 1))) for each in fitting]
+        said = await self._models.read(wanted)
+        answers = iter([self._scores(reading, both) for reading, both in zip(fitting, said, strict=True)])
         return [
             next(answers) if len(reading.ids) <= self._context else Scores((), too_long=True) for reading in readings
         ]
 
-    def _rewards(self, readings: list[SpanReading]) -> list[Scores]:
-        # A token is predicted at the one before it.
-        wanted = [Reading(each.ids, tuple(range(each.spans[0][0] - 1, each.spans[-1][1] - 1))) for each in readings]
-        try:
-            found = [reader.read(wanted) for reader in self._readers]
-        except RuntimeError as error:
-            for reader in self._readers:
-                reader.forget()  # for want of memory, say
-            if "CUDA error" in str(error):
-                raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
-            raise PRMError(f"The PRM failed to read {len(readings)} paths: {sentence(error)}") from error
-        return [self._scores(reading, both) for reading, both in zip(readings, zip(*found, strict=True), strict=True)]
-
-    def _scores(self, reading: SpanReading, both: Sequence[Verdicts]) -> Scores:
-        ratios = [own - reference for own, reference in zip(*[each.values for each in both], strict=True)]
+    def _scores(self, reading: SpanReading, both: tuple[Following, Following]) -> Scores:
+        assert self._models is not None
+        own, reference = both
+        ratios = [one - other for one, other in zip(own.values, reference.values, strict=True)]
         begin = reading.spans[0][0]
-        computed = [each.computed for each in both]
+        tokens, computed = own.tokens + reference.tokens, own.computed + reference.computed
+        read = zip(self._models.sizes, both, strict=True)
         return Scores(
             tuple([self._score(ratios[first - begin : last - begin]) for first, last in reading.spans]),
-            tokens=2 * len(reading.ids),
-            cached=2 * len(reading.ids) - sum(computed),
-            flops=2.0 * sum([size * tokens for size, tokens in zip(self._sizes, computed, strict=True)]),
+            tokens=tokens,
+            cached=tokens - computed,
+            flops=2.0 * sum([size * each.computed for size, each in read]),
         )
 
     def _score(self, ratios: Sequence[float]) -> float:
@@ -180,30 +182,16 @@ class EurusPRM(PRM):
         return value
 
 
-class _NextTokens:
-    """Reads the log-probability of the token behind each position, in float32."""
-
-    def __init__(self, model: Any) -> None:
-        self.base = model.base_model
-        self._head = model.get_output_embeddings()
-
-    def values(self, hidden: Any, reading: Reading) -> Any:
-        """Give log-probabilities [positions]; see `reader.Readout`."""
-        import torch
-
-        ids = [reading.ids[place + 1] for place in reading.positions]
-        following = torch.tensor(ids, dtype=torch.long, device=hidden.device)
-        found = [
-            self._head(states).float().log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
-            for states, wanted in zip(hidden.split(MOST_ROWS), following.split(MOST_ROWS), strict=True)
-        ]
-        return torch.cat(found)
-
-
-def _refuse_scorer(name: str, kinds: Sequence[str]) -> None:
+def _refuse_others(name: str, settings: Mapping[str, Any]) -> None:
+    kinds = settings.get("architectures") or []
     if not any(kind.endswith("ForCausalLM") for kind in kinds):
         raise PRMError(
             f"{name!r} is a {', '.join(kinds) or 'model that does not say what it is'}; an implicit PRM is made of two "
             "causal language models.",
             "Leave out --prm, so that the PRM is asked as its name or architecture says.",
+        )
+    bent = [f"{key} {settings[key]}" for key in BENT if settings.get(key) not in (None, 1, 1.0)]
+    if bent:
+        raise PRMError(
+            f"{name!r} changes its logits after the last layer ({', '.join(bent)}), which the eurus PRM does not read."
         )

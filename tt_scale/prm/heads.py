@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapter import Head, LayerHead, Reading, TokenHead
 
-__all__ = ["Scorer", "load_causal", "load_scorer", "read_layers"]
+__all__ = ["Scorer", "load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -104,6 +104,26 @@ def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]
     if outputs > 1 and head.column >= outputs:
         raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter reads number {head.column}.")
     return layers
+
+
+def read_output_embeddings(name: str, source: str) -> tuple[Any, Any]:
+    """Read the language-model head alone, which is that of the embeddings where a checkpoint says so.
+
+    Args:
+        name: as the configuration has it, for messages.
+        source: folder or hub name.
+
+    Returns:
+        Weight [vocabulary, width] and bias [vocabulary] or None.
+
+    Raises:
+        PRMError: there are no weights of it.
+    """
+    from transformers import AutoConfig
+
+    tied = AutoConfig.from_pretrained(source).tie_word_embeddings
+    [layer] = read_layers(name, source, LayerHead(("model.embed_tokens" if tied else "lm_head",), 0))
+    return layer
 
 
 def load_causal(name: str, source: str, how: Mapping[str, Any]) -> Any:

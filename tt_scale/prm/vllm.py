@@ -1,27 +1,22 @@
-"""PRMs on vLLM, computing only the new step.
-
-Pooling type ALL gives a row for every token that was computed; read with an index from the end, the rows do not care
-how much of the prompt came from the prefix cache. Never pooling type STEP: with cache reading it kills the engine.
-"""
+"""PRMs on vLLM, computing only the new step."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import Scores
-from tt_scale.devices import device_args, prm_gpus
-from tt_scale.errors import EngineDeadError, PRMError
+from tt_scale.batching import together
+from tt_scale.devices import prm_gpus
 from tt_scale.model_names import resolve_model
-from tt_scale.prm.adapter import Adapter, LayerHead, Reading
+from tt_scale.prm.adapter import LayerHead, Reading
 from tt_scale.prm.finding import context_of, open_adapter
 from tt_scale.prm.heads import read_layers
+from tt_scale.prm.pooling import PoolingEngine
 from tt_scale.prm.rows import RowPRM
 from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
-from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
-from tt_scale.vllm_reason import sentence
+from tt_scale.vllm_engine import prepare_vllm
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -41,8 +36,7 @@ class VLLMPRM(RowPRM):
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
-        self._engine: Engine | None = None
-        self._numbers = count()
+        self._engine: PoolingEngine | None = None
 
     async def start(self) -> None:
         """Load tokenizer and weights.
@@ -65,7 +59,15 @@ class VLLMPRM(RowPRM):
         self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
         folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter)
-        self._engine = Engine(folder, lambda: _engine_args(config, folder, self.context, self.adapter, gpus), gpus)
+        self._engine = PoolingEngine(
+            config,
+            folder,
+            task="token_classify",
+            context=self.context,
+            share=config.prm_gpu_mem_util,
+            gpus=gpus,
+            **conversion(self.adapter),
+        )
         await self._engine.start()
 
     async def close(self) -> None:
@@ -75,68 +77,13 @@ class VLLMPRM(RowPRM):
 
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
         """Score readings; what an earlier step put into the cache is not computed again."""
-        return list(await asyncio.gather(*[self._score(reading) for reading in readings]))
+        return await together([self._score(reading) for reading in readings])
 
     async def _score(self, reading: Reading) -> Scores:
-        values, tokens, cached = await self._rows(reading.ids, reading.positions)
-        hidden = [position for position in reading.positions if position not in values]
-        # The first steps of a whole solution may have been in the cache: prompts that end at those places show them.
-        for found, more, hits in await asyncio.gather(
-            *[self._rows(reading.ids[: position + 1], (position,)) for position in hidden]
-        ):
-            values |= found
-            tokens, cached = tokens + more, cached + hits
-        return Scores(reading.checked([values[position] for position in reading.positions]), tokens, cached)
-
-    async def _rows(self, ids: tuple[int, ...], positions: Sequence[int]) -> tuple[dict[int, float], int, int]:
-        """Read what was computed of some positions: position -> score, prompt tokens, cached tokens."""
-        answer = await self._ask(ids)
-        rows, cached = answer.outputs.data, answer.num_cached_tokens or 0
-        if len(rows) != len(ids) - cached:
-            raise PRMError(f"The engine gave {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
-        values = {
-            position: float(rows[position - len(ids)][self._column]) for position in positions if position >= cached
-        }
-        if positions[-1] not in values:
-            raise PRMError("The engine gave no row for the last token of a prompt, which it always computes.")
-        return values, len(ids), cached
-
-    async def _ask(self, ids: tuple[int, ...]) -> Any:
-        from vllm import PoolingParams, TokensPrompt
-
         assert self._engine is not None, "start() comes first"
-        llm = self._engine.llm
-        if llm is None:
-            raise EngineDeadError("The PRM's engine is closed.")
-        params = PoolingParams(task="token_classify", skip_reading_prefix_cache=False)
-        prompt = TokensPrompt(prompt_token_ids=list(ids))
-        number = f"score-{next(self._numbers)}"
-        try:
-            answers = [answer async for answer in llm.encode(prompt, params, number)]
-        except Exception as error:
-            if llm.errored:
-                raise EngineDeadError(f"The PRM's engine died. {self._engine.reason()}".strip()) from error
-            raise PRMError(f"vLLM refused to score: {sentence(error.__cause__ or error)}") from error
-        if not answers:
-            raise PRMError("vLLM gave no answer to a scoring request.")
-        return answers[-1]
-
-
-def _engine_args(config: Config, folder: str, context: int, adapter: Adapter, gpus: Sequence[int]) -> Any:
-    from vllm.config import PoolerConfig
-
-    return engine_args(
-        config,
-        folder,
-        runner="pooling",
-        quantization=config.prm_quantization,
-        gpu_memory_utilization=config.prm_gpu_mem_util,
-        max_model_len=context,
-        max_num_batched_tokens=max(context, 8192),
-        pooler_config=PoolerConfig(task="token_classify", tok_pooling_type="ALL"),
-        **device_args(gpus),
-        **conversion(adapter),
-    )
+        rows = await self._engine.read(reading)
+        values = [float(rows.found[position][self._column]) for position in reading.positions]
+        return Scores(reading.checked(values), rows.tokens, rows.cached)
 
 
 def _count_parameters(settings: Mapping[str, Any]) -> int:

@@ -12,7 +12,7 @@ from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.devices import first_gpu
 from tt_scale.errors import MissingExtraError
-from tt_scale.models import WRITING, backends, check_models, loads_model, prm_configs
+from tt_scale.models import WRITING, backends, check_models, prm_configs, weights_of
 from tt_scale.prm.finding import context_of
 from tt_scale.registry import prm_class, searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
@@ -88,7 +88,7 @@ def _places(config: Config, gpus: int) -> dict[str, range]:
 
     best = from_gpu(0 if gpus else None)
     places = {} if backends(config)[0] == "simulated" else {"generator": best}
-    if any(_names_of_weights(each) for each in prm_configs(config)):
+    if any(weights_of(each) for each in prm_configs(config)):
         places["PRM"] = best if config.prm_device is None else from_gpu(first_gpu(config.prm_device))
     return places
 
@@ -101,7 +101,7 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
     else:
         own = []
         for each in prm_configs(config):
-            names = _names_of_weights(each)
+            names = weights_of(each)
             granted = each.prm_gpu_mem_util / max(len(names), 1)
             own += [(name, each.prm_quantization, granted, _context_of(name, each)) for name in names]
     key = "kv_cache_gib" if not gpus else "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
@@ -127,15 +127,6 @@ def _context_of(name: str, config: Config) -> int:
         prm = cast("type[GenerativePRM]", prm_class(config.prm))
         return prm.context_of(model_settings(name), config, config.prm_args.get("chain_tokens"))
     return context_of(model_settings(name), config)
-
-
-def _names_of_weights(config: Config) -> list[str]:
-    """The models that one PRM loads, and which share its part of the memory."""
-    if config.prm == "eurus":
-        from tt_scale.prm.eurus import REFERENCE
-
-        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
-    return [config.prm_name] if loads_model(config) else []
 
 
 def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
