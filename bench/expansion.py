@@ -17,10 +17,18 @@ import tracemalloc
 from tt_scale.base_classes import Problem, Searcher
 from tt_scale.config import Config
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.path import Path
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems.simulated import simulated_problems
 from tt_scale.registry import BUILT_IN, searcher_class
 from tt_scale.space import SearchSpace
+
+WHOLE = ("best_of_n", "deepconf", "greedy", "self_consistency")
+"""Methods whose nodes are whole solutions; each is as many expanded steps as it has, cut into them or not."""
+
+
+def steps_in(solution: Path) -> int:
+    return sum([step.text.strip().count("\n\n") + 1 for step in solution.steps])
 
 
 def world(method: str) -> tuple[Searcher, SimulatedGenerator, SimulatedPRM, Config]:
@@ -35,8 +43,7 @@ async def children_per_second(method: str, problems: list[Problem], seconds: flo
     while time.perf_counter() - began < seconds:
         space = SearchSpace(problems[number % len(problems)], generator, prm, config, repeat=number // len(problems))
         await searcher.search(space)
-        # a complete solution is as many expanded steps as it has
-        children += sum(len(node.steps) for node in space.nodes) if method == "best_of_n" else len(space.nodes)
+        children += sum([steps_in(node) for node in space.nodes]) if method in WHOLE else len(space.nodes)
         number += 1
     return children, time.perf_counter() - began
 

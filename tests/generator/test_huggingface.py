@@ -252,7 +252,7 @@ def test_what_cannot_be_honoured_is_refused(folder: Path) -> None:
         HuggingFaceGenerator.from_config(Config(model_name=str(folder), tensor_parallel_size=2))
 
 
-@pytest.mark.parametrize("quantization", ["awq", "gptq_marlin", "fp8", "bitsandbytes", "bnb-8bit"])
+@pytest.mark.parametrize("quantization", ["awq", "gptq_marlin", "fp8"])
 async def test_quantization_is_never_ignored(folder: Path, quantization: str) -> None:
     """Plain weights under the name of quantized ones make a wrong table."""
     config = Config(model_name=str(folder), quantization=quantization, dtype="float32")

@@ -17,11 +17,14 @@ from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.generator.tokens import Tokens
 from tt_scale.models import backends
 from tt_scale.path import Path, State
+from tt_scale.prm.adapter import Checkpoint
 from tt_scale.prm.eurus import EurusPRM
 from tt_scale.prm.finding import find_adapter
 from tt_scale.prm.next_tokens import TwoModels
+from tt_scale.prm.spans import StepSpans
 from tt_scale.report.doctor import memory_plan
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -83,7 +86,7 @@ def expected(folders: Sequence[FilePath], texts: Sequence[str], finished: bool) 
     return [1 / (1 + math.exp(-BETA * sum(ratios[first:last]))) for first, last in pairwise(edges)]
 
 
-LONG = [f"Step {number}: add {number} and 12 and get the number {number + 12}." for number in range(1, 13)]
+LONG = [f"Step {number}: add {number}{' and 12' * (number % 3)}." for number in range(1, 31)]
 """Several blocks of the cache, so that steps begin and end within, before and behind an edge."""
 
 
@@ -207,6 +210,48 @@ async def test_costs_both_models_and_says_what_is_too_long(folders: tuple[FilePa
     assert fits.flops == prm.parameters * fits.tokens  # twice the parameters of one, for half the tokens each
     assert fits.tokens > 50
     assert (long.values, long.too_long) == ((), True)
+
+
+async def test_overflow_by_one_token(folders: tuple[FilePath, FilePath]) -> None:
+    """A path that just fits is read, and one token less of room makes it too long: nothing is cut off."""
+    [fits] = await scored(config_for(*folders), SOLUTIONS[2])
+    length = fits.tokens // 2
+    assert await scored(config_for(*folders, prm_max_model_len=length), SOLUTIONS[2]) == [fits]
+    [long] = await scored(config_for(*folders, prm_max_model_len=length - 1), SOLUTIONS[2])
+    assert (long.values, long.too_long) == ((), True)
+
+
+async def scored(config: Config, texts: Sequence[str]) -> list[Scores]:
+    prm = await started(config)
+    try:
+        return await prm.score(PROBLEM, [path_of(texts)])
+    finally:
+        await prm.close()
+
+
+NASTY = [["", "  ", "Step 3: and <|im_end|>", "<|im_start|>", "- "], ["two\nlines", "a \n\n\n\n\nb", "\n"]]
+
+
+@pytest.mark.parametrize("texts", [*NASTY, LONG])
+def test_every_step_has_tokens_of_its_own(folders: tuple[FilePath, FilePath], texts: list[str]) -> None:
+    """A blank step has its number, a special token in a text is text, and a child begins with its parent."""
+    tokens = Tokens.load(str(folders[0]))
+    spans = StepSpans(Checkpoint("tiny", tokens, {}))
+    added = set(tokens.tokenizer.get_added_vocab().values())
+    special = []
+    for end in range(1, len(texts) + 1):
+        reading = spans.read(PROBLEM, path_of(texts[:end]))
+        assert len(reading.spans) == end
+        assert all(first < last for first, last in reading.spans)
+        assert all(one[1] == other[0] for one, other in pairwise(reading.spans))
+        assert reading.spans[-1][1] == len(reading.ids)
+        newest = spans.read(PROBLEM, path_of(texts[:end], (0.5,) * (end - 1)))
+        assert (newest.ids, newest.spans) == (reading.ids, reading.spans[-1:])
+        if end > 1:
+            before = spans.read(PROBLEM, path_of(texts[: end - 1]))
+            assert reading.ids[: len(before.ids)] == before.ids
+        special.append(sum(token in added for token in reading.ids))
+    assert len(set(special)) == 1
 
 
 async def test_a_step_of_many_tokens(folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch) -> None:

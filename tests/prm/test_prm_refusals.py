@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from commands import BENCH, Command, records
+from quantized import save_awq
 from tiny_models import save_prm, save_tokenizer
 from tiny_prms import FAMILIES, byte_tokenizer, piece_tokenizer
 
@@ -110,6 +111,20 @@ async def test_vllm_is_not_asked_to_invent_a_head(tmp_path: FilePath) -> None:
     save_prm(tmp_path, head=False)
     prm = VLLMPRM.from_config(Config(prm_name=str(tmp_path), dtype="float32"), SimulatedGenerator())
     with pytest.raises(PRMError, match=r"no weights for score\.0\.weight"):
+        await prm.start()
+    await prm.close()
+
+
+@pytest.mark.vllm
+async def test_a_plain_head_is_not_taken_for_a_packed_one(tmp_path: FilePath) -> None:
+    """vLLM would look for packed tensors of the head, and fail with words about kernels."""
+    pytest.importorskip("vllm")
+    from tt_scale.prm.vllm import VLLMPRM
+
+    save_prm(tmp_path / "plain")
+    save_awq(tmp_path / "plain", tmp_path / "packed", tmp_path / "unpacked")
+    prm = VLLMPRM.from_config(Config(prm_name=str(tmp_path / "packed")), SimulatedGenerator())
+    with pytest.raises(PRMError, match=r"packed by awq.*not packed"):
         await prm.start()
     await prm.close()
 

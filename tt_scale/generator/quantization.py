@@ -57,11 +57,6 @@ def _method_of_weights(source: str, trust_remote_code: bool) -> str:
 def _bitsandbytes(key: str, asked: str, dtype: str) -> Any:
     import torch
 
-    if not torch.cuda.is_available():
-        raise ConfigError(
-            f"{key} is {asked!r}, which needs a CUDA device; there is none.",
-            f"Leave out --{key.replace('_', '-')}.",
-        )
     if find_spec("bitsandbytes") is None:
         raise ConfigError(f"{key} is {asked!r}, and bitsandbytes is not installed.", "Type: pip install bitsandbytes")
     from transformers import BitsAndBytesConfig

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 from typing import Any
 
+from tt_scale.errors import PRMError
 from tt_scale.prm.adapter import Adapter, TokenHead
 from tt_scale.prm.adapters.qwen_math import ARCHITECTURE
 from tt_scale.prm.renaming import classifier_folder
 
 __all__ = ["column_of", "conversion", "folder_for_vllm"]
 
+PACKED = ("awq", "gptq")
+"""Packed layers have tensors of other names and shapes."""
+
 
 def folder_for_vllm(model: str, adapter: Adapter) -> str:
-    """Give a folder or hub name that vLLM can load: the model itself, or a copy whose head has the name it knows."""
+    """Give a folder or hub name that vLLM can load: the model itself, or a copy whose head has the name it knows.
+
+    Raises:
+        PRMError: vLLM would take a plain head for a packed one.
+    """
+    packed = (adapter.checkpoint.settings.get("quantization_config") or {}).get("quant_method")
+    if packed in PACKED and _is_native(adapter):
+        raise PRMError(
+            f"The weights of {adapter.checkpoint.name!r} are packed by {packed}; vLLM takes the head of a "
+            f"{ARCHITECTURE} for packed then, which it is not.",
+            "Name the checkpoint that is not packed, with --prm-quantization fp8 or bitsandbytes.",
+        )
     if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
         return model
     return str(classifier_folder(model, adapter.checkpoint.name, adapter.head))
