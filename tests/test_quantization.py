@@ -52,6 +52,7 @@ def apart(some: Any, others: Any) -> float:
 
 @pytest.mark.vllm
 @engine
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["math-shepherd", "token-classifier"])
 def test_awq_prm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The scores are those of the packed numbers, and not of the weights that they were made from."""
@@ -80,6 +81,7 @@ def test_awq_prm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.vllm
+@pytest.mark.slow
 @engine
 def test_awq_generator(tmp_path: Path) -> None:
     """As of the PRM: the log-probabilities of what is drawn."""

@@ -24,7 +24,7 @@ LEFT_OUT = ("torchvision", "torchaudio", "torchcodec")
 
 
 def install(*what: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *what], check=False)
+    done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--quiet", *what], check=False)
     if done.returncode:
         sys.exit(done.returncode)  # pip has said why
 
@@ -49,7 +49,9 @@ def without_local_version(requirement: Requirement) -> str:
 def main() -> None:
     install("packaging")
     ours = list(required("tt_scale", "cpu"))
-    print("Taking PyPI's build of PyTorch, which runs on a CPU, too.", flush=True)
+    print(
+        "Taking PyPI's build of PyTorch, which runs on a CPU, too. pip will say that vLLM asks for another.", flush=True
+    )
     install("--no-deps", *[str(each) for each in ours if each.name == ENGINE])
     theirs = [without_local_version(each) for each in required(ENGINE) if each.name not in LEFT_OUT]
     install(*theirs, *[str(each) for each in ours if each.name != ENGINE], *sys.argv[1:])

@@ -74,14 +74,25 @@ class PoolingEngine:
         await self._engine.close()
 
     @property
+    def llm(self) -> Any:
+        """The `AsyncLLM` of vLLM.
+
+        Raises:
+            EngineDeadError: it is closed, or was never started.
+        """
+        if self._engine.llm is None:
+            raise EngineDeadError("The PRM's engine is closed.")
+        return self._engine.llm
+
+    @property
     def dtype(self) -> Any:
         """In which the engine computes."""
-        return self._llm().model_config.dtype
+        return self.llm.model_config.dtype
 
     @property
     def parameters(self) -> int:
         """How many the whole model has, its language-model head included."""
-        return count_parameters(self._llm())
+        return count_parameters(self.llm)
 
     async def read(self, reading: Reading) -> Rows:
         """Give the rows at all positions of a reading.
@@ -100,7 +111,7 @@ class PoolingEngine:
 
     def _by_block(self, places: Sequence[int]) -> list[list[int]]:
         """Put together what one prompt shows: the cache holds whole blocks, and the last one is computed anew."""
-        size = self._llm().vllm_config.cache_config.block_size
+        size = self.llm.vllm_config.cache_config.block_size
         blocks: dict[int, list[int]] = {}
         for place in places:
             blocks.setdefault(place // size, []).append(place)
@@ -119,7 +130,7 @@ class PoolingEngine:
     async def _ask(self, ids: tuple[int, ...]) -> Any:
         from vllm import PoolingParams, TokensPrompt
 
-        llm = self._llm()
+        llm = self.llm
         plain = {"use_activation": False} if self._task == "token_embed" else {}
         params = PoolingParams(task=self._task, skip_reading_prefix_cache=False, **plain)
         prompt = TokensPrompt(prompt_token_ids=list(ids))
@@ -133,11 +144,6 @@ class PoolingEngine:
         if not answers:
             raise PRMError("vLLM gave no answer to a scoring request.")
         return answers[-1]
-
-    def _llm(self) -> Any:
-        if self._engine.llm is None:
-            raise EngineDeadError("The PRM's engine is closed.")
-        return self._engine.llm
 
 
 def _args(
