@@ -35,8 +35,8 @@ def required(package: str, extra: str = "") -> Iterator[Requirement]:
 
     for text in requires(package) or ():
         found = Requirement(text)
-        always = found.marker is None or found.marker.evaluate({"extra": ""})
-        if always != bool(extra) and (always or (found.marker and found.marker.evaluate({"extra": extra}))):
+        applies = [found.marker is None or found.marker.evaluate({"extra": name}) for name in ("", extra)]
+        if applies == [not extra, True]:
             found.marker = None
             yield found
 

@@ -160,6 +160,9 @@ def test_vllm(folders: tuple[FilePath, FilePath]) -> None:
     known = [score for each in steps for score in each.values]
     assert known == pytest.approx(expected(folders, LONG, True), abs=1e-5)
     assert sum(each.tokens - each.cached for each in steps) < 0.5 * sum(each.tokens for each in steps)
+    spans = StepSpans(Checkpoint("tiny", Tokens.load(str(folders[0])), {}))
+    whole = len(spans.read(PROBLEM, path_of(LONG, state="finished")).ids)
+    assert again[-1].tokens - again[-1].cached <= 2 * whole  # though it takes many prompts, no token is read twice
     assert (long.values, long.too_long) == ((), True)
 
 

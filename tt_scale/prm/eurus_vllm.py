@@ -58,7 +58,7 @@ class TwoOnVLLM(TwoModels):
         device = "cpu" if await asyncio.to_thread(on_cpu) else f"cuda:{gpus[0] if gpus else 0}"
         for name, source in self._models:
             layer = await asyncio.to_thread(read_output_embeddings, name, source)
-            share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], gpus))
+            share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], config.dtype, gpus))
             if share <= 0:
                 raise PRMError(
                     f"The head of {name!r} alone is larger than half of prm_gpu_mem_util {config.prm_gpu_mem_util}.",
@@ -146,8 +146,9 @@ async def _said(engine: PoolingEngine, head: _Head, reading: Reading) -> Followi
     return Following(values, rows.tokens, rows.tokens - rows.cached)
 
 
-def _part(weight: Any, gpus: Sequence[int]) -> float:
-    """What part of a GPU's memory a head takes, at two bytes a number."""
+def _part(weight: Any, dtype: str, gpus: Sequence[int]) -> float:
+    """What part of a GPU's memory a head takes."""
     from vllm.platforms import current_platform
 
-    return 2.0 * int(weight.numel()) / int(current_platform.get_device_total_memory(gpus[0] if gpus else 0))
+    width = 4 if dtype == "float32" else 2
+    return width * int(weight.numel()) / int(current_platform.get_device_total_memory(gpus[0] if gpus else 0))

@@ -12,7 +12,7 @@ from typing import Any
 
 from tt_scale.prm.adapter import Reading
 
-__all__ = ["Following", "TwoModels", "log_probabilities"]
+__all__ = ["MOST_ROWS", "Following", "TwoModels", "log_probabilities"]
 
 MOST_ROWS = 512
 """Rows of logits that are made at a time: those of a whole path over a whole vocabulary take gibibytes."""

@@ -26,7 +26,7 @@ def folder_for_vllm(model: str, adapter: Adapter) -> str:
         raise PRMError(
             f"The weights of {adapter.checkpoint.name!r} are packed by {packed}; vLLM takes the head of a "
             f"{ARCHITECTURE} for packed then, which it is not.",
-            "Name the checkpoint that is not packed, with --prm-quantization fp8 or bitsandbytes.",
+            "Name the checkpoint that is not packed.",
         )
     if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
         return model
