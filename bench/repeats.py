@@ -1,6 +1,8 @@
 """How many searches end otherwise when all is done again under the same seeds, with other searches in flight beside.
 
     python bench/repeats.py [--problems 60] [--repeats 3] [--budgets 1,2,4,8,16,32] [--processes 2]
+    python bench/repeats.py --budgets 16 --prm-name confidence
+    python bench/repeats.py --budgets 16 --prm-name pocket-prm,confidence
 
 Every method of `bench/methods.py`, once with 4,096 and once with 300 searches in flight in each process, so that other
 readings share a batch of the models. In float32 a batch moves the last digits; this shows whether anything else moves.
@@ -26,9 +28,10 @@ from tt_scale.errors import TTScaleError
 IN_FLIGHT = (4096, 300)
 
 
-def searched(variants: list[Variant], in_flight: int, processes: int) -> dict[str, Entry]:
+def searched(variants: list[Variant], prm_name: str, in_flight: int, processes: int) -> dict[str, Entry]:
     """Search all, and give what was searched and not read off, by name."""
-    changes = {"concurrency": in_flight, "run_tag": f"repeats-{in_flight}"}
+    prm = "" if prm_name == variants[0].config.prm_name else f"-{prm_name}"
+    changes = {"concurrency": in_flight, "run_tag": f"repeats-{in_flight}{prm}", "prm_name": prm_name, "prm": "auto"}
     again = [replace(each, config=each.config.model_copy(update=changes)) for each in variants]
     [comparison] = resumable(compare(again, Console(stderr=True), processes=processes))
     return {entry.name: entry for entry in comparison.entries if not entry.derived}
@@ -50,13 +53,16 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=60)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--budgets", default="1,2,4,8,16,32")
+    parser.add_argument("--prm-name", default="pocket-prm")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     if arguments.processes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core each
     try:
         variants = variants_of(arguments.problems, arguments.repeats, read_budgets(arguments.budgets))
-        first, second = [searched(variants, in_flight, arguments.processes) for in_flight in IN_FLIGHT]
+        first, second = [
+            searched(variants, arguments.prm_name, in_flight, arguments.processes) for in_flight in IN_FLIGHT
+        ]
     except TTScaleError as error:
         sys.exit(str(error))
     found = {name: differing(entry, second[name]) for name, entry in first.items()}

@@ -51,7 +51,8 @@ class Usage:
     def charge(self, spent: Usage) -> None:
         """Add to this one in place, for those who hold on to it."""
         for name in _NAMES:
-            setattr(self, name, getattr(self, name) + getattr(spent, name))
+            if count := getattr(spent, name):
+                setattr(self, name, getattr(self, name) + count)
 
     def spent(self) -> dict[str, int | float]:
         """The counts that are not 0, by name."""

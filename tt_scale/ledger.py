@@ -99,4 +99,7 @@ class Ledger:
 
     def _charge(self, key: Key, spent: Usage) -> None:
         self.usage.charge(spent)
-        self.costs.setdefault(key, Usage()).charge(spent)
+        if key in self.costs:
+            self.costs[key].charge(spent)
+        else:
+            self.costs[key] = spent

@@ -9,10 +9,14 @@ from math import fsum
 from tt_scale.base_classes import Generator, Step, StepRequest
 from tt_scale.errors import ConfigError, GeneratorError
 
-__all__ = ["TOP_LOGPROBS", "check_told", "confidence", "refuse_untold"]
+__all__ = ["DIGITS", "TOP_LOGPROBS", "check_told", "confidence", "refuse_untold"]
 
 TOP_LOGPROBS = 20
 """Likeliest tokens that a confidence looks at: as many as DeepConf does, and the most that vLLM tells unasked."""
+
+DIGITS = 4
+"""Decimals of log-probabilities from Transformers, where in float32 the sixth moves with what shares a batch. One in a
+hundred lies so close to an edge that its fourth moves, too, which matters only where another lies next to it."""
 
 
 def confidence(logprobs: Sequence[float], top_logprobs: int) -> float:

@@ -179,6 +179,12 @@ def check_models(config: Config) -> None:
     _check_name("generator", backends(config)[0], "model_name", config.model_name)
     for each in prm_configs(config):
         _check_name("PRM", each.prm, "prm_name", each.prm_name)
+        if each.prm_name in SHARED_PRMS and each.prm in ("huggingface", "vllm"):
+            raise ConfigError(
+                f"prm_name is {each.prm_name!r}, which has no weights of its own, but prm is {each.prm!r}, which loads "
+                "some.",
+                "Type: --prm auto",
+            )
     if config.prm_url is not None and "http" not in [each.prm for each in prm_configs(config)]:
         raise ConfigError(
             f"prm_url is {config.prm_url!r}, but the PRM is {backends(config)[1]!r}, which asks no server.",
@@ -221,8 +227,8 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
     A PRM on Transformers is remembered, so that equal steps have equal scores whatever shares their batches.
     """
     generator, prm = make_models(config)
-    if isinstance(prm, RowPRM) and backends(config)[1] == "huggingface":
-        prm = RememberedPRM(prm)
+    if prm is not None:
+        prm = _remembering(prm, config)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(generator.close)
         await generator.start()
@@ -230,3 +236,10 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
             stack.push_async_callback(prm.close)
             await prm.start()
         yield generator, prm
+
+
+def _remembering(prm: PRM, config: Config) -> PRM:
+    if isinstance(prm, EnsemblePRM):
+        members = {each.prm_name: _remembering(prm.members[each.prm_name], each) for each in prm_configs(config)}
+        return EnsemblePRM(members, config.prm_combine)
+    return RememberedPRM(prm) if isinstance(prm, RowPRM) and backends(config)[1] == "huggingface" else prm

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import multiprocessing
 import os
 import time
 from itertools import count
@@ -18,7 +19,7 @@ from tt_scale.bench import interleaved
 from tt_scale.bench.comparing import compare
 from tt_scale.bench.comparison import Comparison
 from tt_scale.bench.plan import problems_of
-from tt_scale.bench.processes import Shared, search_in_processes
+from tt_scale.bench.processes import Shared, _work, search_in_processes
 from tt_scale.bench.variants import Variant, variants
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, JournalError, TTScaleError
@@ -151,6 +152,21 @@ async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
     with pytest.raises(TTScaleError) as caught:
         await search_in_processes(shared, 1, [], lambda row: None)
     assert str(tmp_path) in str(caught.value) or "transformers" in str(caught.value)
+
+
+def test_a_second_failure_is_told_to_nobody(tmp_path: Path) -> None:
+    """Two processes cannot start the same model; who is told of the first no longer listens to the other."""
+    config = Config(model_name=str(tmp_path), prm_name="none", generator="huggingface", method="self_consistency")
+    shared = Shared([config], [make_searcher(config)], [()], [], [(0, 0, 0)], math.inf)
+    context = multiprocessing.get_context("spawn")
+    begun = context.Value("q", 0)
+    ours, theirs = context.Pipe(duplex=False)
+    process = context.Process(target=_work, args=(shared, begun, theirs))
+    process.start()
+    ours.close()
+    theirs.close()
+    process.join()
+    assert process.exitcode == 0  # a traceback would end it with 1
 
 
 class Full:

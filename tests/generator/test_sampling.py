@@ -86,3 +86,16 @@ def test_the_edges_of_the_unit_interval_draw_possible_tokens() -> None:
     uniforms = torch.tensor([0.0, 1 - 2**-53, 0.5], dtype=torch.float64)
     recipe = Recipe.of([Sampling(1.0, top_k=2), Sampling(1.0, top_k=2), Sampling(0.0)], logits.device)
     assert draw(logits, recipe, None, uniforms).tolist() == [1, 2, 1]
+
+
+def test_last_digits_are_not_told() -> None:
+    """They depend on what shares a batch; what a search compares would stand in another order each time."""
+    import torch
+
+    from tt_scale.generator.sampling import likelihoods
+
+    logits = torch.tensor([[math.log(each) for each in PROBABILITIES]] * 3)
+    noise = torch.tensor([[0.0], [1.0], [-1.0]]) * torch.tensor([3e-7, -3e-7, 2e-7, 0.0])
+    first, *others = likelihoods(logits + noise, torch.tensor([1, 1, 1]), [2, 2, 2])
+    assert others == [first, first]
+    assert first == pytest.approx((math.log(0.25), -math.log(0.5 * 0.25) / 2), abs=1e-4)

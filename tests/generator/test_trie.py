@@ -65,6 +65,10 @@ def requests(prompt: tuple[int, ...]) -> list[StepRequest]:
     ]
 
 
+UNIT = 1.01e-4
+"""One in the last decimal that is told, with the error of writing it in binary."""
+
+
 def drawn(steps: list[Step]) -> list[tuple[Any, ...]]:
     return [(step.ids, step.text, step.ended, step.seed, step.temperature) for step in steps]
 
@@ -73,8 +77,8 @@ async def same(trie: TrieGenerator, huggingface: HuggingFaceGenerator, asked: li
     expected, found = await huggingface.generate(asked), await trie.generate(asked)
     assert drawn(found) == drawn(expected)
     for one, other in zip(found, expected, strict=True):
-        assert one.logprobs == pytest.approx(other.logprobs, abs=1e-4)
-        assert one.confidences == pytest.approx(other.confidences, abs=1e-4)
+        assert one.logprobs == pytest.approx(other.logprobs, abs=UNIT)
+        assert one.confidences == pytest.approx(other.confidences, abs=UNIT)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
+from tt_scale.base_classes import Problem, Sampling, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -139,6 +139,25 @@ def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]]) 
         asyncio.run(scored(VLLMPRM.from_config(CONFIG, SimulatedGenerator()))), verdicts, strict=True
     ):
         assert one == pytest.approx(other, abs=1e-4)
+
+
+@pytest.mark.hf
+def test_beside_another_prm_it_is_not_asked_twice() -> None:
+    """In an ensemble equal steps would have scores that depend on what shares their batch."""
+    pytest.importorskip("transformers")
+    config = CONFIG.model_copy(update={"prm_name": "pocket-prm,confidence", "generator": "huggingface"})
+    path = Path((0,), (Step("9 + 7 = 16\n\n", (1, 2), "stop", logprobs=(-0.1, -0.2), confidences=(1.0, 1.0)),))
+
+    async def asked_twice() -> tuple[Scores, Scores]:
+        async with open_models(config) as (_, prm):
+            assert prm is not None
+            [first], [second] = [await prm.score(as_problem(PROBLEMS[0]), [path]) for _ in range(2)]
+            return first, second
+
+    first, second = asyncio.run(asked_twice())
+    assert second.values == first.values
+    assert first.cached < first.tokens == second.tokens == second.cached
+    assert round(first.parts["pocket-prm"][0], 5) == first.parts["pocket-prm"][0]
 
 
 @pytest.mark.hf

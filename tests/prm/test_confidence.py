@@ -124,6 +124,8 @@ def test_names() -> None:
     assert backends(Config(model_name="simulated", prm_name="confidence"))[1] == "confidence"
     with pytest.raises(ConfigError, match="--prm-name confidence"):
         check_models(Config(model_name="simulated", prm="confidence", prm_name="Qwen/Qwen2.5-Math-PRM-7B"))
+    with pytest.raises(ConfigError, match="'confidence', which has no weights of its own, but prm is 'huggingface'"):
+        check_models(Config(model_name="pocket-gen", generator="trie", prm="huggingface", prm_name="confidence"))
     with pytest.raises(ConfigError, match="prm_confidence is 'middle'"):
         Config(prm_confidence="middle")
     with pytest.raises(ConfigError, match="Did you mean 'mean'"):

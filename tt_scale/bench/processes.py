@@ -11,7 +11,7 @@ import json
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from multiprocessing.connection import Connection, wait
@@ -120,13 +120,12 @@ def _work(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
     """In the new process: search, and send what is found; at last None, or what ended it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
     gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
-    try:
-        wait_for(_search(shared, begun, end))
-        end.send(None)
-    except TTScaleError as error:
-        end.send(error)
-    except (asyncio.CancelledError, BrokenPipeError):
-        pass  # ended by who started it
+    with suppress(asyncio.CancelledError, BrokenPipeError):  # ended by who started it
+        try:
+            wait_for(_search(shared, begun, end))
+            end.send(None)
+        except TTScaleError as error:
+            end.send(error)
 
 
 class _Sender:

@@ -16,6 +16,7 @@ from tt_scale.errors import GeneratorError
 from tt_scale.generator.language_model import Choice
 from tt_scale.generator.sampling import Recipe, draw, likelihoods
 from tt_scale.generator.tokens import UNKNOWN, Tokens
+from tt_scale.likelihood import DIGITS
 
 __all__ = ["NOT_A_NUMBER", "Decoder", "Question", "Row", "uniforms_of"]
 
@@ -114,7 +115,7 @@ class Decoder:
                 logits = self._advance(batch)
 
     def choose(self, asked: Sequence[Question]) -> list[Choice]:
-        """Give the logarithms of the probabilities of tokens that may come next [asked]."""
+        """Give the logarithms of the probabilities of tokens that may come next, to four decimals [asked]."""
         import torch
 
         with torch.inference_mode():
@@ -124,7 +125,7 @@ class Decoder:
         if bool(logprobs.isnan().any()):
             raise GeneratorError(NOT_A_NUMBER)
         return [
-            Choice(tuple(logprobs[place, list(choices)].tolist()), saved)
+            Choice(tuple([round(value, DIGITS) for value in logprobs[place, list(choices)].tolist()]), saved)
             for (_, choices), place, saved in zip(asked, places, cached, strict=True)
         ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tt_scale.base_classes import Sampling
-from tt_scale.likelihood import confidence
+from tt_scale.likelihood import DIGITS, confidence
 
 __all__ = ["Recipe", "distribution", "draw", "filtered", "likelihoods", "penalised"]
 
@@ -149,7 +149,8 @@ def likelihoods(logits: Any, drawn: Any, top_logprobs: Sequence[int]) -> list[tu
         top_logprobs: likeliest tokens that a row's confidence looks at [rows]; where all are 0 nothing is computed.
 
     Returns:
-        Log-probability and confidence of each row [rows]; what they are where a row did not ask has no meaning.
+        Log-probability and confidence of each row, to four decimals [rows]; what they are where a row did not ask has
+        no meaning.
     """
     import torch
 
@@ -160,6 +161,6 @@ def likelihoods(logits: Any, drawn: Any, top_logprobs: Sequence[int]) -> list[tu
     chosen = logprobs.gather(-1, drawn[:, None]).squeeze(-1).tolist()
     likeliest = logprobs.topk(min(most, logits.shape[-1])).values.tolist()
     return [
-        (logprob, confidence(row, max(count, 1)))
+        (round(logprob, DIGITS), round(confidence(row, max(count, 1)), DIGITS))
         for logprob, row, count in zip(chosen, likeliest, top_logprobs, strict=True)
     ]

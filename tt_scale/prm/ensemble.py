@@ -76,6 +76,9 @@ class EnsemblePRM(PRM):
     Args:
         members: by name, in the order in which they are started.
         combine: a name in `COMBINATIONS`.
+
+    Attributes:
+        members: as given.
     """
 
     def __init__(self, members: Mapping[str, PRM], combine: str = "mean") -> None:
@@ -84,7 +87,7 @@ class EnsemblePRM(PRM):
                 f"An ensemble of {len(members)} PRMs by {combine!r}; at least two are combined, by one of: "
                 f"{', '.join(COMBINATIONS)}."
             )
-        self._members = dict(members)
+        self.members: Mapping[str, PRM] = MappingProxyType(dict(members))
         self.top_logprobs = max([member.top_logprobs for member in members.values()])
         self._combine = COMBINATIONS[combine]
 
@@ -99,19 +102,19 @@ class EnsemblePRM(PRM):
 
     async def start(self) -> None:
         """Start one after the other: engines that start at once mis-measure memory."""
-        for member in self._members.values():
+        for member in self.members.values():
             await member.start()
-        self.parameters = sum([member.parameters for member in self._members.values()])
+        self.parameters = sum([member.parameters for member in self.members.values()])
 
     async def close(self) -> None:
         """Close all, also where closing one fails; a second call does nothing."""
         async with AsyncExitStack() as stack:
-            for member in self._members.values():
+            for member in self.members.values():
                 stack.push_async_callback(member.close)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Let every member score, and combine; errors as in `PRM.score`."""
-        tables = await together([self._asked(name, problem, paths) for name in self._members])
+        tables = await together([self._asked(name, problem, paths) for name in self.members])
         found = list(zip(*tables, strict=True))  # [paths][members]
         readable = [not any(scores.too_long for scores in each) for each in found]
         columns = [
@@ -126,7 +129,7 @@ class EnsemblePRM(PRM):
 
     async def _asked(self, name: str, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Ask one member; a score missing or too many would shift those of the others."""
-        table = await self._members[name].score(problem, paths)
+        table = await self.members[name].score(problem, paths)
         if len(table) != len(paths):
             raise PRMError(f"The PRM {name!r} gave {len(table)} records for {len(paths)} paths; one each is needed.")
         for path, scores in zip(paths, table, strict=True):
@@ -134,14 +137,14 @@ class EnsemblePRM(PRM):
         return table
 
     def _joined(self, found: Sequence[Scores], values: Sequence[float] | None) -> Scores:
-        members = self._members.items()
+        members = self.members.items()
         return Scores(
             tuple(values or ()),
             tokens=sum([scores.tokens for scores in found]),
             cached=sum([scores.cached for scores in found]),
             too_long=values is None,
             parts={} if values is None else {
-                name: scores.values for name, scores in zip(self._members, found, strict=True)
+                name: scores.values for name, scores in zip(self.members, found, strict=True)
             },
             flops=sum([
                 scores.flops if scores.flops is not None else 2.0 * member.parameters * (scores.tokens - scores.cached)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = ["ENGINES", "REFERENCE", "EurusPRM"]
 
 REFERENCE = "Qwen/Qwen2.5-Math-7B-Instruct"
+DIGITS = 3
+"""Decimals of the log-ratio of a step; in float32 the fifth moves with what shares a batch."""
+
 ENGINES = ("auto", "vllm", "huggingface")
 BENT = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 """Settings of Gemma, Cohere and Granite by which logits are more than a linear layer of the last hidden state."""
@@ -175,7 +178,7 @@ class EurusPRM(PRM):
         )
 
     def _score(self, ratios: Sequence[float]) -> float:
-        reward = self._beta * math.fsum(ratios)
+        reward = self._beta * round(math.fsum(ratios), DIGITS)
         value = 0.5 + 0.5 * math.tanh(reward / 2)  # the sigmoid, which has no overflow in this form
         if not 0.0 <= value <= 1.0:  # a number that is none fails here too
             raise PRMError(f"The PRM gave the score {value}.", "Type: --dtype bfloat16")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
-from math import fsum, sqrt
 
 __all__ = ["similarities"]
 
@@ -25,23 +23,22 @@ def similarities(texts: Sequence[str]) -> list[list[float]]:
     Returns:
         Cosines in [0, 1]; exactly 1 for texts of the same words in the same order [texts][texts].
     """
-    counted = [_counts(text) for text in texts]
-    norms = [sqrt(fsum([count * count for count in counts.values()])) for counts in counted]
-    rows = [[1.0] * len(texts) for _ in texts]
-    for one in range(len(texts)):
-        for other in range(one):
-            rows[one][other] = rows[other][one] = _cosine(counted[one], counted[other], norms[one] * norms[other])
-    return rows
+    import numpy as np
+
+    columns: dict[str | tuple[str, str], int] = {}
+    terms = [[columns.setdefault(term, len(columns)) for term in _terms(text)] for text in texts]
+    counts = np.zeros((len(texts), len(columns)), dtype=np.int64)
+    for row, own in zip(counts, terms, strict=True):
+        np.add.at(row, own, 1)
+    products = counts @ counts.T  # whole numbers, so that what is equal is seen
+    squares = products.diagonal()
+    norms = np.sqrt(np.outer(squares, squares))
+    cosines = np.minimum(products / np.maximum(norms, 1.0), 1.0)
+    cosines[(products == squares) & (products == squares[:, None])] = 1.0
+    found: list[list[float]] = cosines.tolist()
+    return found
 
 
-def _counts(text: str) -> Counter[tuple[str, ...]]:
+def _terms(text: str) -> list[str | tuple[str, str]]:
     words = WORD.findall(text.lower())
-    return Counter([*[(word,) for word in words], *pairwise(words)])
-
-
-def _cosine(one: Counter[tuple[str, ...]], other: Counter[tuple[str, ...]], norms: float) -> float:
-    if one == other:
-        return 1.0
-    if not norms:
-        return 0.0
-    return min(1.0, sum([count * other[term] for term, count in one.items() if term in other]) / norms)
+    return [*words, *pairwise(words)]
