@@ -21,7 +21,7 @@ bench: $(VENV)/.ready
 	$(BIN)/tt-scale bench --config $(CONFIG) $(METHODS:%=--method %)
 
 test: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "$(LEFT_OUT)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(LEFT_OUT)"
 
 test-all: $(VENV)/.ready
 	$(BIN)/python -m pytest -m "not gpu and not network and not ray"
