@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -9,13 +11,17 @@ import pytest
 
 from tt_scale import batching
 from tt_scale.batching import MicroBatcher, model_thread, share_thread
-from tt_scale.errors import EngineDeadError
+from tt_scale.errors import EngineDeadError, PRMError
 
 
 @pytest.fixture
 def thread() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(max_workers=1) as executor:
         yield executor
+
+
+class Held:
+    """What takes memory."""
 
 
 class Recorder:
@@ -121,6 +127,28 @@ async def test_one_that_fails_does_not_take_its_batch_with_it(thread: ThreadPool
     assert isinstance(found[2], ValueError)
     assert len(call.batches[0]) == 5
     assert [1313] in call.batches
+
+
+async def test_what_a_failed_call_held_is_gone_when_its_halves_are_called(thread: ThreadPoolExecutor) -> None:
+    """The tensors of a batch that ran out of memory would leave no room for the halves either."""
+    held: list[weakref.ref[Held]] = []
+    alive: list[int] = []
+
+    def call(items: list[int]) -> list[int]:
+        gc.collect()
+        alive.append(sum([each() is not None for each in held]))
+        tensors = Held()
+        held.append(weakref.ref(tensors))
+        try:
+            raise RuntimeError(f"out of memory beside {tensors}")
+        except RuntimeError as error:
+            raise PRMError("no memory") from error
+
+    batcher = MicroBatcher(call, thread, weigh=lambda item: 1, max_weight=100, max_items=8)
+    with pytest.raises(PRMError):
+        await batcher.ask([1, 2, 3, 4])
+    assert len(alive) >= 3
+    assert not any(alive)
 
 
 async def test_a_dead_engine_is_asked_once(thread: ThreadPoolExecutor) -> None:

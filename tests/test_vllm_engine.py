@@ -36,6 +36,19 @@ def test_reason_is_one_sentence() -> None:
     assert advice("something never seen") == ""
 
 
+@pytest.mark.parametrize(
+    ("complaint", "change"),
+    [
+        ("The model type 'gemma2' does not support float16. Reason: unstable", "--dtype bfloat16"),
+        ("Bfloat16 is only supported on GPUs with compute capability of at least 8.0.", "--dtype float16"),
+        ("No available memory for the cache blocks. Try increasing `gpu_memory_utilization`", "--gpu-mem-util"),
+    ],
+)
+def test_advice_for_a_gpu(complaint: str, change: str) -> None:
+    """Words of vLLM; the first was answered with the dtype that it refuses."""
+    assert change in advice(complaint)
+
+
 def test_log_keeps_the_first_cause(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The last complaint of an engine only says that another process complained before."""
     monkeypatch.delenv("VLLM_LOGGING_LEVEL", raising=False)

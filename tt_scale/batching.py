@@ -147,6 +147,8 @@ class MicroBatcher(Generic[Item, Result]):
             if len(batch) == 1 or isinstance(error, EngineDeadError):
                 _refuse(batch, error)
                 return
+            results = None
+        if results is None:  # out here nothing holds the tensors of the failed call any more
             for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
                 await self._serve(half)
                 await self._settle()  # who has failed takes back what is left

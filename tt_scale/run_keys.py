@@ -52,7 +52,7 @@ class ModelKeys(Keys):
         ge=16,
     )
     quantization: str | None = key(
-        MODEL, "Weight quantization, as the engine names it (awq, gptq, fp8, bitsandbytes).", None
+        MODEL, "Weight quantization, as the engine names it (vLLM: awq, gptq, fp8; huggingface: bitsandbytes).", None
     )
     max_model_len: int = key(MODEL, "Most tokens of prompt and solution together.", 3072, ge=16)
     system_prompt: str = key(

@@ -189,9 +189,12 @@ class Engine:
         try:
             with self._log.collecting(), shielded_from_interrupts(), visible(self._gpus):
                 args = self._make_args()
+                from vllm.usage.usage_lib import UsageContext
                 from vllm.v1.engine.async_llm import AsyncLLM
 
-                return AsyncLLM.from_engine_args(args)
+                # On a GPU the batch is as large as the card allows only for who says what it is for.
+                purpose = UsageContext.ENGINE_CONTEXT if on_cpu() else UsageContext.LLM_CLASS
+                return AsyncLLM.from_engine_args(args, usage_context=purpose)
         except TTScaleError:
             raise
         except Exception as error:

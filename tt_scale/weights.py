@@ -9,7 +9,16 @@ from typing import Any
 from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
 from tt_scale.vllm_reason import advice, sentence
 
-__all__ = ["best_device", "count_parameters", "dtype_named", "explained", "free_memory", "placement", "require_torch"]
+__all__ = [
+    "best_device",
+    "count_parameters",
+    "dtype_named",
+    "explained",
+    "free_memory",
+    "gpu_failed",
+    "placement",
+    "require_torch",
+]
 
 
 def require_torch(purpose: str) -> None:
@@ -109,6 +118,12 @@ def count_parameters(model: Any) -> int:
         [part.in_features * part.out_features for part in model.modules() if hasattr(part, "qweight")]
     )
     return count
+
+
+def gpu_failed(error: Exception) -> bool:
+    """Whether a device serves nobody any more; one that wants for memory does, with less to do."""
+    told = str(error)
+    return "CUDA error" in told and not any(sign in told for sign in ("out of memory", "ALLOC_FAILED"))
 
 
 def free_memory() -> None:

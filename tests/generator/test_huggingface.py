@@ -17,6 +17,7 @@ from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
 from tt_scale.generator.trie import TrieGenerator
+from tt_scale.weights import gpu_failed
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -180,6 +181,20 @@ async def test_a_dead_gpu_ends_the_run(generator: HuggingFaceGenerator, monkeypa
     monkeypatch.setattr(Decoder, "sample", dead)
     with pytest.raises(EngineDeadError, match="device-side assert"):
         await generator.generate([request(generator.prompt(PROBLEM, ""))])
+
+
+@pytest.mark.parametrize(
+    ("told", "dead"),
+    [
+        ("CUDA error: device-side assert triggered", True),
+        ("CUDA error: out of memory", False),
+        ("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`", False),
+        ("CUDA out of memory. Tried to allocate 2.00 GiB", False),
+    ],
+)
+def test_a_gpu_without_room_is_not_dead(told: str, dead: bool) -> None:
+    """With half of the batch it would go on; the run would end instead."""
+    assert gpu_failed(RuntimeError(told)) is dead
 
 
 async def test_nonsense_from_the_model_is_an_error(generator: HuggingFaceGenerator) -> None:

@@ -173,6 +173,29 @@ async def test_choose_is_the_models_own_distribution(generator: VLLMGenerator) -
         await generator.choose([(1,) * CONTEXT], choices)
 
 
+async def test_samples_keep_their_likeliest_tokens_beside_choices(generator: VLLMGenerator) -> None:
+    """vLLM gives all who share a step the chosen tokens: a judge beside `confidence` made every sample sure."""
+    asked = [
+        request(generator.prompt(SUM, ""), seed=seed, stop=(), max_tokens=24, top_logprobs=20) for seed in range(4)
+    ]
+    prompts = [(*generator.prompt(LISTS, ""), number) for number in range(1000, 1040)]
+    choices = [generator.tokens.id_of("Yes"), generator.tokens.id_of("No")]
+    generator._sampled_told = False
+
+    async def choose(late: float) -> list[Any]:
+        await asyncio.sleep(late)
+        return [choice.logprobs for choice in await generator.choose(prompts, choices)]
+
+    early, steps, later = await asyncio.gather(choose(0), generator.generate(asked), choose(0.3))
+    alone = await generator.generate(asked)
+    for step, other in zip(steps, alone, strict=True):
+        assert step.ids == other.ids
+        assert step.confidences == pytest.approx(other.confidences, abs=1e-3)
+        assert step.logprobs == pytest.approx(other.logprobs, abs=1e-3)
+    for one_way, other_way in zip(early, later, strict=True):
+        assert one_way == pytest.approx(other_way, abs=1e-3)
+
+
 async def one_by_one(generator: VLLMGenerator, prompts: list[tuple[int, ...]], choices: list[int]) -> list[Any]:
     """What an older vLLM would do."""
     return [await generator._choose_one_by_one(prompt, choices) for prompt in prompts]

@@ -127,6 +127,11 @@ async def test_a_plain_head_is_not_taken_for_a_packed_one(tmp_path: FilePath) ->
     with pytest.raises(PRMError, match=r"packed by awq.*not packed"):
         await prm.start()
     await prm.close()
+    config = Config(prm_name=str(tmp_path / "plain"), prm_quantization="fp8")
+    prm = VLLMPRM.from_config(config, SimulatedGenerator())
+    with pytest.raises(PRMError, match=r"prm_quantization is 'fp8'.* would pack the head"):
+        await prm.start()
+    await prm.close()
 
 
 async def test_a_score_that_is_no_number_is_refused_at_the_step(tmp_path: FilePath) -> None:

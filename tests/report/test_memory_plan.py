@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.prm.chain import VERDICT_ROOM
 from tt_scale.prm.thinkprm import ThinkPRM
@@ -127,6 +128,7 @@ def test_two_models_that_fit() -> None:
         ([share(40, 0.9)], 1, "more than one GPU has: raise tensor_parallel_size"),
         ([share(4, 0.3, kv=GIB // 1000)], 1, "raise gpu_mem_util to 0.4"),
         ([share(2, 0.6), share(2, 0.6, "PRM")], 1, "gpu_mem_util + prm_gpu_mem_util is 1.2, above 1"),
+        ([share(2, 0.5), share(2, 0.48, "PRM")], 1, "0.98, which leaves 0.5 GiB, and each engine takes 0.6 GiB"),
     ],
 )
 def test_what_does_not_fit_says_what_to_change(shares: list[Share], split: int, told: str) -> None:
@@ -170,6 +172,39 @@ def test_an_unknown_size_is_no_verdict() -> None:
     assert plan_gpu([unknown], 24, 1).fits is None
     assert plan_cpu([unknown], 24).fits is None
     assert plan_gpu([unknown, share(40, 0.4, "PRM")], 24, 1).fits is False
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (None, ["A, 24576 MiB", "B, [N/A]", "C, 81559 MiB"]),
+        ("2,0", ["C, 81559 MiB", "A, 24576 MiB"]),
+        ("GPU-b1", ["B, [N/A]"]),
+        ("1,7,0", ["B, [N/A]"]),
+        ("", []),
+        ("-1", []),
+        ("MIG-x", ["A, 24576 MiB", "B, [N/A]", "C, 81559 MiB"]),
+    ],
+)
+def test_only_gpus_that_are_shown_count(
+    monkeypatch: pytest.MonkeyPatch, shown: str | None, expected: list[str]
+) -> None:
+    """cuda:0 is the first that CUDA_VISIBLE_DEVICES names; the driver's list knows nothing of it."""
+    told = "0, GPU-a1, A, 24576 MiB\n1, GPU-b1, B, [N/A]\n2, GPU-c1, C, 81559 MiB"
+    monkeypatch.setattr("tt_scale.bench.manifest._answer", lambda *command: told)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if shown is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", shown)
+    assert hardware()["gpus"] == expected
+
+
+def test_a_gpu_that_does_not_tell_its_memory_has_the_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Left out, it would give its number to the next."""
+    monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
+    config = Config(model_name="a/x-1B", prm_name="a/p-7B", prm_device="cuda:1", method="collective")
+    plan = memory_plan(config, ["NVIDIA GB10, [N/A]", "NVIDIA L4, 23034 MiB"], 100)
+    assert "of 100" in plan.lines[0]
+    assert "of 22" in plan.lines[1]
 
 
 GPUS = ["NVIDIA L4, 23034 MiB", "NVIDIA H200, 143771 MiB"]

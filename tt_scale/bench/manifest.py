@@ -125,8 +125,24 @@ def hardware() -> dict[str, Any]:
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
         if hasattr(os, "sysconf")
         else None,
-        "gpus": _answer("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader").splitlines(),
+        "gpus": _gpus(),
     }
+
+
+def _gpus() -> list[str]:
+    """Name and memory of each GPU, as far as and in the order in which CUDA_VISIBLE_DEVICES shows them."""
+    told = _answer("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader").splitlines()
+    rows = [line.split(", ", 2) for line in told if line.count(", ") >= 2]
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is None or "MIG-" in shown:  # parts of a GPU are not in this list
+        return [about for _, _, about in rows]
+    found = []
+    for name in filter(None, map(str.strip, shown.split(","))):
+        meant = [about for index, uuid, about in rows if name == index or uuid.startswith(name)]
+        if not meant:
+            break  # CUDA shows none behind one that is not there
+        found += meant[:1]
+    return found
 
 
 def _processor() -> str:

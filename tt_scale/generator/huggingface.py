@@ -20,7 +20,7 @@ from tt_scale.generator.tokens import Tokens
 from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.model_names import refuse_scorer, resolve_model
 from tt_scale.vllm_reason import sentence
-from tt_scale.weights import best_device, count_parameters, explained, free_memory, placement, require_torch
+from tt_scale.weights import best_device, count_parameters, explained, free_memory, gpu_failed, placement, require_torch
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -192,7 +192,7 @@ def divided(
     except TTScaleError as error:
         return [failed(item, error) for item in items]
     except Exception as error:
-        if "CUDA error" in str(error):
+        if gpu_failed(error):
             raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
         if len(items) == 1:
             return [failed(items[0], error)]
@@ -216,8 +216,8 @@ def _most_tokens(model: Any, config: Config) -> int:
     each = 2 * settings.num_hidden_layers * heads * width * model.dtype.itemsize
     room = config.kv_cache_gib * 2**30
     if model.device.type == "cuda":
-        total = torch.cuda.get_device_properties(model.device).total_memory
-        room = config.gpu_mem_util * total - torch.cuda.memory_allocated(model.device)
+        free, total = torch.cuda.mem_get_info(model.device)
+        room = min(config.gpu_mem_util * total - model.get_memory_footprint(), free)
     if room < each * config.max_model_len:
         raise GeneratorError(
             f"After the weights, {max(room, 0) / 2**30:.1f} GiB are left for keys and values, and a single solution of "

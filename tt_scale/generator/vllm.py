@@ -49,6 +49,10 @@ class VLLMGenerator(LanguageModel):
         self._config = config
         self._engine: Engine | None = None
         self._numbers = count()
+        self._sampled_told = False
+        self._choosing = 0
+        self._chosen = asyncio.Event()
+        self._chosen.set()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -91,13 +95,31 @@ class VLLMGenerator(LanguageModel):
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
-        ask = self._choose_at_once if _has_logprob_token_ids() else self._choose_one_by_one
-        return await together([ask(prompt, choices) for prompt in prompts])
+        if self._sampled_told or not _has_logprob_token_ids():
+            return await together([self._choose_one_by_one(prompt, choices) for prompt in prompts])
+        self._choosing += 1
+        self._chosen.clear()
+        try:
+            return await together([self._choose_at_once(prompt, choices) for prompt in prompts])
+        finally:
+            self._choosing -= 1
+            if not self._choosing:
+                self._chosen.set()
+
+    async def _apart_from_choices(self) -> None:
+        """Once log-probabilities of samples are asked for, those of chosen tokens are not asked for at once any more.
+
+        Where both share a step of the engine, vLLM gives the chosen tokens, or token 0, in place of the likeliest.
+        """
+        self._sampled_told = True
+        await self._chosen.wait()
 
     async def _sample(self, request: StepRequest) -> Step:
         nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
         if len(request.ids) + request.max_tokens > self.context:
             return nothing
+        if request.top_logprobs:
+            await self._apart_from_choices()
         try:
             answer = await self._ask(request.ids, self._sampling_params(request), request.priority)
         except EngineDeadError:
@@ -203,4 +225,6 @@ def _told(output: Any, top_logprobs: int) -> tuple[tuple[float, ...], tuple[floa
 def _has_logprob_token_ids() -> bool:
     from vllm import SamplingParams
 
-    return hasattr(SamplingParams, "logprob_token_ids")
+    return hasattr(SamplingParams, "logprob_token_ids") and hasattr(
+        SamplingParams, "num_logprobs"
+    )  # 0.20 has no second

@@ -14,7 +14,7 @@ from tt_scale.prm.heads import load_causal
 from tt_scale.prm.next_tokens import Following, TwoModels, log_probabilities
 from tt_scale.prm.reader import MOST_READ, Reader, most_held
 from tt_scale.vllm_reason import sentence
-from tt_scale.weights import explained, free_memory, placement
+from tt_scale.weights import explained, free_memory, gpu_failed, placement
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -84,7 +84,7 @@ class TwoOnTransformers(TwoModels):
         except RuntimeError as error:
             for reader in self._readers:
                 reader.forget()  # for want of memory, say
-            if "CUDA error" in str(error):
+            if gpu_failed(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
             raise PRMError(f"The PRM failed to read {len(readings)} paths: {sentence(error)}") from error
         lengths = [len(reading.ids) for reading in readings]

@@ -19,12 +19,15 @@ from tt_scale.prm.next_tokens import MOST_ROWS, Following, TwoModels, log_probab
 from tt_scale.prm.pooling import PoolingEngine
 from tt_scale.vllm_engine import on_cpu, prepare_vllm
 from tt_scale.vllm_reason import sentence
-from tt_scale.weights import free_memory
+from tt_scale.weights import free_memory, gpu_failed
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
 
 __all__ = ["TwoOnVLLM"]
+
+CONTEXT_BYTES = 1 << 29
+"""What a process takes on a GPU before it has anything there, by the order of it."""
 
 
 class TwoOnVLLM(TwoModels):
@@ -131,7 +134,7 @@ class _Head:
             with torch.inference_mode():
                 found = log_probabilities(lambda rows: linear(rows, self._weight, self._bias), states, ids)
         except RuntimeError as error:
-            if "CUDA error" in str(error):
+            if gpu_failed(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
             raise PRMError(f"The PRM's head failed: {sentence(error)}") from error
         return [tuple(each.tolist()) for each in found.split([len(following) for _, following in asked])]
@@ -147,8 +150,10 @@ async def _said(engine: PoolingEngine, head: _Head, reading: Reading) -> Followi
 
 
 def _part(weight: Any, dtype: str, gpus: Sequence[int]) -> float:
-    """What part of a GPU's memory a head takes."""
+    """What part of a GPU's memory a head takes, with half of what this process takes there by itself."""
     from vllm.platforms import current_platform
 
     width = 4 if dtype == "float32" else 2
-    return width * int(weight.numel()) / int(current_platform.get_device_total_memory(gpus[0] if gpus else 0))
+    working = MOST_ROWS * int(weight.shape[0]) * (width + 4 + 4)  # logits, in float32, and their logarithms
+    needed = width * int(weight.numel()) + working + CONTEXT_BYTES // 2
+    return needed / int(current_platform.get_device_total_memory(gpus[0] if gpus else 0))

@@ -17,7 +17,7 @@ from tt_scale.prm.heads import load_scorer
 from tt_scale.prm.reader import MOST_READ, Reader, Verdicts, most_held
 from tt_scale.prm.rows import RowPRM
 from tt_scale.vllm_reason import sentence
-from tt_scale.weights import explained, free_memory, placement, require_torch
+from tt_scale.weights import explained, free_memory, gpu_failed, placement, require_torch
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -95,7 +95,7 @@ class HuggingFacePRM(RowPRM):
             return self._reader.read(readings)
         except RuntimeError as error:
             self._reader.forget()  # for want of memory, say
-            if "CUDA error" in str(error):
+            if gpu_failed(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
             longest = max(len(reading.ids) for reading in readings)
             raise PRMError(

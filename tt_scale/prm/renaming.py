@@ -94,7 +94,8 @@ def _tensors(file: Path) -> Iterator[tuple[str, Any]]:
         return
     import torch
 
-    yield from ((key, tensor.contiguous().clone()) for key, tensor in torch.load(file, weights_only=True).items())
+    found = torch.load(file, weights_only=True, map_location="cpu")  # not where they were saved from
+    yield from ((key, tensor.contiguous().clone()) for key, tensor in found.items())
 
 
 def _local(model: str) -> Path:

@@ -58,7 +58,7 @@ class VLLMPRM(RowPRM):
             await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head)
         self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
-        folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter)
+        folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter, self._config.prm_quantization)
         self._engine = PoolingEngine(
             config,
             folder,

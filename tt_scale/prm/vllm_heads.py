@@ -11,22 +11,30 @@ from tt_scale.prm.renaming import classifier_folder
 
 __all__ = ["column_of", "conversion", "folder_for_vllm"]
 
-PACKED = ("awq", "gptq")
-"""Packed layers have tensors of other names and shapes."""
 
-
-def folder_for_vllm(model: str, adapter: Adapter) -> str:
+def folder_for_vllm(model: str, adapter: Adapter, quantization: str | None = None) -> str:
     """Give a folder or hub name that vLLM can load: the model itself, or a copy whose head has the name it knows.
 
+    Args:
+        model: folder or hub name.
+        adapter: how it is asked.
+        quantization: that vLLM is told; None leaves the weights as they are.
+
     Raises:
-        PRMError: vLLM would take a plain head for a packed one.
+        PRMError: vLLM would take a plain head for a packed one, or pack it.
     """
     packed = (adapter.checkpoint.settings.get("quantization_config") or {}).get("quant_method")
-    if packed in PACKED and _is_native(adapter):
+    if packed and _is_native(adapter):
         raise PRMError(
             f"The weights of {adapter.checkpoint.name!r} are packed by {packed}; vLLM takes the head of a "
             f"{ARCHITECTURE} for packed then, which it is not.",
             "Name the checkpoint that is not packed.",
+        )
+    if quantization and not packed and not isinstance(adapter.head, TokenHead):
+        raise PRMError(
+            f"prm_quantization is {quantization!r}; of {adapter.checkpoint.name!r}, whose weights are not packed, vLLM "
+            "would pack the head, too, and round every score.",
+            "Leave out --prm-quantization, or type: --prm huggingface --prm-quantization bnb-8bit",
         )
     if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
         return model

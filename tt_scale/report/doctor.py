@@ -58,18 +58,20 @@ def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPl
 
     Args:
         config: whose backends can be resolved.
-        gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU.
+        gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU. One whose memory is not
+            told shares the main memory.
         ram_gib: main memory.
     """
-    sizes = [float(found[1]) / 1024 for found in (re.search(r"([\d.]+) MiB", gpu) for gpu in gpus) if found]
+    told = [re.search(r"([\d.]+) MiB", gpu) for gpu in gpus]
+    sizes = [float(found[1]) / 1024 if found else ram_gib for found in told]
     places = _places(config, len(sizes))
     if not places:
         return MemoryPlan((), True, "Fits: no model is loaded.")
     missing = [gpu for place in places.values() for gpu in place if gpu >= len(sizes)]
     if missing:
         key = f"prm_device is {config.prm_device}, " if config.prm_device else ""
-        told = f"{key}tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
-        return MemoryPlan((), False, f"Does not fit: {told}.")
+        asked = f"{key}tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
+        return MemoryPlan((), False, f"Does not fit: {asked}.")
     meet = len(set(places.values())) == 1 or bool(set.intersection(*map(set, places.values())))
     groups = [list(places)] if meet else [[role] for role in places]
     plans = []

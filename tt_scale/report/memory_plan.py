@@ -13,6 +13,8 @@ __all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu", "together"]
 GIB = 2**30
 OVERHEAD_GIB = 1.5
 """What an engine needs beside weights and KV cache: activations, kernels, graphs."""
+CONTEXT_GIB = 0.6
+"""What CUDA takes for each process before an engine begins to count its share, by the order of it."""
 USABLE_RAM = 0.9
 
 
@@ -74,8 +76,15 @@ def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int) -> MemoryPlan:
         if need > granted:
             faults.append(_more_gpu(share, need, gpu_gib))
     total = sum([share.granted for share in shares])
+    keys = " + ".join([share.key for share in shares])
     if total > 1:
-        faults.append(f"{' + '.join([share.key for share in shares])} is {total:g}, above 1: lower one of them")
+        faults.append(f"{keys} is {total:g}, above 1: lower one of them")
+    elif total * gpu_gib + CONTEXT_GIB * len(shares) > gpu_gib:
+        rest = (1 - total) * gpu_gib
+        faults.append(
+            f"{keys} is {total:g}, which leaves {rest:.1f} GiB, and each engine takes {CONTEXT_GIB:g} GiB beside its "
+            "share: lower one of them"
+        )
     return _judged(lines, faults, unknown)
 
 
