@@ -233,6 +233,30 @@ def test_the_modules_are_the_same_program(tmp_path: Path, module: str) -> None:
     assert "Overall" in done.stdout
 
 
+def test_a_run_goes_on_when_nobody_reads(tmp_path: Path) -> None:
+    """`tt-scale bench ... | head -1` left out the methods that were still to come, with status 1 and no word."""
+    command = [sys.executable, "-m", "tt_scale", *BENCH, "--method", "beam_search", "--method", "best_of_n"]
+    process = subprocess.Popen(
+        [*command, "--num-samples", "4", "--run-tag", "t"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path,
+    )  # fmt: skip
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    error = process.stderr.read()
+    process.stderr.close()
+    assert (process.wait(60), error) == (0, b"")
+    assert [path.read_bytes().count(b"\n") for path in tmp_path.rglob("problems.jsonl")] == [4, 4]
+
+
+def test_a_closed_output_is_no_error(tmp_path: Path) -> None:
+    """Python has no sys.stdout then, and nothing can ask it whether it is a terminal."""
+    line = f"{sys.executable} -m tt_scale {' '.join(BENCH)} --num-samples 4 --run-tag t >&-"
+    done = subprocess.run(line, shell=True, stderr=subprocess.PIPE, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert len(list(tmp_path.rglob("detail.csv"))) == 1
+
+
 def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     """`tt-scale list | head -1` ended with a BrokenPipeError."""
     process = subprocess.Popen(

@@ -26,6 +26,7 @@ FILES = {
     "list.yaml": "- tau\n- 0.5\n",
     "twice.yaml": "tau: 0.5\nagg: last\ntau: 0.7\n",
     "truth.yaml": "tau: yes\n",
+    "date.yaml": "run_tag: 2024-13-45\n",
     "latin.yaml": "",
     "other.csv": "one,two\n1,2\n",
 }
@@ -56,6 +57,9 @@ ROWS = {
     "misspelt backend": ("--generator vlm", "generator is 'vlm'", "'vllm'"),
     "misspelt problem set": ("--dataset math50", "'math50'", "'math500'"),
     "value too high": ("--tau 1.5", "tau is '1.5'", "less than or equal to 1"),
+    "no date": ("--config date.yaml", "date.yaml is no valid YAML", "put it in quotes"),
+    "no mapping": ("--prm-args !!int", "prm_args is '!!int'", "write it as {name: value}"),
+    "more in flight than can be": ("--concurrency 1000000000", "concurrency is '1000000000'", "65536"),
     "quantile too high": ("--tau q1.5", "tau is 'q1.5'", "from q0 (all of them pass) to q1"),
     "no quantile": ("--tau median", "tau is 'median'", "such as q0.5"),
     "value too low": ("--num-samples 0", "num_samples is '0'", "greater than or equal to 1"),

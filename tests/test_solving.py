@@ -25,6 +25,12 @@ def test_solve_gives_answer_path_pool_and_cost() -> None:
     assert solution.usage.generated_tokens >= sum(path.steps[-1].ids != () for path in solution.outcome.pool)
 
 
+def test_a_level_that_is_none_is_refused() -> None:
+    """The simulated world has no odds for it: a tuple without that place was a traceback."""
+    with pytest.raises(ProblemSetError, match="the level 9; levels are 1 to 5"):
+        solve("Simulated problem 7: level 9, 5 steps.", Config(**SIMULATED))
+
+
 def test_watch_sees_every_child_before_the_end() -> None:
     """A live view that misses children shows a search that did not happen."""
     seen = []

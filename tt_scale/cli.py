@@ -6,6 +6,7 @@ Every key of the configuration is a flag, made from the schema, so that flags, Y
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -17,7 +18,7 @@ from tt_scale.cli_compare import compare, sweep
 from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
 from tt_scale.cli_prm_check import check_options, taken_example
 from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable
-from tt_scale.errors import TTScaleError
+from tt_scale.errors import ConfigError, TTScaleError
 from tt_scale.evaluation.commands import calibrate, prm_eval
 from tt_scale.waiting import wait_for
 
@@ -32,9 +33,15 @@ SETTINGS = {
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake of the user gives one message and exit status 2, never a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the process ends)
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        if any("\ud800" <= sign <= "\udfff" for sign in argument):
+            fail(f"{argument.encode(errors='replace').decode()!r} is no text in UTF-8.", 2)
     try:
         status = cli.main(args=arguments, prog_name="tt-scale", standalone_mode=False)
     except TTScaleError as error:
@@ -69,11 +76,10 @@ def bench(config_file: str | None, **values: Any) -> int:
     Give --method and --dataset several times to compare; the models are loaded once. The same command again goes on
     where the last one stopped.
     """
-    from rich.console import Console
-
     from tt_scale.bench.session import bench as run_bench
+    from tt_scale.report.terminal import Terminal
 
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Terminal(fixed=True)
     found = resumable(run_bench(configs(config_file, values), console))
     rows = [row for methods in found.values() for each in methods.values() for row in each]
     return int(bool(rows) and all(row.error for row in rows))
@@ -88,6 +94,8 @@ def solve(question: str, config_file: str | None, **values: Any) -> int:
     from tt_scale.solving import asolve
 
     config = only(config_file, values, "solve")
+    if not question.strip():
+        raise ConfigError("The question is empty.", 'Type: tt-scale solve "What is 2 + 3?"')
     solution = wait_for(asolve(question, config, watch=print_growth))
     print_solution(solution)
     return 0 if solution.answer is not None else 1
@@ -127,10 +135,9 @@ def prm_check(config_file: str | None, **values: Any) -> int:
     Shows what the model reads, at which tokens, and its scores on every installed engine, whole and step by step; the
     exit status is 1 where they differ.
     """
-    from rich.console import Console
-
     from tt_scale.report.prm_check import print_check
+    from tt_scale.report.terminal import Terminal
 
     example = taken_example(values)
-    console = Console(width=None if sys.stdout.isatty() else 140, highlight=False)
+    console = Terminal(fixed=True, highlight=False)
     return wait_for(print_check(only(config_file, values, "prm-check"), example, console))

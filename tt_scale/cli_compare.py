@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tt_scale.cli_help import GroupedCommand, flags_of
+from tt_scale.cli_help import GroupedCommand, NumberRange, flags_of
 from tt_scale.cli_run import given, of_methods, only, resumable
 from tt_scale.config_keys import config_keys
 from tt_scale.errors import ConfigError
@@ -41,7 +40,7 @@ _RECIPE = (
 @click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
 @click.option(
     "--minutes",
-    type=click.FloatRange(0),
+    type=NumberRange(0),
     metavar="NUMBER",
     help="Search problem by problem for so long; compares what all have done. The same command goes on.",
 )
@@ -109,7 +108,7 @@ def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[st
     from tt_scale.config import merged
     from tt_scale.yaml_file import read_yaml
 
-    file = read_yaml(config_file) if config_file else {}
+    file = {} if config_file is None else read_yaml(config_file)
     typed = given({key: value for key, value in values.items() if key != "budget"})
     knobs = {**_mapping(file.pop("vary", None) or {}), **read_knobs(vary)}
     named, in_file = file.pop("method", None), file.pop("budget", None)
@@ -154,9 +153,9 @@ def _tell(found: Sequence[Comparison], console: Console, folder: str | None, plo
 
 
 def _console() -> Console:
-    from rich.console import Console
+    from tt_scale.report.terminal import Terminal
 
-    return Console(width=None if sys.stdout.isatty() else 140)
+    return Terminal(fixed=True)
 
 
 @click.command(cls=GroupedCommand, epilog=_RECIPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -9,11 +10,22 @@ import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "flags", "flags_of"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "NumberRange", "flags", "flags_of"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
 METAVARS = {"integer": "INT", "number": "NUMBER", "number or text": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
+
+
+class NumberRange(click.FloatRange):
+    """A range of numbers; what is none, which compares as neither above nor below, is refused."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
+        """Read a number."""
+        found = float(super().convert(value, parameter, context))
+        if math.isnan(found):
+            self.fail(f"{value!r} is no number.", parameter, context)
+        return found
 
 
 class GroupedCommand(click.Command):

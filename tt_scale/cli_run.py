@@ -13,7 +13,7 @@ from tt_scale.config import Config, merged
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.registry import own_knobs
 from tt_scale.waiting import wait_for
-from tt_scale.yaml_file import read_yaml
+from tt_scale.yaml_file import read_yaml, yaml_value
 
 __all__ = ["INTERRUPTED", "TERMINATED", "configs", "fail", "given", "of_methods", "only", "resumable"]
 
@@ -34,7 +34,7 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     """
     typed = given(values)
     methods = typed.pop("method", None)
-    return of_methods(merged(read_yaml(config_file) if config_file else {}, typed), methods)
+    return of_methods(merged({} if config_file is None else read_yaml(config_file), typed), methods)
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
@@ -69,11 +69,9 @@ def only(config_file: str | None, values: dict[str, Any], command: str) -> Confi
 def _typed(key: str, value: Any) -> Any:
     """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
     if Config.model_fields[key].annotation == dict[str, Any]:
-        import yaml
-
         try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError:
+            return yaml_value(value)
+        except ValueError:
             raise ConfigError(f"{key} is {value!r}; write it as {{name: value}}.") from None
     if key == "stop_tokens":
         return () if value == ("none",) else tuple(text.replace("\\n", "\n").replace("\\t", "\t") for text in value)

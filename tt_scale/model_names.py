@@ -53,13 +53,18 @@ def read_settings(model: str) -> dict[str, Any]:
 
     Raises:
         OSError: there is none, here or on the hub.
-        ValueError: it is no JSON.
+        ValueError: it is no mapping in JSON.
     """
     from transformers.utils import cached_file
 
     folder = Path(model)
     file = folder / "config.json" if folder.is_dir() else Path(cached_file(model, "config.json"))
-    found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    found = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(found, dict):
+        raise ValueError(f"it holds a {type(found).__name__}, not keys and values")
+    kinds = found.get("architectures")
+    if kinds is not None and not (isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)):
+        raise ValueError(f"its architectures are {kinds!r}, not a list of names")
     return found
 
 

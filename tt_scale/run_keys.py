@@ -138,7 +138,7 @@ class RuntimeKeys(Keys):
         RUNTIME, "KV cache of each engine on a CPU, in GiB; GPUs go by `gpu_mem_util`.", 1.0, experiment=False, gt=0
     )
     trust_remote_code: bool = key(RUNTIME, "Run code that comes with a model.", False)
-    concurrency: int = key(RUNTIME, "Problems in flight.", 64, experiment=False, ge=1)
+    concurrency: int = key(RUNTIME, "Problems in flight.", 64, experiment=False, ge=1, le=65536)
     output_dir: str = key(RUNTIME, "Where run folders are made.", "logs", experiment=False)
     run_tag: str = key(RUNTIME, "Name of the run; a run is continued by giving its tag again.", "", experiment=False)
     retry_failed: bool = key(RUNTIME, "Run problems that failed in an earlier leg again.", False, experiment=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 from tt_scale.errors import ConfigError
 
-__all__ = ["read_yaml"]
+__all__ = ["read_yaml", "yaml_value"]
 
 
 def read_yaml(path: str | FilePath) -> dict[str, Any]:
@@ -20,21 +20,41 @@ def read_yaml(path: str | FilePath) -> dict[str, Any]:
     import yaml
 
     try:
-        node = yaml.compose(FilePath(path).read_text(encoding="utf-8"), yaml.SafeLoader)
-        values = yaml.SafeLoader("").construct_document(node) if node else {}
+        text = FilePath(path).read_text(encoding="utf-8")
+        values = yaml_value(text)
+        node = yaml.compose(text, yaml.SafeLoader)
     except FileNotFoundError:
         raise ConfigError(f"There is no configuration file {str(path)!r}.", "Start from config/example.yaml.") from None
     except UnicodeDecodeError:
         raise ConfigError(f"The configuration file {str(path)!r} is no UTF-8 text.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {str(path)!r} cannot be read: {error.strerror or error}.") from None
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(error).split())}.") from None
+    except ValueError as error:
+        raise ConfigError(f"{path} is no valid YAML: {error}.") from None
+    values = {} if node is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds a {type(values).__name__}, not keys and values such as `tau: 0.6`.")
     if node is not None:
         _refuse_repeated(path, [str(key.value) for key, _ in node.value])
     return {str(key): value for key, value in values.items()}
+
+
+def yaml_value(text: str) -> Any:
+    """Read what a YAML text stands for.
+
+    Raises:
+        ValueError: it is no YAML, or holds what looks like a date or a number and is none.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(" ".join(str(error).split())) from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except (ValueError, LookupError, AttributeError, TypeError) as error:  # of PyYAML's constructors
+        raise ValueError(f"one of its values cannot be read ({error}); put it in quotes") from None
 
 
 def _refuse_repeated(path: str | FilePath, keys: list[str]) -> None:

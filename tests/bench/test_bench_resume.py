@@ -303,3 +303,27 @@ def test_a_prm_is_not_needed_where_a_method_looks_at_no_scores(tmp_path: Path, c
     answer = command(*BENCH, "--num-samples", "4", "--method", "self_consistency", "--prm-name", "none")
     assert (answer.status, answer.err) == (0, "")
     assert "simulated: simulated" in [line.strip() for line in answer.out.splitlines()]
+
+
+def test_a_record_that_stands_twice_is_refused(command: Command, tmp_path: Path) -> None:
+    """A journal that somebody mended counted one problem twice, and another one as done."""
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 0
+    (journal,) = tmp_path.rglob("problems.jsonl")
+    lines = journal.read_text(encoding="utf-8").splitlines(keepends=True)
+    journal.write_text("".join([*lines[1:], lines[-1]]), encoding="utf-8")
+    before = snapshot(tmp_path)
+    answer = command(*BENCH, "--num-samples", "4", "--run-tag", "t")
+    assert answer.status == 2
+    assert "a second time, in line 4" in answer.err
+    assert snapshot(tmp_path) == before
+
+
+def test_a_run_that_never_began_keeps_no_name(command: Command, tmp_path: Path) -> None:
+    """A start that failed used up its --run-tag: who did what the message said was refused."""
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 0
+    (journal,) = tmp_path.rglob("problems.jsonl")
+    journal.write_bytes(b"")
+    (journal.parent / "detail.csv").unlink()
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t", "--tau", "0.7").status == 0
+    assert len(records(tmp_path)) == 4
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 2

@@ -25,7 +25,7 @@ def test_prm_eval_gives_the_area_of_the_card(capsys, tmp_path, monkeypatch):
     answer = Command(capsys)(
         *("prm-eval", "pocket-prm", "--dataset", "pocket-math:count=25", "--N", "4", "--temperature", "0.7"),
         *("--generator", "huggingface", "--prm", "huggingface", "--dtype", "float32"),
-        *("--max-model-len", "512", "--max-tokens", "160"),
+        *("--max-tokens", "160"),
     )
     assert answer.status == 0, answer.err
     found = re.search(r"AUC, steps +([\d.]+)", answer.out)

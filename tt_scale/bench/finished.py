@@ -100,6 +100,8 @@ def read_runs(folder: FilePath) -> list[FinishedRun]:
     Raises:
         JournalError: there is no run, or it is not finished.
     """
+    if folder.is_file():
+        raise JournalError(f"{str(folder)!r} is a file, not a run folder.", f"Type: tt-scale compare {folder.parent}")
     if (folder / "manifest.json").exists():
         return [_read_run(folder)]
     found = sorted(folder.glob("*/manifest.json"))

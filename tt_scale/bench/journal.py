@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from pathlib import Path as FilePath
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
@@ -77,6 +77,10 @@ class JournalOf(ABC, Generic[EntryT]):
         Raises:
             ValueError, KeyError, TypeError: it is no such record.
         """
+
+    @abstractmethod
+    def name_of(self, entry: EntryT) -> Hashable:
+        """Say what an entry is about; a journal has one for each."""
 
     def __enter__(self) -> Self:
         try:
@@ -167,6 +171,10 @@ class JournalOf(ABC, Generic[EntryT]):
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
         keys = differing_keys(found, self._manifest["experiment"])
+        if keys and not self._holds_records():
+            self.first_steps = None
+            _replace(path, self._manifest)  # of a run that never began: nothing is lost
+            return
         if keys:
             told = "; ".join(
                 [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
@@ -182,18 +190,30 @@ class JournalOf(ABC, Generic[EntryT]):
             if versions.get(package, now) != now
         }
 
+    def _holds_records(self) -> bool:
+        path = self.folder / self.file
+        return path.exists() and path.stat().st_size > 0
+
     def _read_back(self) -> None:
         """Read what is done; a torn last line is cut off, so that its problem is run again."""
         path = self.folder / self.file
         if not path.exists():
             return
         good = 0
+        known: set[Hashable] = set()
         with path.open("rb") as lines:
             for number, line in enumerate(lines, 1):
                 try:
                     if not line.endswith(b"\n"):
                         raise ValueError
-                    self.rows.append(self.entry(json.loads(line)))
+                    row = self.entry(json.loads(line))
+                    if self.name_of(row) in known:
+                        raise JournalError(
+                            f"{path} holds {self.name_of(row)} a second time, in line {number}.",
+                            "Take the line out, or give another --run-tag.",
+                        )
+                    known.add(self.name_of(row))
+                    self.rows.append(row)
                 except (ValueError, KeyError, TypeError, AttributeError):
                     if lines.read(1):
                         raise JournalError(f"{path} is damaged in line {number}.", "Give another --run-tag.") from None
@@ -234,6 +254,10 @@ class Journal(JournalOf[Row]):
     def entry(self, record: Mapping[str, Any]) -> Row:
         """Take the numbers."""
         return Row.of(record)
+
+    def name_of(self, entry: Row) -> Hashable:
+        """Problem and repeat."""
+        return entry.id, entry.repeat
 
     def done(self) -> set[tuple[str, int]]:
         """(problem id, repeat) of what need not be run again."""

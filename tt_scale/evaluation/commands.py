@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tt_scale.cli_help import GroupedCommand, flags_of
+from tt_scale.cli_help import GroupedCommand, NumberRange, flags_of
 from tt_scale.cli_run import only, resumable
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
@@ -62,7 +61,7 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
 @click.option(
     "--pass-rate",
     "pass_rates",
-    type=click.FloatRange(0, 1, min_open=True),
+    type=NumberRange(0, 1, min_open=True),
     multiple=True,
     default=(0.5,),
     metavar="SHARE",
@@ -92,13 +91,12 @@ def _shown(
     whole: bool = True,
 ) -> int:
     """Evaluate, print, draw; status 1 where nothing at all could be scored."""
-    from rich.console import Console
-
     from tt_scale.report.reliability_plot import Curve, check_plot, draw_reliability
+    from tt_scale.report.terminal import Terminal
 
     if plot is not None:
         check_plot(plot)
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Terminal(fixed=True)
     found, folders = resumable(_evaluated(config, threshold, whole, console))
     for each in found:
         show(each, console)

@@ -7,7 +7,7 @@ The folder depends on generator, problems and sampling alone, so that PRMs can b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -128,6 +128,10 @@ class DrawnJournal(JournalOf[Drawn]):
     def __init__(self, drawn: SampledSet, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._problems = {problem.id: problem for problem in drawn.problems}
+
+    def name_of(self, entry: Drawn) -> Hashable:
+        """Its id."""
+        return entry.id
 
     def entry(self, record: Mapping[str, Any]) -> Drawn:
         """Take a record's solutions, steps and all: they are what is scored."""

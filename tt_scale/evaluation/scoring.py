@@ -6,7 +6,7 @@ logs/<folder>/scores.jsonl    one line for each solution: its scores and what th
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,6 +51,10 @@ class ScoreJournal(JournalOf[Scored]):
     """The journal of the scores of one set by one PRM."""
 
     file = "scores.jsonl"
+
+    def name_of(self, entry: Scored) -> Hashable:
+        """Its id."""
+        return entry.id
 
     def entry(self, record: Mapping[str, Any]) -> Scored:
         """Take all of it."""

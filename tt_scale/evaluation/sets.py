@@ -18,6 +18,9 @@ from tt_scale.problems.identity import sample
 
 __all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
 
+POCKET_CONTEXT = 512
+"""Tokens for which pocket-gen was trained."""
+
 RECORDED = "recorded"
 """The PRM that stands for the scores in the file."""
 
@@ -116,5 +119,6 @@ def resolved(config: Config) -> Config:
     if config.prm_name == "simulated" or "simulated" in names:
         return config.model_copy(update={"model_name": "simulated"})
     if POCKET in names:
-        return config.model_copy(update={"model_name": "pocket-gen"})
+        context = {} if "max_model_len" in config.model_fields_set else {"max_model_len": POCKET_CONTEXT}
+        return config.model_copy(update={"model_name": "pocket-gen", **context})
     return config

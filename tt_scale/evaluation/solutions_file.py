@@ -20,6 +20,7 @@ scores alone.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -176,4 +177,4 @@ def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and not 1e300 < abs(value) < math.inf

@@ -22,7 +22,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Generator, Problem, Step, StepRequest
-from tt_scale.errors import ConfigError
+from tt_scale.errors import ConfigError, ProblemSetError
 from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.problems.simulated import parse_question, simulated_answer
 
@@ -66,6 +66,8 @@ class World:
 
     def slip_at(self, level: int, temperature: float) -> float:
         """Probability of a slip at a level (1..5) and temperature."""
+        if not 1 <= level <= len(self.slip):
+            raise ProblemSetError(f"A simulated problem has the level {level}; levels are 1 to {len(self.slip)}.")
         base = self.slip[level - 1]
         if base in (0.0, 1.0):
             return base

@@ -80,7 +80,9 @@ def engines(config: Config) -> list[str]:
         )
     if config.prm_name in ("none", "", "simulated") or config.prm == "simulated":
         raise ConfigError(f"There is no model behind the PRM {config.prm_name!r}.", "Name one, for example: pocket-prm")
-    asked = config.generator if judges(config) else config.prm
+    if judges(config) and "simulated" in (config.model_name, config.generator):
+        raise ConfigError("The judge needs a language model, and the simulated world is none.", "Name another model.")
+    asked = config.generator if judges(config) and config.prm in ("auto", "judge") else config.prm
     if asked != "auto":
         (generator_class if judges(config) else prm_class)(asked)  # a name that does not exist is refused here
         return [asked]

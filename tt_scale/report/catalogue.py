@@ -61,9 +61,9 @@ def _remarks(kind: str, name: str, found: Any) -> Iterator[str]:
 
 def print_catalogue() -> None:
     """Print all names, aligned, under their headings."""
-    from rich.console import Console
+    from tt_scale.report.terminal import Terminal
 
-    console = Console(highlight=False)
+    console = Terminal(highlight=False)
     for heading, lines in catalogue().items():
         console.print(f"[bold]{heading}[/bold]")
         width = max([len(name) for name, _ in lines], default=0)

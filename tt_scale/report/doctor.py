@@ -33,7 +33,7 @@ def print_diagnosis(config: Config) -> None:
     Raises:
         ConfigError: the configuration itself cannot run anywhere.
     """
-    from rich.console import Console
+    from tt_scale.report.terminal import Terminal
 
     searcher_class(config.method).from_config(config)
     try:
@@ -41,7 +41,7 @@ def print_diagnosis(config: Config) -> None:
         no_engine = ""
     except MissingExtraError as error:
         no_engine = str(error)
-    console = Console(highlight=False, soft_wrap=True)
+    console = Terminal(highlight=False, soft_wrap=True)
     _print_installation(console)
     machine = hardware()
     gpus = [str(gpu) for gpu in machine["gpus"]]

@@ -25,9 +25,9 @@ MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "u
 
 @cache
 def _console() -> Console:
-    from rich.console import Console
+    from tt_scale.report.terminal import Terminal
 
-    return Console(highlight=False)
+    return Terminal(highlight=False)
 
 
 def print_growth(children: Sequence[Path]) -> None:
