@@ -327,3 +327,13 @@ def test_a_run_that_never_began_keeps_no_name(command: Command, tmp_path: Path) 
     assert command(*BENCH, "--num-samples", "4", "--run-tag", "t", "--tau", "0.7").status == 0
     assert len(records(tmp_path)) == 4
     assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 2
+
+
+def test_a_detail_log_that_was_left_out_is_made_up(command: Command, tmp_path: Path) -> None:
+    """Whoever ran without it would have to search all over again."""
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 0
+    (detail,) = tmp_path.rglob("detail.csv")
+    told = detail.read_bytes()
+    detail.unlink()
+    assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 0
+    assert detail.read_bytes() == told

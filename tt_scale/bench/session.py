@@ -115,6 +115,10 @@ async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, model
     if models is None:
         async with Models(plans[0].config, console) as own:
             return await run_all(plans, grader, console, own)
+    for plan in plans:
+        detail = plan.journal.folder / "detail.csv"
+        if plan.config.detail_log and len(plan.journal.rows) == plan.total and not detail.exists():
+            write_detail_log(detail, plan.journal.rows)  # first left out, or deleted since
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done:
         console.print(f"Done before: {done} of {total}.", highlight=False)
