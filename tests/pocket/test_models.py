@@ -123,20 +123,22 @@ def test_the_prm_tells_right_from_wrong(verdicts: list[list[float]]) -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]]) -> None:
-    """A table made on one engine must hold for the other: solutions, how likely their tokens were, and scores."""
+@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]], processes: int) -> None:
+    """A table made on one engine must hold for the other, split or not: solutions, how likely their tokens, scores."""
     pytest.importorskip("vllm")
     from tt_scale.generator.vllm import VLLMGenerator
     from tt_scale.prm.vllm import VLLMPRM
 
-    steps, drawn = asyncio.run(sampled(VLLMGenerator.from_config(CONFIG)))
+    config = CONFIG.model_copy(update={"tensor_parallel_size": processes})
+    steps, drawn = asyncio.run(sampled(VLLMGenerator.from_config(config)))
     assert [step.text for step in steps] == [step.text for step in solutions]
     for step, other in zip(steps, solutions, strict=True):
         assert step.logprobs == pytest.approx(other.logprobs, abs=1e-3)
         assert step.confidences == pytest.approx(other.confidences, abs=1e-3)
     check_likelihoods(drawn)
     for one, other in zip(
-        asyncio.run(scored(VLLMPRM.from_config(CONFIG, SimulatedGenerator()))), verdicts, strict=True
+        asyncio.run(scored(VLLMPRM.from_config(config, SimulatedGenerator()))), verdicts, strict=True
     ):
         assert one == pytest.approx(other, abs=1e-4)
 
