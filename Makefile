@@ -21,6 +21,7 @@ bench: $(VENV)/.ready
 	$(BIN)/tt-scale bench --config $(CONFIG) $(METHODS:%=--method %)
 
 test: $(VENV)/.ready
+	# two processes, each with whole files: some start an engine for all of their tests
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(LEFT_OUT)"
 
 test-all: $(VENV)/.ready

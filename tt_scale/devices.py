@@ -15,7 +15,10 @@ from typing import Any
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 
-__all__ = ["device_args", "first_gpu", "prm_gpus", "visible"]
+__all__ = ["CONTEXT_GIB", "device_args", "first_gpu", "prm_gpus", "visible"]
+
+CONTEXT_GIB = 0.6
+"""What CUDA takes for a process before anything is there, by the order of it; an engine does not count it."""
 
 
 def first_gpu(device: str) -> int | None:

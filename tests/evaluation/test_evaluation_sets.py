@@ -132,6 +132,12 @@ def test_ids_differ(tmp_path):
         read_solutions(write(tmp_path, ROW | {"label": 0, "id": "x"}, ROW | {"label": 0, "id": "x"}))
 
 
+def test_a_score_that_no_float_can_be_is_refused(tmp_path):
+    """JSON has whole numbers of any size; making a float of one was a traceback."""
+    with pytest.raises(ProblemSetError, match=r"line 1.*scores"):
+        read_solutions(write(tmp_path, ROW | {"label": 0, "scores": [10**400] * len(ROW["steps"])}))
+
+
 def test_a_sample_takes_whole_problems(tmp_path):
     """Half the solutions of a problem would be another best-of-N."""
     rows = [REPLAY | {"id": f"p{number}", "samples": REPLAY["samples"] * 2} for number in range(9)]

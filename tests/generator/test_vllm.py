@@ -180,7 +180,7 @@ async def test_samples_keep_their_likeliest_tokens_beside_choices(generator: VLL
     ]
     prompts = [(*generator.prompt(LISTS, ""), number) for number in range(1000, 1040)]
     choices = [generator.tokens.id_of("Yes"), generator.tokens.id_of("No")]
-    generator._sampled_told = False
+    generator._samples_told = False
 
     async def choose(late: float) -> list[Any]:
         await asyncio.sleep(late)

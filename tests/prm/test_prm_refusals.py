@@ -25,6 +25,7 @@ from tt_scale.prm.adapters.binary_tag import MathPSA, MathShepherd, VersaPRM
 from tt_scale.prm.adapters.qwen_math import QwenMath
 from tt_scale.prm.adapters.rlhflow import RLHFlow
 from tt_scale.prm.adapters.skywork import Skywork
+from tt_scale.prm.finding import settings_of
 from tt_scale.prm.huggingface import HuggingFacePRM
 from tt_scale.prm.simulated import SimulatedPRM
 
@@ -169,6 +170,16 @@ def test_a_prm_in_the_generators_place_is_refused(tmp_path: FilePath, architectu
     (tmp_path / "config.json").write_text(json.dumps({"architectures": [architecture]}))
     with pytest.raises(GeneratorError, match=f"a {architecture}: it scores text and cannot write any"):
         refuse_scorer(str(tmp_path), "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"), [("[1]", "holds a list"), ("null", "NoneType"), ('{"architectures": 5}', "architectures are 5")]
+)
+def test_settings_that_are_none_are_refused(tmp_path: FilePath, text: str, told: str) -> None:
+    """A traceback about `get`, from a file that is JSON and no configuration."""
+    (tmp_path / "config.json").write_text(text)
+    with pytest.raises(PRMError, match=rf"no config\.json that can be read: .*{told}"):
+        settings_of("x", str(tmp_path))
 
 
 FAULTS = {

@@ -207,12 +207,13 @@ class JournalOf(ABC, Generic[EntryT]):
                     if not line.endswith(b"\n"):
                         raise ValueError
                     row = self.entry(json.loads(line))
-                    if self.name_of(row) in known:
+                    name = self.name_of(row)
+                    if name in known:
                         raise JournalError(
-                            f"{path} holds {self.name_of(row)} a second time, in line {number}.",
+                            f"{path} holds {name} a second time, in line {number}.",
                             "Take the line out, or give another --run-tag.",
                         )
-                    known.add(self.name_of(row))
+                    known.add(name)
                     self.rows.append(row)
                 except (ValueError, KeyError, TypeError, AttributeError):
                     if lines.read(1):

@@ -177,4 +177,5 @@ def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any
 
 
 def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can be; JSON's whole numbers know no bound."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not 1e300 < abs(value) < math.inf

@@ -49,10 +49,10 @@ class VLLMGenerator(LanguageModel):
         self._config = config
         self._engine: Engine | None = None
         self._numbers = count()
-        self._sampled_told = False
-        self._choosing = 0
-        self._chosen = asyncio.Event()
-        self._chosen.set()
+        self._samples_told = False  # whether anybody asked for log-probabilities of what is sampled
+        self._choices = 0  # calls that ask for chosen tokens at once, and whether there is none
+        self._no_choice = asyncio.Event()
+        self._no_choice.set()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -95,24 +95,24 @@ class VLLMGenerator(LanguageModel):
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
-        if self._sampled_told or not _has_logprob_token_ids():
+        if self._samples_told or not _has_logprob_token_ids():
             return await together([self._choose_one_by_one(prompt, choices) for prompt in prompts])
-        self._choosing += 1
-        self._chosen.clear()
+        self._choices += 1
+        self._no_choice.clear()
         try:
             return await together([self._choose_at_once(prompt, choices) for prompt in prompts])
         finally:
-            self._choosing -= 1
-            if not self._choosing:
-                self._chosen.set()
+            self._choices -= 1
+            if not self._choices:
+                self._no_choice.set()
 
     async def _apart_from_choices(self) -> None:
         """Once log-probabilities of samples are asked for, those of chosen tokens are not asked for at once any more.
 
         Where both share a step of the engine, vLLM gives the chosen tokens, or token 0, in place of the likeliest.
         """
-        self._sampled_told = True
-        await self._chosen.wait()
+        self._samples_told = True
+        await self._no_choice.wait()
 
     async def _sample(self, request: StepRequest) -> Step:
         nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
@@ -225,6 +225,5 @@ def _told(output: Any, top_logprobs: int) -> tuple[tuple[float, ...], tuple[floa
 def _has_logprob_token_ids() -> bool:
     from vllm import SamplingParams
 
-    return hasattr(SamplingParams, "logprob_token_ids") and hasattr(
-        SamplingParams, "num_logprobs"
-    )  # 0.20 has no second
+    # vLLM 0.20 takes the first, and answers with nothing
+    return hasattr(SamplingParams, "logprob_token_ids") and hasattr(SamplingParams, "num_logprobs")

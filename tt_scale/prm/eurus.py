@@ -33,7 +33,7 @@ __all__ = ["ENGINES", "REFERENCE", "EurusPRM"]
 
 REFERENCE = "Qwen/Qwen2.5-Math-7B-Instruct"
 DIGITS = 3
-"""Decimals of the log-ratio of a step; in float32 the fifth moves with what shares a batch."""
+"""Decimals of the log-ratio of a step; read whole and step by step, in float32, it differs by about 1e-5."""
 
 ENGINES = ("auto", "vllm", "huggingface")
 BENT = ("final_logit_softcapping", "logit_scale", "logits_scaling")

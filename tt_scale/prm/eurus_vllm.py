@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.batching import MicroBatcher, model_thread, together
-from tt_scale.devices import prm_gpus
+from tt_scale.devices import CONTEXT_GIB, prm_gpus
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.heads import read_output_embeddings
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
     from tt_scale.config import Config
 
 __all__ = ["TwoOnVLLM"]
-
-CONTEXT_BYTES = 1 << 29
-"""What a process takes on a GPU before it has anything there, by the order of it."""
 
 
 class TwoOnVLLM(TwoModels):
@@ -155,5 +152,5 @@ def _part(weight: Any, dtype: str, gpus: Sequence[int]) -> float:
 
     width = 4 if dtype == "float32" else 2
     working = MOST_ROWS * int(weight.shape[0]) * (width + 4 + 4)  # logits, in float32, and their logarithms
-    needed = width * int(weight.numel()) + working + CONTEXT_BYTES // 2
+    needed = width * int(weight.numel()) + working + CONTEXT_GIB * 2**29
     return needed / int(current_platform.get_device_total_memory(gpus[0] if gpus else 0))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
+from tt_scale.devices import CONTEXT_GIB
 from tt_scale.report.model_size import ModelSize
 
 __all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu", "together"]
@@ -13,8 +14,6 @@ __all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu", "together"]
 GIB = 2**30
 OVERHEAD_GIB = 1.5
 """What an engine needs beside weights and KV cache: activations, kernels, graphs."""
-CONTEXT_GIB = 0.6
-"""What CUDA takes for each process before an engine begins to count its share, by the order of it."""
 USABLE_RAM = 0.9
 
 
