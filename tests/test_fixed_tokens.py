@@ -13,8 +13,9 @@ from worlds import TapeGenerator, TellingPRM, reworded, tape_space
 from tt_scale.base_classes import Problem, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
+from tt_scale.final_answer import FinalAnswer
 from tt_scale.path import Path
-from tt_scale.segmentation import answer_is_complete, split_steps, step_texts
+from tt_scale.segmentation import split_steps, step_texts
 from tt_scale.space import SearchSpace
 
 WORDS = ["a", " b", "c.", "\n", "\n\n", " ", "", "\\boxed{", "7}", " d"]
@@ -128,7 +129,7 @@ async def test_a_number_that_is_cut_is_no_answer_yet(verb: Any) -> None:
 )
 def test_what_completes_an_answer_where_steps_end_anywhere(text: str, complete: bool) -> None:
     """Half a number, or half a box, after the prefix."""
-    assert answer_is_complete(text, "Answer:", cut_anywhere=True) is complete
+    assert FinalAnswer("Answer:").states_one(text, cut=True) is complete
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from worlds import tape_space
 
 from tt_scale.base_classes import Step
+from tt_scale.final_answer import FinalAnswer
 from tt_scale.path import Path
-from tt_scale.segmentation import answer_is_complete, is_blank, last_boxed, split_steps, step_texts
+from tt_scale.segmentation import is_blank, last_boxed, split_steps, step_texts
 from tt_scale.space import SearchSpace
 
 DELIMITERS = [("\n\n",), ("\n## Step",), ("\n\n", "\n## Step"), ("\n",), ("###",)]
@@ -202,7 +203,7 @@ def test_last_boxed(text: str, content: str | None) -> None:
 )
 def test_answer_is_complete(text: str, prefix: str, complete: bool) -> None:
     """A path that ends with the announcement of an answer, or never ends because it boxes in spite of a prefix."""
-    assert answer_is_complete(text, prefix) is complete
+    assert FinalAnswer(prefix).states_one(text) is complete
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,15 @@ def sim_space(
 
 
 def run(searcher: Searcher, space: SearchSpace) -> Outcome:
-    """Search to the end."""
-    return asyncio.run(searcher.search(space))
+    """Search to the end, as a run does."""
+    return asyncio.run(searched(searcher, space))
+
+
+async def searched(searcher: Searcher, space: SearchSpace) -> Outcome:
+    """Search and conclude."""
+    if searcher.longest_path is not None:
+        space.max_steps = searcher.longest_path
+    return await space.conclude(await searcher.search(space))
 
 
 class ScriptedGenerator(Generator):

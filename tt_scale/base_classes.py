@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.errors import ConfigError, nearest
+from tt_scale.errors import ConfigError, GeneratorError, nearest
 from tt_scale.records import Ended, Problem, Sampling, Scores, Step, StepRequest
 from tt_scale.widths import derived_widths
 
@@ -44,11 +44,13 @@ class Generator(ABC):
         context: most tokens of prompt and output together.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
         most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
+        reasoning_tags: opening and closing tags of the reasoning blocks that its chat template names.
     """
 
     context: int
     parameters: int = 0
     most_logprobs: int = 0
+    reasoning_tags: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     @abstractmethod
@@ -76,6 +78,19 @@ class Generator(ABC):
     @abstractmethod
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Give the text that each id adds [length]; joined, they are the text of the whole."""
+
+    def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
+        """Give the token ids that make a model state its final answer, for `last_resort` [length].
+
+        Args:
+            final_answer_prefix: of the run; empty where answers are boxed.
+
+        Raises:
+            GeneratorError: this backend cannot.
+        """
+        raise GeneratorError(
+            f"{type(self).__name__} cannot ask for a final answer: it has no lead_in.", "Type: --last-resort none"
+        )
 
     @abstractmethod
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
@@ -196,6 +211,12 @@ class Searcher(ABC):
             ConfigError: the budget is under the smallest that the other knobs allow.
         """
         return {}
+
+    @property
+    def longest_path(self) -> int | None:
+        """Most steps of a path: its `num_iterations` or `max_steps`; None where it has neither."""
+        steps: int | None = getattr(self, "num_iterations", None) or getattr(self, "max_steps", None)
+        return steps
 
     @property
     def samples(self) -> int | None:

@@ -77,7 +77,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         """YAML reads `on` and `off` as truth values."""
         return {"true": "beta", "false": "off"}.get(str(value).lower(), value)
 
-    @field_validator("datasets", "stop_tokens", mode="before")
+    @field_validator("datasets", "stop_tokens", "reasoning_tags", mode="before")
     @classmethod
     def _one_or_many(cls, value: Any) -> Any:
         return (value,) if isinstance(value, str) else value
@@ -118,6 +118,16 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _no_empty_delimiter(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not delimiter for delimiter in value):
             raise ValueError("holds an empty delimiter; write [] for no delimiter at all")
+        return value
+
+    @field_validator("reasoning_tags")
+    @classmethod
+    def _pairs_of_tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) % 2 or not all(map(str.strip, value)):
+            raise ValueError(
+                f"is {list(value)}: an opening tag, then the one that closes it, and so on. "
+                "In YAML: reasoning_tags: ['<plan>', '</plan>']"
+            )
         return value
 
     @model_validator(mode="before")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from tt_scale.birth import Birth
 from tt_scale.budget import Budget, Usage
@@ -36,39 +35,29 @@ class Ledger:
         """Whether the budget leaves nothing to spend."""
         budget, usage = self._budget, self.usage
         return (
-            self._tokens_left() <= 0
+            self.tokens_left <= 0
             or (budget.max_prm_tokens is not None and usage.prm_tokens >= budget.max_prm_tokens)
             or (budget.max_seconds is not None and time.monotonic() - self._began >= budget.max_seconds)
         )
 
-    def affordable(self, births: Sequence[Birth]) -> list[Birth]:
-        """Take the first births that the budget surely covers; at least one, cut to what is left."""
-        left = self._tokens_left()
-        wave: list[Birth] = []
-        for birth in births:
-            if birth.limit > left and wave:
-                break
-            if birth.limit > left:
-                birth.limit, birth.bound = int(left), "budget"
-            wave.append(birth)
-            left -= birth.limit
-            if left <= 0:
-                break
-        return wave
+    @property
+    def tokens_left(self) -> float:
+        """Tokens that may still be generated and are not held for requests under way; infinite without a limit."""
+        most = self._budget.max_generated_tokens
+        return float("inf") if most is None else most - self.usage.generated_tokens - self._held
 
-    def hold(self, births: Sequence[Birth]) -> None:
-        """Keep back what births may need at most, so that nothing else spends it."""
-        self._held += sum([birth.limit for birth in births])
+    def hold(self, tokens: int) -> None:
+        """Keep back what requests may need at most, so that nothing else spends it."""
+        self._held += tokens
 
-    def release(self, births: Sequence[Birth]) -> None:
-        """Free what births were held for and did not spend."""
-        self._held -= sum([birth.limit - birth.spent for birth in births])
+    def release(self, tokens: int) -> None:
+        """Free what was held."""
+        self._held -= tokens
 
     def charge_step(self, birth: Birth, request: StepRequest, step: Step, parameters: int) -> None:
-        """Charge what a generator of so many parameters gave; what was held for it counts as spent now."""
+        """Charge what a generator of so many parameters gave."""
         generated = len(step.ids)
         birth.spent += generated
-        self._held -= generated
         spent = Usage(
             generated_tokens=generated,
             prompt_tokens=len(request.ids),
@@ -92,10 +81,6 @@ class Ledger:
     def stamp(self) -> None:
         """Note how much time has passed."""
         self.usage.seconds = time.monotonic() - self._began
-
-    def _tokens_left(self) -> float:
-        most = self._budget.max_generated_tokens
-        return float("inf") if most is None else most - self.usage.generated_tokens - self._held
 
     def _charge(self, key: Key, spent: Usage) -> None:
         self.usage.charge(spent)

@@ -31,6 +31,8 @@ class Path:
         scores: of those steps [steps]; shorter only while the PRM has not seen the newest, or where there is none.
         score: the aggregate of the scores, in [0, 1]; 0 for a root.
         state: see `State`.
+        cut: a limit ended it after it had stated a complete answer; it is finished and votes.
+        forced: its answer was asked for by `last_resort`, as the search had found none.
     """
 
     key: Key
@@ -38,6 +40,8 @@ class Path:
     scores: tuple[float, ...] = ()
     score: float = 0.0
     state: State = "open"
+    cut: bool = False
+    forced: bool = False
 
     @property
     def ids(self) -> tuple[int, ...]:

@@ -65,6 +65,16 @@ class ModelKeys(Keys):
     )
     step_tokens: int | None = key(MODEL, "Tokens of a step; unset means that delimiters end it.", None, ge=1)
     final_answer_prefix: str = key(MODEL, "Text before the final answer, beside `\\boxed{}`; empty for none.", "")
+    path_end: Literal["eos", "answer"] = key(
+        MODEL,
+        "What finishes a path: the model's end of sequence, or also the end of a step once a final answer is complete.",
+        "eos",
+    )
+    reasoning_tags: tuple[str, ...] = key(
+        MODEL,
+        "Opening and closing tags of reasoning blocks, beside <think> and those that the chat template names.",
+        (),
+    )
     seed: int = key(MODEL, "Of the run; every sample's seed is derived from it.", 79, ge=0)
 
 
@@ -99,6 +109,12 @@ class BudgetKeys(Keys):
         BUDGET, "Most tokens that the PRM reads per problem, checked before each expansion.", None, ge=1
     )
     max_seconds: float | None = key(BUDGET, "Most seconds per problem, checked before each expansion.", None, gt=0)
+
+    last_resort: Literal["force", "none"] = key(
+        BUDGET,
+        "Where no path has an answer and tokens are left: force asks the best open path for one, at most 32 tokens.",
+        "none",
+    )
 
 
 class DataKeys(Keys):

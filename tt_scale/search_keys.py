@@ -24,7 +24,7 @@ class SearchKeys(Keys):
         SEARCH, "collective: passing steps needed to go on; also the number of roots.", 3, width=True, ge=1
     )
     max_backtracks: int = key(SEARCH, "Retries before a failing step is accepted after all.", 3, ge=0)
-    max_steps: int = key(SEARCH, "Most expansions.", 30, ge=1)
+    max_steps: int = key(SEARCH, "Most steps of a path; the last of them grows to its end.", 30, ge=1)
     backtrack: bool = key(SEARCH, "collective: false keeps what passes and never retries.", True)
     backtrack_depth: int = key(
         SEARCH, "collective: levels to step back before a jump; 1 retries from the parents only.", 1, ge=1
@@ -51,7 +51,9 @@ class SearchKeys(Keys):
         width=True,
         ge=1,
     )
-    num_iterations: int | None = key(SEARCH, "beam_search, dvts: most expansions; unset means `max_steps`.", None, ge=1)
+    num_iterations: int | None = key(
+        SEARCH, "beam_search, dvts: most steps of a path; unset means `max_steps`.", None, ge=1
+    )
     lookahead: int = key(SEARCH, "beam_search: greedy steps beyond a candidate that its score looks at.", 0, ge=0)
     selector: str | None = key(
         SEARCH, "Pool to answer: best, majority, weighted, first; unset means the method's own.", None

@@ -15,6 +15,7 @@ went before; they are never scored.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -23,10 +24,10 @@ from tt_scale.base_classes import Step
 
 __all__ = [
     "Pieces",
-    "answer_is_complete",
     "continued_pieces",
     "full_step",
     "is_blank",
+    "is_placeholder",
     "last_boxed",
     "split_steps",
     "step_texts",
@@ -34,6 +35,9 @@ __all__ = [
 
 Pieces = Callable[[Sequence[int]], Sequence[str]]
 """The text that each id adds to a continuation, as `Generator.pieces` gives it."""
+
+NOTHING = re.compile(r"\\(?:[ ,;:!]|quad|qquad|text|textbf|mathrm|mathbf|[lc]?dots|square)(?![A-Za-z])|~")
+"""LaTeX that shows nothing by itself: space, empty groups, dots."""
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """How a decoder shows bytes that are no character yet."""
@@ -211,7 +215,7 @@ def _undelimited_texts(steps: Sequence[Step]) -> list[str]:
 
 
 def last_boxed(text: str) -> str | None:
-    r"""Give the content of the last `\boxed{...}` whose braces balance, or None. An unclosed one is no answer."""
+    r"""Give the content of the last `\boxed{...}` whose braces balance and that says something, or None."""
     end = len(text)
     while (start := text.rfind("\\boxed", 0, end)) >= 0:
         opening = start + len("\\boxed")
@@ -219,10 +223,15 @@ def last_boxed(text: str) -> str | None:
             opening += 1
         if opening < len(text) and text[opening] == "{":
             closing = _matching_brace(text, opening)
-            if closing is not None:
+            if closing is not None and not is_placeholder(text[opening + 1 : closing]):
                 return text[opening + 1 : closing]
         end = start
     return None
+
+
+def is_placeholder(answer: str) -> bool:
+    r"""Whether an answer says nothing: blank, LaTeX space, or dots as in a quoted `\boxed{...}`."""
+    return not NOTHING.sub("", answer).strip(" \t\n{}$.?_…")
 
 
 def _matching_brace(text: str, opening: int) -> int | None:
@@ -240,21 +249,3 @@ def _matching_brace(text: str, opening: int) -> int | None:
                 return index
         index += 1
     return None
-
-
-def answer_is_complete(text: str, final_answer_prefix: str, *, cut_anywhere: bool = False) -> bool:
-    """Whether a solution states its final answer: a balanced box, or text after the prefix.
-
-    Args:
-        text: the solution up to a step end.
-        final_answer_prefix: empty where only boxes count.
-        cut_anywhere: whether the step may have ended inside a number: then only a line break ends what is after
-            the prefix.
-    """
-    if final_answer_prefix:
-        _, found, after = text.rpartition(final_answer_prefix)
-        if cut_anywhere:
-            after = after.rpartition("\n")[0]
-        if found and after.strip():
-            return True
-    return "\\boxed" in text and last_boxed(text) is not None

@@ -12,7 +12,7 @@ from tt_scale.base_classes import PRM, Generator, Problem
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.first_steps import asked_quantile, measure
-from tt_scale.grading import Grader, extract_answer
+from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.path import Outcome, Path
 from tt_scale.selection import SELECTORS, candidates
@@ -89,9 +89,17 @@ async def asolve(
     problem = Problem(f"question-{digest}", question, "")
     asked = asked_quantile(searcher)
     first = await measure(asked, searcher, [problem], generator, prm, config) if asked else None
-    space = SearchSpace(problem, generator, prm, config, first_scores=first.scores if first else (), watch=watch)
-    outcome = await searcher.search(space)
-    answers = [extract_answer(path.text, config.final_answer_prefix) for path in outcome.pool]
+    space = SearchSpace(
+        problem,
+        generator,
+        prm,
+        config,
+        first_scores=first.scores if first else (),
+        max_steps=searcher.longest_path,
+        watch=watch,
+    )
+    outcome = await space.conclude(await searcher.search(space))
+    answers = [space.answer(path) for path in outcome.pool]
     with Grader(seconds=config.grade_timeout) as grader:
         classes = await grader.group(answers)
     chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes))

@@ -1,7 +1,8 @@
 """One problem's world: the only door between a searcher and everything else.
 
 A searcher calls two verbs, `expand` and `complete`. Behind them the space renders the prompt, derives seeds, keeps
-within the budget, merges blank steps, asks the PRM, charges usage and records the tree, for every method alike.
+within the budget, merges blank steps, asks the PRM, charges usage and records the tree, for every method alike. It also
+sees to it that no search ends without an answer: paths that reach a limit of steps or tokens are grown to their end.
 """
 
 from __future__ import annotations
@@ -9,21 +10,28 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from math import inf
 from random import Random
 
 from tt_scale.aggregate import AGGREGATES
-from tt_scale.base_classes import PRM, Generator, Problem, Sampling, Step, StepRequest
+from tt_scale.base_classes import PRM, Generator, Problem
 from tt_scale.birth import Birth, Bound, Rules
+from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.final_answer import THINK, FinalAnswer
 from tt_scale.ledger import Ledger
-from tt_scale.likelihood import check_told, refuse_untold
-from tt_scale.path import Key, Path
-from tt_scale.seeds import derive_seed
+from tt_scale.likelihood import refuse_untold
+from tt_scale.path import Key, Outcome, Path
+from tt_scale.rounds import LEAST_CHUNK
+from tt_scale.sampler import Sampler, Twins
 from tt_scale.segmentation import is_blank
 from tt_scale.threshold import Bar
 
 __all__ = ["Event", "SearchSpace"]
+
+PROMPT_END = 32
+"""Tokens at the end of a prompt in which it may open a reasoning block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +39,7 @@ class Event:
     """Something a searcher wants to be remembered.
 
     Attributes:
-        kind: "retry", "backtrack", "jump" or "left"; third-party methods may add their own.
+        kind: "retry", "backtrack", "jump", "left" or "rescue"; third-party methods may add their own.
         keys: the paths that it concerns.
         created: how many paths the tree had when it happened.
     """
@@ -51,7 +59,12 @@ class SearchSpace:
         config: sampling, limits, delimiters, aggregate and budget are taken from it.
         repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
+        max_steps: most steps of a path; None means `max_steps` of the configuration.
         watch: called with the children of every growth, for live views.
+
+    Attributes:
+        answers: finds the final answer in the text of this problem's solutions.
+        max_steps: most steps of a path.
 
     Raises:
         GeneratorError: the prompt leaves no room in the context.
@@ -67,6 +80,7 @@ class SearchSpace:
         *,
         repeat: int = 0,
         first_scores: Sequence[float] = (),
+        max_steps: int | None = None,
         watch: Callable[[Sequence[Path]], None] | None = None,
     ) -> None:
         self.problem = problem
@@ -78,6 +92,7 @@ class SearchSpace:
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
         self.bar = Bar(first_scores)
+        self.max_steps = max_steps or config.max_steps
         self._generator = generator
         self._prm = prm
         self._config = config
@@ -86,9 +101,6 @@ class SearchSpace:
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._children: dict[Key, int] = {}
         self._roots = 0
-        self._samplings: dict[float, Sampling] = {}
-        self._top_logprobs = 0
-        self.tell_logprobs(prm.top_logprobs if prm else 0)
         self._prompt = generator.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
             raise GeneratorError(
@@ -98,7 +110,12 @@ class SearchSpace:
             )
         room = generator.context - len(self._prompt)
         most = min(config.max_tokens, room)
-        self._rules = Rules(config.stop_tokens, config.step_tokens, config.final_answer_prefix, most)
+        self.answers = self._answers_of(config)
+        self._rules = Rules(config.stop_tokens, config.step_tokens, self.answers, most, config.path_end)
+        self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id)
+        self._twins = Twins()
+        self.tell_logprobs(prm.top_logprobs if prm else 0)
+        self._completing = False  # whether the budget made paths grow to their end
 
     def roots(self, count: int = 1) -> list[Path]:
         """Give empty paths with distinct keys, so that copies of the root draw different children."""
@@ -106,26 +123,36 @@ class SearchSpace:
         return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
 
     async def expand(
-        self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
+        self,
+        paths: Sequence[Path],
+        n: int | Sequence[int] = 1,
+        *,
+        temperature: float | Sequence[float],
+        kept: bool = True,
     ) -> list[list[Path]]:
         """Grow each path by one scored step.
+
+        A path of `max_steps` - 1 steps grows to its end instead; so do all, the best first, where the budget could not
+        afford the step and the rest of a solution after it.
 
         Args:
             paths: open ones [paths].
             n: children for each path, one number or one for each [paths].
-            temperature: likewise.
+            temperature: likewise; at 0 equal siblings are drawn once.
+            kept: False for a look ahead, whose children are dropped: none is drawn where the budget may be needed
+                to finish a path.
 
         Returns:
             The children of each path [paths][n], fewer where the budget ran out.
         """
         endless = not self._rules.delimiters and self._rules.step_tokens is None
-        return await self._grow(paths, n, temperature, whole=endless)
+        return await self._grow(paths, n, temperature, whole=endless, kept=kept)
 
     async def complete(
         self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
     ) -> list[list[Path]]:
         """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
-        return await self._grow(paths, n, temperature, whole=True)
+        return await self._grow(paths, n, temperature, whole=True, kept=True)
 
     def tell_logprobs(self, top_logprobs: int) -> None:
         """Let all steps from now on have `logprobs` and `confidences`.
@@ -137,7 +164,7 @@ class SearchSpace:
             ConfigError: the generator does not tell them.
         """
         refuse_untold(self._generator, top_logprobs, "The search")
-        self._top_logprobs = max(self._top_logprobs, top_logprobs)
+        self._sampler.top_logprobs = max(self._sampler.top_logprobs, top_logprobs)
 
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
@@ -157,6 +184,32 @@ class SearchSpace:
         """Whether the budget leaves nothing to spend."""
         return self._ledger.exhausted
 
+    async def conclude(self, outcome: Outcome) -> Outcome:
+        """Close a search, so that no answer is thrown away.
+
+        A search that brings no answer gets the finished paths that it had rejected, and after that, where
+        `last_resort` says so, an answer that the best open path is asked for. Where the budget made paths grow to
+        their end it is named as what stopped the search.
+        """
+        if self._completing and outcome.stopped in ("frontier", "steps"):
+            outcome = replace(outcome, stopped="budget")
+        if any(self.answer(path) for path in outcome.pool):
+            return outcome
+        pooled = {path.key for path in outcome.pool}
+        rejected = [node for node in self.nodes if node.is_finished and node.key not in pooled and self.answer(node)]
+        if rejected:
+            self.mark("rescue", rejected)
+            weights = outcome.weights and (*outcome.weights, *[path.score for path in rejected])
+            return Outcome((*outcome.pool, *rejected), outcome.stopped, weights)
+        if self._config.last_resort == "none":
+            return outcome
+        forced = await self._forced()
+        return outcome if forced is None else Outcome((*outcome.pool, forced), outcome.stopped)
+
+    def answer(self, path: Path) -> str | None:
+        """Give the final answer that a path states, or None."""
+        return self.answers.of(path.text, cut=path.cut)
+
     async def _grow(
         self,
         paths: Sequence[Path],
@@ -164,49 +217,77 @@ class SearchSpace:
         temperature: float | Sequence[float],
         *,
         whole: bool,
+        kept: bool,
     ) -> list[list[Path]]:
         counts = [n] * len(paths) if isinstance(n, int) else n
-        heats = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
-        families: list[list[Path]] = [[] for _ in paths]
+        temperatures = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
         births = [
             birth
-            for family, (path, count, heat) in enumerate(zip(paths, counts, heats, strict=True))
-            for birth in self._births(family, path, count, heat, whole=whole)
+            for family, planned in enumerate(zip(paths, counts, temperatures, strict=True))
+            for birth in self._births(family, *planned, whole=whole)
         ]
         self.expansions += 1
-        children: list[Path] = []
-        done = 0
-        while done < len(births) and not self.exhausted:
-            wave = self._ledger.affordable(births[done:])
-            children += await self._draw(wave)
-            done += len(wave)
-        children = await self._scored(children)
-        self.nodes += children
-        for birth, child in zip(births, children, strict=False):  # births beyond the budget have no child
+        children = await self._within_budget(births, kept)
+        families: list[list[Path]] = [[] for _ in paths]
+        for birth, child in children:
             families[birth.family].append(child)
+        self.nodes += [child for _, child in children]
         self._ledger.stamp()
         if self._watch is not None:
-            self._watch(children)
+            self._watch([child for _, child in children])
         return families
 
     def _births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[Birth]:
         """Plan `count` children of a path: their numbers, what they continue, and how far they may grow."""
         if not path.is_open:
             raise ValueError(f"path {path.key} is {path.state} and cannot grow")
-        config = self._config
         ids = self._prompt + path.ids
-        grown = len(ids) - len(self._prompt)
-        limit = config.max_tokens - grown
-        if not whole:
-            limit = min(limit, self._step_limit(path))
-        room = self._generator.context - len(ids)
-        bound: Bound = "length" if limit <= room else "context"
+        whole = whole or len(path.key) >= self.max_steps
+        limit, bound = self._limit(path, whole=whole)
         first = self._children.get(path.key, 0)
         self._children[path.key] = first + count
-        return [
-            Birth(family, path, first + number, ids, temperature, min(limit, room), bound, whole)
-            for number in range(count)
-        ]
+        return [Birth(family, path, first + number, ids, temperature, limit, bound, whole) for number in range(count)]
+
+    def _limit(self, path: Path, *, whole: bool) -> tuple[int, Bound]:
+        """Most tokens of a path's next child, and what the number comes from."""
+        grown = path.tokens
+        limit = self._config.max_tokens - grown
+        if not whole:
+            limit = min(limit, self._step_limit(path))
+        room = self._generator.context - len(self._prompt) - grown
+        return min(limit, room), "length" if limit <= room else "context"
+
+    async def _within_budget(self, births: list[Birth], kept: bool) -> list[tuple[Birth, Path]]:
+        """Draw children as the budget allows: as planned, in rounds, or, where little is left, as whole solutions.
+
+        The tokens of one solution are kept back until one is drawn to its end.
+        """
+        if self._ledger.tokens_left == inf or all(birth.whole for birth in births):
+            return await self._drawn(births, 0)
+        ordered = _best_first(births)
+        to_the_end = max([self._limit(birth.parent, whole=True)[0] for birth in births])
+        reserve = to_the_end if kept else self._rules.most_tokens
+        spare = self._ledger.tokens_left - reserve
+        others = ordered[1:] if kept else ordered
+        if sum([birth.limit for birth in others]) <= spare:
+            return await self._drawn(births, 0)
+        if not kept:
+            return []
+        children: list[tuple[Birth, Path]] = []
+        if others and spare >= LEAST_CHUNK * len(others):
+            children = await self._drawn(ordered, reserve)
+            if any(child.is_open or child.is_finished for _, child in children):
+                return children
+            ordered = [
+                again
+                for birth in ordered
+                for again in self._births(birth.family, birth.parent, 1, birth.temperature, whole=True)
+            ]
+        self._completing = True
+        for birth in ordered:
+            birth.limit, birth.bound = self._limit(birth.parent, whole=True)
+            birth.whole = True
+        return children + await self._drawn(ordered, 0)
 
     def _step_limit(self, path: Path) -> int:
         """Most tokens of the next step, blank ones that are merged into it included: whole ones of fixed length."""
@@ -214,50 +295,53 @@ class SearchSpace:
         limit = config.k_tokens * (2 if config.warmup and not path.steps else 1)
         return limit - limit % (config.step_tokens or 1)
 
-    async def _draw(self, births: list[Birth]) -> list[Path]:
-        """Sample all births of a wave; blank steps are drawn on until they say something."""
-        self._ledger.hold(births)
-        try:
-            drawn: dict[int, Path] = {}
-            pending = list(enumerate(births))
-            while pending:
-                requests = [self._request(birth) for _, birth in pending]
-                steps = await self._generator.generate(requests)
-                if len(steps) != len(requests):
-                    raise GeneratorError(f"The generator gave {len(steps)} steps for {len(requests)} requests.")
-                again: list[tuple[int, Birth]] = []
-                for (index, birth), request, step in zip(pending, requests, steps, strict=True):
-                    self._charge(birth, request, step)
-                    step = birth.settled(step, self._rules, self._generator.pieces)
-                    if birth.goes_on(step, self._rules):
-                        birth.blank.append(step)
-                        again.append((index, birth))
-                    else:
-                        parts = birth.split(step, self._rules, self._generator.pieces)
-                        drawn[index] = birth.child(parts, self._rules)
-                pending = again
-            return [drawn[index] for index in range(len(births))]
-        finally:
-            self._ledger.release(births)
+    async def _drawn(self, births: list[Birth], reserve: int) -> list[tuple[Birth, Path]]:
+        """Draw children and score them; those that greedy decoding must make equal are drawn once.
 
-    def _request(self, birth: Birth) -> StepRequest:
-        ids, part = birth.ids, len(birth.blank)
-        for step in birth.blank:
-            ids += step.ids
-        heat = birth.temperature
-        sampling = self._samplings.get(heat)
-        if sampling is None:
-            sampling = self._samplings[heat] = self._config.sampling(heat)
-        seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
-        stop = () if birth.whole else self._rules.delimiters
-        most = birth.most_tokens(self._rules)
-        return StepRequest(ids, sampling, stop, most, seed, top_logprobs=self._top_logprobs)
+        Args:
+            births: in the order in which they go first where not all can.
+            reserve: tokens of the budget that all but the first of them leave alone.
 
-    def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
-        self._ledger.charge_step(birth, request, step, self._generator.parameters)
-        if len(step.ids) > request.max_tokens:
-            raise GeneratorError(f"The generator gave {len(step.ids)} tokens where {request.max_tokens} were allowed.")
-        check_told(request, step)
+        Returns:
+            Each birth with its child, in the order of families and numbers, without those that the budget left out.
+        """
+        unlike, twins = self._twins.set_aside(births)
+        drawn = await self._sampler.children(unlike, reserve)
+        scored = await self._scored(list(drawn.values()))
+        children = dict(zip(drawn, scored, strict=True))
+        self._twins.remember(children)
+        for birth, twin in twins:
+            if (same := self._twins.known(birth) or children.get(twin)) is not None:
+                children[birth] = self._copied(birth, same)
+        return sorted(children.items(), key=lambda pair: (pair[0].family, pair[0].child_number))
+
+    def _copied(self, birth: Birth, same: Path) -> Path:
+        """Give a birth the child that was drawn for an equal one; it costs nothing."""
+        key = (*birth.parent.key, birth.child_number)
+        self.costs[key] = Usage()
+        if same.key in self.parts:
+            self.parts[key] = self.parts[same.key]
+        return replace(same, key=key)
+
+    async def _forced(self) -> Path | None:
+        """Ask the best open path for its final answer; None where that is not possible or gives none."""
+        open_paths = [path for path in [*self.nodes, *self.roots()] if path.is_open]
+        parent = min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
+        [birth] = self._births(0, parent, 1, 0.0, whole=True)
+        lead_in = self._generator.lead_in(self._config.final_answer_prefix)
+        child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
+        if child is None:
+            return None
+        self.nodes.append(child)
+        self._ledger.stamp()
+        return child if child.is_finished and self.answer(child) else None
+
+    def _answers_of(self, config: Config) -> FinalAnswer:
+        """Learn from configuration, chat template and prompt where this problem's solutions state their answer."""
+        own = tuple(zip(config.reasoning_tags[::2], config.reasoning_tags[1::2], strict=True))
+        tags = tuple(dict.fromkeys([THINK, *self._generator.reasoning_tags, *own]))
+        end = "".join(self._generator.pieces(self._prompt[-PROMPT_END:])).rstrip()
+        return FinalAnswer(config.final_answer_prefix, tags, any(end.endswith(opening) for opening, _ in tags))
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
@@ -270,8 +354,7 @@ class SearchSpace:
         ]
         for index, child in enumerate(children):
             if child.is_finished and child.scores and not self._unscored(child):  # ended by a blank step
-                total = self._aggregate(child.scores, True)
-                children[index] = Path(child.key, child.steps, child.scores, total, child.state)
+                children[index] = replace(child, score=self._aggregate(child.scores, True))
         if not wanted:
             return children
         verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
@@ -282,15 +365,25 @@ class SearchSpace:
             self._ledger.charge_scores(child.key, verdict, self._prm.parameters)
             verdict.check(len(child.steps) - len(child.scores))
             if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
-                children[index] = replace(child, state="unreadable")
+                children[index] = replace(child, state="unreadable", score=0.0)
                 continue
             if verdict.parts:
                 self.parts[child.key] = verdict.parts
             scores = child.scores + verdict.values
-            total = self._aggregate(scores, child.is_finished)
-            children[index] = Path(child.key, child.steps, scores, total, child.state)
+            children[index] = replace(child, scores=scores, score=self._aggregate(scores, child.is_finished))
         return children
 
     def _unscored(self, child: Path) -> bool:
         new = child.steps[len(child.scores) :]
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
+
+
+def _best_first(births: Sequence[Birth]) -> list[Birth]:
+    """First children before second ones, those of better parents before those of worse ones."""
+    first: dict[int, int] = {}
+    for birth in births:
+        first.setdefault(birth.family, birth.child_number)
+    return sorted(
+        births,
+        key=lambda birth: (birth.child_number - first[birth.family], -birth.parent.score, birth.parent.key),
+    )

@@ -103,6 +103,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str) -> Row:
             "pool": len(pool),
             "truncated": sum([node["state"] == "truncated" for node in drawn]),
             "failed": sum([node["state"] == "failed" for node in drawn]),
+            "cut": sum([member.get("cut", False) for member in pool]),
             "wasted_tokens": usage.generated_tokens - sum([member["tokens"] for member in pool]),
         },
     }

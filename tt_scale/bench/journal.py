@@ -17,6 +17,7 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
 
+from tt_scale.bench.manifest import rules_since
 from tt_scale.bench.record import Row
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
@@ -175,6 +176,12 @@ class JournalOf(ABC, Generic[EntryT]):
             self.first_steps = None
             _replace(path, self._manifest)  # of a run that never began: nothing is lost
             return
+        if "search_rules" in keys:
+            raise JournalError(
+                f"The run folder {str(self.folder)!r} was begun under other search rules; since then "
+                f"{rules_since(found.get('search_rules', 1))}. Its results stay readable, and nothing was changed.",
+                f"Give another --run-tag; for its tables type: tt-scale compare {self.folder}",
+            )
         if keys:
             told = "; ".join(
                 [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]

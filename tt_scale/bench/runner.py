@@ -61,13 +61,18 @@ class Run:
         usage = Usage()
         try:
             space = SearchSpace(
-                problem, self.generator, self.prm, self.config, repeat=repeat, first_scores=self.first_scores
+                problem,
+                self.generator,
+                self.prm,
+                self.config,
+                repeat=repeat,
+                first_scores=self.first_scores,
+                max_steps=self.searcher.longest_path,
             )
             usage = space.usage
-            outcome = await self.searcher.search(space)
+            outcome = await space.conclude(await self.searcher.search(space))
             selector = self.config.selector or self.searcher.selector
-            prefix = self.config.final_answer_prefix
-            record = await search_record(index, repeat, space, outcome, selector, self.grader, prefix)
+            record = await search_record(index, repeat, space, outcome, selector, self.grader)
         except (EngineDeadError, JournalError):
             raise
         except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row

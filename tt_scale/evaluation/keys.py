@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tt_scale.bench.manifest import OF_ONE_PRM
+from tt_scale.bench.manifest import OF_ONE_PRM, SEARCH_RULES
 from tt_scale.config import Config
 from tt_scale.config_keys import ConfigKey, config_keys
 from tt_scale.models import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
@@ -16,7 +16,16 @@ _SEARCHING = frozenset(
     ("method", "method_args", "temp_origin", "temp_step", "k_tokens", "warmup", "repeats", "summary_csv")
 ) | {"detail_log", "verbose"}
 _GENERATOR = frozenset(["model_name", "generator", "system_prompt", "quantization"])
-_DRAWING = _GENERATOR | {"N", "final_answer_prefix", "split", "question_field", "answer_field", "grade_timeout"}
+_DRAWING = _GENERATOR | {
+    "N",
+    "final_answer_prefix",
+    "path_end",
+    "reasoning_tags",
+    "split",
+    "question_field",
+    "answer_field",
+    "grade_timeout",
+}
 """Of solutions that are sampled; a PRM that reads the generator looks at those of the generator too."""
 
 
@@ -52,7 +61,7 @@ def sampling_keys(config: Config, backend: str) -> dict[str, Any]:
         backend: of the generator.
     """
     kept = {key.name for key in evaluation_keys() if not key.name.startswith("prm")} - {"agg", "datasets"}
-    return {**_values(config, kept), "generator": backend}
+    return {**_values(config, kept), "generator": backend, "search_rules": SEARCH_RULES}
 
 
 def scoring_keys(config: Config, backend: str) -> dict[str, Any]:

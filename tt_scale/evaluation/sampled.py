@@ -18,7 +18,7 @@ from tt_scale.config import Config
 from tt_scale.errors import EngineDeadError, JournalError
 from tt_scale.evaluation.labelled import LabelledSolution
 from tt_scale.generator.simulated import stands_right
-from tt_scale.grading import Grade, Grader, extract_answer
+from tt_scale.grading import Grade, Grader
 from tt_scale.in_flight import in_flight
 from tt_scale.path import Path
 from tt_scale.pocket import PocketProblem, pocket_math, read_request, right_steps
@@ -186,7 +186,7 @@ async def _solved(asked: SampledSet, world: World, problem: Problem) -> dict[str
     [paths] = await space.complete(space.roots(), config.N, temperature=config.temperature)
     prompt = generator.prompt(problem, config.system_prompt)
     kept = [path for path in paths if path.state != "failed" and path.steps]
-    answers = [extract_answer(path.text, config.final_answer_prefix) if path.is_finished else None for path in kept]
+    answers = [space.answer(path) if path.is_finished else None for path in kept]
     grades = await grader.grade_many(problem.answer, answers)
     return {
         "solutions": [

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 from tt_scale.base_classes import Generator, Problem
 from tt_scale.errors import GeneratorError
+from tt_scale.final_answer import named_tags
 from tt_scale.generator.tokens import Tokens
 
 __all__ = ["Choice", "LanguageModel"]
+
+LEAD_IN = "\n\nThe final answer is \\boxed{"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,16 @@ class LanguageModel(Generator):
             return self.tokens.render([{"role": "system", "content": system_prompt}, question])
         except GeneratorError:
             return self.tokens.render([{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}])
+
+    @property
+    def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """The tags that the chat template names."""
+        template = getattr(self.tokens.tokenizer, "chat_template", None)
+        return named_tags(template) if isinstance(template, str) else ()
+
+    def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
+        """Tokenise a line that ends where a final answer begins."""
+        return self.tokens.encode(f"\n\n{final_answer_prefix} " if final_answer_prefix else LEAD_IN)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Give the text that each id adds [length]; joined, they are the text of the whole."""

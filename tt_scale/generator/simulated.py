@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedGenerator", "World", "stands_right"]
 
-EOS, RIGHT_END, WRONG_END, BLANK_END = 0, 1, 2, 3
+EOS, RIGHT_END, WRONG_END, BLANK_END, LEAD_IN = 0, 1, 2, 3, 4
 WORDS = ("so", "then", "we", "take", "and", "get", "that", "gives")
 FIRST_WORD, FIRST_ANSWER, FIRST_PROMPT = 10, 1_000, 1_000_000
 WORD_IDS = tuple(FIRST_WORD + (7 * index) % len(WORDS) for index in range(512))
@@ -129,6 +129,10 @@ class SimulatedGenerator(Generator):
         """Give each id's text."""
         return [_piece(token) for token in ids]
 
+    def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
+        """One id, behind which the world answers at once, as if it took all steps that are left in one."""
+        return (LEAD_IN,)
+
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample each request from its own seed alone."""
         return [self._step(request) for request in requests]
@@ -175,15 +179,18 @@ class SimulatedGenerator(Generator):
             return (BLANK_END,)
         number, level, steps = (token - FIRST_PROMPT for token in ids[:3])
         chance = int.from_bytes(uniforms[:4], "big") / 2**32
-        right = chance >= world.slip_at(level, temperature) if stands_right(ids) else chance < world.repair
+        taken = ids.count(RIGHT_END) + ids.count(WRONG_END)
+        slip = 1.0 - (1.0 - world.slip_at(level, temperature)) ** (steps - taken if LEAD_IN in ids else 1)
+        right = chance >= slip if stands_right(ids) else chance < world.repair
         spread = world.longest - world.shortest + 1
         shape = int.from_bytes(uniforms[4:8], "big")
         length, offset = world.shortest + shape % spread, shape % 389
-        if ids.count(RIGHT_END) + ids.count(WRONG_END) + 1 < steps:
+        if LEAD_IN not in ids and taken + 1 < steps:
             return (*WORD_IDS[offset : offset + length - 1], RIGHT_END if right else WRONG_END)
         wrong = 0 if right else world.wrong_answer(int.from_bytes(uniforms[8:12], "big") / 2**32)
         answer = FIRST_ANSWER + simulated_answer(number) + wrong
-        return (*WORD_IDS[offset : offset + length - 2], answer, EOS)
+        words = () if LEAD_IN in ids else WORD_IDS[offset : offset + length - 2]
+        return (*words, answer, EOS)
 
 
 def stands_right(ids: Sequence[int]) -> bool:
@@ -204,6 +211,8 @@ def _piece(token: int) -> str:
         return "\n\n"
     if token == EOS:
         return ""
+    if token == LEAD_IN:
+        return "\n\nThe final answer is "
     if token >= FIRST_ANSWER:
         return f"\\boxed{{{token - FIRST_ANSWER}}}."
     return WORDS[token - FIRST_WORD] + " "

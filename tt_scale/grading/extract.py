@@ -12,9 +12,14 @@ What the answer is worth is not covered here: see `equivalence`.
 
 from __future__ import annotations
 
-from tt_scale.segmentation import last_boxed
+from collections.abc import Iterator
+
+from tt_scale.segmentation import is_placeholder, last_boxed
 
 __all__ = ["extract_answer"]
+
+QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
+QUOTES |= {"\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}", "«": "»"}
 
 
 def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
@@ -27,13 +32,26 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
         text: the whole solution.
         final_answer_prefix: words that announce the answer; empty where only boxes count.
     """
-    if final_answer_prefix:
-        _, found, after = text.rpartition(final_answer_prefix)
-        line = _first_line(after)
-        if found and line and last_boxed(after) is None:
-            return line
     boxed = last_boxed(text)
-    return (boxed.strip() or None) if boxed is not None else None
+    for start in _unquoted_mentions(text, final_answer_prefix):
+        after = text[start + len(final_answer_prefix) :]
+        if last_boxed(after) is not None:
+            break  # the box comes last
+        line = _first_line(after)
+        if line and not is_placeholder(line):
+            return line
+    return boxed.strip() if boxed is not None else None
+
+
+def _unquoted_mentions(text: str, prefix: str) -> Iterator[int]:
+    """Where the prefix stands, last first, without quotations of it: `end with "The answer is: N"` is none."""
+    end = len(text)
+    while prefix and (start := text.rfind(prefix, 0, end)) >= 0:
+        mark = text[:start].rstrip("*_")[-1:]
+        line = text[start + len(prefix) :].split("\n", 1)[0]
+        if not (mark in QUOTES and mark and QUOTES[mark] in line):
+            yield start
+        end = start
 
 
 def _first_line(text: str) -> str:

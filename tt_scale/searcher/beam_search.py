@@ -28,7 +28,7 @@ class BeamSearch(Searcher):
         beam_width: children of each; 1 prunes nothing; None means `max_total_branches // n_beams`, so that a step
             proposes as many candidates as the other methods do.
         lookahead: greedy steps beyond a candidate that its value looks at; 0 is off.
-        num_iterations: most expansions; None means `max_steps`.
+        num_iterations: most steps of a path; None means `max_steps`.
         N: finished paths at which the search ends.
         temperature: of all samples.
     """
@@ -99,6 +99,6 @@ class BeamSearch(Searcher):
             growing = {key: path for key, path in ahead.items() if path.is_open}
             if not growing or space.exhausted:
                 break
-            families = await space.expand(list(growing.values()), 1, temperature=0.0)
+            families = await space.expand(list(growing.values()), 1, temperature=0.0, kept=False)
             ahead.update({key: family[0] for key, family in zip(growing, families, strict=True) if family})
         return [replace(child, score=ahead[child.key].score) for child in children]

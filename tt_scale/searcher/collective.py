@@ -30,7 +30,7 @@ class CollectiveBacktrack(Searcher):
         backtrack: False keeps what passes, or the best where nothing does, and never retries.
         backtrack_depth: before a jump, step back to the parents' parents, once for each level above 1.
         always_expand: propose `max_total_branches` children on first attempts too.
-        max_steps: most expansions.
+        max_steps: most steps of a path.
         N: finished paths at which the search ends.
         temp_origin: temperature of a first attempt.
         temp_step: added on each retry.
@@ -61,9 +61,10 @@ class CollectiveBacktrack(Searcher):
         """Attempt, then commit, backtrack, step back or jump."""
         pool: list[Path] = []
         protected: list[Path] = []
-        frontier, attempt, depth = space.roots(self.passing_minimum), 0, 1
+        frontier, attempt = space.roots(self.passing_minimum), 0
         above: dict[tuple[int, ...], Path] = {}  # a path's key to the path that it grew from
-        for _ in range(self.max_steps):
+        depth, deepest = 1, 0  # of the steps back, and of the paths that were stepped back from
+        while True:
             jump = attempt > self.max_backtracks
             if attempt:
                 space.mark("jump" if jump else "retry", frontier)
@@ -77,13 +78,16 @@ class CollectiveBacktrack(Searcher):
             pool += [child for child in passing if child.is_finished]
             if jump or not self.backtrack or len(passing) + len(protected) >= self.passing_minimum:
                 frontier = best([*(child for child in passing if child.is_open), *protected], self.keeping_branches)
-                protected, attempt, depth = [], 0, 1
+                protected, attempt = [], 0
+                if frontier and len(frontier[0].key) > deepest:
+                    depth = 1  # only new ground allows new steps back, else a search could walk in circles
             else:
                 space.mark("backtrack", frontier)
                 protected += [child for child in passing if child.is_open]
                 frontier = surviving_parents(frontier, families, self._kept(attempt))
                 attempt += 1
                 if attempt > self.max_backtracks and depth < self.backtrack_depth and frontier[0].steps:
+                    deepest = max(deepest, len(frontier[0].key))
                     frontier, attempt, depth = _step_back(frontier, above), 0, depth + 1
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
@@ -91,7 +95,6 @@ class CollectiveBacktrack(Searcher):
                 return Outcome(tuple(pool), "budget")
             if not frontier:
                 return Outcome(tuple(pool), "frontier")
-        return Outcome(tuple(pool), "steps")
 
     def _passes(self, child: Path, jump: bool, space: SearchSpace) -> bool:
         return _alive(child) and (jump or space.bar.passes(child, self.tau))

@@ -16,7 +16,6 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.grading.extract import extract_answer
 from tt_scale.grading.normal import key
 from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.path import Outcome, Path
@@ -34,7 +33,6 @@ class DeepConf(Searcher):
     Attributes:
         N: most traces, at least 1.
         temperature: of all of them.
-        final_answer_prefix: text before the final answer, beside a box; answers are compared by their spelling.
         warmup_traces: grown in full to set the bar, at least 1; from N on no trace is left early.
         trace_batch: traces grown side by side after that, between two looks at the vote, at least 1.
         keep_percent: share of the warm-up traces that reach the bar, above 0 to 100; 100 lets every trace vote.
@@ -52,7 +50,6 @@ class DeepConf(Searcher):
 
     N: int = 4
     temperature: float = 0.8
-    final_answer_prefix: str = ""
     warmup_traces: int = 16
     trace_batch: int = 8
     keep_percent: float = 90.0
@@ -90,7 +87,7 @@ class DeepConf(Searcher):
             weights = [weight if weight >= bar else 0.0 for weight in weights]
             if space.exhausted:
                 return Outcome(tuple(pool), "budget", tuple(weights))
-            if asked == self.N or self._settled(pool, weights):
+            if asked == self.N or self._settled(pool, weights, space):
                 return Outcome(tuple(pool), "enough", tuple(weights))
             share = min(self.trace_batch, self.N - asked)
             pool += await self._traces(space, roots, share, lowest)
@@ -123,11 +120,11 @@ class DeepConf(Searcher):
         """Give what the wanted share of the warm-up reaches; no trace is held to a bar that none has set."""
         return percentile(reached, 100 - self.keep_percent) if reached else -inf
 
-    def _settled(self, pool: Sequence[Path], weights: Sequence[float]) -> bool:
+    def _settled(self, pool: Sequence[Path], weights: Sequence[float], space: SearchSpace) -> bool:
         """Whether one answer has the wanted share of the vote."""
         votes: defaultdict[str, list[float]] = defaultdict(list)
         for path, weight in zip(pool, weights, strict=True):
-            answer = extract_answer(path.text, self.final_answer_prefix)
+            answer = space.answer(path)
             if answer and weight > 0:
                 votes[key(answer)].append(weight)
         if self.consensus is None or not votes:

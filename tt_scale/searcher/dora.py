@@ -32,7 +32,7 @@ class DORA(Rebase):
         similarity_temperature: of the softmax over similarities, above 0; small counts only near copies as one
             direction, infinity is REBASE.
         temperature: of all samples.
-        max_steps: most expansions.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "as rebase, but paths that say the same share one direction's width"

@@ -27,7 +27,7 @@ class DVTS(Searcher):
         n_beams: trees, at least 1; None means `keeping_branches`.
         beam_width: children that a tree chooses from at each step; 1 makes independent chains; None means
             `max_total_branches // n_beams`.
-        num_iterations: most steps; None means `max_steps`.
+        num_iterations: most steps of a path; None means `max_steps`.
         temperature: of all samples.
     """
 

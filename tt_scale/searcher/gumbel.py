@@ -40,7 +40,7 @@ class Gumbel(Searcher):
         value_scale: weight of values against the noise, at least 0.
         visit_offset: added to the most visits before they scale the values, at least 0.
         temperature: of all samples.
-        max_steps: most steps that are played.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "looks ahead of each step by simulations under sequential halving"

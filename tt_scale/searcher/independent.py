@@ -34,7 +34,7 @@ class IndependentBacktrack(Searcher):
         expansion_factor: copies of a retried path while the frontier has room.
         max_branches: most paths in the frontier.
         max_finished_branches: finished paths at which the search ends.
-        max_steps: most expansions.
+        max_steps: most steps of a path, and most jumps that may lead back to a shallower path.
         temp_origin: temperature of a first attempt.
         temp_step: added on each retry.
     """
@@ -60,8 +60,9 @@ class IndependentBacktrack(Searcher):
         """Grow every branch by one step; what fails stays behind and tries again."""
         pool: list[Path] = []
         rejected: list[Path] = []
+        jumps: list[Path] = []
         frontier = [Branch(path) for path in space.roots()]
-        for _ in range(self.max_steps):
+        while True:
             heats = [min(2.0, self.temp_origin + self.temp_step * branch.retries) for branch in frontier]
             retried = [branch.path for branch in frontier if branch.retries]
             if retried:
@@ -72,7 +73,7 @@ class IndependentBacktrack(Searcher):
                 for child in family:
                     self._place(child, branch, following, pool, rejected, space)
             if not following and len(pool) < self.max_finished_branches:
-                self._jump(following, pool, rejected, space)
+                self._jump(following, pool, rejected, jumps, space)
             frontier = self._pruned(following)
             if len(pool) >= self.max_finished_branches:
                 return Outcome(tuple(pool), "enough")
@@ -80,7 +81,6 @@ class IndependentBacktrack(Searcher):
                 return Outcome(tuple(pool), "budget")
             if not frontier:
                 return Outcome(tuple(pool), "frontier")
-        return Outcome(tuple(pool), "steps")
 
     def _place(
         self,
@@ -105,11 +105,22 @@ class IndependentBacktrack(Searcher):
         elif alive:
             rejected.append(child)
 
-    def _jump(self, following: list[Branch], pool: list[Path], rejected: list[Path], space: SearchSpace) -> None:
-        """Accept the best rejected child after all, so that a search always moves on."""
+    def _jump(
+        self, following: list[Branch], pool: list[Path], rejected: list[Path], jumps: list[Path], space: SearchSpace
+    ) -> None:
+        """Accept the best rejected child after all, so that a search always moves on.
+
+        Scores that fall with depth would make it return to shallow children for ever: after `max_steps` jumps it
+        only jumps deeper than it last did.
+        """
         while rejected and not following and len(pool) < self.max_finished_branches:
-            [accepted] = best(rejected, 1)
+            deepest = len(jumps[-1].key) if len(jumps) >= self.max_steps else 0
+            chosen = best([child for child in rejected if len(child.key) > deepest], 1)
+            if not chosen:
+                return
+            accepted = chosen[0]
             rejected.remove(accepted)
+            jumps.append(accepted)
             space.mark("jump", [accepted])
             if accepted.is_open:
                 following.append(Branch(accepted))

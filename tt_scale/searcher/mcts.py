@@ -33,7 +33,7 @@ class MCTS(Searcher):
         exploration: weight of the exploration term, at least 0; 0 follows the values alone.
         exploration_base: visits at which that weight begins to grow, above 0.
         temperature: of all samples.
-        max_steps: most steps of a path; one that is longer is given up.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "N paths down a tree by PUCT over PRM values that are backed up"

@@ -48,7 +48,7 @@ class ParticleFilter(Searcher):
             leaves N independent chains, 1 draws at every step by the whole odds, as the paper does.
         weight_temperature: divides the log-odds, above 0; small is greedy, large ignores the scores.
         temperature: of all samples.
-        max_steps: most expansions.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "N particles, drawn anew by the odds of their scores when few carry the weight"

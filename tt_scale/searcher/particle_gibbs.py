@@ -31,7 +31,7 @@ class ParticleGibbs(Searcher):
         sweeps: at least 1; 1 is a particle filter with multinomial draws at every step.
         weight_temperature: divides the log-odds, above 0.
         temperature: of all samples.
-        max_steps: most expansions of a sweep.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "several particle filters in turn; each holds on to one solution of the last"

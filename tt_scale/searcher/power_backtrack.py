@@ -58,7 +58,7 @@ class PowerBacktrack(Searcher):
         power: of the scores, at least 0; 0 ignores them, large is greedy.
         decay: factor on a prefix's score for each child that was expected of it, above 0 and at most 1.
         temperature: of all samples.
-        max_steps: most expansions.
+        max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
     """
 
     summary: ClassVar[str] = "resamples from all prefixes so far by powered scores (inspired by the paper)"
@@ -90,7 +90,8 @@ class PowerBacktrack(Searcher):
         random = space.random("parents")
         pool: list[Path] = []
         prefixes = [Prefix(path) for path in space.roots()]
-        for _ in range(self.max_steps):
+        for number in range(self.max_steps):
+            grow = space.expand if number < self.max_steps - 1 else space.complete  # the last round leaves none open
             weights = softmax(self._log_weights(prefixes))
             counts = systematic(weights, self.N, random)
             chosen = [index for index, count in enumerate(counts) if count]
@@ -99,7 +100,7 @@ class PowerBacktrack(Searcher):
             for prefix, weight, count in zip(prefixes, weights, counts, strict=True):
                 prefix.expected += self.N * weight
                 prefix.drawn += count
-            families = await space.expand(
+            families = await grow(
                 [prefixes[index].path for index in chosen],
                 [counts[index] for index in chosen],
                 temperature=self.temperature,

@@ -29,7 +29,7 @@ class Rebase(Searcher):
         balance_temperature: of the softmax over scores, above 0; small is greedy, infinity shares evenly;
             None is 0.2.
         temperature: of all samples.
-        max_steps: most expansions.
+        max_steps: most steps of a path.
     """
 
     summary: ClassVar[str] = "the remaining width is split over open paths by a softmax of their scores"

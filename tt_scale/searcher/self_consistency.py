@@ -15,7 +15,6 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.grading.extract import extract_answer
 from tt_scale.grading.normal import key
 from tt_scale.path import Outcome, Path
 from tt_scale.space import SearchSpace
@@ -32,7 +31,6 @@ class SelfConsistency(Searcher):
     Attributes:
         N: most solutions, at least 1.
         temperature: of all of them.
-        final_answer_prefix: text before the final answer, beside a box; answers are compared by their spelling.
         adaptive: "off" draws all N; "beta" stops when the leader is ahead for good with `confidence`, or cannot be
             overtaken; "early_stopping" when all answers of a window agree. True is "beta", False is "off".
         confidence: of the Beta rule, in [0, 1]; 1 stops only where the vote is certain.
@@ -46,7 +44,6 @@ class SelfConsistency(Searcher):
 
     N: int = 4
     temperature: float = 0.8
-    final_answer_prefix: str = ""
     adaptive: str | bool = "off"
     confidence: float = 0.95
     window: int | None = None
@@ -91,7 +88,7 @@ class SelfConsistency(Searcher):
             [drawn] = await space.complete(root, share, temperature=self.temperature)
             asked += share
             pool += [path for path in drawn if path.is_finished]
-            answers = [self._answer(path) for path in drawn]
+            answers = [self._answer(path, space) for path in drawn]
             votes.update([answer for answer in answers if answer])
             if len(drawn) < share:
                 return Outcome(tuple(pool), "budget")
@@ -100,9 +97,9 @@ class SelfConsistency(Searcher):
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
 
-    def _answer(self, path: Path) -> str:
+    def _answer(self, path: Path, space: SearchSpace) -> str:
         """Give the spelling that votes, empty where there is none."""
-        answer = extract_answer(path.text, self.final_answer_prefix) if path.is_finished else None
+        answer = space.answer(path) if path.is_finished else None
         return key(answer) if answer else ""
 
     def _settled(self, votes: Counter[str], answers: Sequence[str], remaining: int) -> bool:

@@ -35,7 +35,7 @@ class Subpool(Searcher):
         decay: factor on a prefix's score for each time that it was grown before, in [0, 1]; 1 lets it stay on top,
             0 never comes back while anything else is left.
         temperature: of all samples.
-        max_steps: most expansions.
+        max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
     """
 
     summary: ClassVar[str] = "grows the best of random subpools of all prefixes so far (inspired by the paper)"
@@ -68,12 +68,13 @@ class Subpool(Searcher):
         pool: list[Path] = []
         prefixes = space.roots()
         grown: Counter[Key] = Counter()
-        for _ in range(self.max_steps):
+        for number in range(self.max_steps):
+            grow = space.expand if number < self.max_steps - 1 else space.complete  # the last round leaves none open
             chosen = self._chosen(prefixes, grown, random)
             if returning := [path for path in chosen if grown[path.key]]:
                 space.mark("backtrack", returning)
             grown.update([path.key for path in chosen])
-            families = await space.expand(chosen, share_evenly(chosen, self.N), temperature=self.temperature)
+            families = await grow(chosen, share_evenly(chosen, self.N), temperature=self.temperature)
             pool += [child for family in families for child in family if child.is_finished]
             prefixes += [child for family in families for child in family if child.is_open]
             if len(pool) >= self.N:
