@@ -36,20 +36,22 @@ def drawn(text: str, ended: str, **keys: object) -> SearchSpace:
         ("So a = {5}.\n\n", "stop", "", "open"),
         ("Answer: 5\n\n", "stop", "", "open"),
         ("Answer: 5\n\n", "stop", "Answer:", "finished"),
+        ("\\boxed{}\n\n", "stop", "", "open"),
         ("Answer: \n\n", "stop", "Answer:", "open"),
         ("I give up", "eos", "", "finished"),
         ("\\boxed{5}", "eos", "", "finished"),
         ("think", "length", "", "open"),
         ("\\boxed{5} because", "length", "", "open"),
         ("think", "context", "", "truncated"),
-        ("\\boxed{5} because", "context", "", "truncated"),
+        ("\\boxed{5} because", "context", "", "finished"),
+        ("Answer: 5", "context", "Answer:", "truncated"),
         ("think", "error", "", "failed"),
         ("\\boxed{5}", "error", "", "failed"),
     ],
 )
 async def test_why_a_step_ended_decides_the_state(text: str, ended: str, prefix: str, state: str) -> None:
     """Truncated taken for finished; an answer taken before its sentence ended; a failed request that votes."""
-    space = drawn(text, ended, final_answer_prefix=prefix)
+    space = drawn(text, ended, final_answer_prefix=prefix, path_end="answer")
     [[child]] = await space.expand(space.roots(), temperature=0.7)
     assert child.state == state
     assert len(child.scores) == (1 if state in ("open", "finished") else 0)
@@ -57,7 +59,7 @@ async def test_why_a_step_ended_decides_the_state(text: str, ended: str, prefix:
 
 @pytest.mark.parametrize(
     ("text", "ended", "state"),
-    [("a\n\nb", "length", "truncated"), ("a\n\n\\boxed{5}", "length", "truncated"), ("a\n\nb", "eos", "finished")],
+    [("a\n\nb", "length", "truncated"), ("a\n\n\\boxed{5}", "length", "finished"), ("a\n\nb", "eos", "finished")],
 )
 async def test_whole_solutions_are_finished_by_the_same_rule(text: str, ended: str, state: str) -> None:
     """A whole solution that was cut at `max_tokens` and still votes."""
@@ -68,7 +70,7 @@ async def test_whole_solutions_are_finished_by_the_same_rule(text: str, ended: s
 
 async def test_an_answer_of_an_earlier_step_is_complete_at_the_next_step_end() -> None:
     """A long sentence cut by `k_tokens` right after its box: the path talks on although its answer is complete."""
-    space, _ = tape_space(["so ", "\\boxed{5}", " as ", "said.\n\n", "more", "\n\n"], k_tokens=2)
+    space, _ = tape_space(["so ", "\\boxed{5}", " as ", "said.\n\n", "more", "\n\n"], k_tokens=2, path_end="answer")
     assert [path.state for path in await walk(space)] == ["open", "finished"]
 
 
@@ -152,7 +154,7 @@ async def test_a_blank_end_is_aggregated_as_finished() -> None:
 async def test_complete_cuts_at_the_first_finished_step_and_charges_the_rest() -> None:
     """Talk after the answer that is scored, or that is free because it was cut off."""
     prm = TellingPRM()
-    space, _ = tape_space(["a\n\n", "\\boxed{1}", ".\n\n", "wait\n\n", "\\boxed{2}"], prm=prm)
+    space, _ = tape_space(["a\n\n", "\\boxed{1}", ".\n\n", "wait\n\n", "\\boxed{2}"], prm=prm, path_end="answer")
     [[path]] = await space.complete(space.roots(), temperature=0.7)
     assert path.text == "a\n\n\\boxed{1}.\n\n"
     assert path.state == "finished"

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from worlds import TapeGenerator, TellingPRM, tape_space
 
 from tt_scale.base_classes import Generator, Problem, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.path import Path
+from tt_scale.rounds import LEAST_CHUNK, chunks
 from tt_scale.space import SearchSpace
 
 
@@ -98,26 +101,87 @@ def test_a_prompt_that_fills_the_context_is_an_error(length: int) -> None:
         SearchSpace(Problem("p", "?", "0"), Long(["a"], context=8), None, Config())
 
 
-async def test_a_budget_is_spent_in_waves_that_it_covers() -> None:
-    """A budget that is only looked at between rounds is passed by a whole round.
+async def test_a_limit_that_cannot_bind_changes_nothing() -> None:
+    """Chunks are drawn anew by an engine: a limit that is never reached must not move a tree."""
+    for most in (None, 8 * 20):
+        space, generator = tape_space(["a\n\n"] * 19, max_tokens=20, k_tokens=4, max_generated_tokens=most)
+        [solutions] = await space.complete(space.roots(), 8, temperature=0.7)
+        assert limits(generator) == [[20] * 8]
+        assert len(solutions) == 8
 
-    ten tokens, steps of at most four: two children surely fit, the third is cut to what is left, no fourth is drawn
+
+async def test_children_are_drawn_in_rounds_of_chunks() -> None:
+    """Reserving whole limits serialised a wave: 64 solutions of 80 tokens took 48 requests of 1.3 at a time.
+
+    700 tokens for eight solutions of 80, each of which might need 400: the first is given all that it may need, the
+    others share half of the rest; once it is known how long a solution is, they go on together.
     """
-    space, generator = tape_space(["a"] * 20, k_tokens=4, max_generated_tokens=10)
-    [children] = await space.expand(space.roots(), 4, temperature=0.7)
-    assert limits(generator) == [[4, 4], [2]]
-    assert [(child.state, child.tokens) for child in children] == [("open", 4), ("open", 4), ("truncated", 2)]
-    assert space.usage.generated_tokens == 10
+    space, generator = tape_space(["a"] * 79, max_tokens=400, max_generated_tokens=700)
+    [solutions] = await space.complete(space.roots(), 8, temperature=0.7)
+    assert limits(generator) == [[400, *[32] * 5], [*[56] * 5, 88, 88]]
+    assert [(child.state, child.tokens) for child in solutions] == [("finished", 80)] * 8
+    assert [child.text for child in solutions] == ["a" * 79] * 8
+    assert space.usage.generated_tokens == 8 * 80
+
+
+async def test_the_first_children_are_finished_where_tokens_do_not_suffice() -> None:
+    """Tokens shared evenly over all would leave every solution unfinished."""
+    space, _ = tape_space(["a"] * 79, max_tokens=400, max_generated_tokens=400)
+    [solutions] = await space.complete(space.roots(), 8, temperature=0.7)
+    states = [child.state for child in solutions]
+    assert states[:3] == ["finished"] * 3
+    assert set(states[3:]) <= {"finished", "truncated"}
+    assert space.usage.generated_tokens == 400
     assert space.exhausted
 
 
-async def test_what_a_wave_did_not_spend_is_left_for_the_next() -> None:
-    """A budget charged with limits instead of tokens: half of it would never be used."""
-    space, generator = tape_space(["a\n\n", *["b"] * 20], k_tokens=4, max_generated_tokens=10)
-    [children] = await space.expand(space.roots(), 8, temperature=0.7)
-    assert [child.tokens for child in children] == [1] * 8
-    assert limits(generator) == [[4, 4], [4, 4], [4], [4], [4], [3]]  # 10, 8, 6, 5, 4, 3 tokens were left
-    assert not space.exhausted
+async def test_a_step_that_chunks_cut_in_two_is_one_step() -> None:
+    """A delimiter of two tokens, one in each chunk, and what the second chunk says behind it."""
+    tape = ["a"] * 31 + ["\n", "\n", "b", "c"]
+    space, generator = tape_space(tape, max_tokens=60, k_tokens=40, max_generated_tokens=60 + 3 * 39)
+    families = await space.expand(space.roots(4), 1, temperature=0.7)
+    assert len(generator.rounds) > 1
+    children = [child for family in families for child in family]
+    assert len(children) == 3  # the fourth would have had to begin in what is kept for a whole solution
+    for child in children:
+        assert [step.text for step in child.steps] == ["a" * 31 + "\n\n"]
+        assert child.is_open
+        assert child.ids == tuple(range(33))
+
+
+async def test_paths_are_completed_where_a_step_would_leave_too_little() -> None:
+    """The best path is grown to its end while the budget surely covers it, then the next best."""
+    prm = TellingPRM(lambda text: 0.5)
+    space, generator = tape_space(["a\n\n"] * 9, prm=prm, max_tokens=10, k_tokens=4, max_generated_tokens=24)
+    paths = space.roots(3)
+    while all(path.is_open for path in paths):
+        paths = [child for family in await space.expand(paths, 1, temperature=0.7) for child in family]
+    assert limits(generator) == [[4, 4, 4]] * 4 + [[6, 6]]  # 12 tokens are left, 6 of them for the best path
+    assert [path.state for path in paths] == ["finished", "finished"]
+    assert space.usage.generated_tokens == 24
+
+
+@given(
+    wanted=st.lists(st.integers(1, 300), min_size=1, max_size=12),
+    left=st.integers(1, 1500),
+    longest=st.sampled_from([0, 20, 90]),
+    lead=st.booleans(),
+    reserve=st.integers(0, 400),
+)
+def test_chunks(wanted: list[int], left: int, longest: int, lead: bool, reserve: int) -> None:
+    """Shares above the budget pass it; shares of a few tokens cost more in prompts than they save."""
+    given = chunks(wanted, [0] * len(wanted), left, longest, lead=lead, reserve=reserve)
+    assert sum(given) <= left
+    assert all(0 <= one <= most for one, most in zip(given, wanted, strict=True))
+    others = given[1:] if lead else given
+    small = [one for one, most in zip(others, wanted[int(lead) :], strict=True) if 0 < one < min(most, LEAST_CHUNK)]
+    assert len(small) <= 1  # what is left in the end goes to the first of all
+    if lead:
+        assert given[0] == min(wanted[0], left)
+    if sum(wanted) + reserve <= left:
+        assert given == wanted
+    if not reserve:
+        assert any(given)
 
 
 async def test_searches_within_a_problem_share_its_budget() -> None:

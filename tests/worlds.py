@@ -40,7 +40,7 @@ def run(searcher: Searcher, space: SearchSpace) -> Outcome:
 async def searched(searcher: Searcher, space: SearchSpace) -> Outcome:
     """Search and conclude."""
     if searcher.longest_path is not None:
-        space.max_steps = searcher.longest_path
+        space._planner.max_steps = searcher.longest_path
     return await space.conclude(await searcher.search(space))
 
 

@@ -42,19 +42,23 @@ def chunks(
     if lead:
         given[0] = min(wanted[0], left)
     left -= max(given[0], reserve)
-    waiting = len(wanted) - first
-    # Half of what is left while nobody knows how long a child is: a full share for all could leave all unfinished.
-    share = (left if longest else left // 2) // max(waiting, 1)
+    least = [min(most, max(LEAST_CHUNK, longest - had)) for most, had in zip(wanted, spent, strict=True)]
+    share = _even_share(least[first:], left, known=bool(longest))
+    enough = left if longest else left / 2  # a full share for all, of unknown length, could leave all unfinished
     for index in range(first, len(wanted)):
-        chunk = min(wanted[index], max(LEAST_CHUNK, share, longest - spent[index]))
-        if left < 1 or (chunk > left and index):
+        chunk = min(wanted[index], least[index] + share)
+        if chunk > left:
+            if not (reserve or any(given)):
+                given[index] = left  # too little for anybody, but it is the first one's
             break
-        given[index] = min(chunk, left)
-        left -= given[index]
-        if not longest and _half_is_given(given, left, first):
+        given[index] = chunk
+        left -= chunk
+        if sum(given[first:]) >= enough:
             break
     return given
 
 
-def _half_is_given(given: Sequence[int], left: int, first: int) -> bool:
-    return sum(given[first:]) >= left
+def _even_share(least: Sequence[int], left: int, *, known: bool) -> int:
+    """What each may have beyond the least where that leaves something over."""
+    spare = (left if known else left // 2) - sum(least)
+    return max(spare, 0) // max(len(least), 1)

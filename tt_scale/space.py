@@ -15,7 +15,7 @@ from random import Random
 
 from tt_scale.aggregate import AGGREGATES
 from tt_scale.base_classes import PRM, Generator, Problem
-from tt_scale.birth import Birth, Bound, Rules
+from tt_scale.birth import Birth, Rules
 from tt_scale.budget import Usage
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
@@ -23,6 +23,7 @@ from tt_scale.final_answer import THINK, FinalAnswer
 from tt_scale.ledger import Ledger
 from tt_scale.likelihood import refuse_untold
 from tt_scale.path import Key, Outcome, Path
+from tt_scale.planner import Planner, best_first
 from tt_scale.rounds import LEAST_CHUNK
 from tt_scale.sampler import Sampler, Twins
 from tt_scale.segmentation import is_blank
@@ -64,7 +65,6 @@ class SearchSpace:
 
     Attributes:
         answers: finds the final answer in the text of this problem's solutions.
-        max_steps: most steps of a path.
 
     Raises:
         GeneratorError: the prompt leaves no room in the context.
@@ -92,14 +92,12 @@ class SearchSpace:
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
         self.bar = Bar(first_scores)
-        self.max_steps = max_steps or config.max_steps
         self._generator = generator
         self._prm = prm
         self._config = config
         self._watch = watch
         self._aggregate = AGGREGATES[config.agg]
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
-        self._children: dict[Key, int] = {}
         self._roots = 0
         self._prompt = generator.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
@@ -108,10 +106,11 @@ class SearchSpace:
                 f"{generator.context}.",
                 "Raise max_model_len or leave the problem out.",
             )
-        room = generator.context - len(self._prompt)
-        most = min(config.max_tokens, room)
+        self._planner = Planner(config, self._prompt, generator.context, max_steps or config.max_steps)
         self.answers = self._answers_of(config)
-        self._rules = Rules(config.stop_tokens, config.step_tokens, self.answers, most, config.path_end)
+        self._rules = Rules(
+            config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
+        )
         self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id)
         self._twins = Twins()
         self.tell_logprobs(prm.top_logprobs if prm else 0)
@@ -184,6 +183,11 @@ class SearchSpace:
         """Whether the budget leaves nothing to spend."""
         return self._ledger.exhausted
 
+    @property
+    def max_steps(self) -> int:
+        """Most steps of a path."""
+        return self._planner.max_steps
+
     async def conclude(self, outcome: Outcome) -> Outcome:
         """Close a search, so that no answer is thrown away.
 
@@ -224,7 +228,7 @@ class SearchSpace:
         births = [
             birth
             for family, planned in enumerate(zip(paths, counts, temperatures, strict=True))
-            for birth in self._births(family, *planned, whole=whole)
+            for birth in self._planner.births(family, *planned, whole=whole)
         ]
         self.expansions += 1
         children = await self._within_budget(births, kept)
@@ -237,65 +241,34 @@ class SearchSpace:
             self._watch([child for _, child in children])
         return families
 
-    def _births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[Birth]:
-        """Plan `count` children of a path: their numbers, what they continue, and how far they may grow."""
-        if not path.is_open:
-            raise ValueError(f"path {path.key} is {path.state} and cannot grow")
-        ids = self._prompt + path.ids
-        whole = whole or len(path.key) >= self.max_steps
-        limit, bound = self._limit(path, whole=whole)
-        first = self._children.get(path.key, 0)
-        self._children[path.key] = first + count
-        return [Birth(family, path, first + number, ids, temperature, limit, bound, whole) for number in range(count)]
-
-    def _limit(self, path: Path, *, whole: bool) -> tuple[int, Bound]:
-        """Most tokens of a path's next child, and what the number comes from."""
-        grown = path.tokens
-        limit = self._config.max_tokens - grown
-        if not whole:
-            limit = min(limit, self._step_limit(path))
-        room = self._generator.context - len(self._prompt) - grown
-        return min(limit, room), "length" if limit <= room else "context"
-
     async def _within_budget(self, births: list[Birth], kept: bool) -> list[tuple[Birth, Path]]:
         """Draw children as the budget allows: as planned, in rounds, or, where little is left, as whole solutions.
 
         The tokens of one solution are kept back until one is drawn to its end.
         """
-        if self._ledger.tokens_left == inf or all(birth.whole for birth in births):
-            return await self._drawn(births, 0)
-        ordered = _best_first(births)
-        to_the_end = max([self._limit(birth.parent, whole=True)[0] for birth in births])
-        reserve = to_the_end if kept else self._rules.most_tokens
-        spare = self._ledger.tokens_left - reserve
-        others = ordered[1:] if kept else ordered
-        if sum([birth.limit for birth in others]) <= spare:
-            return await self._drawn(births, 0)
+        left = self._ledger.tokens_left
+        if left == inf:
+            return await self._drawn(births)
+        births = best_first(births)
+        if all(birth.whole for birth in births):
+            return await self._drawn(births)
+        reserve = max(map(self._planner.to_the_end, births)) if kept else self._rules.most_tokens
+        others = births[1:] if kept else births
+        if sum([birth.limit for birth in others]) <= left - reserve:
+            return await self._drawn(births)
         if not kept:
             return []
         children: list[tuple[Birth, Path]] = []
-        if others and spare >= LEAST_CHUNK * len(others):
-            children = await self._drawn(ordered, reserve)
+        if others and left - reserve >= LEAST_CHUNK * len(others):
+            children = await self._drawn(births, reserve)
             if any(child.is_open or child.is_finished for _, child in children):
                 return children
-            ordered = [
-                again
-                for birth in ordered
-                for again in self._births(birth.family, birth.parent, 1, birth.temperature, whole=True)
-            ]
+            births = [self._planner.again(birth) for birth in births]  # every step was cut short
         self._completing = True
-        for birth in ordered:
-            birth.limit, birth.bound = self._limit(birth.parent, whole=True)
-            birth.whole = True
-        return children + await self._drawn(ordered, 0)
+        self._planner.complete(births)
+        return children + await self._drawn(births)
 
-    def _step_limit(self, path: Path) -> int:
-        """Most tokens of the next step, blank ones that are merged into it included: whole ones of fixed length."""
-        config = self._config
-        limit = config.k_tokens * (2 if config.warmup and not path.steps else 1)
-        return limit - limit % (config.step_tokens or 1)
-
-    async def _drawn(self, births: list[Birth], reserve: int) -> list[tuple[Birth, Path]]:
+    async def _drawn(self, births: list[Birth], reserve: int = 0) -> list[tuple[Birth, Path]]:
         """Draw children and score them; those that greedy decoding must make equal are drawn once.
 
         Args:
@@ -327,7 +300,7 @@ class SearchSpace:
         """Ask the best open path for its final answer; None where that is not possible or gives none."""
         open_paths = [path for path in [*self.nodes, *self.roots()] if path.is_open]
         parent = min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
-        [birth] = self._births(0, parent, 1, 0.0, whole=True)
+        [birth] = self._planner.births(0, parent, 1, 0.0, whole=True)
         lead_in = self._generator.lead_in(self._config.final_answer_prefix)
         child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
         if child is None:
@@ -376,14 +349,3 @@ class SearchSpace:
     def _unscored(self, child: Path) -> bool:
         new = child.steps[len(child.scores) :]
         return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
-
-
-def _best_first(births: Sequence[Birth]) -> list[Birth]:
-    """First children before second ones, those of better parents before those of worse ones."""
-    first: dict[int, int] = {}
-    for birth in births:
-        first.setdefault(birth.family, birth.child_number)
-    return sorted(
-        births,
-        key=lambda birth: (birth.child_number - first[birth.family], -birth.parent.score, birth.parent.key),
-    )

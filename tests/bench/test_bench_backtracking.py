@@ -31,7 +31,7 @@ def row_of(searcher: Searcher, tree: str, **keys: Any) -> Row:
     space = scripted_space(table(tree), **keys)
     outcome = run(searcher, space)
     with Grader() as grader:
-        return Row.of(asyncio.run(search_record(0, 0, space, outcome, searcher.selector, grader, "")))
+        return Row.of(asyncio.run(search_record(0, 0, space, outcome, searcher.selector, grader)))
 
 
 RECOVERED = """0.0 .9 \n 1.0 .1 \n 2.0 .2

@@ -112,7 +112,7 @@ def test_tokens_behind_the_answer_are_charged_to_their_sample() -> None:
     outcome = run(BestOfN(N=3), space)
     assert [path.tokens for path in outcome.pool] == [2, 2, 2]
     with Grader() as grader:
-        record = asyncio.run(search_record(0, 0, space, outcome, "best", grader, ""))
+        record = asyncio.run(search_record(0, 0, space, outcome, "best", grader))
     row = derived_row(record, 2, "best")
     assert row.usage.generated_tokens == 2 * 6
     assert row.telemetry["wasted_tokens"] == 2 * 4

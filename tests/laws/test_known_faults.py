@@ -39,7 +39,7 @@ def recorded(searcher: Searcher, tree: str, **keys: Any) -> dict[str, Any]:
     space = scripted_space(table(tree), **keys)
     outcome = run(searcher, space)
     with Grader() as grader:
-        return asyncio.run(search_record(0, 0, space, outcome, searcher.selector, grader, ""))
+        return asyncio.run(search_record(0, 0, space, outcome, searcher.selector, grader))
 
 
 def simulated(tmp_path: FilePath, **keys: Any) -> Config:
@@ -58,15 +58,15 @@ def read_lines(folder: FilePath) -> list[Mapping[str, Any]]:
 def test_truncated_is_not_finished() -> None:
     """Truncated steps taken for finished answers.
 
-    0.0 states the gold answer, but was cut by the context while it went on: no vote, no answer, counted as truncated.
+    0.0 was cut by the context while it stated the gold answer: no vote, no answer, counted as truncated.
     """
     space = scripted_space(table("0.0-1 .9 full"))
     generator = space._generator
-    generator.script = dict.fromkeys(generator.script, ("\\boxed{0} is what", "context"))  # type: ignore[attr-defined]
+    generator.script = dict.fromkeys(generator.script, ("\\boxed{0", "context"))  # type: ignore[attr-defined]
     searcher = BestOfN(N=2)
     outcome = run(searcher, space)
     with Grader() as grader:
-        record = asyncio.run(search_record(0, 0, space, outcome, "best", grader, ""))
+        record = asyncio.run(search_record(0, 0, space, outcome, "best", grader))
     assert (record["grade"], record["answer"], record["pool"]) == ("no_answer", None, [])
     assert record["telemetry"]["truncated"] == 2
 

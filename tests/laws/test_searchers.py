@@ -196,7 +196,7 @@ def test_every_pool_can_be_voted_on_by_score(method: str) -> None:
         for number in range(3):
             space = sim_space(sim_problem(number))
             outcome = run(make(method), space)
-            record = asyncio.run(search_record(number, 0, space, outcome, "weighted", grader, ""))
+            record = asyncio.run(search_record(number, 0, space, outcome, "weighted", grader))
             sums: Counter[str] = Counter()
             weights = outcome.weights or [path.score for path in outcome.pool]
             for path, weight in zip(outcome.pool, weights, strict=True):

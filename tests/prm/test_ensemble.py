@@ -153,7 +153,7 @@ async def test_each_says_its_part_in_the_record() -> None:
         space = SearchSpace(sim_problem(), generator, prm, config)
         outcome = await BeamSearch.from_config(config).search(space)
         with Grader() as grader:
-            record = await search_record(0, 0, space, outcome, "best", grader, "")
+            record = await search_record(0, 0, space, outcome, "best", grader)
         trees.append(record["tree"])
     nodes = [node for node in trees[0] if node["scores"]]
     assert len(nodes) > 5

@@ -250,7 +250,7 @@ def test_the_record_holds_the_weights_and_votes_by_them() -> None:
     space = drawn(FOUR.replace("0.2 5", "0.2 1"))
     outcome = run(DeepConf(keep_percent=100), space)
     with Grader() as grader:
-        record = asyncio.run(search_record(0, 0, space, outcome, "weighted", grader, ""))
+        record = asyncio.run(search_record(0, 0, space, outcome, "weighted", grader))
     assert record["answer"] == "10"
     assert [member["weight"] for member in record["pool"]] == [9, 5, 1, 1]
     assert {key for node in record["tree"] for step in node["steps"] for key in step}.isdisjoint(
