@@ -12,11 +12,13 @@ from tt_scale.config import Config
 from tt_scale.errors import GeneratorError
 from tt_scale.ledger import Ledger
 from tt_scale.likelihood import check_told
-from tt_scale.path import Path, State
+from tt_scale.path import Key, Path, State
 from tt_scale.rounds import chunks
 from tt_scale.seeds import derive_seed
 
 __all__ = ["Sampler", "Twins"]
+
+Place = tuple[Key, bool, int]
 
 LAST_RESORT_TOKENS = 32
 """Most tokens of an answer that is asked for as a last resort."""
@@ -156,10 +158,10 @@ class Sampler:
 
 
 class Twins:
-    """Children at temperature 0, which must be equal where they continue the same ids: each is drawn once."""
+    """Children at temperature 0, which must be equal where they have one parent: each is drawn once."""
 
     def __init__(self) -> None:
-        self._drawn: dict[tuple[tuple[int, ...], bool, int], Path] = {}
+        self._drawn: dict[Place, Path] = {}
 
     def set_aside(self, births: Iterable[Birth]) -> tuple[list[Birth], list[tuple[Birth, Birth]]]:
         """Separate births that need drawing from those equal to one before, each of these with that one.
@@ -168,7 +170,7 @@ class Twins:
         """
         unlike: list[Birth] = []
         twins: list[tuple[Birth, Birth]] = []
-        seen: dict[tuple[tuple[int, ...], bool, int], Birth] = {}
+        seen: dict[Place, Birth] = {}
         for birth in births:
             place = _place(birth)
             if birth.temperature == 0 and (place in seen or place in self._drawn):
@@ -189,5 +191,6 @@ class Twins:
         return self._drawn.get(_place(birth))
 
 
-def _place(birth: Birth) -> tuple[tuple[int, ...], bool, int]:
-    return birth.ids, birth.whole, birth.limit
+def _place(birth: Birth) -> Place:
+    """What equal children have in common: their parent, all copies of the root being one, and how far they may grow."""
+    return birth.parent.key if birth.parent.steps else (), birth.whole, birth.limit

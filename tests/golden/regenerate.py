@@ -29,7 +29,12 @@ METHODS = sorted(BUILT_IN["searchers"])
 CASES: dict[str, dict[str, Any]] = {
     "ordinary": {"problem": sim_problem(0, level=2, steps=4)},
     "hard": {"problem": sim_problem(1, level=5, steps=6), "tau": 0.95, "max_backtracks": 1, "max_tokens": 90},
-    "blank": {"problem": sim_problem(2, level=4, steps=3), "world": World(blank=0.3), "max_generated_tokens": 150},
+    "blank": {
+        "problem": sim_problem(2, level=4, steps=3),
+        "world": World(blank=0.3),
+        "max_generated_tokens": 200,
+        "max_tokens": 70,
+    },
 }
 """Nothing in the way; a bar that few steps pass and too few tokens; blank steps and a budget."""
 

@@ -156,9 +156,12 @@ def test_ends_with_an_empty_frontier() -> None:
 @pytest.mark.parametrize(("keys", "rounds"), [({"num_iterations": 2}, 2), ({"max_steps": 3}, 3)])
 def test_ends_after_num_iterations(keys: dict[str, int], rounds: int) -> None:
     """`num_iterations` ignored, or not `max_steps` where it is unset."""
-    space = scripted_space(table("0.0 .5 \n 0.0.0 .5 \n 0.0.0.0 .5 \n 0.0.0.0.0 .5"))
+    end = "0.0.0" if rounds == 2 else "0.0.0.0"
+    space = scripted_space(table(f"0.0 .5 \n 0.0.0 .5 \n {end} .5 end"))
     outcome = run(BeamSearch(n_beams=1, beam_width=1, **keys), space)
-    assert (outcome.stopped, len(asked_in(space))) == ("steps", rounds)
+    assert pool_of(outcome) == {end}
+    assert [request.stop for [request] in space._generator.rounds] == [("\n\n",)] * (rounds - 1) + [()]  # type: ignore
+    assert (outcome.stopped, len(asked_in(space))) == ("frontier", rounds)
 
 
 def test_ends_by_the_budget_with_what_it_has() -> None:

@@ -8,6 +8,7 @@ exist, so that a search which asks for it fails.
 from __future__ import annotations
 
 from collections import Counter
+from itertools import product
 
 import pytest
 from worlds import asked_in, at, run, scripted_space, table
@@ -73,8 +74,9 @@ def test_copies_multiply_up_to_max_branches(factor: int, most: int, sizes: list[
 
     0 -- 0.0, 0.1, ... all .1: four rounds with r = 0, 1, 2, 3, as many copies of the root as the frontier holds
     """
-    space = scripted_space(table(f"0.0-{sum(sizes) - 1} .1"))
-    run(IndependentBacktrack(expansion_factor=factor, max_branches=most, max_steps=4), space)
+    space = scripted_space(table(f"0.0-{sum(sizes) - 1} .1 end"))
+    method = IndependentBacktrack(expansion_factor=factor, max_branches=most, max_steps=1, max_finished_branches=1)
+    run(method, space)
     rounds = asked_in(space)
     assert [len(asked) for asked in rounds] == sizes
     for retries, asked in enumerate(rounds):
@@ -163,9 +165,9 @@ def test_pruning_prefers_fewer_retries_among_equal_scores() -> None:
     0.3 -- 0.3.0 .7*                  (.7, r = 0): the fresh ones first, one copy of 0.1 beside them
     """
     tree = """0.0 .1 \n 0.1-3 .7 \n 0.1.0 .1 \n 0.2.0 .7 \n 0.3.0 .7
-        0.2.0.0 .7 \n 0.3.0.0 .7 \n 0.1.1 .7"""
+        0.2.0.0 .7 end \n 0.3.0.0 .7 end \n 0.1.1 .7 end"""
     space = scripted_space(table(tree))
-    run(IndependentBacktrack(max_branches=3, expansion_factor=3, max_steps=4), space)
+    run(IndependentBacktrack(max_branches=3, expansion_factor=3), space)
     assert asked_in(space)[3] == at(0.7, "0.2.0.0", "0.3.0.0") | at(0.8, "0.1.1")
 
 
@@ -179,9 +181,9 @@ def test_a_full_frontier_retries_paths_as_one() -> None:
     """
     tree = """0.0-2 .1 \n 0.3 .9 \n 0.4 .85 \n 0.5 .8 \n 0.6 .7
         0.3.0 .61 \n 0.4.0 .62 \n 0.5.0 .1 \n 0.6.0 .1
-        0.3.0.0 .7 \n 0.4.0.0 .7 \n 0.5.1-2 .7 \n 0.6.1-2 .7"""
+        0.3.0.0 .7 end \n 0.4.0.0 .7 end \n 0.5.1-2 .7 end \n 0.6.1-2 .7 end"""
     space = scripted_space(table(tree))
-    run(IndependentBacktrack(max_branches=4, max_steps=5), space)
+    run(IndependentBacktrack(max_branches=4), space)
     grown = asked_in(space)[4]
     assert len(grown) == 4
     assert "0.6.2 @0.8" not in grown
@@ -200,13 +202,21 @@ def test_truncated_and_failed_children_are_retried_and_never_accepted() -> None:
     assert (outcome.stopped, outcome.pool) == ("frontier", ())
 
 
-@pytest.mark.parametrize("most", [1, 3])
-def test_ends_after_max_steps_expansions(most: int) -> None:
-    """`max_steps` counted in levels instead of expansions: retries would be free."""
-    space = scripted_space(table("0.0-20 .1"))
-    outcome = run(IndependentBacktrack(max_steps=most), space)
-    assert len(asked_in(space)) == space.expansions == most
-    assert outcome.stopped == "steps"
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_max_steps_counts_levels_and_retries_are_free(most: int) -> None:
+    """Retries that use up the steps: one search in six ended without an answer.
+
+    All children score .1: at each level three retries, then a jump; the last level grows to its end.
+    """
+    tree = {}
+    for depth in range(1, most + 1):
+        kind = "end" if depth == most else "step"
+        tree |= dict.fromkeys(product((0,), *[range(20)] * depth), (0.1, kind))
+    space = scripted_space(tree)
+    outcome = run(IndependentBacktrack(max_steps=most, expansion_factor=1, max_finished_branches=1), space)
+    assert space.expansions == 4 * most
+    assert [len(path.key) - 1 for path in outcome.pool] == [most]
+    assert outcome.stopped == "enough"
 
 
 def test_ends_by_the_budget_with_what_it_has() -> None:

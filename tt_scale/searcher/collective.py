@@ -30,7 +30,7 @@ class CollectiveBacktrack(Searcher):
         backtrack: False keeps what passes, or the best where nothing does, and never retries.
         backtrack_depth: before a jump, step back to the parents' parents, once for each level above 1.
         always_expand: propose `max_total_branches` children on first attempts too.
-        max_steps: most steps of a path.
+        max_steps: most steps of a path, and most steps back in a search, which could go in circles.
         N: finished paths at which the search ends.
         temp_origin: temperature of a first attempt.
         temp_step: added on each retry.
@@ -63,7 +63,7 @@ class CollectiveBacktrack(Searcher):
         protected: list[Path] = []
         frontier, attempt = space.roots(self.passing_minimum), 0
         above: dict[tuple[int, ...], Path] = {}  # a path's key to the path that it grew from
-        depth, deepest = 1, 0  # of the steps back, and of the paths that were stepped back from
+        depth, returns = 1, 0  # levels that were stepped back since the last commit, and times in all
         while True:
             jump = attempt > self.max_backtracks
             if attempt:
@@ -78,17 +78,15 @@ class CollectiveBacktrack(Searcher):
             pool += [child for child in passing if child.is_finished]
             if jump or not self.backtrack or len(passing) + len(protected) >= self.passing_minimum:
                 frontier = best([*(child for child in passing if child.is_open), *protected], self.keeping_branches)
-                protected, attempt = [], 0
-                if frontier and len(frontier[0].key) > deepest:
-                    depth = 1  # only new ground allows new steps back, else a search could walk in circles
+                protected, attempt, depth = [], 0, 1
             else:
                 space.mark("backtrack", frontier)
                 protected += [child for child in passing if child.is_open]
                 frontier = surviving_parents(frontier, families, self._kept(attempt))
                 attempt += 1
-                if attempt > self.max_backtracks and depth < self.backtrack_depth and frontier[0].steps:
-                    deepest = max(deepest, len(frontier[0].key))
-                    frontier, attempt, depth = _step_back(frontier, above), 0, depth + 1
+                steps_back = depth < self.backtrack_depth and returns < self.max_steps and frontier[0].steps
+                if attempt > self.max_backtracks and steps_back:
+                    frontier, attempt, depth, returns = _step_back(frontier, above), 0, depth + 1, returns + 1
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
