@@ -48,6 +48,12 @@ RULES_CHANGED: Mapping[int, str] = MappingProxyType(
 )
 """What each version changed for users."""
 
+TOKEN_LIMIT = (
+    "Where the limit could bind, children are drawn in chunks. An engine's sampler starts anew with each request, so a "
+    "child that goes on in a second chunk is not the one that a single request would have drawn."
+)
+"""What a manifest says of a run with a limit of tokens."""
+
 METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "selector"} | {
     "temperature",
     "temp_origin",
@@ -82,7 +88,8 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
 
 def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """The content of `manifest.json` of a search."""
-    return described(experiment(config, dataset, problems, grader), config)
+    content = described(experiment(config, dataset, problems, grader), config)
+    return content if config.limits.max_generated_tokens is None else {**content, "token_limit": TOKEN_LIMIT}
 
 
 def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:

@@ -140,11 +140,23 @@ def warnings(configs: Sequence[Config]) -> list[str]:
         for config in configs
         if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
     ]
+    told += _too_small_limits(configs)
     heats = {config.method: first_temperature(config) for config in configs}
     if len(set(heats.values()) - {None}) > 1:
         shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
     return told + _differences(configs)
+
+
+def _too_small_limits(configs: Sequence[Config]) -> list[str]:
+    """Warn of limits under one solution: nothing is left to search with."""
+    limits = {config.max_tokens: most for config in configs if (most := config.limits.max_generated_tokens) is not None}
+    return [
+        f"max_generated_tokens is {most}, less than one solution may have (max_tokens {whole}): every method samples "
+        "whole solutions one after another. Lower --max-tokens to what solutions need, or raise the limit."
+        for whole, most in limits.items()
+        if most < whole
+    ]
 
 
 def ignored_by_all(configs: Sequence[Config]) -> list[str]:

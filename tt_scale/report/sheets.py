@@ -22,8 +22,8 @@ from tt_scale.first_steps import FirstSteps
 __all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
 COUNTS = (
-    "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "truncated", "unreadable",
-    "wasted_tokens",
+    "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "cut", "truncated", "forced",
+    "unreadable", "wasted_tokens",
 )  # fmt: skip
 SPENT = (
     "prompt_tokens",

@@ -113,11 +113,14 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
         summary = summarise("Overall", found)
         truncated = sum([row.telemetry.get("truncated", 0) for row in found])
         unreadable = sum([row.telemetry.get("unreadable", 0) for row in found])
+        cut, forced = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("cut", "forced"))
         spent = sum([row.stopped == "budget" for row in found])
         for count, what in (
             (summary.no_answer, "problems without an answer"),
             (summary.ungraded, "answers that could not be graded, counted as not correct"),
             (spent, "searches that reached their budget"),
+            (cut, "answers of paths that a limit cut after they had stated them"),
+            (forced, "answers that were asked for as a last resort"),
             (truncated, "truncated paths, which never vote"),
             (unreadable, "paths longer than the PRM can read, which neither grow nor vote"),
             (summary.errors, "problems that failed, counted as not correct (--retry-failed runs them again)"),
