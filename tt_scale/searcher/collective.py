@@ -7,14 +7,46 @@ retry proposes what the last attempt did not.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.path import Outcome, Path, best
+from tt_scale.path import Key, Outcome, Path, Stopped, best
 from tt_scale.space import SearchSpace
 
 __all__ = ["CollectiveBacktrack", "share_evenly", "surviving_parents"]
+
+
+@dataclass(slots=True)
+class Front:
+    """Where a search stands.
+
+    Attributes:
+        paths: that grow next.
+        attempt: retries since the last commit.
+        protected: children that passed on one of these attempts.
+        levels: steps back since the last commit.
+        returns: steps back in the whole search.
+        parents: a path's key to the path that it grew from.
+    """
+
+    paths: list[Path]
+    attempt: int = 0
+    protected: list[Path] = field(default_factory=list)
+    levels: int = 0
+    returns: int = 0
+    parents: dict[Key, Path] = field(default_factory=dict)
+
+    def go_on(self, paths: list[Path]) -> None:
+        """Commit to these paths."""
+        self.paths, self.protected, self.attempt, self.levels = paths, [], 0, 0
+
+    def step_back(self) -> None:
+        """Go back to the paths that these grew from, each once; the roots grew from none."""
+        above = {self.parents[path.key].key: self.parents[path.key] for path in self.paths if path.steps}
+        if above:
+            self.paths, self.attempt = list(above.values()), 0
+            self.levels, self.returns = self.levels + 1, self.returns + 1
 
 
 @dataclass(frozen=True)
@@ -58,52 +90,63 @@ class CollectiveBacktrack(Searcher):
         return {"max_total_branches": budget, "keeping_branches": third, "passing_minimum": third, "N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Attempt, then commit, backtrack, step back or jump."""
+        """Attempt, then go on or backtrack, until enough is found or nothing is left."""
         pool: list[Path] = []
-        protected: list[Path] = []
-        frontier, attempt = space.roots(self.passing_minimum), 0
-        above: dict[tuple[int, ...], Path] = {}  # a path's key to the path that it grew from
-        depth, returns = 1, 0  # levels that were stepped back since the last commit, and times in all
+        front = Front(space.roots(self.passing_minimum))
         while True:
-            jump = attempt > self.max_backtracks
-            if attempt:
-                space.mark("jump" if jump else "retry", frontier)
-            families = await space.expand(frontier, self._shares(frontier, attempt), temperature=self._heat(attempt))
-            above |= {child.key: parent for parent, family in zip(frontier, families, strict=True) for child in family}
-            passing = [child for family in families for child in family if self._passes(child, jump, space)]
-            if not self.backtrack and not passing:
-                passing = best(
-                    [child for family in families for child in family if _alive(child)], self.keeping_branches
-                )
+            families = await self._attempt(space, front)
+            passing = self._passing(space, front, families)
             pool += [child for child in passing if child.is_finished]
-            if jump or not self.backtrack or len(passing) + len(protected) >= self.passing_minimum:
-                frontier = best([*(child for child in passing if child.is_open), *protected], self.keeping_branches)
-                protected, attempt, depth = [], 0, 1
+            opened = [child for child in passing if child.is_open]
+            if self._enough(front, passing):
+                front.go_on(best([*opened, *front.protected], self.keeping_branches))
             else:
-                space.mark("backtrack", frontier)
-                protected += [child for child in passing if child.is_open]
-                frontier = surviving_parents(frontier, families, self._kept(attempt))
-                attempt += 1
-                steps_back = depth < self.backtrack_depth and returns < self.max_steps and frontier[0].steps
-                if attempt > self.max_backtracks and steps_back:
-                    frontier, attempt, depth, returns = _step_back(frontier, above), 0, depth + 1, returns + 1
-            if len(pool) >= self.N:
-                return Outcome(tuple(pool), "enough")
-            if space.exhausted:
-                return Outcome(tuple(pool), "budget")
-            if not frontier:
-                return Outcome(tuple(pool), "frontier")
+                space.mark("backtrack", front.paths)
+                front.protected += opened
+                self._backtrack(front, families)
+            if stopped := self._stopped(space, pool, front):
+                return Outcome(tuple(pool), stopped)
 
-    def _passes(self, child: Path, jump: bool, space: SearchSpace) -> bool:
-        return _alive(child) and (jump or space.bar.passes(child, self.tau))
+    async def _attempt(self, space: SearchSpace, front: Front) -> list[list[Path]]:
+        """1. Expand: one child for each path at first, `max_total_branches` in all on a retry, each time hotter."""
+        if front.attempt:
+            space.mark("jump" if self._jumps(front) else "retry", front.paths)
+        wide = front.attempt or self.always_expand
+        shares = share_evenly(front.paths, self.max_total_branches) if wide else [1] * len(front.paths)
+        temperature = min(2.0, self.temp_origin + self.temp_step * front.attempt)
+        families = await space.expand(front.paths, shares, temperature=temperature)
+        for parent, family in zip(front.paths, families, strict=True):
+            front.parents.update({child.key: parent for child in family})
+        return families
 
-    def _heat(self, attempt: int) -> float:
-        return min(2.0, self.temp_origin + self.temp_step * attempt)
+    def _passing(self, space: SearchSpace, front: Front, families: Sequence[Sequence[Path]]) -> list[Path]:
+        """2. The children at `tau`; all of them on a jump, the best where none passes and nothing is retried."""
+        alive = [child for family in families for child in family if child.is_open or child.is_finished]
+        passing = alive if self._jumps(front) else [child for child in alive if space.bar.passes(child, self.tau)]
+        return passing if passing or self.backtrack else best(alive, self.keeping_branches)
 
-    def _shares(self, frontier: Sequence[Path], attempt: int) -> list[int]:
-        if attempt or self.always_expand:
-            return share_evenly(frontier, self.max_total_branches)
-        return [1] * len(frontier)
+    def _enough(self, front: Front, passing: Sequence[Path]) -> bool:
+        """3. Whether the search goes on with what passes."""
+        enough = len(passing) + len(front.protected) >= self.passing_minimum
+        return enough or self._jumps(front) or not self.backtrack
+
+    def _backtrack(self, front: Front, families: Sequence[Sequence[Path]]) -> None:
+        """4. All step back together: fewer and better parents, after the last retry those above them."""
+        front.paths = surviving_parents(front.paths, families, self._kept(front.attempt))
+        front.attempt += 1
+        if self._jumps(front) and front.levels < self.backtrack_depth - 1 and front.returns < self.max_steps:
+            front.step_back()
+
+    def _stopped(self, space: SearchSpace, pool: Sequence[Path], front: Front) -> Stopped | None:
+        """5. Why the search ends, if it does."""
+        if len(pool) >= self.N:
+            return "enough"
+        if space.exhausted:
+            return "budget"
+        return None if front.paths else "frontier"
+
+    def _jumps(self, front: Front) -> bool:
+        return front.attempt > self.max_backtracks
 
     def _kept(self, attempt: int) -> int:
         """ceil(keeping_branches * (1 - (attempt + 1) / (max_backtracks + 1))), at least one, in whole numbers."""
@@ -132,13 +175,3 @@ def surviving_parents(frontier: Sequence[Path], families: Sequence[Sequence[Path
         return (-mean, parent.key)
 
     return [parent for parent, _ in sorted(zip(frontier, families, strict=True), key=rank)[:count]]
-
-
-def _alive(child: Path) -> bool:
-    """Truncated and failed paths never pass."""
-    return child.is_open or child.is_finished
-
-
-def _step_back(frontier: Sequence[Path], above: dict[tuple[int, ...], Path]) -> list[Path]:
-    """Give the paths that these grew from, each once."""
-    return list({above[path.key].key: above[path.key] for path in frontier if path.key in above}.values())
