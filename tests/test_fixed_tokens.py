@@ -102,7 +102,9 @@ async def test_step_by_step_or_whole_is_the_same_path(pieces: list[str], length:
 @pytest.mark.parametrize("most", [4, 100])
 async def test_a_box_that_is_complete_at_a_step_end_finishes(verb: Any, most: int) -> None:
     """An answer that nobody sees because its step ended at a length; one that just fits, thrown away as truncated."""
-    space, _ = tape_space(["so ", "\\boxed{", "5", "}", " or ", "\\boxed{6}"], step_tokens=2, max_tokens=most)
+    space, _ = tape_space(
+        ["so ", "\\boxed{", "5", "}", " or ", "\\boxed{6}"], step_tokens=2, max_tokens=most, path_end="answer"
+    )
     path = await verb(space)
     assert [step.text for step in path.steps] == ["so \\boxed{", "5}"]
     assert (path.state, path.scores) == ("finished", (0.5, 0.5))
@@ -111,7 +113,9 @@ async def test_a_box_that_is_complete_at_a_step_end_finishes(verb: Any, most: in
 @pytest.mark.parametrize("verb", [walk, complete])
 async def test_a_number_that_is_cut_is_no_answer_yet(verb: Any) -> None:
     """`Answer: 1` accepted although the next token makes it 142: with delimiters a step never ends there."""
-    space, _ = tape_space(["Answer:", " 1", "42", "\n", "more", "."], step_tokens=2, final_answer_prefix="Answer:")
+    space, _ = tape_space(
+        ["Answer:", " 1", "42", "\n", "more", "."], step_tokens=2, final_answer_prefix="Answer:", path_end="answer"
+    )
     path = await verb(space)
     assert (path.text, path.state) == ("Answer: 142\n", "finished")
 

@@ -113,8 +113,8 @@ async def test_step_by_step_or_whole_is_the_same_path(
 async def test_both_verbs_stop_at_the_first_complete_answer(before: list[str], after: list[str]) -> None:
     """A whole solution judged by what it says after its answer: there the last box counts, step by step the first."""
     pieces = [*before, "\\boxed{7}", ".\n\n", *after]
-    one = await walk(tape_space(pieces)[0])
-    other = await complete(tape_space(pieces)[0])
+    one = await walk(tape_space(pieces, path_end="answer")[0])
+    other = await complete(tape_space(pieces, path_end="answer")[0])
     assert one.state == other.state == "finished"
     assert [step.text.strip() for step in one.steps] == [step.text.strip() for step in other.steps]
     assert last_boxed(other.text) == "7"

@@ -124,15 +124,14 @@ class Birth:
         self.chunks = []
         return True
 
-    def cut_here(self) -> None:
+    def cut_here(self, rules: Rules, pieces: Pieces) -> None:
         """End the child where it stands: the budget has no tokens left for it."""
         self.limit, self.bound = self.spent, "budget"
-        if not self.chunks:
-            self.chunks = [self.blank.pop()]
+        self.chunks = [self._joined_chunks(rules, pieces) if self.chunks else self.blank.pop()]
 
     def split(self, rules: Rules, pieces: Pieces) -> list[Step]:
-        """Cut what was drawn, chunks and blank steps merged, into its steps; `pieces` is the generator's."""
-        step = self._merged(self._joined_chunks(rules, pieces))
+        """Cut what was drawn, blank steps merged, into its steps once it needs no further request."""
+        step = self._merged(self.chunks[0])
         if not self.whole:
             return [step]
         if rules.step_tokens is None:

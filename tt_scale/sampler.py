@@ -73,7 +73,7 @@ class Sampler:
             waiting = [birth for birth in waiting if birth not in done]
         for birth in waiting:
             if birth.drawn:
-                birth.cut_here()
+                birth.cut_here(self._rules, self._generator.pieces)
                 done[birth] = self._child(birth)
         return {birth: done[birth] for birth in births if birth in done}
 

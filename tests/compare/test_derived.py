@@ -108,7 +108,7 @@ def test_costs_of_paths_add_up(method: str) -> None:
 
 def test_tokens_behind_the_answer_are_charged_to_their_sample() -> None:
     """A solution that goes on behind its answer is cut there, but was paid for to its end."""
-    space, _ = tape_space(["\\boxed{1}", "\n\n", "and ", "so ", "on"])
+    space, _ = tape_space(["\\boxed{1}", "\n\n", "and ", "so ", "on"], path_end="answer")
     outcome = run(BestOfN(N=3), space)
     assert [path.tokens for path in outcome.pool] == [2, 2, 2]
     with Grader() as grader:
