@@ -115,7 +115,7 @@ self_consistency is the majority vote. p-values of a budget are corrected for al
 against the vote at equal tokens, and those in a table against one method, for the pairs of that table.
 
 {words}"""
-    return "\n\n".join([head, *tables, f"{LEGEND} {READ_OFF}"]) + "\n"
+    return "\n\n".join([head, *tables, f"{LEGEND} {READ_OFF}", *comparison.footer]) + "\n"
 
 
 def command(arguments: argparse.Namespace) -> str:

@@ -25,7 +25,7 @@ from rich.table import Table
 from tt_scale.bench.manifest import hardware
 from tt_scale.bench.metrics import interval, selector_accuracy
 from tt_scale.bench.record import Row
-from tt_scale.bench.session import Plan, plan_runs, run_plan
+from tt_scale.bench.session import Plan, aggregate_footer, plan_runs, run_plan
 from tt_scale.config import Config
 from tt_scale.grading import Grader
 from tt_scale.models import open_models
@@ -195,6 +195,7 @@ def curve_table(found: Sequence[Point]) -> str:
 def page(table: dict[str, list[Row]], found: Sequence[Point], arguments: argparse.Namespace) -> str:
     machine = hardware()
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
+    footer = aggregate_footer(table_configs(arguments.problems, arguments.repeats))
     return f"""# Four methods on the pocket pair
 
 Made by `python bench/results.py`: `config/pocket.yaml`, seed 79, {machine["cores"]} cores,
@@ -213,7 +214,7 @@ this pair, not on any other.
 ```
 
 ```
-{plain(cost_table(table), backtracking_table(table), *backtracking_remarks(table, {}), *remarks(table))}
+{plain(cost_table(table), backtracking_table(table), *footer, *backtracking_remarks(table, {}), *remarks(table))}
 ```
 
 ## Accuracy against tokens

@@ -35,10 +35,10 @@ def searches(
     for number in range(count):
         problem = sim_problem(number, level, steps)
         space = SearchSpace(problem, generator, prm, config)
-        yield problem, space, _run(searcher, space)
+        yield problem, space, searched(searcher, space)
 
 
-def _run(searcher: Searcher, space: SearchSpace) -> Outcome:
+def searched(searcher: Searcher, space: SearchSpace) -> Outcome:
     """Drive a search that never waits, without an event loop: the simulated models answer at once."""
     task = searcher.search(space)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,12 @@ from tt_scale.budget import Usage
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
+from tt_scale.path import best
 from tt_scale.registry import BUILT_IN, searcher_class
 from tt_scale.report.sheets import summary_line
 from tt_scale.scripts.budget_table import budget_table
-from tt_scale.searcher.allocation import near_square
+from tt_scale.searcher.allocation import near_square, paths_and_widths
+from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.widths import budgeted
 
 METHODS = sorted(BUILT_IN["searchers"])
@@ -87,6 +90,48 @@ def test_near_square_worked_values() -> None:
     found = {width: near_square(width) for width in (1, 2, 3, 4, 5, 7, 8, 9, 16, 32)}
     assert found == {1: (1, 1), 2: (1, 2), 3: (1, 3), 4: (2, 2), 5: (2, 2), 7: (2, 3), 8: (2, 4), 9: (3, 3),
                      16: (4, 4), 32: (4, 8)}  # fmt: skip
+
+
+@pytest.mark.parametrize("width", [*range(1, 200), 1023])
+def test_no_child_of_a_width_is_given_away(width: int) -> None:
+    """A budget of 14 became 3 x 4, of 5 it became 2 x 2."""
+    paths, children, wider = paths_and_widths(width)
+    assert paths * children + wider == width
+    assert 0 <= wider < paths <= children
+    few, more = near_square(width)
+    assert few * more < width or (paths, children, wider) == (few, more, 0)  # even ones are what they were
+
+
+@pytest.mark.parametrize("budget", [1, 2, 3, 5, 7, 11, 13, 14, 16, 23, 29, 64])
+@pytest.mark.parametrize("method", ["beam_search", "dvts"])
+def test_every_depth_proposes_the_whole_budget(method: str, budget: int) -> None:
+    """Widths that sum to less than the budget, or that lose the remainder from the second depth on."""
+    space = sim_space(sim_problem(0, level=1, steps=4), budget=budget)
+    run(make_searcher(config(method, budget)), space)
+    drawn = Counter([len(node.key) for node in space.nodes])
+    assert drawn[2] == drawn[3] == budget
+    if method == "beam_search":  # a tree of dvts ends where its best child does
+        assert drawn[4] == drawn[5] == budget
+
+
+def test_the_wider_beams_are_the_best_ones_and_the_first_trees() -> None:
+    """A remainder that goes to a poor beam, or to a tree that depends on its neighbours."""
+    assert make_searcher(config("beam_search", 14)) == BeamSearch(n_beams=3, beam_width=4, wider_beams=2, N=14)
+    space = sim_space(sim_problem(0, level=1, steps=3), budget=14)
+    run(make_searcher(config("beam_search", 14)), space)
+    families = Counter([node.key[:-1] for node in space.nodes if len(node.key) == 3])
+    beams = best([node for node in space.nodes if len(node.key) == 2], 3)
+    assert [families[beam.key] for beam in beams] == [5, 5, 4]
+    space = sim_space(sim_problem(0, level=1, steps=3), budget=14)
+    run(make_searcher(config("dvts", 14)), space)
+    assert Counter([node.key[0] for node in space.nodes if len(node.key) == 2]) == {0: 5, 1: 5, 2: 4}
+
+
+def test_a_remainder_beside_another_budget_is_refused() -> None:
+    """Left over in a configuration, it would add children that the budget does not have."""
+    with pytest.raises(ConfigError, match="wider_beams is 2, but budget 9 makes it 0 for dvts"):
+        make_searcher(config("dvts", 9, wider_beams=2))
+    assert make_searcher(config("dvts", 14, wider_beams=2)) == make_searcher(config("dvts", 14))
 
 
 def test_a_budget_limits_tokens_for_all_alike() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
 
-__all__ = ["AGGREGATES", "Aggregate", "aggregate"]
+__all__ = ["AGGREGATES", "Aggregate", "aggregate", "aggregates_in_words"]
 
 Aggregate = Callable[[Sequence[float], bool], float]
 """(scores [steps], whether the path is finished) -> number in [0, 1]."""
@@ -54,3 +54,22 @@ def aggregate(agg: str, scores: Sequence[float], finished: bool = False) -> floa
         A number in [0, 1]; 0 where there are no scores.
     """
     return AGGREGATES[agg](scores, finished) if scores else 0.0
+
+
+def aggregates_in_words(pairs: Collection[tuple[str, str | None]]) -> str:
+    """State the aggregates behind the numbers of a table.
+
+    Args:
+        pairs: `agg` and `final_agg` of each of its runs with a PRM.
+
+    Returns:
+        One sentence; empty where there is no such run.
+    """
+    if not pairs:
+        return ""
+    searching = dict.fromkeys([agg for agg, _ in pairs])
+    selecting = dict.fromkeys([final or agg for agg, final in pairs])
+    text = f"Aggregate of step scores (agg): {' or '.join(searching)}"
+    if all(final is None or final == agg for agg, final in pairs):
+        return f"{text}."
+    return f"{text}; of the final selection (final_agg): {' or '.join(selecting)}."

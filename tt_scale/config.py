@@ -99,10 +99,10 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
         return value
 
-    @field_validator("agg")
+    @field_validator("agg", "final_agg")
     @classmethod
-    def _known_aggregate(cls, value: str) -> str:
-        if value not in AGGREGATES:
+    def _known_aggregate(cls, value: str | None) -> str | None:
+        if value is not None and value not in AGGREGATES:
             raise ValueError(f"is {value!r}. {nearest(value, AGGREGATES)}")
         return value
 
@@ -163,6 +163,12 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(
                 f"keeping_branches is {self.keeping_branches}, more than max_total_branches, which is "
                 f"{self.max_total_branches}: no more paths can be kept than are proposed"
+            )
+        if self.method == "collective" and self.budget is None and self.passing_minimum > self.max_total_branches:
+            raise ValueError(
+                f"passing_minimum is {self.passing_minimum}, more than max_total_branches, which is "
+                f"{self.max_total_branches}: no retry proposes enough steps to go on. "
+                f"Type: --passing-minimum {self.max_total_branches}"
             )
         if not self.datasets:
             raise ValueError("datasets is empty: name at least one problem set")

@@ -41,6 +41,9 @@ class SearchKeys(Keys):
         ge=1,
     )
     agg: str = key(SEARCH, f"Step scores to path score: {', '.join(AGGREGATES)}.", "last")
+    final_agg: str | None = key(
+        SEARCH, "The same for the final selection, by `best` and `weighted`; unset means `agg`.", None
+    )
     n_beams: int | None = key(
         SEARCH, "beam_search, dvts: paths kept; unset means `keeping_branches`.", None, width=True, ge=1
     )
@@ -50,6 +53,12 @@ class SearchKeys(Keys):
         None,
         width=True,
         ge=1,
+    )
+    wider_beams: int = key(
+        SEARCH,
+        "beam_search, dvts: how many of the beams propose one child more; an uneven budget sets it.",
+        0,
+        ge=0,
     )
     num_iterations: int | None = key(
         SEARCH, "beam_search, dvts: most steps of a path; unset means `max_steps`.", None, ge=1
@@ -72,15 +81,20 @@ class MethodKeys(Keys):
     similarity_temperature: float = key(
         SEARCH, "dora: of the softmax of similarities; small tells near copies apart, large ignores them.", 0.01, gt=0
     )
-    resampling: Literal["systematic", "stratified", "residual", "multinomial"] = key(
-        SEARCH, "particle_filter: how a population is drawn anew.", "systematic"
+    resampling: Literal["multinomial", "systematic", "stratified", "residual"] = key(
+        SEARCH, "particle_filter: resampling scheme.", "multinomial"
     )
     ess_threshold: float = key(
         SEARCH,
-        "particle_filter: share of N under which the effective sample size calls for a draw; 1 draws at every step.",
-        0.5,
+        "particle_filter: resample when the effective sample size is under this share of N; 1 does at every step.",
+        1.0,
         ge=0,
         le=1,
+    )
+    particle_weights: Literal["whole", "incremental"] = key(
+        SEARCH,
+        "particle_filter: weigh by the odds of the score, or by what they gained since the last resampling.",
+        "whole",
     )
     weight_temperature: float = key(
         SEARCH, "particle_filter, particle_gibbs: divides the log-odds of scores; small is greedy.", 1.0, gt=0

@@ -14,6 +14,8 @@ from math import comb, fsum
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tt_scale.aggregate import aggregate
+
 if TYPE_CHECKING:
     from tt_scale.path import Outcome
 
@@ -29,7 +31,7 @@ class Candidate:
 
     Attributes:
         answer: the class of its answer, from 0; `NO_ANSWER` where it has none.
-        score: its aggregate, in [0, 1].
+        score: its aggregate, in [0, 1]; that of the final selection, where it has its own.
         weight: in the weighted vote, at least 0; None takes the score.
     """
 
@@ -43,16 +45,17 @@ class Candidate:
         return self.score if self.weight is None else self.weight
 
 
-def candidates(outcome: Outcome, answers: Sequence[int]) -> list[Candidate]:
+def candidates(outcome: Outcome, answers: Sequence[int], final_agg: str | None = None) -> list[Candidate]:
     """Show a pool to selectors.
 
     Args:
         outcome: of a search.
         answers: the class of each member's answer, as `Grader.group` gives it [members].
+        final_agg: aggregate of the step scores that selectors see; None keeps the score that the search saw.
     """
     weights = outcome.weights or (None,) * len(outcome.pool)
     return [
-        Candidate(answer, path.score, weight)
+        Candidate(answer, path.score if final_agg is None else aggregate(final_agg, path.scores, True), weight)
         for answer, path, weight in zip(answers, outcome.pool, weights, strict=True)
     ]
 

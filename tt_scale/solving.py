@@ -102,7 +102,7 @@ async def asolve(
     answers = [space.answer(path) for path in outcome.pool]
     with Grader(seconds=config.grade_timeout) as grader:
         classes = await grader.group(answers)
-    chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes))
+    chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes, config.final_agg))
     usage = first.usage + space.usage if first else space.usage
     if chosen is None:
         return Solution(None, None, outcome, usage)

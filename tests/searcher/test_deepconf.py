@@ -128,6 +128,13 @@ def test_groups_worked_values() -> None:
     assert trace_confidence(long, "bottom", 1) == 1.0  # the mean of 0, 1 and 2
 
 
+@pytest.mark.parametrize(("groups", "lowest"), [(1, 1), (9, 1), (10, 1), (19, 1), (20, 2), (29, 2), (30, 3), (101, 10)])
+def test_the_bottom_tenth_is_rounded_down(groups: int, lowest: int) -> None:
+    """The published code takes max(1, int(groups / 10)) of them; a ceiling took two of eleven."""
+    told = [float(number) for number in range(groups)]
+    assert trace_confidence(told[::-1], "bottom", 1) == sum(range(lowest)) / lowest
+
+
 WARM = """
     0.0 8 =1
     0.1 6 =2

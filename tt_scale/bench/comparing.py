@@ -18,7 +18,7 @@ from tt_scale.bench.journal import read_records
 from tt_scale.bench.pairs import MAJORITY, revoted
 from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
-from tt_scale.bench.session import first_temperature, ignored_by_all, model_names, run_all
+from tt_scale.bench.session import aggregate_footer, first_temperature, ignored_by_all, model_names, run_all
 from tt_scale.bench.variants import Variant
 from tt_scale.config import Config, digest
 from tt_scale.errors import ConfigError
@@ -68,7 +68,8 @@ async def compare(
         console.print(f"Compared over {plan.dataset}: {told}; the same command goes on.", markup=False, highlight=False)
     entries, drawn = _entries(variants, plans, read_off, done)
     width = len(variants)
-    return [
+    footer = aggregate_footer([variant.config for variant in variants])
+    found = [
         compare_entries(
             dataset,
             model_names(first),
@@ -77,6 +78,7 @@ async def compare(
         )
         for start, dataset in zip(range(0, len(plans), width), first.datasets, strict=True)
     ]
+    return [replace(comparison, footer=footer) for comparison in found]
 
 
 async def run_and_derive(

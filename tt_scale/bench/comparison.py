@@ -111,6 +111,7 @@ class Comparison:
         pairs: budget -> paired differences, corrected for all pairs of all budgets.
         votes: each entry that is no vote itself against the vote at equal tokens; empty where no vote was drawn.
         vote_tokens: least and most tokens of the vote; None where none was drawn.
+        footer: sentences that belong below every table of it.
     """
 
     dataset: str
@@ -119,6 +120,7 @@ class Comparison:
     pairs: Mapping[int | None, Sequence[Pair]]
     votes: Sequence[VoteGap]
     vote_tokens: tuple[float, float] | None
+    footer: tuple[str, ...] = ()
 
     @property
     def budgets(self) -> list[int | None]:

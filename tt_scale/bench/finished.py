@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.aggregate import aggregates_in_words
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.comparing import charged, with_votes
 from tt_scale.bench.comparison import Comparison, Entry, compare_entries
@@ -91,7 +92,15 @@ def compare_folders(paths: Sequence[str], meant: Collection[str]) -> Comparison:
     count, folder = max([(count or 0, run.folder) for count, run in zip(samples, runs, strict=True)])
     curve = vote_curve(folder, count) if count else None
     dataset, models = str(runs[0].experiment.get("dataset")), _models(runs[0])
-    return compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
+    found = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
+    return replace(found, footer=_aggregate_footer(runs))
+
+
+def _aggregate_footer(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
+    """What `session.aggregate_footer` says, of runs that are read back."""
+    scored = [run.config for run in runs if run.experiment.get("prm") != "none"]
+    pairs = [(str(config.get("agg", "last")), config.get("final_agg")) for config in scored]
+    return tuple(filter(None, [aggregates_in_words(pairs)]))
 
 
 def read_runs(folder: FilePath) -> list[FinishedRun]:

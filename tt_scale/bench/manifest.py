@@ -43,7 +43,7 @@ SEARCH_RULES = 2
 RULES_CHANGED: Mapping[int, str] = MappingProxyType(
     {
         2: "a path ends where the model ends it, paths at a limit are grown to their end, token limits are drawn in "
-        "chunks, and more answers are read right",
+        "chunks, some methods follow their papers more closely, and more answers are read right",
     }
 )
 """What each version changed for users."""
@@ -54,7 +54,7 @@ TOKEN_LIMIT = (
 )
 """What a manifest says of a run with a limit of tokens."""
 
-METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "selector"} | {
+METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "final_agg", "selector"} | {
     "temperature",
     "temp_origin",
     "temp_step",

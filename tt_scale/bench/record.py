@@ -79,14 +79,23 @@ class Row:
 
 
 async def search_record(
-    index: int, repeat: int, space: SearchSpace, outcome: Outcome, selector: str, grader: Grader
+    index: int,
+    repeat: int,
+    space: SearchSpace,
+    outcome: Outcome,
+    selector: str,
+    grader: Grader,
+    final_agg: str | None = None,
 ) -> dict[str, Any]:
-    """Grade a finished search under every selector and write down everything about it."""
+    """Grade a finished search under every selector and write down everything about it.
+
+    The score of a pool member is the one that selectors saw; that of the search is in the tree.
+    """
     problem, pool = space.problem, outcome.pool
     answers = [space.answer(path) for path in pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(problem.answer, answers)
-    voters = candidates(outcome, classes)
+    voters = candidates(outcome, classes, final_agg)
     chosen = SELECTORS[selector](voters)
     record = _head(index, repeat, problem)
     record |= {
@@ -104,7 +113,7 @@ async def search_record(
                 "answer": answer,
                 "class": group,
                 "grade": grade,
-                "score": path.score,
+                "score": voter.score,
                 "tokens": path.tokens,
                 **({} if voter.weight is None else {"weight": voter.weight}),
                 **_marks(path),

@@ -72,7 +72,8 @@ class Run:
             usage = space.usage
             outcome = await space.conclude(await self.searcher.search(space))
             selector = self.config.selector or self.searcher.selector
-            record = await search_record(index, repeat, space, outcome, selector, self.grader)
+            final_agg = self.config.final_agg
+            record = await search_record(index, repeat, space, outcome, selector, self.grader, final_agg)
         except (EngineDeadError, JournalError):
             raise
         except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row

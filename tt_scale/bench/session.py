@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from tt_scale.aggregate import aggregates_in_words
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.journal import differing_keys
 from tt_scale.bench.manifest import METHOD_KEYS, ignored_options
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Models",
+    "aggregate_footer",
     "Plan",
     "bench",
     "first_scores",
@@ -200,7 +202,8 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
         if backtracking is not None:
             console.print(backtracking)
         measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
-        for remark in [*backtracking_remarks(rows, measured), *remarks(rows)]:
+        footer = aggregate_footer([plan.config for plan in plans])
+        for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:
         console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
@@ -245,6 +248,12 @@ async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tup
 def model_names(config: Config) -> str:
     """The generator, and the PRM where there is one, as tables name them."""
     return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
+
+
+def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
+    """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
+    scored = [config for config in configs if backends(config)[1] != "none"]
+    return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
 
 
 def first_temperature(config: Config) -> float | None:

@@ -14,7 +14,7 @@ from tt_scale.bench.comparison import Entry
 from tt_scale.bench.grid import DEFAULT
 from tt_scale.bench.pairs import Pair, corrected, paired_differences, uncorrected_differences
 from tt_scale.bench.plan import Plan, plans_over, problems_of
-from tt_scale.bench.session import Models, ignored_by_all, run_all
+from tt_scale.bench.session import Models, aggregate_footer, ignored_by_all, run_all
 from tt_scale.bench.variants import Variant
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
@@ -41,6 +41,7 @@ class Sweep:
         held: winner and default on the problems that chose nothing; None where none were held out or they are the same.
         held_pair: their paired difference.
         held_problems: how many were held out.
+        footer: sentences that belong below its tables.
     """
 
     dataset: str
@@ -51,6 +52,7 @@ class Sweep:
     held: tuple[Entry, Entry] | None
     held_pair: Pair | None
     held_problems: int
+    footer: tuple[str, ...] = ()
 
 
 async def run_sweep(recipes: Sequence[Variant], share: float, console: Console) -> Sweep:
@@ -99,6 +101,7 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console) 
         (finalists[0], finalists[1]) if finalists else None,
         pair[0] if pair else None,
         len(held),
+        aggregate_footer([recipe.config for recipe in recipes]),
     )
 
 

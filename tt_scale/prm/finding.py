@@ -29,23 +29,30 @@ def open_adapter(config: Config, model: str) -> Adapter:
 
     Raises:
         PRMError: no config.json, no adapter for it, or not the tokenizer that the protocol needs.
-        ConfigError: `prm_adapter` or `prm_args` name something that does not exist, or `agg` is not for this PRM.
+        ConfigError: `prm_adapter` or `prm_args` name what does not exist, or an aggregate is not for this PRM.
     """
     name = config.prm_name
     settings = settings_of(name, model)
     found = find_adapter(config.prm_adapter, name, settings)
     check_knobs(adapter_knobs(found), config.prm_args)
     _check_needed(found, config.prm_args)
-    if found.finished_only and config.agg != "last":
-        raise ConfigError(
-            f"agg is {config.agg!r}; the PRM {name!r} judges whole solutions, and only the last step has its verdict.",
-            "Type: --agg last",
-        )
+    _refuse_aggregates(found, config)
     tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code)
     try:
         return found(Checkpoint(name, tokens, settings, config.stop_tokens), **config.prm_args)
     except TypeError as error:
         raise ConfigError(f"prm_args do not fit the adapter: {error}.") from None
+
+
+def _refuse_aggregates(adapter: type[Adapter], config: Config) -> None:
+    """Refuse every aggregate that looks at steps of which a PRM says nothing."""
+    for key, agg in (("agg", config.agg), ("final_agg", config.final_agg)):
+        if adapter.finished_only and agg not in ("last", None):
+            raise ConfigError(
+                f"{key} is {agg!r}; the PRM {config.prm_name!r} judges whole solutions, and only the last step has its "
+                "verdict.",
+                f"Type: --{key.replace('_', '-')} last",
+            )
 
 
 def settings_of(name: str, model: str) -> dict[str, Any]:

@@ -87,6 +87,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
             if gap.pair is not None
         ],
         "verdict": verdict(comparison),
+        "footer": list(comparison.footer),
     }
 
 
@@ -127,4 +128,4 @@ def _page(comparison: Comparison) -> str:
     parts = [f"# {comparison.dataset}: {comparison.models}, {comparison.problems:,} problems"]
     parts.append("\n".join([f"- {line}" for line in verdict(comparison)]))
     parts += [markdown(sheet) for sheet in sheets(comparison, all_pairs=True)]
-    return "\n\n".join([*parts, f"{LEGEND} {READ_OFF}"])
+    return "\n\n".join([*parts, f"{LEGEND} {READ_OFF}", *comparison.footer])

@@ -51,7 +51,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
         console.print()
         console.print(drawn(sheet, console.width))
     derived = any(entry.derived for entry in comparison.entries)
-    console.print(f"{LEGEND} {READ_OFF}" if derived else LEGEND, style="dim", markup=False, highlight=False)
+    legend = f"{LEGEND} {READ_OFF}" if derived else LEGEND
+    for line in (legend, *comparison.footer):
+        console.print(line, style="dim", markup=False, highlight=False)
     console.print()
     console.print("Verdict", style="bold")
     for line in verdict(comparison):

@@ -83,6 +83,8 @@ def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
         style="dim",
         highlight=False,
     )
+    for line in sweep.footer:
+        console.print(line, style="dim", markup=False, highlight=False)
     console.print()
     console.print("Verdict", style="bold")
     for line in told(sweep):

@@ -22,6 +22,7 @@ __all__ = [
     "multinomial",
     "near_square",
     "normalised_weights",
+    "paths_and_widths",
     "rebase_split",
     "residual",
     "softmax",
@@ -78,6 +79,20 @@ def near_square(width: int) -> tuple[int, int]:
     most = 3 * (isqrt(width - 1) + 1) // 2
     pairs = [(min(width // more, more), more) for more in range(isqrt(width), most + 1)]
     return max(pairs, key=lambda pair: (pair[0] * pair[1], -pair[1]))
+
+
+def paths_and_widths(width: int) -> tuple[int, int, int]:
+    """Write a width as paths with children, nearly square; what does not divide is one child more for some of them.
+
+    Args:
+        width: at least 1.
+
+    Returns:
+        Paths, children of each, and how many paths have one child more; 14 is 3 paths of 4 children, 2 of them with 5.
+    """
+    paths, _ = near_square(width)
+    children, wider = divmod(width, paths)
+    return paths, children, wider
 
 
 def rebase_split(scores: Sequence[float], width: int, temperature: float) -> list[int]:
@@ -177,7 +192,7 @@ def residual(weights: Sequence[float], count: int, random: Random) -> list[int]:
 
 
 RESAMPLERS: Mapping[str, Callable[[Sequence[float], int, Random], list[int]]] = MappingProxyType(
-    {"systematic": systematic, "stratified": stratified, "residual": residual, "multinomial": multinomial}
+    {"multinomial": multinomial, "systematic": systematic, "stratified": stratified, "residual": residual}
 )
 """(weights [particles], count, source of chance) -> copies of each particle [particles], summing to count.
 

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.path import Outcome, Path, Stopped, best
-from tt_scale.searcher.allocation import near_square
+from tt_scale.searcher.allocation import paths_and_widths
 from tt_scale.space import SearchSpace
 from tt_scale.widths import at_least
 
@@ -27,6 +27,7 @@ class BeamSearch(Searcher):
         n_beams: paths kept, at least 1; None means `keeping_branches`.
         beam_width: children of each; 1 prunes nothing; None means `max_total_branches // n_beams`, so that a step
             proposes as many candidates as the other methods do.
+        wider_beams: how many of the best paths propose one child more, at least 0.
         lookahead: greedy steps beyond a candidate that its value looks at; 0 is off.
         num_iterations: most steps of a path; None means `max_steps`.
         N: finished paths at which the search ends.
@@ -38,6 +39,7 @@ class BeamSearch(Searcher):
 
     n_beams: int | None = None
     beam_width: int | None = None
+    wider_beams: int = 0
     lookahead: int = 0
     num_iterations: int | None = None
     N: int = 4
@@ -60,23 +62,28 @@ class BeamSearch(Searcher):
         """As many candidates a step as the budget has solutions, each paid for with its lookahead."""
         cost = 1 + self.lookahead
         at_least(budget, cost, f"with lookahead {self.lookahead} one candidate costs {cost} steps")
-        beams, width = near_square(budget // cost)
-        return {"n_beams": beams, "beam_width": width, "N": budget // cost}
+        beams, width, wider = paths_and_widths(budget // cost)
+        uneven = {"wider_beams": wider} if wider or self.wider_beams else {}
+        return {"n_beams": beams, "beam_width": width, **uneven, "N": budget // cost}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Expand, set finished children aside, keep the best open ones."""
         pool: list[Path] = []
         frontier = space.roots()
-        shares = [self.beams * self.width]
+        shares = [sum(self._shares(self.beams))]
         for _ in range(self.num_iterations or self.max_steps):
             families = await space.expand(frontier, shares, temperature=self.temperature)
             children = [child for family in families for child in family]
             pool += [child for child in children if child.is_finished]
             frontier = await self._survivors(space, [child for child in children if child.is_open])
-            shares = [self.width] * len(frontier)
+            shares = self._shares(len(frontier))
             if stopped := self._stopped(space, pool, frontier):
                 return Outcome(tuple(pool), stopped)
         return Outcome(tuple(pool), "steps")
+
+    def _shares(self, count: int) -> list[int]:
+        """Children of so many paths, the best of which come first [paths]."""
+        return [self.width + (place < self.wider_beams) for place in range(count)]
 
     def _stopped(self, space: SearchSpace, pool: Sequence[Path], frontier: Sequence[Path]) -> Stopped | None:
         if len(pool) >= self.N:

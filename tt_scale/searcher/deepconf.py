@@ -163,7 +163,7 @@ def trace_confidence(told: Sequence[float], measure: str, window: int) -> float:
         return groups[-1]
     if measure == "lowest":
         return min(groups)
-    tenth = sorted(groups)[: ceil(len(groups) / 10)]
+    tenth = sorted(groups)[: max(1, len(groups) // 10)]
     return fsum(tenth) / len(tenth)
 
 

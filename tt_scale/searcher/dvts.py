@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.path import Outcome, Path, best
-from tt_scale.searcher.allocation import near_square
+from tt_scale.searcher.allocation import paths_and_widths
 from tt_scale.space import SearchSpace
 
 __all__ = ["DVTS"]
@@ -27,6 +27,7 @@ class DVTS(Searcher):
         n_beams: trees, at least 1; None means `keeping_branches`.
         beam_width: children that a tree chooses from at each step; 1 makes independent chains; None means
             `max_total_branches // n_beams`.
+        wider_beams: how many trees, the first ones, choose from one child more, at least 0.
         num_iterations: most steps of a path; None means `max_steps`.
         temperature: of all samples.
     """
@@ -36,6 +37,7 @@ class DVTS(Searcher):
 
     n_beams: int | None = None
     beam_width: int | None = None
+    wider_beams: int = 0
     num_iterations: int | None = None
     temperature: float = 0.8
     keeping_branches: int = 3
@@ -54,15 +56,18 @@ class DVTS(Searcher):
 
     def widths(self, budget: int) -> Mapping[str, int]:
         """As many candidates a step, over all trees, as the budget has solutions."""
-        trees, width = near_square(budget)
-        return {"n_beams": trees, "beam_width": width}
+        trees, width, wider = paths_and_widths(budget)
+        uneven = {"wider_beams": wider} if wider or self.wider_beams else {}
+        return {"n_beams": trees, "beam_width": width, **uneven}
 
     async def search(self, space: SearchSpace) -> Outcome:
         """In each tree follow the best child until that one is finished."""
         pool: list[Path] = []
         tips = space.roots(self.trees)
+        first = tips[0].key[0]
         for _ in range(self.num_iterations or self.max_steps):
-            families = await space.expand(tips, self.width, temperature=self.temperature)
+            shares = [self.width + (tip.key[0] - first < self.wider_beams) for tip in tips]
+            families = await space.expand(tips, shares, temperature=self.temperature)
             pool += [child for family in families for child in family if child.is_finished]
             chosen = [path for family in families for path in best(filter(_alive, family), 1)]
             tips = [path for path in chosen if path.is_open]

@@ -1,9 +1,8 @@
-"""Particle filtering: a population of paths, grown together, that is drawn anew by the odds that its scores give.
+"""Particle filtering: a population of paths that grows step by step and is resampled by the odds of its scores.
 
-Source: Puri et al. 2025, "A Probabilistic Inference Approach to Inference-Time Scaling of LLMs" (arXiv 2502.01618).
-There the population is drawn anew at every step, each time by the whole odds; `ess_threshold` 1 and `resampling`
-"multinomial" do that. By default it is drawn only when a few particles carry most of the weight, and then by what the
-odds gained since the last draw: log w = (log_odds(r_now) - log_odds(r_then)) / temperature, the usual correction.
+Source: Puri et al. 2025, "A Probabilistic Inference Approach to Inference-Time Scaling of LLMs" (arXiv 2502.01618):
+the population is resampled at every step, by independent draws in proportion to the odds of its scores. Other schemes,
+resampling by effective sample size (Liu and Chen 1998) and incremental weights are knobs.
 """
 
 from __future__ import annotations
@@ -23,14 +22,16 @@ from tt_scale.space import SearchSpace
 
 __all__ = ["Particle", "ParticleFilter", "distinct", "extended", "log_weight"]
 
+WEIGHTS = ("whole", "incremental")
+
 
 @dataclass(frozen=True, slots=True)
 class Particle:
     """One member of a population.
 
     Attributes:
-        path: where it stands; several particles may stand at the same place.
-        paid: log-weight that the last draw already turned into copies.
+        path: what it has sampled so far; several particles may share one path.
+        paid: log-weight that the last draw already turned into copies; 0 unless weights are incremental.
     """
 
     path: Path
@@ -43,20 +44,23 @@ class ParticleFilter(Searcher):
 
     Attributes:
         N: particles, at least 1.
-        resampling: "systematic", "stratified", "residual" or "multinomial".
-        ess_threshold: share of N under which the effective sample size calls for a draw, in [0, 1]; 0 never draws and
-            leaves N independent chains, 1 draws at every step by the whole odds, as the paper does.
+        resampling: "multinomial", as in the paper, "systematic", "stratified" or "residual".
+        ess_threshold: resample when the effective sample size is under this share of N, in [0, 1]; 1 resamples at every
+            step, as the paper does, 0 never, which leaves N independent chains.
+        particle_weights: "whole" weighs a particle by the odds of its score at each draw, as the paper does;
+            "incremental" by what these odds gained since the last draw.
         weight_temperature: divides the log-odds, above 0; small is greedy, large ignores the scores.
         temperature: of all samples.
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "N particles, drawn anew by the odds of their scores when few carry the weight"
+    summary: ClassVar[str] = "N particles, resampled at every step by the odds of their scores"
     source: ClassVar[str] = "Puri et al. 2025, arXiv 2502.01618"
 
     N: int = 4
-    resampling: str = "systematic"
-    ess_threshold: float = 0.5
+    resampling: str = "multinomial"
+    ess_threshold: float = 1.0
+    particle_weights: str = "whole"
     weight_temperature: float = 1.0
     temperature: float = 0.8
     max_steps: int = 30
@@ -64,6 +68,10 @@ class ParticleFilter(Searcher):
     def __post_init__(self) -> None:
         if self.resampling not in RESAMPLERS:
             raise ConfigError(f"resampling is {self.resampling!r}.", nearest(str(self.resampling), RESAMPLERS))
+        if self.particle_weights not in WEIGHTS:
+            raise ConfigError(
+                f"particle_weights is {self.particle_weights!r}.", nearest(str(self.particle_weights), WEIGHTS)
+            )
         if not 0 <= self.ess_threshold <= 1:
             raise ConfigError(f"ess_threshold is {self.ess_threshold}; it lies between 0 and 1.")
         if not self.weight_temperature > 0:
@@ -74,7 +82,7 @@ class ParticleFilter(Searcher):
         return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Draw anew, then grow all that are open; finished particles stay as they are, but may die or multiply."""
+        """Resample, then grow all that are open; finished particles stay as they are, but may die or multiply."""
         random = space.random("resample")
         particles = [Particle(path) for path in space.roots()] * self.N
         for step in range(self.max_steps):
@@ -90,15 +98,15 @@ class ParticleFilter(Searcher):
 
     def _drawn_anew(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
         """Copy each particle by its weight, unless the weight is spread well enough."""
-        every_step = self.ess_threshold == 1
-        gained = [log_weight(particle.path, self.weight_temperature) - particle.paid for particle in particles]
-        weights = softmax(gained)
-        if not every_step and effective_sample_size(weights) >= self.ess_threshold * self.N:
+        totals = [log_weight(particle.path, self.weight_temperature) for particle in particles]
+        weights = softmax([total - particle.paid for total, particle in zip(totals, particles, strict=True)])
+        if self.ess_threshold < 1 and effective_sample_size(weights) >= self.ess_threshold * self.N:
             return list(particles)
         counts = RESAMPLERS[self.resampling](weights, self.N, random)
+        incremental = self.particle_weights == "incremental"
         return [
-            Particle(particle.path, 0.0 if every_step else log_weight(particle.path, self.weight_temperature))
-            for particle, count in zip(particles, counts, strict=True)
+            Particle(particle.path, total if incremental else 0.0)
+            for particle, total, count in zip(particles, totals, counts, strict=True)
             for _ in range(count)
         ]
 

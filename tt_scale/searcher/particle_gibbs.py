@@ -1,8 +1,11 @@
 """Particle Gibbs: sweeps of a particle filter, each of which competes with a solution of the sweep before.
 
 Source: Puri et al. 2025 (arXiv 2502.01618), the variant with several iterations; Andrieu, Doucet and Holenstein 2010
-for the conditional filter. A retained solution that is shorter than the sweep takes part with its last score. In the
-published code its weight is looked up one step ahead; here it is the score at the same depth.
+for the conditional filter. Where all solutions have the same number of steps, a sweep with N of 2 or more leaves the
+distribution p(steps) x product of the odds at every step unchanged. A held solution that is shorter than the sweep
+takes part with its last score. In the published code its weight is looked up one step ahead, or it is the last one at
+every depth; here it is the score at the same depth. A re-implementation resamples once more before it draws the
+solution to hold, which counts the last score twice.
 """
 
 from __future__ import annotations
@@ -59,21 +62,21 @@ class ParticleGibbs(Searcher):
         [root] = space.roots()
         pool: dict[Key, Path] = {}
         known: dict[Key, Path] = {root.key: root}
-        held: list[Path] = []  # the held solution as it stood after 0, 1, 2, ... steps
+        held: list[Path] = []  # the held solution as it was after 0, 1, 2, ... steps
         stopped: Stopped = "frontier"
         for _ in range(self.sweeps):
             particles, stopped = await self._sweep(space, root, held, known, random)
-            solutions = [*distinct(particles), *held[-1:]]
-            pool.update({path.key: path for path in solutions})
+            pool.update({path.key: path for path in distinct(particles)})
             if stopped == "budget":
                 break
-            held = _trail(self._one_of(solutions, random), known) if solutions else []
+            everyone = [*(particle.path for particle in particles), *held[-1:]]
+            held = self._held_next([path for path in everyone if path.is_finished], known, random)
         return Outcome(tuple(pool.values()), stopped)
 
     async def _sweep(
         self, space: SearchSpace, root: Path, held: Sequence[Path], known: dict[Key, Path], random: Random
     ) -> tuple[list[Particle], Stopped]:
-        """Filter the free particles; whoever draws the held solution goes on from where it stood at this depth."""
+        """Filter the free particles; a copy of the held solution continues from its prefix of this depth."""
         particles = [Particle(root)] * (self.N - 1 if held else self.N)
         for depth in range(self.max_steps):
             if depth:
@@ -92,11 +95,24 @@ class ParticleGibbs(Searcher):
         counts = multinomial(weights, count, random)
         return [particle for particle, copies in zip(everyone, counts, strict=True) for _ in range(copies)]
 
-    def _one_of(self, solutions: Sequence[Path], random: Random) -> Path:
+    def _held_next(self, solutions: Sequence[Path], known: Mapping[Key, Path], random: Random) -> list[Path]:
+        """Draw the solution to hold by weight, and give it as it was at each depth.
+
+        Args:
+            solutions: every finished particle as often as there are copies of it, and the held one once more, as
+                conditional filtering needs it: it is a particle of its own [particles].
+            known: every path that was grown, by key.
+            random: source of chance.
+
+        Returns:
+            The paths from the root to it; empty where there is no solution.
+        """
+        if not solutions:
+            return []
         weights = softmax([log_weight(path, self.weight_temperature) for path in solutions])
-        return solutions[multinomial(weights, 1, random).index(1)]
+        return _trail(solutions[multinomial(weights, 1, random).index(1)], known)
 
 
-def _trail(path: Path, known: dict[Key, Path]) -> list[Path]:
-    """Give the path as it stood at each depth, the root first."""
+def _trail(path: Path, known: Mapping[Key, Path]) -> list[Path]:
+    """Give the path as it was at each depth, the root first."""
     return [known[path.key[:length]] for length in range(1, len(path.key) + 1)]
