@@ -189,7 +189,7 @@ def page(replays: Sequence[Replay], advice: str) -> str:
     parts = [HEAD, advice, markdown(overview(replays))]
     for replay in replays:
         rule = (
-            "The answer of a solution is its last number, all solutions are candidates, and verdicts the published ones."
+            "The last number of a solution is its answer, all solutions are candidates, and verdicts are as published."
             if replay.published
             else "Answers are those in a box, graded as in a run."
         )

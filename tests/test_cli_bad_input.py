@@ -69,6 +69,8 @@ ROWS = {
     "truth value for a number": ("--config truth.yaml", "tau is True"),
     "no choice": ("--dtype fp16", "dtype is 'fp16'", "'bfloat16'"),
     "more kept than proposed": ("--keeping-branches 12", "keeping_branches is 12", "max_total_branches", "9"),
+    "more must pass than are proposed": ("--passing-minimum 12", "passing_minimum is 12", "--passing-minimum 9"),
+    "misspelt final aggregate": ("--final-agg prd", "final_agg is 'prd'", "Did you mean 'prod'?"),
     "empty delimiter": ("--stop-tokens=", "empty delimiter"),
     "budget of nothing": ("--budget 0", "budget is '0'", "greater than or equal to 1"),
     "budget under the smallest": ("--method beam_search --lookahead 3 --budget 2", "budget is 2", "--budget 4"),

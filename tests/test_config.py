@@ -73,6 +73,10 @@ def test_what_people_write_is_understood(given: dict[str, Any], key: str, value:
         ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
         ({"datasets": []}, "datasets is empty: name at least one problem set."),
         ({"keeping_branches": 4, "max_total_branches": 3}, "keeping_branches is 4, more than max_total_branches"),
+        ({"passing_minimum": 10}, "passing_minimum is 10, more than max_total_branches, which is 9"),
+        ({"passing_minimum": 10}, "Type: --passing-minimum 9"),
+        ({"max_total_branches": 2, "keeping_branches": 1}, "passing_minimum is 3, more than max_total_branches"),
+        ({"final_agg": "prd"}, "final_agg is 'prd'. Did you mean 'prod'?"),
     ],
 )
 def test_a_bad_value_is_named_with_what_is_allowed(given: dict[str, Any], told: str) -> None:
@@ -81,6 +85,13 @@ def test_a_bad_value_is_named_with_what_is_allowed(given: dict[str, Any], told: 
         Config(**given)
     assert told in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_only_the_method_that_reads_it_needs_a_possible_passing_minimum() -> None:
+    """A key that nobody reads must not stop another method, nor a budget that sets it."""
+    assert Config(method="beam_search", max_total_branches=2, keeping_branches=1).passing_minimum == 3
+    assert Config(max_total_branches=2, keeping_branches=1, budget=2).passing_minimum == 3
+    assert Config(passing_minimum=9).passing_minimum == 9
 
 
 def test_a_configuration_cannot_be_changed_afterwards() -> None:
