@@ -119,8 +119,18 @@ def last_number(text: str) -> str | None:
 
 
 async def read(path: Path, published: bool, grader: Grader) -> Replay:
-    """Read a replay, group its answers and judge them."""
-    pools = await asyncio.gather(*[_pool(row, published, grader) for row in rows_of(path)])
+    """Read a replay, group its answers and judge them.
+
+    Raises:
+        SystemExit: a file that is no replay.
+    """
+    try:
+        pools = await asyncio.gather(*[_pool(row, published, grader) for row in rows_of(path)])
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        wanted = "a problem on each line, with answer and samples of text, upstream_correct and scores"
+        raise SystemExit(f"aggregates.py: {str(path)!r} is no replay ({error!r}). It holds {wanted}.") from None
+    if not pools:
+        raise SystemExit(f"aggregates.py: {str(path)!r} is empty.")
     return Replay(path.name, published, pools)
 
 
@@ -204,10 +214,10 @@ def page(replays: Sequence[Replay], advice: str) -> str:
 
 HEAD = """# Which aggregate for which PRM
 
-Made by `python bench/aggregates.py` from published step scores; its docstring says where they come from. `best` is the
-solution with the highest aggregate, `weighted` the vote weighted by it. *Against last* is the difference in accuracy
-from `last` over the same problems, *p* McNemar's exact test of it, not corrected for the number of comparisons. All
-solutions are finished, so that `mean_only_final` is `mean`."""
+Made by `python bench/aggregates.py` from step scores that StrictPRMBench published (CC-BY-4.0); its docstring has the
+whole command. `best` is the solution with the highest aggregate, `weighted` the vote weighted by it. *Against last* is
+the difference in accuracy from `last` over the same problems, *p* McNemar's exact test of it, not corrected for the
+number of comparisons. All solutions are finished, so that `mean_only_final` is `mean`."""
 
 BEGIN, END = "<!-- advice -->", "<!-- end of advice -->"
 

@@ -48,11 +48,13 @@ def test_the_recipes_of_one_pair_differ_in_the_search_alone() -> None:
     assert [config.method for config in configs] == ["beam_search", "best_of_n", "collective", "independent"]
     assert [path.stem.rpartition("_")[2] for path in COMPARED[1:]] == ["n", "collective", "independent"]
     shared = ("model_name", "prm_name", "system_prompt", "stop_tokens", "datasets", "seed", "dtype", "temperature",
-              "temp_origin", "max_tokens", "max_model_len", "k_tokens", "final_answer_prefix", "top_p")  # fmt: skip
+              "temp_origin", "max_tokens", "max_model_len", "k_tokens", "final_answer_prefix", "top_p",
+              "agg", "final_agg")  # fmt: skip
     assert {key for key in shared if len({getattr(config, key) for config in configs}) > 1} == set()
     assert (configs[0].temperature, configs[0].temp_origin) == (0.7, 0.7)
     assert (configs[0].max_tokens, configs[0].max_model_len) == (2048, 4096)
     assert configs[0].stop_tokens == ("\n## Step",)
+    assert (configs[0].agg, configs[0].final_agg) == ("last", "prod")
     assert "Therefore, the final answer is: $\\boxed{answer}$." in configs[0].system_prompt.splitlines()
 
 

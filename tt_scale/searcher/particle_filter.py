@@ -120,7 +120,7 @@ async def extended(space: SearchSpace, particles: Sequence[Particle], temperatur
     """Grow each open particle by one step; particles at the same place get different children.
 
     Returns:
-        The particles in order [particles], without those that the budget left no child for.
+        The particles in order [particles]; one that the budget left no child for stays where it is.
     """
     growing = [particle.path for particle in particles if particle.path.is_open]
     if not growing:
@@ -129,10 +129,10 @@ async def extended(space: SearchSpace, particles: Sequence[Particle], temperatur
     parents = {path.key: path for path in growing}
     families = await space.expand(list(parents.values()), [copies[key] for key in parents], temperature=temperature)
     children = {key: iter(family) for key, family in zip(parents, families, strict=True)}
-    grown = [
-        next(children[particle.path.key], None) if particle.path.is_open else particle.path for particle in particles
+    return [
+        replace(particle, path=next(children[particle.path.key], particle.path)) if particle.path.is_open else particle
+        for particle in particles
     ]
-    return [replace(particle, path=path) for particle, path in zip(particles, grown, strict=True) if path is not None]
 
 
 def distinct(particles: Sequence[Particle]) -> tuple[Path, ...]:
