@@ -85,12 +85,26 @@ def test_runs_solve_and_what_is_read_off_use_it(command: Command, tmp_path: Path
         scores = {node["key"]: node["scores"] for node in record["tree"]}
         products = [aggregate("prod", scores[member["key"]], finished=True) for member in record["pool"]]
         assert [member["score"] for member in record["pool"]] == products
-        assert derived_row(record, 3, "best").answer == direct["answer"]
+        assert derived_row(record, 3, "best", "prod").answer == direct["answer"]
         config = Config(model_name="simulated", prm_name="simulated", method="best_of_n", N=8, final_agg="prod")
         found = solve(record["question"], config)
         members = {path.key: aggregate("prod", path.scores, finished=True) for path in found.outcome.pool}
         assert found.path is not None
         assert members[found.path.key] == max(members.values())
+
+
+def test_runs_that_differ_in_the_final_aggregate_share_their_samples(command: Command, tmp_path: Path) -> None:
+    """Thrice the same samples; or read off by the aggregate of the run that drew them."""
+    typed = ("compare", *WORLD[:-1], "30", "--method", "best_of_n", "--vary", "final_agg=last,prod,min", "--run-tag")
+    assert [command(*typed, "a").status, command(*typed, "b", "--no-derive").status] == [0, 0]
+    found = []
+    for tag, runs in (("a", 1), ("b", 3)):
+        assert len(list((tmp_path / "logs" / tag).glob("*/manifest.json"))) == runs
+        text = (tmp_path / "logs" / tag / "comparison.json").read_text(encoding="utf-8")
+        entries = json.loads(text)["comparisons"][0]["entries"]
+        found.append({entry["method"]: (entry["correct"], entry["tokens"]) for entry in entries})
+    assert found[0] == found[1]
+    assert len({figures for method, figures in found[0].items() if method.startswith("best")}) > 1
 
 
 def test_comparisons_and_sweeps_state_the_aggregate(command: Command, tmp_path: Path) -> None:

@@ -90,10 +90,10 @@ def test_a_weight_is_paid_out_once() -> None:
     strong = Particle(Path((0, 0), score=0.9, state="open"), paid=log_weight(Path((0, 0), score=0.9), 1.0))
     fresh = Particle(Path((0, 1), score=0.9, state="open"))
     # strong gained nothing, fresh gained ln 9: of four copies fresh gets 3.6, strong 0.4
-    drawn = method._drawn_anew([strong, fresh], sim_space().random("any"))
+    drawn = method._resampled([strong, fresh], sim_space().random("any"))
     assert sum(particle.path.key == (0, 1) for particle in drawn) in (3, 4)
     assert [particle.paid for particle in drawn] == pytest.approx([math.log(9)] * 4)
-    whole = ParticleFilter(N=4)._drawn_anew([fresh, fresh], sim_space().random("any"))
+    whole = ParticleFilter(N=4)._resampled([fresh, fresh], sim_space().random("any"))
     assert {particle.paid for particle in whole} == {0.0}  # the paper's form: whole odds at every step
 
 

@@ -195,7 +195,8 @@ def _derived(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[int, li
             for place in wanted:
                 plan = plans[place]
                 selector = plan.config.selector or plan.searcher.selector
-                found[place].append(derived_row(record, plan.searcher.samples or 1, selector))
+                row = derived_row(record, plan.searcher.samples or 1, selector, plan.config.final_agg)
+                found[place].append(row)
     return found
 
 

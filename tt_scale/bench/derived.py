@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.aggregate import aggregate
 from tt_scale.bench.journal import read_records
 from tt_scale.bench.manifest import METHOD_KEYS
 from tt_scale.bench.plan import Plan
@@ -23,7 +24,7 @@ from tt_scale.selection import SELECTORS, Candidate
 
 __all__ = ["VoteCurve", "derived_row", "sources", "vote_curve"]
 
-IGNORED = METHOD_KEYS | {"method", "method_args", "selector", "budget", "max_generated_tokens"}
+IGNORED = METHOD_KEYS | {"method", "method_args", "selector", "final_agg", "budget", "max_generated_tokens"}
 
 LESS, MORE = 0.05, 0.01
 
@@ -31,9 +32,9 @@ LESS, MORE = 0.05, 0.01
 def sources(plans: Sequence[Plan]) -> dict[int, int]:
     """Find the runs that need no search because a wider one holds their samples.
 
-    Runs share samples where all is equal but the method, how many it draws and who selects. Methods that look at
-    scores are searched first, so that scores are there for all. Where a limit of the whole problem can cut a sample
-    short, runs of different width end at different places: such runs are all searched.
+    Runs share samples where all is equal but the method, how many it draws, and who selects by which aggregate. Methods
+    that look at scores are searched first, so that scores are there for all. Where a limit of the whole problem can cut
+    a sample short, runs of different width end at different places: such runs are all searched.
 
     Args:
         plans: of a comparison [plans].
@@ -68,13 +69,14 @@ def _drawn_from(plan: Plan) -> dict[str, Any]:
     return {**shared, "temperature": getattr(plan.searcher, "temperature", None)}
 
 
-def derived_row(record: Mapping[str, Any], samples: int, selector: str) -> Row:
+def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_agg: str | None = None) -> Row:
     """Work out what the first samples of a recorded search give.
 
     Args:
         record: of a method that draws independent whole solutions.
         samples: how many of them, at least 1.
         selector: who chooses among their answers.
+        final_agg: by which step scores; None takes the aggregate that all these runs search with.
 
     Raises:
         JournalError: the record does not say what each sample cost.
@@ -87,7 +89,8 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str) -> Row:
     usage = Usage()
     for node in drawn:
         usage.charge(_cost(node))
-    candidates = [Candidate(member["class"], member["score"]) for member in pool]
+    scores = {node["key"]: _score(node, final_agg) for node in drawn}
+    candidates = [Candidate(member["class"], scores[member["key"]]) for member in pool]
     grades = [member["grade"] for member in pool]
     chosen = SELECTORS[selector](candidates)
     found = {
@@ -112,6 +115,11 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str) -> Row:
 
 def _number(node: Mapping[str, Any]) -> int:
     return int(node["key"].rpartition(".")[2])
+
+
+def _score(node: Mapping[str, Any], final_agg: str | None) -> float:
+    """Of a whole solution, as a run with that aggregate selects by."""
+    return float(node["score"]) if final_agg is None else aggregate(final_agg, node["scores"], finished=True)
 
 
 def _cost(node: Mapping[str, Any]) -> Usage:

@@ -21,8 +21,8 @@ __all__ = ["DEFAULT", "default_grid", "grid_recipes", "random_recipes"]
 DEFAULT = "default"
 """The label of the recipe that changes nothing."""
 
-NOT_TRIED = frozenset({"N", "max_steps", "num_iterations", "selector"})
-"""Limits that only end a search, and who chooses the answer: left alone where nobody gives a grid."""
+NOT_TRIED = frozenset({"N", "max_steps", "num_iterations", "selector", "wider_beams"})
+"""Limits that only end a search, who chooses the answer, and what budgets round: left alone where nobody gives a grid."""
 
 TRIES = 50
 

@@ -87,7 +87,7 @@ class ParticleFilter(Searcher):
         particles = [Particle(path) for path in space.roots()] * self.N
         for step in range(self.max_steps):
             if step:
-                particles = self._drawn_anew(particles, random)
+                particles = self._resampled(particles, random)
             particles = await extended(space, particles, self.temperature)
             if space.exhausted:
                 return Outcome(distinct(particles), "budget")
@@ -96,7 +96,7 @@ class ParticleFilter(Searcher):
                 return Outcome(pool, "enough" if pool else "frontier")
         return Outcome(distinct(particles), "steps")
 
-    def _drawn_anew(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
+    def _resampled(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
         """Copy each particle by its weight, unless the weight is spread well enough."""
         totals = [log_weight(particle.path, self.weight_temperature) for particle in particles]
         weights = softmax([total - particle.paid for total, particle in zip(totals, particles, strict=True)])

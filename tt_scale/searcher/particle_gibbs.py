@@ -81,7 +81,7 @@ class ParticleGibbs(Searcher):
         for depth in range(self.max_steps):
             if depth:
                 rival = [Particle(held[min(depth, len(held) - 1)])] if held else []
-                particles = self._drawn_anew([*particles, *rival], len(particles), random)
+                particles = self._resampled([*particles, *rival], len(particles), random)
             particles = await extended(space, particles, self.temperature)
             known.update({particle.path.key: particle.path for particle in particles})
             if space.exhausted:
@@ -90,7 +90,7 @@ class ParticleGibbs(Searcher):
                 return particles, "enough" if held or distinct(particles) else "frontier"
         return particles, "steps"
 
-    def _drawn_anew(self, everyone: Sequence[Particle], count: int, random: Random) -> list[Particle]:
+    def _resampled(self, everyone: Sequence[Particle], count: int, random: Random) -> list[Particle]:
         weights = softmax([log_weight(particle.path, self.weight_temperature) for particle in everyone])
         counts = multinomial(weights, count, random)
         return [particle for particle, copies in zip(everyone, counts, strict=True) for _ in range(copies)]
