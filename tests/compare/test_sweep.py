@@ -12,7 +12,7 @@ from hand_made import entry
 from tt_scale.bench.grid import default_grid, grid_recipes, random_recipes
 from tt_scale.bench.pairs import paired_differences
 from tt_scale.bench.sweep import Sweep, ranked
-from tt_scale.bench.variants import Variant
+from tt_scale.bench.variants import Variant, with_knobs
 from tt_scale.config import Config
 from tt_scale.report.sweep_report import told
 
@@ -71,6 +71,7 @@ def test_a_random_search_knows_the_knobs_of_a_method() -> None:
     assert default_grid(SIMULATED)["tau"] == {"from": 0.0, "to": 1.0}
     assert default_grid(SIMULATED)["max_backtracks"] == {"from": 0, "to": 6}
     assert {"keeping_branches", "max_total_branches"} <= set(default_grid(SIMULATED))
+    assert "wider_beams" not in default_grid(with_knobs(SIMULATED, {"method": "beam_search", "budget": 4}))
     budgeted = set(default_grid(Config(model_name="simulated", prm_name="simulated", method="collective", budget=4)))
     assert "tau" in budgeted
     assert not {"keeping_branches", "max_total_branches", "N", "max_steps"} & budgeted

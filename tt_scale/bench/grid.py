@@ -22,7 +22,7 @@ DEFAULT = "default"
 """The label of the recipe that changes nothing."""
 
 NOT_TRIED = frozenset({"N", "max_steps", "num_iterations", "selector", "wider_beams"})
-"""Limits that only end a search, who chooses the answer, and what budgets round: left alone where nobody gives a grid."""
+"""Limits that only end a search, who chooses the answer, what a budget leaves over: left alone without a grid."""
 
 TRIES = 50
 
