@@ -78,7 +78,7 @@ def test_runs_solve_and_what_is_read_off_use_it(command: Command, tmp_path: Path
     told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     assert told["experiment"]["final_agg"] == told["config"]["final_agg"] == "prod"
     summary = (tmp_path / "logs" / "summary.csv").read_text(encoding="utf-8")
-    assert "agg=last final_agg=prod" in summary
+    assert "N=8 final_agg=prod" in summary
     command("bench", *WORLD, "--method", "best_of_n", "--N", "3", "--final-agg", "prod", "--run-tag", "few")
     fewer = read_records(next((tmp_path / "logs" / "few").glob("*best_of_n*")))
     for record, direct in zip(read_records(folder), fewer, strict=True):

@@ -18,7 +18,6 @@ from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config_keys import config_keys
 from tt_scale.errors import JournalError
 from tt_scale.first_steps import FirstSteps
-from tt_scale.models import backends
 
 __all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
@@ -81,8 +80,7 @@ class SummaryLine:
         prm: `prm_name`.
         method: of the run.
         dataset: as it was named.
-        knobs: `agg`, and what differs from the defaults among sampling, search and budget, as far as the method looks
-            at it.
+        knobs: what differs from the defaults among sampling, search and budget, as far as the method looks at it.
         correct: problems answered right.
         total: problems x repeats.
         accuracy: correct / total, in [0, 1].
@@ -200,8 +198,7 @@ def _rounded(share: float | None) -> float | None:
 
 def _knobs(config: Config) -> str:
     derived = WIDTH_KEYS & config.model_fields_set if config.budget else frozenset()
-    stated = frozenset({"agg"} if backends(config)[1] != "none" else ())
-    telling = (config.changed | derived | stated) - other_methods_knobs(config)
+    telling = (config.changed | derived) - other_methods_knobs(config)
     names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
     return " ".join([f"{name}={getattr(config, name)}" for name in names])
 
