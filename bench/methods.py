@@ -112,7 +112,8 @@ their own.
 ## Verdict
 
 self_consistency is the majority vote. p-values of a budget are corrected for all pairs of methods at all budgets; those
-against the vote at equal tokens, and those in a table against one method, for the pairs of that table.
+against the vote at equal tokens, and those in a table against one method, for the pairs of that table. Methods whose
+tokens differ by more than 10 % are not compared without the ratio. [How intervals and tests are made](statistics.md).
 
 {words}"""
     return "\n\n".join([head, *tables, f"{LEGEND} {READ_OFF}", *comparison.footer]) + "\n"

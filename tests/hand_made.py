@@ -12,7 +12,7 @@ ROW = Row(0, "p", 0, None, "wrong", "1", "2", Usage(), {"pool": 4, "truncated": 
 
 
 def entry(label: str, verdicts: str, tokens: int = 100, budget: int | None = None, **more: bool) -> Entry:
-    """One problem for each letter: `+` right, `-` wrong, `0` without an answer."""
+    """One problem for each letter: `+` right, `-` wrong, `0` without an answer; pools of four, one of them right."""
     grades = {"+": "correct", "-": "wrong", "0": "no_answer"}
     rows = [
         replace(
@@ -20,7 +20,7 @@ def entry(label: str, verdicts: str, tokens: int = 100, budget: int | None = Non
             id=str(index),
             grade=grades[letter],
             usage=Usage(generated_tokens=tokens, prm_tokens=2 * tokens, seconds=0.5),
-            selectors={"oracle": {1: letter == "+", 4: index % 4 != 3}},
+            right=int(index % 4 != 3),
         )
         for index, letter in enumerate(verdicts)
     ]

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tt_scale.bench.metrics import by_level, interval, selector_accuracy, summarise
+from tt_scale.bench.metrics import by_level, common_pool, interval, mean_pass_at_k, selector_accuracy, summarise
 from tt_scale.bench.record import Row
 from tt_scale.budget import Usage
 from tt_scale.report.tables import remarks
@@ -43,6 +43,32 @@ def test_repeats_that_differ_narrow_the_interval() -> None:
     once = interval(rows(5, 10))
     assert interval(flips)[0] >= once[0]
     assert interval(flips)[1] <= once[1]
+
+
+def test_few_problems_with_repeats_use_student_s_quantile() -> None:
+    """A variance that five problems show may be too small by far: 7, 6, 5, 4 and 3 of 8 right are no 40 searches."""
+    found = [
+        replace(row, grade="correct" if row.repeat < 7 - int(row.id) else "wrong") for row in rows(0, 5, repeats=8)
+    ]
+    low, high = interval(found)
+    normal = 1.96 * (5 / 128 / 5) ** 0.5
+    assert high - low > 1.1 * 2 * normal
+
+
+def test_a_pool_that_is_too_small_counts_with_all_that_it_has() -> None:
+    """One of four right: half of all pairs hold it; a pool of one right path is right, an empty one is not."""
+    found = [replace(ROW, telemetry={"pool": pool}, right=right) for pool, right in ((4, 1), (1, 1), (0, 0))]
+    assert mean_pass_at_k(found, 2) == pytest.approx((0.5 + 1 + 0) / 3)
+    assert mean_pass_at_k([], 2) == 0.0
+
+
+def test_the_common_k() -> None:
+    """One search in ten may have fewer paths; a method without rows, or with empty pools, leaves pass@1."""
+    nine = [replace(ROW, telemetry={"pool": 8})] * 9 + [replace(ROW, telemetry={"pool": 1})]
+    assert common_pool([nine]) == 8
+    assert common_pool([nine, nine[1:]]) == 1
+    assert common_pool([nine, [replace(ROW, telemetry={"pool": 0})], []]) == 1
+    assert common_pool([]) == 1
 
 
 def test_no_rows_is_no_knowledge() -> None:

@@ -103,7 +103,7 @@ def test_words() -> None:
     """Win, no win and loss on problems that did not choose."""
     assert swept("+" * 30 + "-" * 10, "-" * 20 + "+" * 10 + "-" * 10)[1:] == [
         "On 40 problems held out: 75.0% with 90 tokens, the default 25.0% with 100 (+50.0 points, "
-        "+35.0 to +65.0, p < 0.001).",
+        "+31.7 to +64.8, p < 0.001).",
         "It is better than the default.",
     ]
     assert swept("+" * 25 + "-" * 15, "+" * 20 + "-" * 20)[2] == "That does not show it to be better than the default."

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from hand_made import entry
 from tt_scale.bench.comparison import Comparison, Entry, against, compare_entries, frontier
 from tt_scale.bench.derived import VoteCurve
 from tt_scale.bench.verdict import verdict
+from tt_scale.report.comparison_files import write_files
 from tt_scale.report.comparison_plot import plot_comparison
 from tt_scale.report.comparison_tables import sheets
 from tt_scale.report.sheet import markdown
@@ -38,7 +41,7 @@ def test_no_win() -> None:
     """Five more of forty are no evidence that one is better, and none that they are equal either."""
     [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
     assert line == (
-        "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062). "
+        "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062; 0.75 x its tokens). "
         "The cheapest of these is b (150 tokens), but 12.5 points lower: more problems would tell."
     )
 
@@ -46,7 +49,7 @@ def test_no_win() -> None:
 def test_as_good_and_cheaper() -> None:
     """One more of forty: the cheaper is named as the one to use."""
     [line, *_] = verdict(compared(entry("a", "+" * 21 + "-" * 19, 200), entry("b", "+" * 20 + "-" * 20, 150)))
-    assert line.endswith("better than b (p = 1.000). The cheapest of these is b (150 tokens): use it.")
+    assert line.endswith("b (p = 1.000; 0.75 x its tokens). The cheapest of these is b (150 tokens): use it.")
 
 
 def test_some_wins() -> None:
@@ -56,6 +59,32 @@ def test_some_wins() -> None:
         "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
         "None of these is much cheaper: use it."
     )
+
+
+def test_other_numbers_of_tokens_are_stated() -> None:
+    """What is won with three times the tokens is no win at equal cost; up to 10 % more or fewer are equal."""
+    tokens = {"near": 91, "nearer": 109, "cheap": 40, "cheaper": 20, "dear": 300}
+    losers = [entry(label, LOSE, each) for label, each in tokens.items()]
+    [line, *_] = verdict(compared(entry("a", WIN), *losers))
+    told = "use a (75.0%, 100 tokens): better than every other here (p < 0.001; 0.20 to 3.00 x its tokens)."
+    assert line == told
+    [line, *_] = verdict(compared(entry("a", WIN), *losers, entry("same", WIN, 112)))
+    assert line == (
+        "a (75.0%, 100 tokens) is highest, but it is not shown to be better than same (p = 1.000; 1.12 x its tokens). "
+        "It is better than near and nearer at equal tokens; than cheap and cheaper (0.20 to 0.40 x its tokens); than "
+        "dear (3.00 x its tokens). None of these is much cheaper: use it."
+    )
+    [line, *_] = verdict(compared(entry("a", WIN), losers[-1], entry("same", WIN)))
+    assert "better than same (p = 1.000). It is better than dear (3.00 x its tokens)." in line
+
+
+def test_runs_that_spent_nothing_are_compared() -> None:
+    """Every search of a run may have failed before its first token: no division by its tokens."""
+    found = compared(entry("a", "-" * 4, 0), entry("b", "-" * 4, 0), entry("c", "-" * 4, 10))
+    assert verdict(found)[0].startswith("a (0.0%, 0 tokens) is highest")
+    assert any(sheet.title.startswith("Paired") for sheet in sheets(found))
+    later = compared(entry("b", "+" * 4, 0), entry("a", "-" * 4, 10))
+    assert all(sheet.rows for sheet in sheets(later, all_pairs=True, references=["a", "b"]))
 
 
 def test_many_that_are_not_told_apart_are_counted() -> None:
@@ -70,7 +99,8 @@ def test_many_that_are_not_told_apart_are_counted() -> None:
 def test_a_tie() -> None:
     """Of two that answer alike the cheaper one leads."""
     [line, *_] = verdict(compared(entry("a", WIN, 200), entry("b", WIN, 100)))
-    assert line.startswith("b (75.0%, 100 tokens) is highest, but it is not shown to be better than a (p = 1.000).")
+    head = "b (75.0%, 100 tokens) is highest, but it is not shown to be better than a (p = 1.000; 2.00 x its tokens)."
+    assert line.startswith(head)
     assert line.endswith("None of these is much cheaper: use it.")
 
 
@@ -138,9 +168,29 @@ def test_a_table_by_hand() -> None:
     )
     assert [sheet.title for sheet in told][:2] == ["Budget 2", "Budget 4"]
     assert [row[0] for row in told[1].rows] == ["b", "a"]
+    assert told[0].numbers[5:] == ["pass@4", "Pool", "Truncated", "None"]
     assert told[0].rows[0] == ["a", "50.0%", "15.0-85.0", "1,000", "2,000", "0.50", "75.0%", "4.0", "1.0", "1"]
     assert told[0].rows[1][5] == ""
     assert "| b | 25.0% | 4.6-69.9 | 10 | 20 |  | 75.0% | 4.0 | 1.0 | 0 |" in markdown(told[0])
+
+
+def test_pass_at_k_has_one_k_for_all_methods_of_a_table(tmp_path: Path) -> None:
+    """Eight paths hold a right one more often than two: at different k the wider method would look better.
+
+    Two of eight are right: of 28 pairs, 15 hold none of them. One of two searches of `narrow` has one path, which is
+    less than nine in ten with two: k is 1, and 3 of 4 paths of a mean search are right.
+    """
+    wide = entry("wide", "++", budget=2)
+    wide = replace(wide, rows=[replace(row, telemetry={"pool": 8}, right=2) for row in wide.rows])
+    narrow = entry("narrow", "++", budget=2)
+    narrow = replace(narrow, rows=[replace(row, telemetry={"pool": 2}, right=1) for row in narrow.rows])
+    sheet = sheets(compared(wide, narrow))[0]
+    assert [(sheet.numbers[5], row[6]) for row in sheet.rows] == [("pass@2", "46.4%"), ("pass@2", "100.0%")]
+    one = replace(narrow, rows=[narrow.rows[0], replace(narrow.rows[1], telemetry={"pool": 1})])
+    sheet = sheets(compared(wide, one))[0]
+    assert [(sheet.numbers[5], row[6]) for row in sheet.rows] == [("pass@1", "25.0%"), ("pass@1", "75.0%")]
+    [told, _] = json.loads(write_files(tmp_path, [compared(wide, narrow)])[0].read_text())["comparisons"][0]["entries"]
+    assert (told["pass_at_k"], told["k"]) == (pytest.approx(13 / 28), 2)
 
 
 def test_all_pairs_are_in_the_files() -> None:
@@ -159,6 +209,14 @@ def test_a_pair_is_turned_so_that_the_best_stands_first() -> None:
     assert (budget, best, against, points, tokens) == ("-", "a", "b", "+50.0", "x 2.00")
     low, high = map(float, interval.split(" to "))
     assert 0 < low < 50 < high
+
+
+def test_an_end_at_zero_has_no_minus() -> None:
+    """Nine wins and two losses are p = .065: the end that the test puts at 0 is -0.0 where the pair is turned."""
+    lines = [entry("a", "+" * 9 + "-" * 2 + "+" * 29), entry("b", "-" * 9 + "+" * 2 + "+" * 29)]
+    for order in (lines, lines[::-1]):
+        [sheet] = [each for each in sheets(compared(*order)) if "Paired" in each.title]
+        assert sheet.rows[0][3:6] == ["+17.5", "+0.0 to +32.6", "0.065"]
 
 
 def test_all_against_one() -> None:

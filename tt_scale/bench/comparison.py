@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from tt_scale.bench.derived import VoteCurve
-from tt_scale.bench.metrics import Summary, selector_accuracy, summarise
+from tt_scale.bench.metrics import Summary, common_pool, mean_pass_at_k, summarise
 from tt_scale.bench.pairs import Pair, corrected, outcomes, paired_test, uncorrected_differences
 from tt_scale.bench.record import Row
 
@@ -51,14 +51,13 @@ class Entry:
         """Generated per problem."""
         return self.summary.tokens
 
-    @cached_property
-    def pass_at_k(self) -> float:
-        """Share of searches whose pool holds a right answer."""
-        return selector_accuracy(self.rows).get("oracle", {}).get(0, 0.0) if self.rows else 0.0
+    def pass_at(self, k: int) -> float:
+        """Estimate how often at least one of k finished paths is right; see `metrics.mean_pass_at_k`."""
+        return mean_pass_at_k(self.rows, k)
 
     @property
     def pool(self) -> float:
-        """Finished paths per search: the k of `pass_at_k`."""
+        """Finished paths per search."""
         return self._mean("pool")
 
     @property
@@ -135,6 +134,15 @@ class Comparison:
     def at(self, budget: int | None) -> list[Entry]:
         """The lines of one budget's table."""
         return _at(self.entries, budget)
+
+    @cached_property
+    def k(self) -> int:
+        """Of pass@k over all lines; a budget's table has its own."""
+        return common_pool([entry.rows for entry in self.entries])
+
+    def k_at(self, budget: int | None) -> int:
+        """Of pass@k in one budget's table."""
+        return common_pool([entry.rows for entry in self.at(budget)])
 
 
 def compare_entries(dataset: str, models: str, entries: Sequence[Entry], curve: VoteCurve | None) -> Comparison:

@@ -98,6 +98,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
         "answer": None if chosen is None else pool[chosen]["answer"],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selectors": verdicts(candidates, grades),
+        "pool": pool,
         "stopped": "enough",
         "usage": asdict(usage),
         "telemetry": {

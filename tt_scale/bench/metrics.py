@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil
 
+from tt_scale.bench.intervals import mean_interval
 from tt_scale.bench.record import Row
 from tt_scale.budget import Usage
+from tt_scale.selection import pass_at_k
 
-__all__ = ["Summary", "by_level", "interval", "selector_accuracy", "summarise"]
+__all__ = ["Summary", "by_level", "common_pool", "interval", "mean_pass_at_k", "selector_accuracy", "summarise"]
+
+MOST_SEARCHES = 0.9
+"""So many searches have a pool as large as the k of a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,30 +50,11 @@ class Summary:
 
 
 def interval(rows: Sequence[Row]) -> tuple[float, float]:
-    """95 % interval of the accuracy, problems being drawn at random.
-
-    Wilson's score interval (Wilson 1927) where each problem was searched once. With repeats the rows of a problem are
-    not independent: there the interval is Wilson's too, with as many samples as would give the standard error
-    of the problems' means, so that it stays inside [0, 1].
-    """
-    if not rows:
-        return 0.0, 1.0
-    from scipy.stats import norm
-
+    """95 % interval of the accuracy, problems being drawn at random: that of the problems' mean shares."""
     outcomes: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
         outcomes[row.id].append(row.correct)
-    means = [sum(each) / len(each) for each in outcomes.values()]
-    accuracy = sum(means) / len(means)
-    samples = float(len(means))
-    if len(rows) > len(means) and len(means) > 1:
-        variance = sum([(mean - accuracy) ** 2 for mean in means]) / (len(means) - 1) / len(means)
-        if variance > 0:
-            samples = max(samples, accuracy * (1 - accuracy) / variance)
-    z = float(norm.ppf(0.975))
-    centre = (accuracy + z * z / (2 * samples)) / (1 + z * z / samples)
-    half = z / (1 + z * z / samples) * sqrt(accuracy * (1 - accuracy) / samples + z * z / (4 * samples * samples))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return mean_interval([sum(each) / len(each) for each in outcomes.values()])
 
 
 def summarise(name: str, rows: Sequence[Row]) -> Summary:
@@ -122,3 +108,35 @@ def _right(row: Row, selector: str, size: int) -> bool:
     verdicts = row.selectors.get(selector, {})
     fitting = [known for known in verdicts if not size or known <= size]
     return bool(fitting) and verdicts[max(fitting)]
+
+
+def common_pool(methods: Sequence[Sequence[Row]]) -> int:
+    """Find the k of a table's pass@k: the most finished paths that nine in ten searches of every method have.
+
+    Args:
+        methods: rows of each method of the table.
+
+    Returns:
+        At least 1.
+    """
+    found = []
+    for rows in methods:
+        pools = sorted([row.telemetry.get("pool", 0) for row in rows], reverse=True)
+        found += pools[ceil(MOST_SEARCHES * len(pools)) - 1 : ceil(MOST_SEARCHES * len(pools))]
+    return max(1, min(found, default=1))
+
+
+def mean_pass_at_k(rows: Sequence[Row], k: int) -> float:
+    """Estimate how often at least one of k finished paths is right; without bias where a search has k or more.
+
+    A search that has fewer counts with all that it has.
+
+    Args:
+        rows: of one method; none gives 0.
+        k: at least 1.
+    """
+    found = []
+    for row in rows:
+        pool = row.telemetry.get("pool", 0)
+        found.append(pass_at_k(pool, row.right, min(k, pool)) if pool else 0.0)
+    return sum(found) / max(len(found), 1)

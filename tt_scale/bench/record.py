@@ -36,6 +36,7 @@ class Row:
         selectors: selector -> pool size -> whether its answer is right.
         stopped: why the search ended.
         error: empty where nothing failed.
+        right: how many members of the pool have a right answer.
     """
 
     index: int
@@ -50,6 +51,7 @@ class Row:
     selectors: Mapping[str, Mapping[int, bool]]
     stopped: str
     error: str
+    right: int = 0
 
     @property
     def correct(self) -> bool:
@@ -75,6 +77,7 @@ class Row:
             },
             stopped=record["stopped"],
             error=record["error"],
+            right=sum([member["grade"] == "correct" for member in record["pool"]]),
         )
 
 

@@ -1,19 +1,22 @@
-"""What a comparison shows, in words; a difference whose corrected p-value is above 0.05 is not called a win."""
+"""What a comparison shows, in words.
+
+A difference whose corrected p-value is not below 0.05 is not called a win. Methods that differ by more than 10 % in
+tokens are not compared without saying how much.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from tt_scale.bench.comparison import Comparison, Entry, VoteGap
+from tt_scale.bench.intervals import LEVEL
 from tt_scale.bench.pairs import Pair
 
-__all__ = ["LEVEL", "significance", "verdict"]
+__all__ = ["significance", "verdict"]
 
-LEVEL = 0.05
-"""A corrected p-value above it shows nothing."""
+EQUAL = 0.9
+"""Two methods are compared at equal tokens where one generates at least so many per token of the other."""
 
-CHEAPER = 0.05
-"""A method that saves a smaller share of the tokens is not called cheaper."""
 CLOSE = 0.03
 """A method that is so little below the best, and not shown to be worse, is as good to use."""
 
@@ -50,23 +53,52 @@ def _at_budget(comparison: Comparison, budget: int | None) -> str:
     for entry in entries:
         if entry is not leader:
             pair = _pair(comparison.pairs[budget], leader, entry)
-            (beaten if pair is not None and pair.p_value <= LEVEL else level).append((entry, pair))
+            (beaten if pair is not None and pair.p_value < LEVEL else level).append((entry, pair))
     told = f"{leader.label} ({leader.accuracy:.1%}, {leader.tokens:,.0f} tokens)"
     if not level:
         most = max([pair.p_value for _, pair in beaten if pair is not None])
-        return f"{head}use {told}: better than every other here ({_at_most(most)})."
-    named = _level(level, others=bool(beaten))
+        ratio = _ratio(leader, [entry for entry, _ in beaten])
+        return f"{head}use {told}: better than every other here ({_beside(_at_most(most), ratio)})."
+    named = _level(leader, level, others=bool(beaten))
     lines = [f"{head}{told} is highest, but it is not shown to be better than {named}."]
     if beaten:
-        lines.append(f"It is better than {_listed([entry.label for entry, _ in beaten])}.")
-    cheapest = min([leader, *(entry for entry, _ in level)], key=lambda entry: entry.tokens)
-    if cheapest.tokens > (1 - CHEAPER) * leader.tokens:
-        lines.append("None of these is much cheaper: use it.")
-    else:
-        lines.append(
-            f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens){_advice(leader, cheapest)}"
-        )
-    return " ".join(lines)
+        lines.append(f"It is better than {_beaten(leader, [entry for entry, _ in beaten])}.")
+    return " ".join([*lines, _cheapest(leader, [entry for entry, _ in level])])
+
+
+def _beaten(leader: Entry, entries: Sequence[Entry]) -> str:
+    """Name methods, those of equal tokens first, then those that generate fewer, then those that generate more."""
+    equal = [entry for entry in entries if _spends_as(leader, entry)]
+    others = [entry for entry in entries if not _spends_as(leader, entry)]
+    fewer = [entry for entry in others if entry.tokens < leader.tokens]
+    more = [entry for entry in others if entry.tokens > leader.tokens]
+    named = [_labels(equal) + (" at equal tokens" if others else "")] if equal else []
+    named += [f"{_labels(group)} ({_ratio(leader, group)})" for group in (fewer, more) if group]
+    return "; than ".join(named)
+
+
+def _labels(entries: Sequence[Entry]) -> str:
+    return _listed([entry.label for entry in entries])
+
+
+def _spends_as(one: Entry, other: Entry) -> bool:
+    return min(one.tokens, other.tokens) >= EQUAL * max(one.tokens, other.tokens)
+
+
+def _ratio(leader: Entry, others: Sequence[Entry]) -> str:
+    """Tokens of others per token of the leader; empty where all are within 10 % of it."""
+    if all(_spends_as(leader, other) for other in others):
+        return ""
+    ratios = [other.tokens / max(leader.tokens, 1e-9) for other in others]
+    low, high = f"{min(ratios):.2f}", f"{max(ratios):.2f}"
+    return f"{low} x its tokens" if low == high else f"{low} to {high} x its tokens"
+
+
+def _cheapest(leader: Entry, level: Sequence[Entry]) -> str:
+    cheapest = min([leader, *level], key=lambda entry: entry.tokens)
+    if _spends_as(leader, cheapest):
+        return "None of these is much cheaper: use it."
+    return f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens){_advice(leader, cheapest)}"
 
 
 def _advice(leader: Entry, cheapest: Entry) -> str:
@@ -77,12 +109,17 @@ def _advice(leader: Entry, cheapest: Entry) -> str:
     return f", but {100 * gap:.1f} points lower: more problems would tell."
 
 
-def _level(level: Sequence[tuple[Entry, Pair | None]], *, others: bool) -> str:
+def _level(leader: Entry, level: Sequence[tuple[Entry, Pair | None]], *, others: bool) -> str:
     """Name those that are not told apart from the best; many are counted, since those that are told apart are named."""
     if len(level) <= MOST_NAMED:
-        return _listed([f"{entry.label} ({_p(pair)})" for entry, pair in level])
+        return _listed([f"{entry.label} ({_beside(_p(pair), _ratio(leader, [entry]))})" for entry, pair in level])
     least = min([pair.p_value for _, pair in level if pair is not None], default=1.0)
-    return f"{'the' if others else 'any of the'} other {len(level)} (p at least {least:.3f})"
+    ratio = _ratio(leader, [entry for entry, _ in level])
+    return f"{'the' if others else 'any of the'} other {len(level)} ({_beside(f'p at least {least:.3f}', ratio)})"
+
+
+def _beside(p_value: str, ratio: str) -> str:
+    return f"{p_value}; {ratio}" if ratio else p_value
 
 
 def _pair(pairs: Sequence[Pair], one: Entry, other: Entry) -> Pair | None:
@@ -104,9 +141,9 @@ def _against_vote(comparison: Comparison) -> list[str]:
             "self_consistency."
         ]
     compared = [(gap, gap.pair) for gap in comparison.votes if gap.pair is not None]
-    ahead = [(gap, pair) for gap, pair in compared if pair.p_value <= LEVEL and pair.difference > 0]
-    behind = [(gap, pair) for gap, pair in compared if pair.p_value <= LEVEL and pair.difference < 0]
-    level = [(gap, pair) for gap, pair in compared if pair.p_value > LEVEL]
+    ahead = [(gap, pair) for gap, pair in compared if pair.p_value < LEVEL and pair.difference > 0]
+    behind = [(gap, pair) for gap, pair in compared if pair.p_value < LEVEL and pair.difference < 0]
+    level = [(gap, pair) for gap, pair in compared if pair.p_value >= LEVEL]
     lines = []
     if ahead:
         lines.append(f"At equal tokens, majority voting is beaten by {_listed(_grouped(ahead))}.")
@@ -162,7 +199,7 @@ def _by_label(entries: Sequence[Entry]) -> list[str]:
 def _p_range(values: Sequence[float]) -> str:
     if len({significance(value) for value in values}) == 1:
         return significance(values[0])
-    return _at_most(max(values)) if max(values) <= LEVEL else f"p at least {min(values):.3f}"
+    return _at_most(max(values)) if max(values) < LEVEL else f"p at least {min(values):.3f}"
 
 
 def _listed(parts: Sequence[str]) -> str:

@@ -79,7 +79,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
         "dataset": comparison.dataset,
         "models": comparison.models,
         "problems": comparison.problems,
-        "entries": [{**_figures(entry), "frontier": id(entry) in best} for entry in comparison.entries],
+        "entries": [{**_figures(entry, comparison.k), "frontier": id(entry) in best} for entry in comparison.entries],
         "pairs": [{"budget": budget, **asdict(pair)} for budget, pairs in comparison.pairs.items() for pair in pairs],
         "majority_at_equal_tokens": [
             {"budget": gap.entry.budget, "vote": gap.vote, **asdict(gap.pair), "first": gap.entry.label}
@@ -91,7 +91,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _figures(entry: Entry) -> dict[str, Any]:
+def _figures(entry: Entry, k: int) -> dict[str, Any]:
     summary = entry.summary
     return {
         "method": entry.label,
@@ -104,7 +104,8 @@ def _figures(entry: Entry) -> dict[str, Any]:
         "tokens": entry.tokens,
         "prm_tokens": entry.prm_tokens,
         "seconds": entry.seconds,
-        "pass_at_k": entry.pass_at_k,
+        "pass_at_k": entry.pass_at(k),
+        "k": k,
         "pool": entry.pool,
         "truncated": entry.truncated,
         "no_answer": summary.no_answer,

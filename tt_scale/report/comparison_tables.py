@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.comparison import Comparison, Entry, against, frontier
@@ -13,12 +15,14 @@ from tt_scale.report.sheet import Sheet, drawn
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["difference_cells", "print_comparison", "sheets"]
+__all__ = ["difference_cells", "points", "print_comparison", "sheets"]
 
 LEGEND = (
-    "Tokens, PRM tokens and seconds are per search. pass@k: share of searches with a right answer among their k "
-    "finished paths. Cut: truncated paths per search, which never vote. None: searches without an answer. Points: "
-    "percentage points of accuracy."
+    "Tokens, PRM tokens and seconds are per search. pass@k: how often at least one of k finished paths is right, an "
+    "unbiased estimate; nine in ten searches of every method have k or more, the others count with all they have. "
+    "Pool: finished paths per search. Truncated: paths per search that a limit ended without an answer; they never "
+    "vote. None: searches without an answer. Points: percentage points of accuracy, with the 95 % interval of this one "
+    "difference; p (Holm) is corrected for all pairs and may be above .05 where that interval excludes 0."
 )
 READ_OFF = "Lines without seconds were read off the pool of a wider run, sample by sample."
 DIFFERENCE = ["Points", "95 %", "p (Holm)"]
@@ -62,7 +66,8 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 
 def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
     title = "Every method" if budget is None else f"Budget {budget}"
-    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", "pass@k", "k", "Cut", "None"]
+    k = comparison.k_at(budget)
+    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", f"pass@{k}", "Pool", "Truncated", "None"]
     sheet = Sheet(title, ["Method"], numbers)
     for entry in comparison.at(budget):
         summary = entry.summary
@@ -74,7 +79,7 @@ def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
                 f"{entry.tokens:,.0f}",
                 f"{entry.prm_tokens:,.0f}",
                 _seconds(entry.seconds),
-                f"{entry.pass_at_k:.1%}",
+                f"{entry.pass_at(k):.1%}",
                 f"{entry.pool:.1f}",
                 f"{entry.truncated:.1f}",
                 f"{summary.no_answer:,}",
@@ -134,10 +139,15 @@ def _frontier_sheet(comparison: Comparison) -> Sheet:
 def difference_cells(pair: Pair) -> list[str]:
     """A paired difference in percentage points, its interval and its corrected p-value."""
     return [
-        f"{100 * pair.difference:+.1f}",
-        f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}",
+        points(pair.difference),
+        f"{points(pair.low)} to {points(pair.high)}",
         f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
     ]
+
+
+def points(share: float) -> str:
+    """A difference of shares in percentage points, with its sign; 0 has no minus."""
+    return f"{100 * share + 0.0:+.1f}"
 
 
 def _best(entries: list[Entry]) -> Entry:
@@ -148,8 +158,14 @@ def _seen_from(best: str, pair: Pair) -> Pair:
     """The same pair with the best one first."""
     if pair.first == best:
         return pair
-    return Pair(
-        pair.second, pair.first, pair.problems, -pair.difference, -pair.high, -pair.low, pair.p_value, 1 / pair.tokens
+    return replace(
+        pair,
+        first=pair.second,
+        second=pair.first,
+        difference=-pair.difference,
+        low=-pair.high,
+        high=-pair.low,
+        tokens=1 / pair.tokens if pair.tokens else inf,
     )
 
 

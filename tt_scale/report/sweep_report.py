@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from tt_scale.bench.comparison import Entry
 from tt_scale.bench.grid import DEFAULT
+from tt_scale.bench.intervals import LEVEL
 from tt_scale.bench.sweep import ALLOWANCE, Sweep, recipe_keys
 from tt_scale.bench.variants import Variant
-from tt_scale.bench.verdict import LEVEL, significance
+from tt_scale.bench.verdict import significance
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
-from tt_scale.report.comparison_tables import difference_cells
+from tt_scale.report.comparison_tables import difference_cells, points
 from tt_scale.report.sheet import Sheet, drawn
 
 if TYPE_CHECKING:
@@ -103,12 +104,12 @@ def told(sweep: Sweep) -> list[str]:
     if sweep.held is None or pair is None:
         return [*lines, "No problems were held out, so nothing shows that it is better than the default elsewhere."]
     winner, default = sweep.held
-    points = f"{100 * pair.difference:+.1f} points, {100 * pair.low:+.1f} to {100 * pair.high:+.1f}"
+    spread = f"{points(pair.difference)} points, {points(pair.low)} to {points(pair.high)}"
     lines.append(
         f"On {sweep.held_problems:,} problems held out: {winner.accuracy:.1%} with {winner.tokens:,.0f} tokens, the "
-        f"default {default.accuracy:.1%} with {default.tokens:,.0f} ({points}, {significance(pair.p_value)})."
+        f"default {default.accuracy:.1%} with {default.tokens:,.0f} ({spread}, {significance(pair.p_value)})."
     )
-    if pair.p_value > LEVEL:
+    if pair.p_value >= LEVEL:
         lines.append("That does not show it to be better than the default.")
     elif pair.difference > 0:
         lines.append("It is better than the default.")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from tt_scale.bench.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.pairs import paired_differences, with_majority
 from tt_scale.bench.record import Row
+from tt_scale.report.comparison_tables import difference_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,13 +53,14 @@ def pair_table(rows: Mapping[str, Sequence[Row]]) -> Table | None:
         ["Accuracy", "95 % interval", "p (Holm)", "Tokens"],
     )
     for place, pair in enumerate(pairs):
+        difference, interval, p_value = difference_cells(pair)
         last = place == len(pairs) - 1 or pairs[place + 1].first != pair.first
         table.add_row(
             pair.first if not place or pairs[place - 1].first != pair.first else "",
             pair.second,
-            f"{100 * pair.difference:+.1f} pp",
-            f"{100 * pair.low:+.1f} to {100 * pair.high:+.1f}",
-            f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
+            f"{difference} pp",
+            interval,
+            p_value,
             f"x {pair.tokens:.2f}",
             end_section=last,
         )
