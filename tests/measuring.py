@@ -11,9 +11,9 @@ from worlds import sim_problem
 from tt_scale.base_classes import Problem, Searcher
 from tt_scale.config import Config
 from tt_scale.generator.simulated import SimulatedGenerator, World
+from tt_scale.grading.extract import extract_answer
 from tt_scale.path import Outcome, Path
 from tt_scale.prm.simulated import SimulatedPRM
-from tt_scale.segmentation import last_boxed
 from tt_scale.selection import SELECTORS, Candidate
 from tt_scale.space import SearchSpace
 
@@ -50,11 +50,11 @@ def searched(searcher: Searcher, space: SearchSpace) -> Outcome:
 
 
 def is_right(problem: Problem, path: Path) -> bool:
-    return last_boxed(path.text) == problem.answer
+    return extract_answer(path.text) == problem.answer
 
 
 def chosen(selector: str, pool: Sequence[Path]) -> Path:
-    answers = [last_boxed(path.text) for path in pool]
+    answers = [extract_answer(path.text) for path in pool]
     candidates = [Candidate(answers.index(answer), path.score) for answer, path in zip(answers, pool, strict=True)]
     index = SELECTORS[selector](candidates)
     assert index is not None

@@ -11,8 +11,9 @@ from worlds import tape_space
 
 from tt_scale.base_classes import Step
 from tt_scale.final_answer import FinalAnswer
+from tt_scale.grading.extract import extract_answer
 from tt_scale.path import Path
-from tt_scale.segmentation import is_blank, last_boxed, split_steps, step_texts
+from tt_scale.segmentation import is_blank, split_steps, step_texts
 from tt_scale.space import SearchSpace
 
 DELIMITERS = [("\n\n",), ("\n## Step",), ("\n\n", "\n## Step"), ("\n",), ("###",)]
@@ -117,7 +118,7 @@ async def test_both_verbs_stop_at_the_first_complete_answer(before: list[str], a
     other = await complete(tape_space(pieces, path_end="answer")[0])
     assert one.state == other.state == "finished"
     assert [step.text.strip() for step in one.steps] == [step.text.strip() for step in other.steps]
-    assert last_boxed(other.text) == "7"
+    assert extract_answer(other.text) == "7"
 
 
 @pytest.mark.parametrize("delimiters", [(), ("\n\n",)])
@@ -167,25 +168,25 @@ def test_step_texts_are_one_for_each_step_and_keep_every_word(pieces: list[str],
         (r"\boxed{a\\}", r"a\\"),
         (r"\boxed {7}", "7"),
         (r"\boxed  {7}", "7"),
-        (r"\boxed{ 7 }", " 7 "),
+        (r"\boxed{ 7 }", "7"),
         (r"\boxed{3} or rather \boxed{4}", "4"),
         (r"\boxed{3} or rather \boxed{4", "3"),
-        (r"\boxed{3} or rather \boxed 4", "3"),
+        (r"\boxed{3} or rather \boxed 4", "4"),
         (r"\boxed{3}}", "3"),
-        ("\\boxed{\n3\n}", "\n3\n"),
+        ("\\boxed{\n3\n}", "3"),
         (r"\boxed{5", None),
         (r"\boxed{5\}", None),
         (r"\boxed{\frac{1}{2}", None),
-        (r"\boxed 5", None),
+        (r"\boxed 5", "5"),
         (r"\boxed", None),
-        (r"\fbox{5}", None),
+        (r"\fbox{5}", "5"),
         (r"in case 3", None),
         ("", None),
     ],
 )
 def test_last_boxed(text: str, content: str | None) -> None:
     """An unclosed box taken for an answer, an escaped brace for a closing one, the first box for the last."""
-    assert last_boxed(text) == content
+    assert extract_answer(text) == content
 
 
 @pytest.mark.parametrize(

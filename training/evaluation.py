@@ -193,9 +193,9 @@ def _pass_at(by_problem: Sequence[Sequence[Sample]]) -> dict[int, dict[int, floa
 
 
 def _answer(each: Sample) -> str:
-    from tt_scale.segmentation import last_boxed
+    from tt_scale.grading.extract import extract_answer
 
-    return (last_boxed(each.steps[-1]) or "").strip() if each.finished else ""
+    return (extract_answer(each.steps[-1]) or "").strip() if each.finished else ""
 
 
 def _best(by_problem: Sequence[Sequence[Sample]], scores: Sequence[Sequence[float]]) -> float:

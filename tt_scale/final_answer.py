@@ -114,8 +114,13 @@ class FinalAnswer:
 
     def _mentions_one(self, text: str) -> bool:
         """A quick look, for it is asked at the end of every step."""
-        return "box" in text or (bool(self.prefix) and self.prefix in text)
+        return "box" in text or (bool(self.prefix) and self._body in text)
+
+    @property
+    def _body(self) -> str:
+        """The prefix without its colon, which may stand behind a mark of bold print."""
+        return self.prefix.rstrip(": ") or self.prefix
 
     def _last_mention(self, text: str) -> int:
         """Where the last box or prefix begins."""
-        return max(text.rfind("\\boxed"), text.rfind("\\fbox"), text.rfind(self.prefix) if self.prefix else -1, 0)
+        return max(text.rfind("\\boxed"), text.rfind("\\fbox"), text.rfind(self._body) if self.prefix else -1, 0)

@@ -15,7 +15,6 @@ went before; they are never scored.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -27,17 +26,12 @@ __all__ = [
     "continued_pieces",
     "full_step",
     "is_blank",
-    "is_placeholder",
-    "last_boxed",
     "split_steps",
     "step_texts",
 ]
 
 Pieces = Callable[[Sequence[int]], Sequence[str]]
 """The text that each id adds to a continuation, as `Generator.pieces` gives it."""
-
-NOTHING = re.compile(r"\\(?:[ ,;:!]|quad|qquad|text|textbf|mathrm|mathbf|[lc]?dots|square)(?![A-Za-z])|~")
-"""LaTeX that shows nothing by itself: space, empty groups, dots."""
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """How a decoder shows bytes that are no character yet."""
@@ -212,40 +206,3 @@ def _undelimited_texts(steps: Sequence[Step]) -> list[str]:
         carried = text[len(said) :]
         texts.append(said if texts else said.lstrip())
     return texts
-
-
-def last_boxed(text: str) -> str | None:
-    r"""Give the content of the last `\boxed{...}` whose braces balance and that says something, or None."""
-    end = len(text)
-    while (start := text.rfind("\\boxed", 0, end)) >= 0:
-        opening = start + len("\\boxed")
-        while opening < len(text) and text[opening] == " ":
-            opening += 1
-        if opening < len(text) and text[opening] == "{":
-            closing = _matching_brace(text, opening)
-            if closing is not None and not is_placeholder(text[opening + 1 : closing]):
-                return text[opening + 1 : closing]
-        end = start
-    return None
-
-
-def is_placeholder(answer: str) -> bool:
-    r"""Whether an answer says nothing: blank, LaTeX space, or dots as in a quoted `\boxed{...}`."""
-    return not NOTHING.sub("", answer).strip(" \t\n{}$.?_…")
-
-
-def _matching_brace(text: str, opening: int) -> int | None:
-    depth = 0
-    index = opening
-    while index < len(text):
-        if text[index] == "\\":
-            index += 2
-            continue
-        if text[index] == "{":
-            depth += 1
-        elif text[index] == "}":
-            depth -= 1
-            if depth == 0:
-                return index
-        index += 1
-    return None

@@ -129,6 +129,19 @@ def test_solutions_without_an_answer_do_not_vote_together():
     assert values(best(rows))["majority of 4"] == 1.0
 
 
+def test_a_solution_without_an_answer_is_not_the_best():
+    """A search never picks one; a PRM that scores it highest must not be credited with it, right or wrong."""
+    rows = [
+        row("a", [None], [0.9], number=0, correct=True),
+        row("a", [None], [0.5], number=1, correct=False, answer="3"),
+        row("a", [None], [0.2], number=2, correct=False),
+    ]
+    found = values(best(rows))
+    assert (found["best of 3 by last"], found["majority of 3"]) == (0.0, 0.0)
+    nobody = values(best([row("a", [None], [0.9], number=n, correct=True) for n in range(2)]))
+    assert (nobody["best of 2 by last"], nobody["one of 2 is right"]) == (0.0, 1.0)
+
+
 def test_single_solutions_have_no_best():
     """ProcessBench has one solution a row; a gain of exactly nothing would be no measurement."""
     assert best([row("a", [True], [0.5], correct=True)]) == []

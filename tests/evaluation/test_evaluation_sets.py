@@ -138,6 +138,21 @@ def test_a_score_that_no_float_can_be_is_refused(tmp_path):
         read_solutions(write(tmp_path, ROW | {"label": 0, "scores": [10**400] * len(ROW["steps"])}))
 
 
+def test_a_sample_may_name_its_answer(tmp_path):
+    """Solutions of GSM8K end without a box: without their answers no PRM could pick one of them."""
+    samples = [
+        {"end": "It is 14.", "correct": True, "scores": [1], "answer": answer} for answer in ("14", " 14 ", None)
+    ]
+    [found] = find_sets(Config(prm_name="recorded", datasets=(write(tmp_path, REPLAY | {"samples": samples}),)))
+    assert [each.answer for each in found.solutions] == ["14", "14", None]
+    with pytest.raises(TTScaleError, match=r"answer of sample 0 is 14, not text or null"):
+        find_sets(
+            Config(
+                prm_name="recorded", datasets=(write(tmp_path, REPLAY | {"samples": [samples[0] | {"answer": 14}]}),)
+            )
+        )
+
+
 def test_a_sample_takes_whole_problems(tmp_path):
     """Half the solutions of a problem would be another best-of-N."""
     rows = [REPLAY | {"id": f"p{number}", "samples": REPLAY["samples"] * 2} for number in range(9)]

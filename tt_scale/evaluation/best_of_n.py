@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tt_scale.evaluation.figures import RANKED_BY, Figure, Judged, weighted_mean
 from tt_scale.grading import Grader
-from tt_scale.selection import NO_ANSWER, SELECTORS, Candidate, oracle
+from tt_scale.selection import SELECTORS, Candidate, oracle
 
 __all__ = ["best_of_n_figures"]
 
@@ -15,8 +15,8 @@ __all__ = ["best_of_n_figures"]
 async def best_of_n_figures(rows: Sequence[Judged], agg: str, grader: Grader) -> list[Figure]:
     """Measure what is right when a PRM picks, beside the means that need none.
 
-    Every solution that ended by itself and that the PRM scored is a candidate; one that states no answer votes for
-    nobody but itself.
+    Every solution that ended by itself and that the PRM scored is a candidate, and chosen as in a search: one that
+    states no answer neither votes nor is the best.
 
     Args:
         rows: of one set; nothing is measured unless some problem has several solutions and all were judged.
@@ -35,11 +35,7 @@ async def best_of_n_figures(rows: Sequence[Judged], agg: str, grader: Grader) ->
         rights = [bool(row.solution.correct) for row in pool]
         found["one solution"].append(sum(rights) / len(rights))
         found["oracle"].append(float(oracle(rights) is not None))
-        members = [
-            (row, number if number != NO_ANSWER else -2 - place)
-            for place, (row, number) in enumerate(zip(pool, classes, strict=True))
-            if row.solution.finished
-        ]
+        members = [(row, number) for row, number in zip(pool, classes, strict=True) if row.solution.finished]
         found["majority"].append(_right(members, "majority", agg))
         scored = [(row, number) for row, number in members if row.scores]
         for name in {*RANKED_BY, agg}:

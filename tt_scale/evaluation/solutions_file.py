@@ -15,7 +15,8 @@ A replay: several solutions of each problem, judged by their answers, with recor
 
 `id` and, beside labels, `final_answer_correct` and `scores` (of the steps, recorded) can be given. Where a sample of a
 replay has no steps, its `text` is cut at blank lines, and its `end` (the last lines of a solution) does for recorded
-scores alone.
+scores alone. A sample may give its `answer`, for solutions that state none in a box: without an answer it is chosen by
+nobody, as in a search.
 """
 
 from __future__ import annotations
@@ -135,9 +136,19 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
             (None,) * len(texts),
             number,
             correct,
-            extract_answer(texts[-1]),
+            _answer(row, sample, number, texts[-1]),
             recorded=_scores(row, sample, len(texts), f"sample {number}"),
         )
+
+
+def _answer(row: Row, sample: Mapping[str, Any], number: int, last: str) -> str | None:
+    """Give the answer that a sample names, else what its last step has in a box; null names none."""
+    if "answer" not in sample:
+        return extract_answer(last)
+    answer = sample["answer"]
+    if answer is not None and not isinstance(answer, str):
+        raise ProblemSetError(f"{row.place}: answer of sample {number} is {answer!r}, not text or null.")
+    return (answer or "").strip() or None
 
 
 def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]:

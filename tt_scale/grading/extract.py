@@ -4,6 +4,8 @@ r"""Where a solution states its final answer. There is no fallback to a bare num
     '\\frac{9}{7}'
     >>> extract_answer("The final answer is: 12.", "The final answer is:")
     '12'
+    >>> extract_answer("**Answer:** 4.", "Answer:")
+    '4'
     >>> extract_answer("which leaves us with 3") is None
     True
 
@@ -12,48 +14,68 @@ What the answer is worth is not covered here: see `equivalence`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from functools import lru_cache
 
-from tt_scale.segmentation import is_placeholder, last_boxed
+from tt_scale.grading.boxes import is_placeholder, last_boxes
 
 __all__ = ["extract_answer"]
 
-QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
-QUOTES |= {"\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}", "«": "»"}
+_MARKS = r"[*_]{0,3}"
+_QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
+_QUOTES |= {"\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}", "«": "»"}
 
 
 def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
     r"""Give the final answer of a solution, or None where it states none.
 
-    Whichever comes last wins: the last balanced `\boxed{}`, or the rest of the line after the last
-    `final_answer_prefix`. An unclosed box, an empty box and an empty line are no answers.
+    Whichever comes last wins: the last balanced box (several that follow each other as one list are one answer), or the
+    rest of the line after the last `final_answer_prefix`, bold or not. An unclosed box, an empty box and an empty line
+    are no answers.
 
     Args:
         text: the whole solution.
         final_answer_prefix: words that announce the answer; empty where only boxes count.
     """
-    boxed = last_boxed(text)
-    for start in _unquoted_mentions(text, final_answer_prefix):
-        after = text[start + len(final_answer_prefix) :]
-        if last_boxed(after) is not None:
-            break  # the box comes last
-        line = _first_line(after)
-        if line and not is_placeholder(line):
-            return line
-    return boxed.strip() if boxed is not None else None
+    boxed = last_boxes(text)
+    announced = _announced(text, final_answer_prefix) if final_answer_prefix else None
+    if announced and (not boxed or boxed.end <= announced[0]):
+        return announced[1]
+    return boxed.content if boxed else None
 
 
-def _unquoted_mentions(text: str, prefix: str) -> Iterator[int]:
-    """Where the prefix stands, last first, without quotations of it: `end with "The answer is: N"` is none."""
-    end = len(text)
-    while prefix and (start := text.rfind(prefix, 0, end)) >= 0:
-        mark = text[:start].rstrip("*_")[-1:]
-        line = text[start + len(prefix) :].split("\n", 1)[0]
-        if not (mark in QUOTES and mark and QUOTES[mark] in line):
-            yield start
-        end = start
+def _announced(text: str, prefix: str) -> tuple[int, str] | None:
+    """Find the last line that is announced and says something: where it begins, and what it says."""
+    for found in reversed(list(_announcement(prefix).finditer(text))):
+        line = _first_line(text, found.end())
+        if line and not is_placeholder(line) and not _quoted(text, found):
+            return found.end(), line
+    return None
 
 
-def _first_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[0].strip().rstrip(".").rstrip() if lines else ""
+def _quoted(text: str, announced: re.Match[str]) -> bool:
+    """Whether a mention is a quotation, as in: I shall end with "The answer is: N"."""
+    opening = text[: announced.start()].rstrip("*_")[-1:]
+    line = text[announced.end() :].split("\n", 1)[0]
+    return opening in _QUOTES and _QUOTES[opening] in line
+
+
+@lru_cache(maxsize=64)
+def _announcement(prefix: str) -> re.Pattern[str]:
+    """Match a prefix that may be bold or in italics, with its colon or without: `**Answer:**` and `**Answer**:`."""
+    body = prefix.rstrip(": ") if prefix.rstrip().endswith(":") else prefix
+    if not body.strip() or body == prefix:
+        return re.compile(re.escape(prefix) + _MARKS)
+    return re.compile(rf"{re.escape(body)}{_MARKS}[ ]?:{_MARKS}")
+
+
+def _first_line(text: str, start: int) -> str:
+    """Give the first line from a place on that says something, without marks around it and its full stop."""
+    said = re.compile(r"[^\s*_.][^\n]*|[*_.]+(?=[^\s*_.])[^\n]*").search(text, start)
+    line = said[0].strip() if said else ""
+    return _unmarked(line.rstrip("*_ .")) if line else ""
+
+
+def _unmarked(line: str) -> str:
+    """Drop the marks that open a line, where they are not part of a number such as `.5`."""
+    return re.sub(r"^[*_]+\s*", "", line).strip()

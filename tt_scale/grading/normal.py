@@ -2,10 +2,10 @@ r"""One spelling for answers that differ only in spelling.
 
 `clean` rewrites LaTeX into plainer LaTeX that still parses; `key` goes further and is for comparing only.
 
-    >>> clean(r"$\dfrac{9}{7}.$")
-    '\\frac{9}{7}'
-    >>> key(r"\text{Even}") == key("even")
-    True
+    >>> clean(r"$\dfrac97.$"), clean("√13"), clean("2*pi")
+    ('\\frac{9}{7}', '\\sqrt{13}', '2*\\pi')
+    >>> key(r"\text{Even}") == key("even"), key("R") == key("r")
+    (True, False)
 
 What needs algebra is not covered: `x+1` and `1+x` have different keys.
 """
@@ -13,34 +13,16 @@ What needs algebra is not covered: `x+1` and `1+x` have different keys.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from tt_scale.grading.arguments import brace_arguments, partners
+from tt_scale.grading.characters import to_latex
+from tt_scale.grading.plain_text import to_commands
 
 __all__ = ["clean", "key", "without_commas"]
 
-_CHARACTERS = str.maketrans(
-    {
-        "−": "-",
-        "–": "-",
-        "π": r"\pi ",
-        "√": r"\sqrt ",
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "∞": r"\infty ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "∪": r"\cup ",
-        "∩": r"\cap ",
-        "°": r"^\circ ",
-        "∅": r"\emptyset ",
-        "²": "^2",
-        "³": "^3",
-        "½": r"\frac{1}{2}",
-        "¼": r"\frac{1}{4}",
-        "¾": r"\frac{3}{4}",
-        "\u00a0": " ",
-        "\u2009": " ",
-        "\u202f": " ",
-    }
+_TEXT = (
+    r"text|textbf|textit|textrm|textnormal|textsf|texttt|emph|mathrm|mathbf|mathit|mathsf|mathnormal|boldsymbol|mbox"
 )
 
 _REWRITES = tuple(
@@ -48,41 +30,81 @@ _REWRITES = tuple(
     for pattern, replacement in (
         (r"(?<=\d)\s*(?:\{,\}|,\\!)\s*(?=\d{3})", ""),
         (r"(?<=\d)(?:\\[,; ]|~)(?=\d{3}(?!\d))", ""),
+        (r"\$\s*([^$\s](?:[^$]*[^$\s])?)\s*\$(?!\d)", r" \1 "),
+        (r"(?<!\\)\\[()\[\]]", " "),
+        (r"\\\\\s*\*?\s*\[\s*(?:-?[\d.]+\s*[a-z]{2}|-?[\d.]*\s*\\[a-z]+)\s*\]|\\\\\*|\\cr(?![a-zA-Z])", r"\\\\"),
         (r"\\(?:left|right)\s*\.", ""),
-        (r"\\(?:left|right|[bB]igg?[lrm]?)(?![a-zA-Z])", ""),
+        (r"\\(?:left|right|[bB]igg?[lrm]?|middle)(?![a-zA-Z])", ""),
         (r"(?<!\\)\\!", ""),
-        (r"(?<!\\)\\(?:[,;:> ]|(?:q?quad|thinspace|displaystyle|textstyle)(?![a-zA-Z]))|~", " "),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\frac\s*(\\[a-zA-Z]+)\s*(\d)", r"\\frac{\1}{\2}"),
-        (r"\\frac\s*(\d)\s*(\d)", r"\\frac{\1}{\2}"),
-        (r"\\frac\s*(\d)\s*\{", r"\\frac{\1}{"),
-        (r"(\\frac\s*\{[^{}]*\})\s*(\d)", r"\1{\2}"),
-        (r"\\sqrt\s*(\d)(?!\d)", r"\\sqrt{\1}"),
+        (
+            r"(?<!\\)\\(?:[,;:>/ \n]|(?:q?quad|thinspace|enspace|displaystyle|textstyle|limits|hline|hfill)(?![a-zA-Z])"
+            r"|[hv]space\*?\s*\{[^{}]*\})|~",
+            " ",
+        ),
+        (r"\\(?:[dtc]|nice|s|x)frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}", r"\\frac{\1}{\2}"),
+        (r"\{([^{}]*)\\choose(?![a-zA-Z])([^{}]*)\}", r"\\binom{\1}{\2}"),
+        (r"\\root\s*\{?\s*(\w)\s*\}?\s*\\of(?![a-zA-Z])", r"\\sqrt[\1]"),
+        (r"\{\s*\\(rm|bf|it|sf)(?![a-zA-Z])\s*([^{}]*)\}", r"\\math\1{\2}"),
+        (r"\\(rm|bf|it)(?![a-zA-Z])\s*\{", r"\\math\1{"),
+        (r"\\textsuperscript\s*\{([^{}]*)\}", r"^{\\text{\1}}"),
+        (r"\\(?:mathrm|text)\s*\{\s*([ie])\s*\}", r"\1"),
+        (r"(?<=\d)\s*\\(?:text|mathrm)\{\s*[eE]\s*\}\s*(?=[-+]?\d)", "e"),
+        (r"\\(l|g)(?:eq|eqslant|eqq)(?![a-zA-Z])", r"\\\1e"),
+        (r"\\lt(?![a-zA-Z])\s?", "<"),
+        (r"\\gt(?![a-zA-Z])\s?", ">"),
+        (r"\\neq(?![a-zA-Z])", r"\\ne"),
+        (r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-zA-Z])", r"\\\1"),
+        (r"\\(?:lg|operatorname\s*\{\s*lg\s*\})(?![a-zA-Z])", r"\\log"),
+        (r"\\(arc)?tg(?![a-zA-Z])", r"\\\1tan"),
+        (r"\\(arc)?ctg(?![a-zA-Z])", r"\\\1cot"),
+        (r"\\(?:degree|textdegree)(?![a-zA-Z])", r"^\\circ "),
+        (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),
+        (r"\\lbrace(?![a-zA-Z])", r"\\{"),
+        (r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (r"\\lbrack(?![a-zA-Z])", "["),
+        (r"\\rbrack(?![a-zA-Z])", "]"),
+        (r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        (r"(?<![a-zA-Z\\])([aApP])\.\s?([mM])\b\.?", r"\1\2"),
+        (r"(?<![a-zA-Z\\])(sq|cu)\.(?=\s*[a-zA-Z])", r"\1 "),
         (r"(?<![\d.])\.(?=\d)", "0."),
         (r"^\s*\\approx(?![a-zA-Z])", ""),
-        (r"^\s*\\(?:text|textbf|textrm|mathrm|mathbf|mbox)\s*\{([^{}]*)\}[.\s]*$", r"\1"),
+        (rf"^\s*\\(?:{_TEXT})\s*\{{([^{{}}]*)\}}[.\s]*$", r"\1"),
     )
 )
 
 _THOUSANDS = re.compile(r"[+-]?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
-_DELIMITERS = (("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]"), ("**", "**"))
+_DELIMITERS = (
+    ("$$", "$$"),
+    ("$", "$"),
+    (r"\(", r"\)"),
+    (r"\[", r"\]"),
+    ("**", "**"),
+    ("*", "*"),
+    ("`", "`"),
+    ('"', '"'),
+    ("“", "”"),
+)
 
 _SPELLINGS = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in (
-        (r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mathit|mbox|operatorname)\s*\{([^{}]*)\}", r"\1"),
-        (r"\\(l|g)(?:eq|eqslant)(?![a-zA-Z])", r"\\\1e"),
-        (r"\\neq(?![a-zA-Z])", r"\\ne"),
-        (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset"),
-        (r"(?<![a-zA-Z])([aApP])\.\s?([mM])\b\.?", r"\1\2"),
-        (r"\\degree(?![a-zA-Z])", r"^\\circ"),
-        (r"\\lbrace(?![a-zA-Z])", r"\\{"),
-        (r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (rf"\\(?:{_TEXT}|operatorname)\s*\{{([^{{}}]*)\}}", r"\1"),
+        (r"\\\{\s*\\\}", r"\\emptyset"),
         (r"([_^])\s*\{\s*(\w|\\circ)\s*\}", r"\1\2"),
         (r"(?<!\d)\s+|\s+(?!\d)", ""),
+        (r"^\+(?=.)", ""),
     )
 )
+
+_PASSES = 6
+_CACHED = 400
+"""Characters of the answers that are remembered."""
+
+_SHORT_WORD_LIST = "yes odd red one two six ten all sun mon blue east west north south even true none"
+_SHORT_WORDS = frozenset(_SHORT_WORD_LIST.split())
 
 
 def clean(text: str) -> str:
@@ -91,10 +113,7 @@ def clean(text: str) -> str:
     Args:
         text: an answer as a model or a data set wrote it.
     """
-    text = _undelimited(text.translate(_CHARACTERS))
-    for pattern, replacement in _REWRITES:
-        text = pattern.sub(replacement, text)
-    return _undelimited(text)
+    return _clean_short(text) if len(text) <= _CACHED else _clean(text)
 
 
 def key(text: str) -> str:
@@ -103,14 +122,7 @@ def key(text: str) -> str:
     Args:
         text: an answer as a model or a data set wrote it.
     """
-    text = without_commas(clean(text))
-    for pattern, replacement in _SPELLINGS:
-        text = pattern.sub(replacement, text)
-    if re.fullmatch(r"\([A-Z]\)", text):
-        return text[1]
-    if re.fullmatch(r"[^\W\d_]{3,}", text):
-        return text.casefold()
-    return text if re.search(r"\w", text) or "\\" in text else ""
+    return _key_short(text) if len(text) <= _CACHED else _key(text)
 
 
 def without_commas(text: str) -> str:
@@ -120,6 +132,52 @@ def without_commas(text: str) -> str:
         text: a cleaned answer.
     """
     return text.replace(",", "") if _THOUSANDS.fullmatch(text) else text
+
+
+def _clean(text: str) -> str:
+    """Rewrite until nothing changes: one rule's result may be what another looks for."""
+    for _ in range(_PASSES):
+        before, text = text, _rewritten(text)
+        if text == before:
+            break
+    return text
+
+
+def _rewritten(text: str) -> str:
+    text = _undelimited(to_latex(text))
+    for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    return _undelimited(brace_arguments(to_commands(_unboxed(text))).rstrip("\\ "))
+
+
+def _key(text: str) -> str:
+    text = without_commas(clean(text))
+    for pattern, replacement in _SPELLINGS:
+        text = pattern.sub(replacement, text)
+    if re.fullmatch(r"\([A-Z]\)", text):
+        return text[1]
+    if re.fullmatch(r"[^\W\d_]{3,}", text) and _is_word(text):
+        return text.casefold()
+    return text if re.search(r"\w", text) or "\\" in text else ""
+
+
+_clean_short = lru_cache(maxsize=4096)(_clean)
+_key_short = lru_cache(maxsize=4096)(_key)
+
+
+def _is_word(letters: str) -> bool:
+    """Whether letters are a word, whose case means nothing, and not points (`ABCD`) or variables (`abc`)."""
+    if letters.casefold() in _SHORT_WORDS:
+        return True
+    if letters.isupper():
+        return len(letters) > 3 and list(letters) != sorted(letters)
+    return len(letters) > 3 or letters.istitle()
+
+
+def _unboxed(text: str) -> str:
+    r"""Drop a `\boxed{}` around the whole answer."""
+    found = re.match(r"\\(?:boxed|fbox)\s*(?=\{)", text)
+    return text[found.end() + 1 : -1] if found and partners(text).get(found.end()) == len(text) - 1 else text
 
 
 def _undelimited(text: str) -> str:

@@ -14,13 +14,15 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from types import MappingProxyType
 
 from tt_scale.grading.normal import clean, without_commas
-from tt_scale.grading.units import split_unit, unit_name
+from tt_scale.grading.numerals import numeral_of
+from tt_scale.grading.units import same_unit, split_unit, unit_name
 
-__all__ = ["Quantity", "quantity", "same_quantity"]
+__all__ = ["ROUNDED", "Quantity", "quantity", "same_quantity", "split_currency"]
 
-_ROUNDED = 6
+ROUNDED = 6
 """Data sets write fractions rounded to this many decimals or more (AddSub: 0.6666666667 for 2/3)."""
 
 _LONGEST = 300
@@ -32,14 +34,17 @@ _NUMBER = re.compile(
     rf"""(?P<sign>[+-]?)\s*(?:
         (?P<head>\d*)\.(?P<middle>\d*)\\overline\s*\{{(?P<cycle>\d+)\}}
       | (?:(?P<whole>\d+)\s*)? \\frac\s*\{{\s*(?P<top>-?{_DECIMAL})\s*\}}\s*\{{\s*(?P<bottom>-?{_DECIMAL})\s*\}}
+      | 10\s*\^\s*\{{?\s*(?P<power>[+-]?\d{{1,3}})\s*\}}?
       | (?P<decimal>{_DECIMAL})(?:(?:\s*(?:\\times|\\cdot|\*|x)\s*10\s*\^\s*\{{?|[eE])(?P<exponent>[+-]?\d{{1,3}})\}}?)?
     )""",
     re.VERBOSE,
 )
 
-_BASED = re.compile(r"(?P<digits>[0-9A-Z]+)\s*_\s*\{?\s*(?:\\text\s*\{)?(?P<base>\d{1,2})\}*")
-
-_CURRENCY = re.compile(r"([+-]?)\s*(?:\\?\$|\\text\{\$\}|[€£¥]|\\pounds|(?:Rs|USD)\.?)\s*(?=[\d.+-])")
+_CURRENCY = re.compile(
+    r"(?P<sign>[+-]?)\s*(?P<currency>\\?\$|\\(?:text|mathrm)\{\s*\\?\$\s*\}|[€£¥₹]|\\(?:euro|pounds)|(?:Rs|USD|US\\?\$)\.?)\s*"
+    r"(?=[\d.+(a-zA-Z\\-])"
+)
+_CURRENCIES = MappingProxyType({"€": "€", "£": "£", "¥": "¥", "₹": "Rs", "euro": "€", "pounds": "£", "Rs": "Rs"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,33 @@ def quantity(text: str) -> Quantity | None:
     if len(text) > _LONGEST:
         return None
     text = clean(text)
-    if based := _BASED.fullmatch(text):
-        return _based(based["digits"], int(based["base"]))
-    unpriced = _CURRENCY.sub(r"\1", text, count=1) if _CURRENCY.match(text) else text
+    if numeral := numeral_of(text):
+        return Quantity(numeral.value, 0, str(numeral.base), numeral.bare)
+    unpriced, currency = split_currency(text)
     body, suffix = split_unit(unpriced)
     number = _NUMBER.fullmatch(_SLASH.sub(r"\\frac{\1}{\2}", without_commas(_joined(body))))
     value = _value(number) if number else None
     if number is None or value is None:
         return None
     decimals = len((number["decimal"] or "").partition(".")[2])
-    unit = unit_name(suffix) if unpriced == text else "$"
+    unit = currency or unit_name(suffix)
     return Quantity(value / 100, decimals + 2, unit, value) if unit == "%" else Quantity(value, decimals, unit)
+
+
+def split_currency(text: str) -> tuple[str, str]:
+    """Part an answer from the currency sign before it.
+
+    Args:
+        text: a cleaned answer.
+
+    Returns:
+        The answer without the sign, and the currency; empty where there is none.
+    """
+    found = _CURRENCY.match(text)
+    if not found:
+        return text, ""
+    currency = found["currency"].strip("\\.")
+    return found["sign"] + text[found.end() :], _CURRENCIES.get(currency, "$")
 
 
 def same_quantity(gold: Quantity, answer: Quantity) -> bool:
@@ -90,9 +111,9 @@ def same_quantity(gold: Quantity, answer: Quantity) -> bool:
         gold: the reference; the relation is symmetric but for its rounding.
         answer: what is compared with it.
     """
-    if gold.unit and answer.unit and gold.unit != answer.unit:
+    if not same_unit(gold.unit, answer.unit):
         return gold.unit.isdigit() and answer.unit.isdigit() and gold.value == answer.value
-    slack = Fraction(1, 2 * 10**gold.decimals) if gold.decimals >= _ROUNDED else 0
+    slack = Fraction(1, 2 * 10**gold.decimals) if gold.decimals >= ROUNDED else 0
     readings: list[tuple[Fraction | None, Fraction | None]] = [(gold.value, answer.value)]
     if gold.unit != answer.unit:
         readings += [(gold.bare, answer.value), (gold.value, answer.bare)]
@@ -111,6 +132,8 @@ def _value(number: re.Match[str]) -> Fraction | None:
     if number["cycle"]:
         tail = int(number["middle"] or 0) + Fraction(int(number["cycle"]), 10 ** len(number["cycle"]) - 1)
         value = int(number["head"] or 0) + tail / 10 ** len(number["middle"])
+    elif number["power"]:
+        value = Fraction(10) ** int(number["power"])
     elif number["decimal"]:
         value = Fraction(f"{number['decimal']}e{number['exponent'] or 0}")
     else:
@@ -119,11 +142,3 @@ def _value(number: re.Match[str]) -> Fraction | None:
             return None
         value = int(number["whole"] or 0) + top / bottom
     return -value if number["sign"] == "-" else value
-
-
-def _based(digits: str, base: int) -> Quantity | None:
-    try:
-        value = int(digits, base)
-    except ValueError:
-        return None
-    return Quantity(Fraction(value), 0, str(base), Fraction(digits) if digits.isdigit() else None)

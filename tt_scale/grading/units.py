@@ -2,60 +2,88 @@ r"""Units after a number or an expression: told from variables, and named so tha
 
     >>> split_unit(r"36 \text{ sq cm}")
     ('36', ' \\text{ sq cm}')
-    >>> unit_name(r" \text{ sq cm}"), unit_name("cm^2"), unit_name(" apples")
-    ('cm^2', 'cm^2', '')
-    >>> split_unit("2t")
-    ('2t', '')
+    >>> unit_name(r" \text{ sq cm}"), unit_name("cm^2"), unit_name(" miles per hour"), unit_name(" apples")
+    ('cm^2', 'cm^2', 'h^-1 mi', '')
+    >>> split_unit("2t"), split_unit("12th"), split_unit("5cm")
+    (('2t', ''), ('12', 'th'), ('5', 'cm'))
 
-Units are not converted: 1 m and 100 cm differ.
+The ending of an ordinal counts as a unit without a name. Units are not converted: 1 m and 100 cm differ.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from types import MappingProxyType
 
-__all__ = ["split_unit", "unit_name"]
+__all__ = ["same_unit", "split_unit", "unit_name"]
 
 _UNITS = MappingProxyType(
     {
         alias: unit
         for unit, aliases in {
-            "%": r"% percent pct",
-            "°": "° °c °f degree degrees deg degreesfahrenheit degreescelsius",
-            "$": "dollar dollars usd",
+            "%": r"% percent pct percentage",
+            "°": "° degree degrees deg degs",
+            "°C": "°c celsius degreecelsius degreescelsius centigrade",
+            "°F": "°f fahrenheit degreefahrenheit degreesfahrenheit",
+            "$": "dollar dollars usd $",
+            "€": "euro euros eur €",
             "¢": "¢ cent cents",
-            "mm": "mm millimeter millimeters",
-            "cm": "cm centimeter centimeters",
+            "mm": "mm millimeter millimeters millimetre millimetres",
+            "cm": "cm centimeter centimeters centimetre centimetres",
             "m": "m meter meters metre metres",
-            "km": "km kilometer kilometers",
+            "km": "km kilometer kilometers kilometre kilometres",
             "in": "in inch inches",
             "ft": "ft foot feet",
             "yd": "yd yard yards",
             "mi": "mi mile miles",
+            "mg": "mg milligram milligrams",
             "g": "g gram grams",
             "kg": "kg kilogram kilograms",
             "lb": "lb lbs pound pounds",
             "oz": "oz ounce ounces",
-            "s": "s sec second seconds",
-            "min": "min minute minutes",
-            "h": "h hr hour hours",
+            "ton": "ton tons",
+            "s": "s sec secs second seconds",
+            "ms": "ms millisecond milliseconds",
+            "min": "min mins minute minutes",
+            "h": "h hr hrs hour hours",
             "day": "day days",
             "week": "week weeks",
             "month": "month months",
-            "year": "year years yr",
+            "year": "year years yr yrs",
+            "L": "l liter liters litre litres",
+            "mL": "ml milliliter milliliters millilitre millilitres",
+            "gal": "gal gallon gallons",
+            "acre": "acre acres",
+            "N": "newton newtons",
+            "J": "joule joules",
+            "W": "watt watts",
+            "Hz": "hz hertz",
             "am": "am a.m",
             "pm": "pm p.m",
         }.items()
         for alias in aliases.split()
     }
 )
+_SHORTHANDS = MappingProxyType(
+    {"mph": "mi/h", "kph": "km/h", "kmh": "km/h", "kmph": "km/h", "fps": "ft/s", "mps": "m/s"}
+)
+
+_LONGEST = 400
+"""Characters of an answer that may have a unit."""
+
+_WRAPPED = r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|unit)\s*"
+_POWER = r"(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_PARSABLE = r"[^{}\d]*(?:\^\s*(?:-?\d|\{\s*-?\d\s*\})[^{}\d]*)*"
 
 _MARKED = re.compile(
-    r"""(?P<body>.*?[\w}).!])(?P<unit>
-        \s*\\?%
-      | \s*\^\s*\{?\s*\\circ\s*\}?\s*(?:\\(?:text|mathrm)\s*\{\s*[CF]\s*\}|[CF])?
-      | (?:\s*\\(?:text|textbf|textrm|mathrm|mbox)\s*\{[^{}\d]*\}\s*(?:\^\s*\{?\d\}?)?)+
+    rf"""(?P<body>.*?[\w}}).!'\]])(?P<unit>
+        \s*(?:\\?%|¢|€|\\?\$)
+      | \s*\^\s*\{{?\s*\\circ\s*\}}?\s*(?:{_WRAPPED}\{{\s*[CF]\s*\}}|[CF])?
+      | \s*\^?\s*\{{?\s*{_WRAPPED}\{{\s*(?:st|nd|rd|th)\s*\}}\s*\}}?(?:\s*{_WRAPPED}\{{[^{{}}\d]*\}})?
+      | \^\{{(?:st|nd|rd|th)\}}(?:\s*{_WRAPPED}\{{[^{{}}\d]*\}}|\s+[a-z]+)?
+      | (?:\s*(?:/|\\cdot)?\s*{_WRAPPED}\{{{_PARSABLE}\}}{_POWER})+
+      | \s*\\frac\{{\s*{_WRAPPED}\{{[^{{}}\d]*\}}{_POWER}\s*\}}\{{\s*{_WRAPPED}\{{[^{{}}\d]*\}}{_POWER}\s*\}}
     )""",
     re.VERBOSE | re.DOTALL,
 )
@@ -64,9 +92,26 @@ _WORDS = re.compile(
     r"(?P<body>.*[\d}.)])(?P<unit>\s+(?P<word>[^\W\d_]+\.?)[^\d\\{}^_=+*/()\[\],|]*(?:\^\s*\{?\d\}?)?)", re.DOTALL
 )
 
+_KNOWN = "|".join(alias for alias in (*_UNITS, *_SHORTHANDS) if alias.isalpha())
+_LONG = "|".join(alias for alias in (*_UNITS, *_SHORTHANDS) if alias.isalpha() and len(alias) > 1 and alias != "in")
+_ATTACHED = re.compile(
+    rf"(?P<body>.*\d\}}?)(?P<unit>(?:{_LONG}|(?:st|nd|rd|th)(?=$|\s))(?![a-zA-Z])"
+    rf"(?:\s+[a-zA-Z][a-zA-Z ]*)?{_POWER}|\^\{{?(?:st|nd|rd|th)\}}?)",
+    re.DOTALL | re.IGNORECASE,
+)
+_RATED = re.compile(
+    rf"(?P<body>.*(?:[\d}}).]|\w(?=\s)))(?P<unit>\s*(?:{_KNOWN}){_POWER}(?:\s*/\s*(?:{_KNOWN}){_POWER})+"
+    rf"|\s+(?:{_LONG}){_POWER}|\s+(?:sq|square|cu|cubic)\.?\s+(?:{_KNOWN})|\s*\(\s*(?:{_LONG}){_POWER}\s*\))",
+    re.DOTALL | re.IGNORECASE,
+)
+
+_ANGLE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot)(?![a-zA-Z])[^()]*$")
+"""A function whose argument the degrees belong to."""
+
 _NO_UNIT = re.compile(
     r"(?<![a-z])(?:and|or|to|mod|pmod|pi|hundred|thousand|million|billion|trillion|dozen|half|halves|thirds?|quarters?|"
-    r"squared|cubed|factorial|times|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of)(?![a-z])"
+    r"factorial|times|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of|if|when|otherwise|else|where|for|with|"
+    r"no|none|less|more|than|mixed|rational|odd|even|true|false|undefined|dne)(?![a-z])"
 )
 
 
@@ -79,10 +124,12 @@ def split_unit(text: str) -> tuple[str, str]:
     Returns:
         The answer without its unit, and the unit as written; empty where there is none.
     """
-    found = _MARKED.fullmatch(text)
-    if not found and (words := _WORDS.fullmatch(text)):
-        found = words if len(words["word"]) > 2 or words["word"].lower() in _UNITS else None
-    if not found or _NO_UNIT.search(found["unit"].lower()):
+    if len(text) > _LONGEST:
+        return text, ""
+    found = _MARKED.fullmatch(text) or _plain_unit(text) or _ATTACHED.fullmatch(text) or _RATED.fullmatch(text)
+    if not found or _NO_UNIT.search(found["unit"].lower()) or found["body"].count("{") != found["body"].count("}"):
+        return text, ""
+    if "circ" in found["unit"] and _ANGLE.search(found["body"]):
         return text, ""
     return found["body"], found["unit"]
 
@@ -91,11 +138,58 @@ def unit_name(unit: str) -> str:
     r"""Name a unit as the table does, with its power; empty where the table does not know it.
 
     Args:
-        unit: as written, such as `\text{ square inches}` or `in^2`.
+        unit: as written, such as `\text{ square inches}`, `in^2` or `m/s`.
     """
-    words = re.sub(r"\\(?:text|textbf|textrm|mathrm|mbox)|[{}\\]", " ", unit.replace("\\circ", "°")).lower()
-    power = re.search(r"\^\s*(\d)", words)
-    exponent = power[1] if power else "2" if re.search(r"\bsq", words) else "3" if re.search(r"\bcu", words) else ""
-    bare = re.sub(r"\^\s*\d|\bsq(uare)?\b|\bcu(bic)?\b|[\s^.]", "", words)
-    name = _UNITS.get(bare, "")
-    return f"{name}^{exponent}" if name and exponent else name
+    words = re.sub(r"\\frac\{(.*)\}\{(.*)\}", r"\1/\2", unit.replace("\\circ", "°").replace("\\cdot", " "))
+    words = re.sub(rf"{_WRAPPED}|[{{}}\\~]", " ", words)
+    words = re.sub(r"\s+", " ", re.sub(r"\^\s*°", "°", words).lower())
+    words = re.sub(r"\b(?:per|an?)\b(?!\.)", "/", words)
+    words = re.sub(r"(?:° ?|\bdeg(?:ree)?s? )(c|f)(?:elsius|ahrenheit)?\b", r"°\1", words)
+    powers = _powers(words)
+    if not powers:
+        return ""
+    return " ".join(name if power == 1 else f"{name}^{power}" for name, power in sorted(powers.items()) if power)
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Whether two units agree; one that is left out is understood, and so is the scale of degrees.
+
+    Args:
+        one: as `unit_name` gives it.
+        other: another.
+    """
+    return not one or not other or one == other or (one[0] == other[0] == "°" and "°" in (one, other))
+
+
+def _plain_unit(text: str) -> re.Match[str] | None:
+    """Find plain words after a space: a long word, or a unit of the table."""
+    found = _WORDS.fullmatch(text)
+    return found if found and (len(found["word"]) > 2 or found["word"].lower() in _UNITS) else None
+
+
+_PART = re.compile(
+    r"(?P<over>/)|(?P<kind>sq|square|cu|cubic)\b\.?|(?P<name>[ap]\.\s?m|°[cf]?|[^\W\d_]+|[%$¢€])\.?"
+    r"(?:\s*\^\s*(?P<power>-?\d)|\s+(?P<word>squared|cubed)\b)?"
+)
+_KINDS = MappingProxyType({"sq": 2, "square": 2, "squared": 2, "cu": 3, "cubic": 3, "cubed": 3})
+
+
+def _powers(words: str) -> Counter[str]:
+    """Read a product of units as their powers; empty where its first or a divided one is unknown."""
+    powers: Counter[str] = Counter()
+    sign, kind = 1, 1
+    for word in _SHORTHANDS:
+        words = re.sub(rf"\b{word}\b", _SHORTHANDS[word], words)
+    for part in _PART.finditer(words):
+        if part["over"]:
+            sign = -1
+            continue
+        if part["kind"]:
+            kind = _KINDS[part["kind"]]
+            continue
+        name = _UNITS.get(re.sub(r"\s", "", part["name"]))
+        if name is None:
+            return Counter() if sign < 0 or not powers else powers
+        powers[name] += sign * (int(part["power"] or 0) or _KINDS.get(part["word"] or "", 0) or kind)
+        kind = 1
+    return powers

@@ -13,8 +13,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from tt_scale.grading.extract import extract_answer
 from tt_scale.pocket.plan import OPERATORS, Operation, PocketProblem
-from tt_scale.segmentation import last_boxed
 
 __all__ = ["follows", "right_steps"]
 
@@ -53,7 +53,7 @@ def follows(problem: PocketProblem, before: Sequence[str], step: str) -> bool:
 
 def _accept(problem: PocketProblem, step: str, still_open: frozenset[int]) -> list[frozenset[int]]:
     """Judge a step after sound ones: what may be open after it; empty where it does not follow."""
-    boxed = last_boxed(step)
+    boxed = extract_answer(step)
     if boxed is not None:
         done = "=" not in step and len(problem.plan) - 1 not in still_open
         return [still_open] if done and boxed.strip() == problem.answer else []

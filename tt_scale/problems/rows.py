@@ -11,7 +11,9 @@ from typing import Any
 
 from tt_scale.base_classes import Problem
 from tt_scale.errors import ProblemSetError
-from tt_scale.segmentation import last_boxed
+from tt_scale.grading.boxes import boxes, last_boxes
+from tt_scale.grading.equivalence import settled
+from tt_scale.grading.structure import structure
 
 __all__ = ["ALIASES", "Row", "kind", "read_problem"]
 
@@ -26,6 +28,13 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Our name of each field, and what sets call it: upper and lower case are one, the first that is there counts."""
+
+_UNSEEN = re.compile(r"\[asy\].*?\[/asy\]|\\phantom\s*\{[^{}]*\}", re.DOTALL)
+"""Drawings and gaps: a box there is no answer."""
+
+_TAKEN_BACK = re.compile(
+    r"\b(?:no|not|wrong|rather|instead|actually|wait|mistake|corrected|correcting)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,22 +118,41 @@ def _optional(row: Row, meaning: str) -> Any:
 
 
 def _gold(row: Row, name: str) -> str:
-    r"""Give the final answer: what follows `####` (GSM8K), else the last `\boxed{}` (MATH), else the field itself."""
+    r"""Give the final answer: what follows `####` (GSM8K), else what is in boxes (MATH), else the field itself."""
     where = f"{row.place}: the gold answer, field {name!r},"
     text = _plain(row.values[name], where)
     if "####" in text:
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.rpartition("####")[2]).strip()
-    elif "\\boxed" in text or name.lower() == "solution":
-        bare = re.findall(r"\\boxed\s+([^\s${}]+)", text)  # two solutions of MATH end in "\boxed 2$."
-        boxed = last_boxed(text) or (bare[-1] if bare else None)
-        if text and not boxed:
-            raise ProblemSetError(
-                f"{where} holds no complete \\boxed{{}}.", "Name the right field with --answer-field."
-            )
-        text = (boxed or "").strip()
+    elif text and (re.search(r"\\(?:boxed|fbox)(?![a-zA-Z])", text) or name.lower() == "solution"):
+        text = _boxed(text, where)
     if not text:
         raise ProblemSetError(f"{where} is empty.", "Fill it or delete the row.")
     return text
+
+
+def _boxed(solution: str, where: str) -> str:
+    r"""Give what a solution has in boxes: several that follow each other as one list are one answer.
+
+    Boxes apart from each other may be steps, alternatives or cases (a dozen solutions of MATH have such), and which is
+    the answer no rule can tell: they are refused, unless they agree or the solution takes the earlier ones back.
+    """
+    solution = _UNSEEN.sub("", solution)
+    last = last_boxes(solution)
+    if last is None:
+        raise ProblemSetError(f"{where} holds no complete \\boxed{{}}.", "Name the right field with --answer-field.")
+    members = [last.content, *structure(last.content).parts]
+    others = [
+        box
+        for box in boxes(solution)
+        if box.end <= last.start and box.content and not any(settled(member, box.content) for member in members)
+    ]
+    if others and not _TAKEN_BACK.search(solution[others[-1].end : last.start]):
+        answers = "; ".join(dict.fromkeys(box.content for box in (*others, last)))
+        raise ProblemSetError(
+            f"{where} has several boxes that are not one list: {answers}.",
+            "Write the whole answer into one \\boxed{}, or name a field with only the answer: --answer-field.",
+        )
+    return last.content
 
 
 def _plain(value: Any, where: str) -> str:

@@ -1,0 +1,146 @@
+r"""Arguments without braces, as TeX and as people read them: `\frac2\pi`, `\sqrt13`, `\sqrt[3]2`, `x^10`, `10^-5`.
+
+    >>> brace_arguments(r"\frac2\pi-1"), brace_arguments(r"4\sqrt(2)"), brace_arguments("10^-5")
+    ('\\frac{2}{\\pi}-1', '4\\sqrt{2}', '10^{-5}')
+
+`\frac` takes single digits, as TeX does (`\frac12`). Roots and scripts take a whole number: TeX sets `\sqrt13` as a
+root of 1 beside a 3, which no solution means. A root and a script also take a bracket.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+__all__ = ["brace_arguments", "partners"]
+
+_LONGEST = 2000
+"""Characters; what is longer is no answer that a rule for missing braces can help."""
+_DEEPEST = 24
+
+_NEEDY = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])|(?<!\\)[\^_]")
+_ESCAPE = re.compile(r"\\.|[{}()\[\]]", re.DOTALL)
+_COMMAND = re.compile(r"\\(?:[a-zA-Z]+|\^)")
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
+_SIGNED = re.compile(r"\s*([+-]\s*(?:\d+(?:\.\d+)?|[a-zA-Z]|\\[a-zA-Z]+))")
+_GREEK_NAMES = (
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
+    "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega infty ell"
+)
+_GREEK = frozenset(_GREEK_NAMES.split())
+_WRAPPER_NAMES = "text mathrm mathbf mathit mathbb mathcal overline bar vec hat operatorname"
+_WRAPPERS = frozenset(_WRAPPER_NAMES.split())
+
+
+def brace_arguments(text: str) -> str:
+    r"""Put braces around the arguments of `\frac`, `\binom`, `\sqrt`, `^` and `_` that have none.
+
+    Args:
+        text: LaTeX; where an argument is missing it is left as it is.
+    """
+    if len(text) > _LONGEST or not _NEEDY.search(text):
+        return text
+    return _Arguments(text).rewrite(0, len(text))
+
+
+def partners(text: str) -> dict[int, int]:
+    """Give the place of the closing bracket for that of each opening one, in linear time.
+
+    Args:
+        text: LaTeX; escaped braces are not brackets, and each kind of bracket is paired by itself.
+    """
+    pairs: dict[int, int] = {}
+    open_places: dict[str, list[int]] = {"}": [], ")": [], "]": []}
+    closing = {"{": "}", "(": ")", "[": "]"}
+    for found in _ESCAPE.finditer(text):
+        if found[0] in closing:
+            open_places[closing[found[0]]].append(found.start())
+        elif open_places.get(found[0]):
+            pairs[open_places[found[0]].pop()] = found.start()
+    return pairs
+
+
+class _Arguments:
+    """One text whose arguments are rewritten, with the partners of its brackets."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self.partners = partners(text)
+
+    def rewrite(self, start: int, end: int, depth: int = 0) -> str:
+        """Rewrite a slice of the text."""
+        return "".join(self._pieces(start, end, depth)) if depth < _DEEPEST else self.text[start:end]
+
+    def _pieces(self, start: int, end: int, depth: int) -> Iterator[str]:
+        while found := _NEEDY.search(self.text, start, end):
+            yield self.text[start : found.start()]
+            written, start = self._needy(found, end, depth) or (found[0], found.end())
+            yield written
+        yield self.text[start:end]
+
+    def _needy(self, found: re.Match[str], end: int, depth: int, *, wide: bool = True) -> tuple[str, int] | None:
+        """Rewrite a command with its arguments: how it reads now, and where the text goes on."""
+        if found[0] == r"\sqrt":
+            return self._root(found.end(), end, depth, wide=wide)
+        if found[0] in "^_":
+            return self._script(found[0], found.end(), end, depth)
+        first = self._argument(found.end(), end, depth, wide=False)
+        second = first and self._argument(first[1], end, depth, wide=False)
+        return (f"{found[0]}{{{first[0]}}}{{{second[0]}}}", second[1]) if first and second else None
+
+    def _root(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
+        at = self._past_space(at, end)
+        index = ""
+        if self.text.startswith("[", at, end):
+            closing = self.partners.get(at, end)
+            if closing >= end:
+                return None
+            index = self.rewrite(at + 1, closing, depth + 1).strip()
+            at = closing + 1
+        radicand = self._argument(at, end, depth, wide=wide)
+        order = f"[{index}]" if index not in ("", "2") else ""
+        return (rf"\sqrt{order}{{{radicand[0]}}}", radicand[1]) if radicand else None
+
+    def _script(self, sign: str, at: int, end: int, depth: int) -> tuple[str, int] | None:
+        if signed := _SIGNED.match(self.text, at, end):
+            return f"{sign}{{{signed[1].replace(' ', '')}}}", signed.end()
+        place = self._past_space(at, end)
+        if place < end and (self.text[place] in "(" or self.text[place].isdigit() or self.text.startswith("\\", place)):
+            if self.text.startswith((r"\circ", r"\prime", r"\text", r"\mathrm"), place):
+                return None
+            content = self._argument(place, end, depth, wide=True)
+            return (f"{sign}{{{content[0]}}}", content[1]) if content else None
+        return None
+
+    def _argument(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
+        """Read one argument: what it says, and where the text goes on; None where there is none."""
+        at = self._past_space(at, end)
+        if at >= end:
+            return None
+        opening = self.text[at]
+        if opening == "{" or (opening == "(" and wide):
+            closing = self.partners.get(at, end)
+            return (self.rewrite(at + 1, closing, depth + 1).strip(), closing + 1) if closing < end else None
+        if opening == "\\":
+            return self._command(at, end, depth, wide=wide)
+        number = _NUMBER.match(self.text, at, end) if wide else None
+        if number:
+            return number[0], number.end()
+        return (opening, at + 1) if opening.isascii() and opening.isalnum() else None
+
+    def _command(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
+        found = _COMMAND.match(self.text, at, end)
+        if not found or depth >= _DEEPEST:
+            return None
+        if needy := _NEEDY.match(self.text, at, end):
+            return self._needy(needy, end, depth + 1, wide=wide)
+        name = found[0][1:]
+        if name in _WRAPPERS:
+            closing = self.partners.get(self._past_space(found.end(), end), end)
+            return (self.text[at : closing + 1], closing + 1) if closing < end else None
+        return (found[0], found.end()) if name in _GREEK else None
+
+    def _past_space(self, at: int, end: int) -> int:
+        while at < end and self.text[at].isspace():
+            at += 1
+        return at

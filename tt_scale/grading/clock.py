@@ -1,0 +1,79 @@
+r"""Times of the day: `1:03 PM`, `9 a.m.`, `21:00`, `noon`.
+
+    >>> same_time(clock(r"\text{1:03 PM}"), clock("1:03 p.m.")), same_time(clock("9 am"), clock("9:00 pm"))
+    (True, False)
+    >>> same_time(clock("21:00"), clock("9 pm")), clock("3:4") is None
+    (True, True)
+
+Between 1:00 and 12:59 the half of the day may be left out; then it is understood, as a unit is.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from tt_scale.grading.normal import clean
+
+__all__ = ["Clock", "clock", "same_time"]
+
+_HALF_DAY = 12 * 60 * 60
+_LONGEST = 80
+
+_TIME = re.compile(
+    r"(?:at\s+)?(?P<hour>\d{1,2})(?:(?P<colon>:)(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?|\.(?P<dotted>[0-5]\d)(?=\s*[ap]m))?"
+    r"\s*(?P<half>am|pm|noon|midnight|o'clock|(?:in the )?(?:morning|afternoon|evening))?",
+    re.IGNORECASE,
+)
+_LATE = frozenset(("pm", "noon", "afternoon", "evening"))
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """A time of the day.
+
+    Attributes:
+        second: since the last 0:00 or 12:00, in [0, 43200).
+        late: whether it is in the second half of the day; None where that is left out.
+    """
+
+    second: int
+    late: bool | None
+
+
+def clock(text: str) -> Clock | None:
+    """Read an answer as a time of the day, or give None where it is anything else.
+
+    Args:
+        text: an answer as a model or a data set wrote it. A bare number is no time.
+    """
+    if len(text) > _LONGEST:
+        return None
+    words = re.sub(r"\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}", r" \1", clean(text)).strip()
+    if words.lower() in ("noon", "midnight"):
+        return Clock(0, words.lower() == "noon")
+    found = _TIME.fullmatch(re.sub(r"\s+", " ", words).replace(" :", ":").replace(": ", ":"))
+    if not found or not (found["colon"] or found["half"]):
+        return None
+    hour, minute = int(found["hour"]), int(found["minute"] or found["dotted"] or 0)
+    if hour > 24 or (hour > 12 and found["half"]):
+        return None
+    return Clock((hour * 3600 + minute * 60 + int(found["second"] or 0)) % _HALF_DAY, _late(hour, found["half"] or ""))
+
+
+def same_time(gold: Clock, answer: Clock) -> bool:
+    """Whether two times are the same; a half of the day that one side leaves out is understood.
+
+    Args:
+        gold: the reference.
+        answer: what is compared with it.
+    """
+    halves = {gold.late, answer.late} - {None}
+    return gold.second == answer.second and len(halves) < 2
+
+
+def _late(hour: int, half: str) -> bool | None:
+    word = half.lower().removeprefix("in the ")
+    if word == "o'clock" or not word:
+        return hour < 24 if hour > 12 else False if hour == 0 else None
+    return word in _LATE

@@ -1,0 +1,107 @@
+r"""Atoms that are formulas: units and currencies apart, then compared by value, or by Math-Verify.
+
+A unit that one side leaves out is understood, beside a formula as beside a number; two different ones are wrong.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tt_scale.errors import GradingError
+from tt_scale.grading.atoms import in_words
+from tt_scale.grading.clock import clock
+from tt_scale.grading.expression import read_formula, same_formula, same_value
+from tt_scale.grading.normal import clean
+from tt_scale.grading.quantity import ROUNDED, quantity, split_currency
+from tt_scale.grading.structure import split_outside
+from tt_scale.grading.units import same_unit, split_unit, unit_name
+
+__all__ = ["compare_formulas"]
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A formula and its unit.
+
+    Attributes:
+        formula: cleaned LaTeX.
+        unit: as the table of units names it; empty where there is none.
+    """
+
+    formula: str
+    unit: str
+
+
+def compare_formulas(gold: str, answer: str) -> bool:
+    """Whether two atoms have one value. May hang: call it in a worker.
+
+    Args:
+        gold: the reference.
+        answer: what is compared with it.
+
+    Raises:
+        GradingError: a side cannot be read.
+    """
+    one, other = _measured(gold), _measured(answer)
+    if _is_told(gold) or _is_told(answer):
+        read_formula(
+            (other if _is_told(gold) else one).formula
+        )  # no formula is a word; but what cannot be read, is none
+        return False
+    reference, reading = _read(one.formula), _read(other.formula)
+    if not same_unit(one.unit, other.unit):
+        return False
+    if _same(reference, reading, gold):
+        return True
+    percents = {"%"} & {one.unit, other.unit}
+    return bool(percents) and one.unit != other.unit and _same(*_as_shares(one, other, reference, reading), gold)
+
+
+def _is_told(text: str) -> bool:
+    """Whether an answer is in words or a time, and so no formula."""
+    return in_words(text) or clock(text) is not None
+
+
+def _read(text: str) -> Any:
+    r"""Read a formula, or several inequalities as the set in which one of them holds: `x<-1 \text{ or } x>1`."""
+    parts = split_outside(text, "comma")
+    if len(parts) < 2 or not all(split_outside(part, "relation")[1:] for part in parts):
+        return read_formula(text)
+    from sympy import Union
+
+    return Union(*[read_formula(part).as_set() for part in parts])
+
+
+def _same(reference: Any, reading: Any, gold: str) -> bool:
+    same = same_value(reference, reading, _slack(gold))
+    return same_formula(reference, reading) if same is None else same
+
+
+def _slack(gold: str) -> Any:
+    """By how much a long decimal may be off: it was rounded when written."""
+    number = quantity(gold)
+    if not number or number.decimals < ROUNDED:
+        return 0
+    from sympy import Rational
+
+    return Rational(1, 2 * 10**number.decimals)
+
+
+def _as_shares(one: _Measured, other: _Measured, reference: Any, reading: Any) -> tuple[Any, Any]:
+    """Give what the two sides are worth where only one has a percent sign."""
+    from sympy import Expr, Rational
+
+    if not (isinstance(reference, Expr) and isinstance(reading, Expr)):
+        return reference, reading
+    share = Rational(1, 100)
+    return reference * (share if one.unit == "%" else 1), reading * (share if other.unit == "%" else 1)
+
+
+def _measured(text: str) -> _Measured:
+    formula, currency = split_currency(clean(text))
+    body, suffix = split_unit(formula)
+    if not re.search(r"\w", body):
+        raise GradingError(f"{text!r} holds no formula.")
+    return _Measured(body, currency or unit_name(suffix))

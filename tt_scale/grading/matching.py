@@ -1,0 +1,224 @@
+r"""Two answers taken apart in the same way, and compared part by part.
+
+Prose after an answer is dropped first. Then names (`x =`), lists, sets, tuples, intervals, matrices and unions are
+matched; what is left are atoms, which a function given by the caller compares. Three verdicts: they are the same, they
+differ, or None where the caller's function cannot tell.
+
+The gold answer stands first: what it leaves out (a unit, a name, an order, how often a value occurs) is understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from tt_scale.grading.atoms import compare_choices, compare_numbers
+from tt_scale.grading.naming import Named, named, same_name
+from tt_scale.grading.normal import key
+from tt_scale.grading.prose import split_remark
+from tt_scale.grading.structure import Structure, structure
+
+__all__ = ["Atoms", "Comparison"]
+
+Atoms = Callable[[str, str], "bool | None"]
+"""Compares two atoms, the gold one first; None where it cannot tell."""
+
+_DEEPEST = 6
+_ENUMERATIONS = frozenset({"list", "set", "atom"})
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How two answers are compared.
+
+    Attributes:
+        atoms: compares what cannot be taken apart.
+        depth: how many structures lie around what is compared.
+    """
+
+    atoms: Atoms
+    depth: int = 0
+
+    def same(self, gold: str, answer: str) -> bool | None:
+        """Compare two answers, whatever they are made of.
+
+        Args:
+            gold: the reference.
+            answer: what is compared with it.
+        """
+        if key(gold) == key(answer) and key(gold):
+            return True
+        if self.depth > _DEEPEST:
+            return None
+        if self.depth == 0:
+            gold, answer, differ = _without_remarks(gold, answer)
+            if differ:
+                return False
+        for compare in (compare_numbers, compare_choices):
+            known = compare(gold, answer)
+            if known is not None:
+                return known
+        return replace(self, depth=self.depth + 1)._same_structure(structure(gold), structure(answer))
+
+    def _same_structure(self, gold: Structure, answer: Structure) -> bool | None:
+        kinds = {gold.kind, answer.kind}
+        one, other = _named_whole(gold), _named_whole(answer)
+        if one.name or other.name or (kinds == {"atom"} and (one.is_equation or other.is_equation)):
+            return self._same_named(one, other)
+        if kinds == {"atom"}:
+            return self.atoms(gold.text, answer.text)
+        if kinds <= _ENUMERATIONS:
+            return self._same_enumerations(gold, answer)
+        if gold.kind == answer.kind:
+            return self._same_kind(gold, answer)
+        if kinds == {"tuple", "list"}:
+            return self._in_order(_ordered(gold), _ordered(answer))
+        if _differ_in_kind(gold, answer):
+            return False
+        return self.atoms(gold.text, answer.text)
+
+    def _same_kind(self, gold: Structure, answer: Structure) -> bool | None:
+        """Compare two tuples, intervals, matrices, unions or relations."""
+        if gold.kind in ("tuple", "interval", "matrix"):
+            return gold.brackets == answer.brackets and self._in_order(gold.parts, answer.parts)
+        if gold.kind == "union" and self._in_any_order(gold.parts, answer.parts):
+            return True
+        return self.atoms(gold.text, answer.text)
+
+    def _same_named(self, gold: Named, answer: Named) -> bool | None:
+        """Compare values that may have a name; one that a side leaves out is understood."""
+        if gold.name and answer.name and not same_name(gold.name, answer.name):
+            related = gold.mentions(answer.name) or answer.mentions(gold.name)
+            return self.atoms(gold.text, answer.text) if related else False
+        if gold.is_equation or (answer.is_equation and gold.name and not answer.is_calculation):
+            return self.atoms(gold.text, answer.text) if answer.name or answer.is_equation else False
+        if answer.is_equation and answer.value == "0":
+            return False
+        return self.same(gold.value, answer.value)
+
+    def _same_enumerations(self, gold: Structure, answer: Structure) -> bool | None:
+        """Compare lists and sets: by name where several are named, else in any order."""
+        ones, others = _named_parts(gold.parts), _named_parts(answer.parts)
+        if any(part.is_relation for part in (*ones, *others)):
+            return self.atoms(gold.text, answer.text)
+        names, other_names = {part.name for part in ones}, {part.name for part in others}
+        several = [each for each in (names, other_names) if len(each - {""}) > 1]
+        if several and not (names == {""} or other_names == {""}):
+            return self._by_name(ones, others)
+        if len(several) == 1 and max(len(names), len(other_names)) == len(ones):
+            return self._in_order(_ordered(gold), _ordered(answer))
+        if "" not in names | other_names and not same_name(next(iter(names)), next(iter(other_names))):
+            return False
+        return self._in_any_order([part.value for part in ones], [part.value for part in others])
+
+    def _by_name(self, gold: Sequence[Named], answer: Sequence[Named]) -> bool | None:
+        r"""Compare lists whose members have different names: `a=1, b=2`; subscripts of one name are no names."""
+        one_base = len({part.base for part in (*gold, *answer)}) == 1
+        if one_base and min(len({*map(_name, side)}) for side in (gold, answer)) == 1:
+            return self._in_any_order([part.value for part in gold], [part.value for part in answer])
+        ones, others = _values_by_name(gold), _values_by_name(answer)
+        if ones.keys() != others.keys():
+            return False
+        return _all([self._in_any_order(values, others[name]) for name, values in ones.items()])
+
+    def _in_order(self, gold: Sequence[str], answer: Sequence[str]) -> bool | None:
+        if len(gold) != len(answer):
+            return False
+        return _all([self.same(one, other) for one, other in zip(gold, answer, strict=True)])
+
+    def _in_any_order(self, gold: Sequence[str], answer: Sequence[str]) -> bool | None:
+        """Match the members of two lists.
+
+        What is left over must repeat: an answer may list a value twice where the gold answer lists none twice, and the
+        gold answer may write one value in two ways (`28, 28_9`).
+        """
+        repeats = len({*map(key, gold)}) < len(gold)
+        fewer, more = sorted((len(gold), len(answer)))
+        if fewer != more and (repeats or more > 2 * fewer):
+            return False
+        spare, unmatched, unknown = list(answer), [], False
+        for one in gold:
+            verdicts = [self.same(one, other) for other in spare]
+            if True in verdicts:
+                del spare[verdicts.index(True)]
+            elif None in verdicts:
+                unknown = True
+            elif fewer == more:
+                return False
+            else:
+                unmatched.append(one)
+        return None if unknown else self._repeated(gold, spare, unmatched)
+
+    def _repeated(self, gold: Sequence[str], spare: Sequence[str], unmatched: Sequence[str]) -> bool | None:
+        """Whether all that is left over on either side is another gold member again."""
+        again = [_any([self.same(one, other) for one in gold]) for other in spare]
+        twice = [_any([self.same(each, one) for each in gold if each is not one]) for one in unmatched]
+        return _all([*again, *twice])
+
+
+def _without_remarks(gold: str, answer: str) -> tuple[str, str, bool]:
+    """Drop the prose after both answers, and say whether what it demands differs."""
+    (one, kind, remark), (other, other_kind, other_remark) = split_remark(gold), split_remark(answer)
+    bound = [text for text, which in ((remark, kind), (other_remark, other_kind)) if which in ("domain", "condition")]
+    if len(bound) == 2:
+        return one, other, key(bound[0]) != key(bound[1])
+    return (gold if kind == "condition" else one), (answer if other_kind == "condition" else other), False
+
+
+def _differ_in_kind(gold: Structure, answer: Structure) -> bool:
+    r"""Whether two structures of different kinds can not be equal; `\mathbb{R}` may be written as an interval."""
+    kinds = {gold.kind, answer.kind}
+    if any(side.kind == "atom" and "\\mathbb" in side.text for side in (gold, answer)):
+        return False
+    if kinds & {"list", "set"} and kinds & {"relation", "interval", "union"}:
+        return not any(_is_region(side) or _is_finite(side) for side in (gold, answer))
+    return bool(kinds & {"tuple", "matrix"}) and kinds <= {"tuple", "matrix", "interval", *_ENUMERATIONS}
+
+
+def _is_region(side: Structure) -> bool:
+    r"""Whether a list may be a region, one of its members being an inequality: `x<-1 \text{ or } x>1`."""
+    return side.kind == "list" and any(named(part).is_relation for part in side.parts)
+
+
+def _is_finite(side: Structure) -> bool:
+    """Whether a union is one of finite sets, and so may be a list."""
+    return side.kind == "union" and all(structure(part).kind == "set" for part in side.parts)
+
+
+def _named_parts(parts: Sequence[str]) -> list[Named]:
+    """Name the members of a list; a name before the first alone is that of all: `x = 1, 2`."""
+    members = [named(part) for part in parts]
+    if len(members) > 1 and members[0].name and not any(part.name or part.is_equation for part in members[1:]):
+        return [members[0], *[part.under(members[0].name) for part in members[1:]]]
+    return members
+
+
+def _named_whole(side: Structure) -> Named:
+    return named(side.text) if side.kind == "atom" else Named(side.text)
+
+
+def _ordered(side: Structure) -> Sequence[str]:
+    """Give the members of a tuple, or of a list in the order of their names: `y=2, x=1` is `(1,2)`."""
+    parts = _named_parts(side.parts) if side.kind == "list" else [Named(part) for part in side.parts]
+    return [part.value for part in (sorted(parts, key=_name) if len({*map(_name, parts)}) == len(parts) else parts)]
+
+
+def _values_by_name(side: Sequence[Named]) -> dict[str, list[str]]:
+    return {name: [part.value for part in parts] for name, parts in groupby(sorted(side, key=_name), _name)}
+
+
+def _name(part: Named) -> str:
+    return part.name
+
+
+def _all(verdicts: Sequence[bool | None]) -> bool | None:
+    if False in verdicts:
+        return False
+    return None if None in verdicts else True
+
+
+def _any(verdicts: Sequence[bool | None]) -> bool | None:
+    if True in verdicts:
+        return True
+    return None if None in verdicts else False

@@ -1,0 +1,87 @@
+r"""Numerals in another base: `1202_3`, `(1202)_{3}`, `BAD_{16}`, `1202 (base 3)`, `1202_{\text{three}}`.
+
+>>> numeral_of("(1202)_{3}")
+Numeral(value=Fraction(47, 1), base=3, bare=Fraction(1202, 1))
+>>> numeral_of("x_{3}") is None, numeral_of("12_{2}") is None
+(True, True)
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from types import MappingProxyType
+
+__all__ = ["Numeral", "numeral_of"]
+
+_WORDS = (
+    "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
+    "nineteen twenty"
+)
+_BASES = MappingProxyType(
+    {
+        **{word: base for base, word in enumerate(_WORDS.split(), 2)},
+        **{str(base): base for base in range(2, 37)},
+        "binary": 2,
+        "ternary": 3,
+        "octal": 8,
+        "decimal": 10,
+        "hexadecimal": 16,
+        "hex": 16,
+    }
+)
+
+_MARKUP = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|overline)\s*(?=\{)|[{}]|\\[,;: ]")
+_NUMERAL = re.compile(
+    r"""(?P<sign>-?)\s*(?P<bracket>[(\[]?)\s*(?P<digits>[0-9A-Za-z]+(?:[ ,][0-9A-Za-z]{3})*)\s*[)\]]?\s*
+        (?: _\s*\(?\s*(?:base\s*[-=]?\s*)?(?P<below>\d{1,2}|[a-z]+)\s*\)?
+          | [(\[]?\s*,?\s*(?:in\s+)?base\s*[-=]?\s*(?P<beside>\d{1,2}|[a-z]+)\s*[)\]]?
+          | \s(?:in\s+)(?P<named>binary|ternary|octal|decimal|hexadecimal|hex) )""",
+    re.VERBOSE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Numeral:
+    """A whole number with its base.
+
+    Attributes:
+        value: what it is worth.
+        base: in [2, 36].
+        bare: what its digits are worth to a reader who takes the base as understood; None where some are letters.
+    """
+
+    value: Fraction
+    base: int
+    bare: Fraction | None
+
+
+def numeral_of(text: str) -> Numeral | None:
+    """Read an answer as a numeral with a base, or give None where it is anything else.
+
+    Args:
+        text: a cleaned answer.
+    """
+    if "_" not in text and "base" not in text and "in " not in text:
+        return None
+    found = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip())
+    base = _BASES.get(found["below"] or found["beside"] or found["named"]) if found else None
+    if not found or not base:
+        return None
+    digits = re.sub(r"[ ,]", "", found["digits"])
+    if not _is_numeral(digits, written_beside=not found["below"]):
+        return None
+    try:
+        value = int(digits, base)
+    except ValueError:
+        return None
+    sign = -1 if found["sign"] else 1
+    return Numeral(Fraction(sign * value), base, Fraction(sign * int(digits)) if digits.isdigit() else None)
+
+
+def _is_numeral(digits: str, *, written_beside: bool) -> bool:
+    r"""Whether digits are not the name of a variable: `A_{12}` and `a_3` are, `BAD_{16}` and `1A_{16}` are not."""
+    if digits.isdigit() or written_beside:
+        return True
+    return digits.upper() == digits and len(digits) > 1

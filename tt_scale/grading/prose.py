@@ -1,0 +1,151 @@
+r"""Answers in words: what is prose, what prose after a complete answer may be dropped, and choice letters.
+
+>>> split_remark(r"2x^3+c \text{ for any real constant } c")
+('2x^{3}+c', 'free', 'for any real constant c')
+>>> choice("(C) 42"), choice(r"\text{C: 32 degrees}"), choice("C+1")
+(('C', '42'), ('C', '32 degrees'), None)
+>>> words(r"\text{No solution.}"), words("x+1")
+('no solution', '')
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from typing import Literal
+
+from tt_scale.grading.normal import clean
+
+__all__ = ["choice", "has_words", "split_remark", "untexted", "words"]
+
+Remark = Literal["", "free", "domain", "condition"]
+
+_LONGEST = 2000
+_TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox|emph)\s*\{([^{}]*)\}")
+
+_FREE = (
+    r"for\s+(?:any|all|every|each|some|arbitrary|integers?|reals?|positive|nonnegative|non-negative|natural|constants?)\b"
+    r"|where\b|with\b|because\b|since\b|as\s+(?:required|desired|needed|stated|shown)\b|in\s+total\b|respectively\b"
+    r"|is\s+the\b|are\s+the\b|is\s+our\b|which\b|rounded\b|approximately\b|up\s+to\b|by\s+the\b|,?\s*so\s+the\b"
+)
+_DOMAIN = r"(?:for|provided|assuming)\s+\$?\\?[a-zA-Z]\w*(?:\s*,\s*[a-zA-Z])*\s*(?:[<>]|\\(?:in|ge|le|ne)(?![a-zA-Z]))"
+_CONDITION = r"if\b|when\b|unless\b|otherwise\b|else\b|for\b|provided\b|assuming\b"
+_REMARK = re.compile(
+    rf"\s*[,;:(—]?\s*(?<![a-zA-Z\\])(?:(?P<domain>{_DOMAIN})|(?P<free>{_FREE})|(?P<condition>{_CONDITION}))",
+    re.IGNORECASE,
+)
+_MEMBERSHIP = re.compile(
+    r"(?:\s*[,;(]\s*|\s{2,})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*(?:\\mathbb\s*\{?\s*[A-Z]\s*\}?|[A-Z])"
+    r"(?:\s*[\^_]\s*\{?[^{}]*\}?)?\s*\)?$"
+)
+_CHOICE = re.compile(
+    r"""(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?\s*:?\s*)?
+        (?: [(\[]\s*(?P<bracketed>[A-J])\s*[)\]][.:]?(?P<after>.*)
+          | (?P<marked>[A-J])\s*[.):](?:(?P<text>\s+.*)|$)
+          | (?P<bare>[A-J]) )""",
+    re.VERBOSE | re.DOTALL | re.IGNORECASE,
+)
+_NO_TEXT = re.compile(r"\s*(?:[-+*/^_=<>,;&!|(\[]|\\(?:cdot|times|cup|cap|le|ge|to|pm)|(?:and|or|if|when)\b)")
+_RUN = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]+")
+_SHORT_WORDS = "no yes the is of at not all one two red odd see as it are its any on by so to if only none"
+_SHORT = frozenset(_SHORT_WORDS.split())
+
+
+def untexted(text: str) -> str:
+    r"""Write the content of `\text{}` and its like without the command.
+
+    Args:
+        text: a cleaned answer.
+    """
+    return re.sub(r"\s+", " ", _TEXT.sub(r" \1 ", text)).strip()
+
+
+def has_words(text: str) -> bool:
+    """Whether an answer holds words, and so is no formula.
+
+    Args:
+        text: a cleaned answer without its unit.
+    """
+    if any(_says(found[1]) for found in _TEXT.finditer(text)):
+        return True
+    outside = re.sub(r"_\s*\{[^{}]*\}|\\begin\{[^{}]*\}|\\end\{[^{}]*\}", " ", text)
+    return any(_is_word(found[0]) for found in _RUN.finditer(outside))
+
+
+def words(text: str) -> str:
+    """Give an answer that is nothing but words in one spelling; empty where it is anything else.
+
+    Args:
+        text: an answer as a model or a data set wrote it.
+    """
+    text = clean(text)
+    if len(text) > _LONGEST or not has_words(text):
+        return ""
+    plain = re.sub(r"[.!?'\"]", "", untexted(text).casefold())
+    plain = re.sub(r"^(?:the|an?)\s+", "", plain)
+    return plain if re.fullmatch(r"[^\W\d_]+(?:[\s-]+[^\W\d_]+)*", plain) else ""
+
+
+@lru_cache(maxsize=4096)
+def split_remark(text: str) -> tuple[str, Remark, str]:
+    r"""Part a complete answer from the prose after it.
+
+    Args:
+        text: an answer as a model or a data set wrote it.
+
+    Returns:
+        The answer; what the remark is ("free": may be dropped, as `for all n`; "domain": a range of a variable, which
+        may be left out; "condition": part of the answer); and the remark.
+    """
+    text = clean(text)
+    if len(text) > _LONGEST:
+        return text, "", ""
+    if (found := _MEMBERSHIP.search(text)) and _mentions(text[: found.start()], found["names"]):
+        return text[: found.start()].strip(), "free", found[0].strip()
+    plain = untexted(text)
+    for found in _REMARK.finditer(plain):
+        head = plain[: found.start()].strip()
+        if not head:
+            return text, "", ""
+        kind: Remark = "domain" if found["domain"] else "free" if found["free"] else "condition"
+        tail = plain[found.start() :].strip(" ,;:()—.")
+        several = re.search(r"(?:\bif\b|\bwhen\b|\botherwise\b|\belse\b|\bunless\b)", tail[4:], re.IGNORECASE)
+        return (head, "condition" if several else kind, tail) if not has_words(head) else (text, "", "")
+    return text, "", ""
+
+
+def choice(text: str) -> tuple[str, str] | None:
+    """Read a choice letter with the text beside it, or give None where an answer is anything else.
+
+    Args:
+        text: an answer as a model or a data set wrote it.
+
+    Returns:
+        The letter in upper case, and its text; empty where there is none.
+    """
+    plain = untexted(clean(text))
+    found = _CHOICE.fullmatch(plain) if len(plain) < _LONGEST else None
+    if not found:
+        return None
+    letter = found["bracketed"] or found["marked"] or found["bare"]
+    rest = found["after"] or found["text"] or ""
+    if _NO_TEXT.match(rest) or not (letter.isupper() or found["bracketed"] or rest):
+        return None
+    return letter.upper(), rest.strip()
+
+
+def _says(content: str) -> bool:
+    r"""Whether what stands in `\text{}` is a word, and not a letter, points (`AB`), or the `or` of a list."""
+    letters = re.sub(r"[^a-zA-Z]", "", content)
+    return len(letters) > 1 and not letters.isupper() and letters not in ("and", "or")
+
+
+def _mentions(head: str, names: str) -> bool:
+    letters = re.sub(r"\\[a-zA-Z]+", " ", head)
+    return bool(head.strip()) and all(name.strip() in letters for name in names.split(","))
+
+
+def _is_word(run: str) -> bool:
+    if run.startswith("\\"):
+        return False
+    return run.lower() in _SHORT or (len(run) > 3 and not (run.isupper() and list(run) == sorted(run)))

@@ -1,0 +1,195 @@
+r"""How an answer is put together: a list, a set, a tuple, an interval, a matrix, a union, or one atom.
+
+    >>> structure("1, 2, and 3").parts
+    ('1', '2', '3')
+    >>> half_open = structure(r"\left[0, \frac{1}{2}\right)")
+    >>> half_open.kind, half_open.parts, half_open.brackets
+    ('interval', ('0', '\\frac{1}{2}'), '[)')
+    >>> structure(r"-1, \frac{1\pm\sqrt{5}}{2}").parts
+    ('-1', '\\frac{1+\\sqrt{5}}{2}', '\\frac{1-\\sqrt{5}}{2}')
+
+Only what stands outside all brackets divides. Several signs of plus or minus in one part are independent, unless a
+`\mp` ties them together.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise, product
+from typing import Literal
+
+from tt_scale.grading.normal import clean, without_commas
+
+__all__ = ["Structure", "split_outside", "structure"]
+
+Kind = Literal["atom", "list", "set", "tuple", "interval", "matrix", "union", "relation"]
+
+_LONGEST = 1000
+_MOST_SIGNS = 3
+
+_TOKENS = re.compile(
+    r"""(?P<open>[(\[{]|\\\{|\\(?:langle|begin|lfloor|lceil)(?![a-zA-Z]))
+      | (?P<close>[)\]}]|\\\}|\\(?:rangle|end|rfloor|rceil)(?![a-zA-Z]))
+      | (?P<comma>[,;]|\\\\
+          |\\(?:text|textbf|textrm|mathrm|mbox)\s*\{\s*[,;]?\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])
+          |\\(?:lor|vee)(?![a-zA-Z]))
+      | (?P<cup>\\cup(?![a-zA-Z]))
+      | (?P<relation>[<>]|\\(?:le|ge|ne|equiv|notin|subset|subseteq|setminus)(?![a-zA-Z]))
+      | (?P<equal>(?<![<>!=])=|\\in(?![a-zA-Z]))
+      | \\.""",
+    re.VERBOSE | re.DOTALL,
+)
+_MATRIX = re.compile(
+    r"""(?P<opening>[(\[]?)\s*\\begin\{(?P<name>[pbB]?(?:small)?matrix|array)\*?\}\s*(?:(?<=\{array\})\{[lcr|\s@]*\})?
+        (?P<body>(?:(?!\\(?:begin|end)\b).)*)\\end\{(?P=name)\*?\}\s*(?P<closing>[)\]]?)""",
+    re.VERBOSE | re.DOTALL,
+)
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+_TIES = re.compile(r"\\(?:pm|mp)(?![a-zA-Z])\s?")
+_PAIRS = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What an answer is made of.
+
+    Attributes:
+        kind: what it is; a bare enumeration is a "list", a pair in parentheses a "tuple", though it may be an interval.
+        parts: the elements in order, a matrix row by row, or the text itself for "atom" and "relation".
+        brackets: around a tuple, set or interval; the size of a matrix; empty for all else.
+        text: the whole, cleaned.
+    """
+
+    kind: Kind
+    parts: tuple[str, ...]
+    brackets: str = ""
+    text: str = ""
+
+
+@lru_cache(maxsize=4096)
+def structure(text: str) -> Structure:
+    r"""Take an answer apart, with every `\pm` written out.
+
+    Args:
+        text: an answer as a model or a data set wrote it.
+    """
+    text = clean(text)
+    return replace(_taken_apart(text), text=text)
+
+
+def _taken_apart(text: str) -> Structure:
+    if len(text) > _LONGEST or without_commas(text) != text:
+        return Structure("atom", (text,))
+    pieces = split_outside(text, "comma")
+    if len(pieces) > 1:
+        return Structure("list", _signed(pieces))
+    if any(split_outside(text, mark)[1:] for mark in ("relation", "cup")):
+        kind: Kind = "relation" if split_outside(text, "relation")[1:] else "union"
+        return Structure(kind, tuple(split_outside(text, "cup")) if kind == "union" else (text,))
+    if "\\begin" in text and (found := _MATRIX.fullmatch(text)):
+        return _matrix(found["body"])
+    return _enclosed(text) or _assigned(text) or _atom(text)
+
+
+def split_outside(text: str, mark: str) -> list[str]:
+    r"""Split a text at marks that stand outside all brackets.
+
+    Args:
+        text: a cleaned answer.
+        mark: "comma" (also semicolons, `and`, `or`), "cup", "relation" or "equal" (also `\in`).
+
+    Returns:
+        The parts in order, stripped; blank ones are dropped.
+    """
+    spaced = ", " in text
+    cuts, depth = [0], 0
+    for found in _TOKENS.finditer(text):
+        if found["open"]:
+            depth += 1
+        elif found["close"]:
+            depth -= 1
+        elif depth == 0 and found[mark] and not (spaced and mark == "comma" and _THOUSANDS.match(text, found.start())):
+            cuts += found.span()
+    pieces = [text[start:end].strip() for start, end in pairwise([*cuts, len(text)])][::2]
+    return [piece for piece in pieces if piece] or [text]
+
+
+def _enclosed(text: str) -> Structure | None:
+    """Read one pair of brackets around everything; parentheses around a single value mean nothing."""
+    opening = next((sign for sign in _PAIRS if text.startswith(sign)), "")
+    closing = next((sign for sign in _PAIRS.values() if text.endswith(sign)), "")
+    if not opening or not closing or not _spans(text):
+        return None
+    inner = text[len(opening) : len(text) - len(closing)].strip()
+    parts = split_outside(inner, "comma")
+    if opening == r"\{" and closing == r"\}":
+        return Structure("set", _signed(parts), "{}") if inner and not re.search(r"\\mid|\||:", inner) else None
+    if len(parts) < 2:
+        return _taken_apart(inner) if (opening, closing) == ("(", ")") and inner else None
+    if (opening, closing) in (("(", ")"), (r"\langle", r"\rangle")):
+        return _tuple(inner, parts)
+    if opening in "([" and closing in ")]":
+        return Structure("interval" if len(parts) == 2 else "list", tuple(parts), opening + closing)
+    return None
+
+
+def _assigned(text: str) -> Structure | None:
+    """Read `(a,b) = (1,2)` as the list `a=1, b=2`."""
+    sides = [_enclosed(side) for side in split_outside(text, "equal")]
+    if len(sides) != 2 or not all(side and side.kind == "tuple" for side in sides):
+        return None
+    names, values = (side.parts for side in sides if side)
+    if len(names) != len(values) or not all(re.fullmatch(r"[a-zA-Z](?:_\{?\w\}?)?", name) for name in names):
+        return None
+    return Structure("list", tuple(f"{name}={value}" for name, value in zip(names, values, strict=True)))
+
+
+def _spans(text: str) -> bool:
+    """Whether the first bracket of a text is closed at its very end."""
+    depth = 0
+    for found in _TOKENS.finditer(text):
+        depth += bool(found["open"]) - bool(found["close"])
+        if depth == 0 and found["close"]:
+            return found.end() == len(text)
+    return False
+
+
+def _tuple(inner: str, parts: list[str]) -> Structure:
+    if _TIES.search(inner):
+        tuples = [split_outside(each, "comma") for each in _expanded(inner)]
+        return Structure("list", tuple(f"({','.join(each)})" for each in tuples))
+    return Structure("tuple", tuple(parts), "()")
+
+
+def _matrix(body: str) -> Structure:
+    rows = [row.split("&") for row in body.split("\\\\") if row.strip()]
+    cells = tuple(cell.strip() for row in rows for cell in row)
+    return Structure("matrix", cells, "x".join(str(len(row)) for row in rows))
+
+
+def _atom(text: str) -> Structure:
+    parts = _signed([text])
+    return Structure("list" if len(parts) > 1 else "atom", parts)
+
+
+def _signed(parts: list[str]) -> tuple[str, ...]:
+    return tuple(each for part in parts for each in _expanded(part))
+
+
+def _expanded(part: str) -> Iterator[str]:
+    r"""Write out the signs of plus or minus: tied together where there is a `\mp`, else independent."""
+    signs = _TIES.findall(part)
+    if not 0 < len(signs) <= _MOST_SIGNS or not re.search(r"\w", _TIES.sub("", part)):
+        yield part
+        return
+    pieces = _TIES.split(part)
+    tied = any(sign.startswith("\\mp") for sign in signs)
+    choices = [("+",) * len(signs), ("-",) * len(signs)] if tied else list(product("+-", repeat=len(signs)))
+    for choice in choices:
+        written = [
+            "-+"[sign == "-"] if name.startswith("\\mp") else sign for sign, name in zip(choice, signs, strict=True)
+        ]
+        yield pieces[0] + "".join(map(str.__add__, written, pieces[1:]))
