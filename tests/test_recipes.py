@@ -59,9 +59,15 @@ def test_the_recipes_of_one_pair_differ_in_the_search_alone() -> None:
 
 
 def test_the_default_recipe_spells_the_defaults_out() -> None:
-    """Whoever reads it must see what `tt-scale bench` does without any flag."""
+    """Whoever reads it must see what `tt-scale bench` does without any flag; dtype is that of every recipe."""
     config = Config.from_yaml(FOLDER / "qwen2.5-3b-awq_matharena_collective.yaml")
-    assert config.changed == {"quantization"}
+    assert config.changed == {"quantization", "dtype"}
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_no_recipe_asks_for_a_type(path: Path) -> None:
+    """bfloat16 made `make bench` four times slower on processors without it, and float16 fails on a CPU."""
+    assert Config.from_yaml(path).dtype == (None if path.stem == "example" else "auto")
 
 
 def test_the_pocket_recipe_needs_nothing_but_the_package() -> None:

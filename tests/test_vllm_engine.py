@@ -41,6 +41,7 @@ def test_reason_is_one_sentence() -> None:
     [
         ("The model type 'gemma2' does not support float16. Reason: unstable", "--dtype bfloat16"),
         ("Bfloat16 is only supported on GPUs with compute capability of at least 8.0.", "--dtype float16"),
+        ("torch.float32 is not supported for quantization method awq. Supported dtypes: [...]", "--dtype bfloat16"),
         ("No available memory for the cache blocks. Try increasing `gpu_memory_utilization`", "--gpu-mem-util"),
     ],
 )

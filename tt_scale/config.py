@@ -20,7 +20,7 @@ from tt_scale.aggregate import AGGREGATES
 from tt_scale.base_classes import Sampling
 from tt_scale.budget import Budget
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.run_keys import MATH_ARENA, BudgetKeys, DataKeys, ModelKeys, RuntimeKeys, SamplingKeys
+from tt_scale.run_keys import MATH_ARENA, UNSET_DTYPE, BudgetKeys, DataKeys, ModelKeys, RuntimeKeys, SamplingKeys
 from tt_scale.schema import GROUPS
 from tt_scale.search_keys import MethodKeys, SearchKeys
 from tt_scale.selection import SELECTORS
@@ -209,9 +209,11 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def experiment(self, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
         """The keys that can change a number, without those in `ignore`; two runs may be one only if these agree."""
         fields = type(self).model_fields
+        values = self.model_dump(mode="json")
+        values["dtype"] = self.dtype or UNSET_DTYPE  # as runs of before `dtype` could be unset have it
         return {
             key: value
-            for key, value in self.model_dump(mode="json").items()
+            for key, value in values.items()
             if key not in ignore and _extra(fields[key].json_schema_extra)["experiment"]
         }
 

@@ -79,6 +79,9 @@ def _kind(annotation: Any) -> str:
         return "list of texts"
     if get_origin(annotation) is dict:
         return "mapping"
+    words = [_kind(each) for each in get_args(annotation) if get_origin(each) is Literal]
+    if words:
+        return words[0]
     names = {int: "integer", float: "number", bool: "yes or no", str: "text"}
     kinds = (annotation, *(_alternative(each)[0] for each in get_args(annotation)))
     return " or ".join([names[each] for each in kinds if each in names])

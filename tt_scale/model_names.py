@@ -45,20 +45,19 @@ def resolve_model(name: str) -> str:
     return name
 
 
-def read_settings(model: str) -> dict[str, Any]:
+def read_settings(model: str, *, local: bool = False) -> dict[str, Any]:
     """Read `config.json` of a model.
 
     Args:
         model: local folder or hub name.
+        local: look no further than this machine.
 
     Raises:
         OSError: there is none, here or on the hub.
         ValueError: it is no mapping in JSON.
     """
-    from transformers.utils import cached_file
-
     folder = Path(model)
-    file = folder / "config.json" if folder.is_dir() else Path(cached_file(model, "config.json"))
+    file = folder / "config.json" if folder.is_dir() else _fetched_settings(model, local)
     found = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, not keys and values")
@@ -66,6 +65,19 @@ def read_settings(model: str) -> dict[str, Any]:
     if kinds is not None and not (isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds)):
         raise ValueError(f"its architectures are {kinds!r}, not a list of names")
     return found
+
+
+def _fetched_settings(model: str, local: bool) -> Path:
+    if local:
+        from huggingface_hub import try_to_load_from_cache
+
+        found = try_to_load_from_cache(model, "config.json")
+        if not isinstance(found, str):
+            raise FileNotFoundError(f"config.json of {model!r} is not on this machine")
+        return Path(found)
+    from transformers.utils import cached_file
+
+    return Path(cached_file(model, "config.json"))
 
 
 def refuse_scorer(model: str, name: str) -> None:

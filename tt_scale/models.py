@@ -158,9 +158,12 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
     """Make both models without loading anything.
 
     Raises:
-        ConfigError: a backend that does not exist, or a pair that cannot work.
+        ConfigError: a backend that does not exist, a pair that cannot work, or a `dtype` that cannot be computed here.
     """
+    from tt_scale.model_dtypes import check_dtypes
+
     check_models(config)
+    check_dtypes(config)
     generator_name, prm_name = backends(config)
     generator = generator_class(generator_name).from_config(config)
     if prm_name == "none":

@@ -6,10 +6,13 @@ from typing import Any, Literal
 
 from tt_scale.schema import BUDGET, DATA, MODEL, RUNTIME, SAMPLING, Keys, key
 
-__all__ = ["MATH_ARENA", "BudgetKeys", "DataKeys", "ModelKeys", "RuntimeKeys", "SamplingKeys"]
+__all__ = ["MATH_ARENA", "UNSET_DTYPE", "BudgetKeys", "DataKeys", "ModelKeys", "RuntimeKeys", "SamplingKeys"]
 
 MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_2025", "hmmt_feb_2025"]
 """The competition sets of matharena.ai that are the default of `datasets`."""
+
+UNSET_DTYPE = "float16"
+"""The type in which models compute on CUDA where `dtype` is unset."""
 
 
 class ModelKeys(Keys):
@@ -149,7 +152,12 @@ class RuntimeKeys(Keys):
         RUNTIME, "Address of a vLLM server that scores; its key goes into TT_SCALE_PRM_API_KEY.", None, experiment=False
     )
     tensor_parallel_size: int = key(RUNTIME, "GPUs that one model is split over.", 1, experiment=False, ge=1)
-    dtype: Literal["auto", "float16", "bfloat16", "float32"] = key(RUNTIME, "Of the weights.", "float16")
+    dtype: Literal["auto", "float16", "bfloat16", "float32"] | None = key(
+        RUNTIME,
+        "Number type of the models; auto is the checkpoint's on CUDA, the fastest of the processor on a CPU; unset is "
+        "float16 on CUDA, auto on a CPU.",
+        None,
+    )
     kv_cache_gib: float = key(
         RUNTIME, "KV cache of each engine on a CPU, in GiB; GPUs go by `gpu_mem_util`.", 1.0, experiment=False, gt=0
     )

@@ -16,6 +16,7 @@ from typing import Any
 
 from tt_scale.config import Config
 from tt_scale.devices import visible
+from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
 from tt_scale.models import prm_configs, weights_of
 from tt_scale.vllm_log import EngineLog
@@ -88,7 +89,7 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
 
     shared: dict[str, Any] = {
         "model": model,
-        "dtype": config.dtype,
+        "dtype": resolve_dtype(config.dtype, place_of("vllm"), model, config.quantization),
         "quantization": config.quantization,
         "max_model_len": config.max_model_len,
         "gpu_memory_utilization": config.gpu_mem_util,

@@ -18,6 +18,7 @@ ADVICE = {
     "available memory for the cache": "Give more memory: --gpu-mem-util, or --prm-gpu-mem-util.",
     "less than desired GPU memory": "Free the GPU, or lower --gpu-mem-util and --prm-gpu-mem-util.",
     "out of memory": "Lower --max-model-len, or --gpu-mem-util and --prm-gpu-mem-util where two models share the GPU.",
+    "is not supported for quantization method": "Type: --dtype bfloat16",
     "uantization": "Leave out --quantization, or name the one that the weights have.",
     "config file for": "Leave out --quantization, or name the one that the weights have.",
     "trust_remote_code": "If you trust the model's code, type: --trust-remote-code",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tt_scale.dtypes import Place, resolve_dtype
 from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
 from tt_scale.vllm_reason import advice, sentence
 
@@ -42,17 +43,18 @@ def best_device() -> Any:
 
 
 def dtype_named(name: str) -> Any:
-    """The torch dtype of a configuration's `dtype`; "auto" stays, and means what the checkpoint says."""
+    """The torch dtype of a name of `dtypes.TYPES`."""
     import torch
 
-    return name if name == "auto" else getattr(torch, name)
+    return getattr(torch, name)
 
 
-def placement(dtype: str, device: str | None = None) -> dict[str, Any]:
+def placement(dtype: str | None, model: str, device: str | None = None) -> dict[str, Any]:
     """How `from_pretrained` is told dtype and device; quantized weights must be read where they run.
 
     Args:
         dtype: as the configuration has it.
+        model: folder or hub name.
         device: "cpu", "cuda:1"; None is the best there is.
 
     Raises:
@@ -63,7 +65,8 @@ def placement(dtype: str, device: str | None = None) -> dict[str, Any]:
 
     key = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
     where = best_device() if device is None else _device_named(device)
-    return {key: dtype_named(dtype)} | ({"device_map": {"": where.index or 0}} if where.type == "cuda" else {})
+    chosen = resolve_dtype(dtype, Place("huggingface", str(where)), model)
+    return {key: dtype_named(chosen)} | ({"device_map": {"": where.index or 0}} if where.type == "cuda" else {})
 
 
 def _device_named(name: str) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -337,3 +338,21 @@ def test_a_detail_log_that_was_left_out_is_made_up(command: Command, tmp_path: P
     detail.unlink()
     assert command(*BENCH, "--num-samples", "4", "--run-tag", "t").status == 0
     assert detail.read_bytes() == told
+
+
+def test_both_versions_of_a_run_that_went_on_stay_known(tmp_path: Path, command: Command) -> None:
+    """The table names the engine's version; a run of two versions looked like one of the first."""
+    assert command(*small()).status == 0
+    (manifest,) = tmp_path.rglob("manifest.json")
+    now = json.loads(manifest.read_text())["versions"]["math-verify"]
+    manifest.write_text(manifest.read_text().replace(f'"math-verify": "{now}"', '"math-verify": "0.0"'))
+    assert command(*small()).status == 0
+    assert "updates" not in json.loads(manifest.read_text())  # nothing was left to do
+    (journal,) = tmp_path.rglob("problems.jsonl")
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:5]))
+    assert command(*small()).status == 0
+    told = json.loads(manifest.read_text())
+    assert (told["versions"]["math-verify"], told["updates"]) == ("0.0", {"math-verify": [now]})
+    journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:7]))
+    assert "begun with other versions" not in command(*small()).out  # as the last records
+    assert json.loads(manifest.read_text()) == told

@@ -55,7 +55,7 @@ from tt_scale.config import Config
 from tt_scale.generator.vllm import VLLMGenerator
 
 async def main():
-    config = Config(model_name="smollm2", dtype="bfloat16", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
+    config = Config(model_name="smollm2", dtype="auto", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
     generator = VLLMGenerator.from_config(config)
     try:
         await generator.start()

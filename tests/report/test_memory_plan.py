@@ -259,7 +259,7 @@ def test_two_devices_are_planned_apart(
 def test_the_prm_has_a_context_of_its_own(tmp_path: Path) -> None:
     """2 GiB for 65,536 tokens of Llama 3.2 1B, which a PRM with so long a context would need."""
     folder(tmp_path, {**LLAMA, "max_position_embeddings": 131072, "architectures": ["x"]})
-    keys = {"model_name": "smollm2", "prm_name": str(tmp_path), "generator": "vllm", "prm": "vllm"}
+    keys = {"model_name": "smollm2", "prm_name": str(tmp_path), "generator": "vllm", "prm": "vllm", "dtype": "float16"}
     assert memory_plan(Config(**keys), [], 64).fits is True
     long = memory_plan(Config(**keys, prm_max_model_len=65536), [], 64)
     assert long.verdict == "Does not fit: one solution of the PRM needs 2.0 GiB: raise kv_cache_gib."

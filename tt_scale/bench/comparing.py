@@ -15,6 +15,7 @@ from tt_scale.bench.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.derived import VoteCurve, derived_row, sources, vote_curve
 from tt_scale.bench.interleaved import Search, done_by_all, run_interleaved
 from tt_scale.bench.journal import read_records
+from tt_scale.bench.origin import Origin, computed_by
 from tt_scale.bench.pairs import MAJORITY, revoted
 from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
@@ -23,6 +24,7 @@ from tt_scale.bench.variants import Variant
 from tt_scale.config import Config, digest
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
+from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import make_models
 
 __all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes"]
@@ -58,7 +60,7 @@ async def compare(
     make_models(first)
     names = [variant.folder for variant in variants]
     plans = plan_runs([variant.config for variant in variants], f"{grader.name} {grader.version}", names)
-    for warning in ignored_by_all([variant.config for variant in variants]):
+    for warning in [*ignored_by_all([variant.config for variant in variants]), *dtype_warnings(first)]:
         console.print(f"[yellow]warning:[/yellow] {warning}")
     read_off = sources(plans) if derive else {}
     await run_and_derive(plans, read_off, grader, console, minutes, processes)
@@ -78,7 +80,13 @@ async def compare(
         )
         for start, dataset in zip(range(0, len(plans), width), first.datasets, strict=True)
     ]
-    return [replace(comparison, footer=footer) for comparison in found]
+    return [
+        replace(each, footer=footer + computed_by(_origins(_searched(plans, read_off, each.dataset)))) for each in found
+    ]
+
+
+def _origins(plans: Sequence[Plan]) -> list[Origin]:
+    return [plan.journal.origin for plan in plans]
 
 
 async def run_and_derive(

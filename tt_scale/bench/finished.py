@@ -16,6 +16,7 @@ from tt_scale.bench.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.derived import vote_curve
 from tt_scale.bench.journal import differing_keys, read_records
 from tt_scale.bench.manifest import METHOD_KEYS
+from tt_scale.bench.origin import Origin, computed_by
 from tt_scale.bench.pairs import MAJORITY
 from tt_scale.bench.record import Row
 from tt_scale.config import Config
@@ -39,12 +40,14 @@ class FinishedRun:
         experiment: what the run was, by key.
         config: all keys that it ran with.
         rows: of its problems.
+        origin: what computed it.
     """
 
     folder: FilePath
     experiment: Mapping[str, Any]
     config: Mapping[str, Any]
     rows: Sequence[Row]
+    origin: Origin
 
     @property
     def shared(self) -> dict[str, Any]:
@@ -93,7 +96,7 @@ def compare_folders(paths: Sequence[str], meant: Collection[str]) -> Comparison:
     curve = vote_curve(folder, count) if count else None
     dataset, models = str(runs[0].experiment.get("dataset")), _models(runs[0])
     found = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
-    return replace(found, footer=_aggregate_footer(runs))
+    return replace(found, footer=_aggregate_footer(runs) + computed_by([run.origin for run in runs]))
 
 
 def _aggregate_footer(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
@@ -126,6 +129,7 @@ def _read_run(folder: FilePath) -> FinishedRun:
         experiment, config = told["experiment"], told["config"]
         wanted = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
         rows = [Row.of(record) for record in read_records(folder)]
+        origin = Origin(experiment, dict(told.get("versions", {})), dict(told.get("updates", {})))
     except (OSError, ValueError, KeyError, TypeError):
         raise JournalError(f"{str(path)!r} or the journal beside it is damaged.") from None
     if len(rows) < wanted:
@@ -133,7 +137,7 @@ def _read_run(folder: FilePath) -> FinishedRun:
             f"{str(folder)!r} holds {len(rows)} of {wanted} searches; only finished runs are compared.",
             "Give its command again: it goes on from there.",
         )
-    return FinishedRun(folder, experiment, config, rows)
+    return FinishedRun(folder, experiment, config, rows, origin)
 
 
 def _refuse_unlike(runs: Sequence[FinishedRun], meant: Collection[str]) -> None:

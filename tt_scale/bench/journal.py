@@ -12,12 +12,13 @@ from __future__ import annotations
 import json
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Protocol, TypeVar, cast
 
 from tt_scale.bench.manifest import rules_since
+from tt_scale.bench.origin import Origin
 from tt_scale.bench.record import Row
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
@@ -53,7 +54,9 @@ class JournalOf(ABC, Generic[EntryT]):
         file: name of the file of the records.
         rows: what is in the journal, in the order in which it was finished.
         first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
-        updated: packages whose version is not that of the first run: name -> (then, now).
+        versions: of packages when the run began.
+        updates: later versions under which records were added: name -> versions, in order.
+        updated: packages whose version is not that of the records before: name -> (then, now).
 
     Raises:
         JournalError: the folder cannot be written, another process writes to it, or it belongs to another experiment.
@@ -64,6 +67,8 @@ class JournalOf(ABC, Generic[EntryT]):
     def __init__(self, folder: FilePath, manifest: Mapping[str, Any], *, retry_failed: bool = False) -> None:
         self.folder = folder
         self.rows: list[EntryT] = []
+        self.versions: Mapping[str, str] = manifest.get("versions", {})
+        self.updates: dict[str, list[str]] = {}
         self.updated: dict[str, tuple[str, str]] = {}
         self.first_steps: FirstSteps | None = None
         self._retry_failed = retry_failed
@@ -114,6 +119,11 @@ class JournalOf(ABC, Generic[EntryT]):
         found: Mapping[str, Any] = self._manifest["experiment"]
         return found
 
+    @property
+    def origin(self) -> Origin:
+        """What computed the run."""
+        return Origin(self.experiment, self.versions, self.updates)
+
     def append(self, record: Mapping[str, Any]) -> EntryT:
         """Write one record as a line, flushed, and keep its numbers."""
         return self.append_line(json.dumps(record, ensure_ascii=False), record)
@@ -121,6 +131,8 @@ class JournalOf(ABC, Generic[EntryT]):
     def append_line(self, line: str, record: Mapping[str, Any]) -> EntryT:
         """Write what is a record's line already; `record` may lack what no number is taken of."""
         assert self._lines is not None, "the journal is not open"
+        if self.updated:
+            self._keep_updates()
         try:
             self._lines.write(line + "\n")
             self._lines.flush()
@@ -132,13 +144,23 @@ class JournalOf(ABC, Generic[EntryT]):
 
     def keep_first_steps(self, first_steps: FirstSteps) -> None:
         """Write down in the manifest what a quantile came to; every later leg of the run goes by it."""
+        self._keep("first_steps", first_steps.record())
+        self.first_steps = first_steps
+
+    def _keep_updates(self) -> None:
+        """Write down that the records from here on come from other versions."""
+        for package, (_, now) in self.updated.items():
+            self.updates.setdefault(package, []).append(now)
+        self.updated = {}
+        self._keep("updates", self.updates)
+
+    def _keep(self, key: str, value: Any) -> None:
         path = self.folder / "manifest.json"
         try:
             stored = json.loads(path.read_text(encoding="utf-8"))
-            _replace(path, {**stored, "first_steps": first_steps.record()})
+            _replace(path, {**stored, key: value})
         except OSError as error:
             raise JournalError(f"{str(path)!r} cannot be written: {error.strerror or error}.") from None
-        self.first_steps = first_steps
 
     def _take_lock(self) -> None:
         from filelock import FileLock, Timeout
@@ -162,40 +184,53 @@ class JournalOf(ABC, Generic[EntryT]):
                 )
             _replace(path, self._manifest)
             return
+        found = self._read_manifest(path)
+        keys = differing_keys(found, self._manifest["experiment"])
+        if keys and self._holds_records():
+            self._refuse(found, keys)
+        if keys or not (self.first_steps or self._holds_records()):
+            self.first_steps = None
+            _replace(path, self._manifest)  # of a run that never began: nothing is lost
+            self.versions, self.updates = self._manifest["versions"], {}
+            return
+        known = {**self.versions, **{package: later[-1] for package, later in self.updates.items()}}
+        self.updated = {
+            package: (known[package], now)
+            for package, now in self._manifest["versions"].items()
+            if known.get(package, now) != now
+        }
+
+    def _read_manifest(self, path: FilePath) -> Mapping[str, Any]:
+        """Take versions and first steps out of the manifest of an earlier start; gives its experiment."""
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
-            found, versions = earlier["experiment"], earlier["versions"]
-            if not (isinstance(found, dict) and isinstance(versions, dict)):
+            found, self.versions, self.updates = earlier["experiment"], earlier["versions"], earlier.get("updates", {})
+            if not all(isinstance(each, dict) for each in (found, self.versions, self.updates)):
+                raise TypeError
+            if not all(isinstance(later, list) and later for later in self.updates.values()):
                 raise TypeError
             if "first_steps" in earlier:
                 self.first_steps = FirstSteps.of(earlier["first_steps"])
         except (ValueError, KeyError, TypeError):
             raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
-        keys = differing_keys(found, self._manifest["experiment"])
-        if keys and not self._holds_records():
-            self.first_steps = None
-            _replace(path, self._manifest)  # of a run that never began: nothing is lost
-            return
+        return cast("Mapping[str, Any]", found)
+
+    def _refuse(self, found: Mapping[str, Any], keys: Sequence[str]) -> NoReturn:
         if "search_rules" in keys:
             raise JournalError(
                 f"The run folder {str(self.folder)!r} was begun under other search rules; since then "
                 f"{rules_since(found.get('search_rules', 1))}. Its results stay readable, and nothing was changed.",
                 f"Give another --run-tag; for its tables type: tt-scale compare {self.folder}",
             )
-        if keys:
-            told = "; ".join(
-                [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
-            )
-            raise JournalError(
-                f"The run folder {str(self.folder)!r} belongs to another configuration ({told}). Nothing was changed.",
-                "Give another --run-tag, or the configuration of that run.",
-            )
-
-        self.updated = {
-            package: (versions[package], now)
-            for package, now in self._manifest["versions"].items()
-            if versions.get(package, now) != now
-        }
+        told = "; ".join(
+            [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
+        )
+        hint = "Give another --run-tag, or the configuration of that run."
+        if keys == ["dtype"]:  # which another machine may have chosen
+            hint = f"To go on with it, type: --dtype {found.get('dtype')}"
+        raise JournalError(
+            f"The run folder {str(self.folder)!r} belongs to another configuration ({told}). Nothing was changed.", hint
+        )
 
     def _holds_records(self) -> bool:
         path = self.folder / self.file

@@ -17,6 +17,7 @@ from typing import Any
 from tt_scale.base_classes import Problem
 from tt_scale.config import Config
 from tt_scale.config_keys import keys_by_group
+from tt_scale.model_dtypes import dtype_keys
 from tt_scale.models import SHARED_PRMS, backends, prm_configs
 from tt_scale.registry import PRM_FAMILIES, searcher_class
 
@@ -69,7 +70,7 @@ OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "c
 
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
-    """Everything that two runs must share to be one: keys that matter to the method, problems, backends, grader."""
+    """Everything that two runs must share to be one: keys that the method reads, problems, backends, types, grader."""
     ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
     hashed = hashlib.blake2b(
@@ -77,6 +78,7 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
     )
     return {
         **keys,
+        **dtype_keys(config),
         "generator": backends(config)[0],
         "prm": ", ".join([each.prm for each in prm_configs(config)]) or "none",
         "dataset": dataset,

@@ -16,12 +16,14 @@ from tt_scale.aggregate import aggregates_in_words
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.journal import differing_keys
 from tt_scale.bench.manifest import METHOD_KEYS, ignored_options
+from tt_scale.bench.origin import computed_by
 from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
 from tt_scale.bench.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader
+from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import backends, make_models, make_searcher, open_models
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
 from tt_scale.report.progress import Progress
@@ -136,7 +138,7 @@ async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, model
 
 def warnings(configs: Sequence[Config]) -> list[str]:
     """What runs but is probably not meant."""
-    told = ignored_by_all(configs)
+    told = ignored_by_all(configs) + dtype_warnings(configs[0])
     told += [
         f"{config.method} spends the same at every budget; {config.budget} only limits its tokens."
         for config in configs
@@ -203,6 +205,7 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
             console.print(backtracking)
         measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
         footer = aggregate_footer([plan.config for plan in plans])
+        footer += computed_by([plan.journal.origin for plan in plans if plan.dataset == dataset])
         for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:

@@ -12,6 +12,7 @@ from tt_scale.base_classes import Problem
 from tt_scale.bench.comparing import charged
 from tt_scale.bench.comparison import Entry
 from tt_scale.bench.grid import DEFAULT
+from tt_scale.bench.origin import computed_by
 from tt_scale.bench.pairs import Pair, corrected, paired_differences, uncorrected_differences
 from tt_scale.bench.plan import Plan, plans_over, problems_of
 from tt_scale.bench.session import Models, aggregate_footer, ignored_by_all, run_all
@@ -19,6 +20,7 @@ from tt_scale.bench.variants import Variant
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
+from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import make_models
 from tt_scale.problems.identity import sample
 
@@ -76,7 +78,7 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console) 
     tuned, held = _split(problems_of(first, dataset), share, first.seed)
     grading = f"{grader.name} {grader.version}"
     plans = plans_over(dataset, tuned, [each.config for each in recipes], grading, [each.folder for each in recipes])
-    for warning in ignored_by_all([recipe.config for recipe in recipes]):
+    for warning in [*ignored_by_all([recipe.config for recipe in recipes]), *dtype_warnings(first)]:
         console.print(f"[yellow]warning:[/yellow] {warning}")
     async with Models(first, console) as models:
         with ExitStack() as stack:
@@ -101,7 +103,8 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console) 
         (finalists[0], finalists[1]) if finalists else None,
         pair[0] if pair else None,
         len(held),
-        aggregate_footer([recipe.config for recipe in recipes]),
+        aggregate_footer([recipe.config for recipe in recipes])
+        + computed_by([plan.journal.origin for plan in (*plans, *last)]),
     )
 
 

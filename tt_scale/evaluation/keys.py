@@ -7,6 +7,7 @@ from typing import Any
 from tt_scale.bench.manifest import OF_ONE_PRM, SEARCH_RULES
 from tt_scale.config import Config
 from tt_scale.config_keys import ConfigKey, config_keys
+from tt_scale.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.models import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
 from tt_scale.registry import BUILT_IN
 
@@ -61,7 +62,8 @@ def sampling_keys(config: Config, backend: str) -> dict[str, Any]:
         backend: of the generator.
     """
     kept = {key.name for key in evaluation_keys() if not key.name.startswith("prm")} - {"agg", "datasets"}
-    return {**_values(config, kept), "generator": backend, "search_rules": SEARCH_RULES}
+    own = {"dtype": generator_dtype(config), "generator": backend, "search_rules": SEARCH_RULES}
+    return {**_values(config, kept), **own}
 
 
 def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
@@ -79,7 +81,11 @@ def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
     if backend != ENSEMBLE:
         left_out.add("prm_combine")
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
-    return {**_values(config, kept), "prm_name": config.prm_name, "prm": ", ".join(used)}
+    dtypes = [] if backend not in (*BUILT_IN["prms"], ENSEMBLE) else prm_dtypes(config)
+    if reads_generator(config, backend):
+        dtypes = list(dict.fromkeys([generator_dtype(config), *dtypes]))
+    told = {"dtype": ", ".join(dtypes)} if dtypes else {}
+    return {**_values(config, kept), **told, "prm_name": config.prm_name, "prm": ", ".join(used)}
 
 
 def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:

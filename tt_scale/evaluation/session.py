@@ -24,6 +24,7 @@ from tt_scale.evaluation.sampled import DrawnJournal, SampledSet, World, draw
 from tt_scale.evaluation.scoring import RecordedPRM, ScoreJournal, score_solutions
 from tt_scale.evaluation.sets import RECORDED, find_sets, resolved
 from tt_scale.grading import Grader
+from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import backends, make_models
 from tt_scale.report.counting import Counting
 
@@ -87,6 +88,8 @@ def plan_sets(config: Config, grader: Grader, console: Console) -> list[Plan]:
     idle = idle_keys(config, samples=samples, backend=prm)
     if idle:
         console.print(f"[yellow]warning:[/yellow] nothing here looks at {', '.join(idle)}.", highlight=False)
+    for warning in dtype_warnings(config) if model else ():
+        console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
     by = f"{grader.name} {grader.version}"
     return [_plan(each, config, (generator, prm), by, told) for each in sets]
 

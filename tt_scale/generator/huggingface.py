@@ -132,7 +132,7 @@ class HuggingFaceGenerator(LanguageModel):
         with explained(f"The model {config.model_name!r}", GeneratorError):
             from transformers import AutoModelForCausalLM
 
-            how = placement(config.dtype) | quantization(config, source)
+            how = placement(config.dtype, source) | quantization(config, source)
             model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=config.trust_remote_code, **how)
             self._check_context(model.config)
             self.parameters = count_parameters(model)

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tt_scale.config import Config
+from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import ConfigError
 from tt_scale.weights import dtype_named
 
@@ -38,7 +39,8 @@ def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str,
     if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
         return {}
     if asked in BITS and not method:
-        return {"quantization_config": _bitsandbytes(key, asked, config.dtype)}
+        dtype = resolve_dtype(config.dtype, place_of("huggingface", config.prm_device if prm else None), source)
+        return {"quantization_config": _bitsandbytes(key, asked, dtype)}
     raise ConfigError(
         f"{key} is {asked!r}, but the weights of {name!r} are "
         f"{'quantized by ' + method if method else 'not quantized'}.",
@@ -55,13 +57,10 @@ def _method_of_weights(source: str, trust_remote_code: bool) -> str:
 
 
 def _bitsandbytes(key: str, asked: str, dtype: str) -> Any:
-    import torch
-
     if find_spec("bitsandbytes") is None:
         raise ConfigError(f"{key} is {asked!r}, and bitsandbytes is not installed.", "Type: pip install bitsandbytes")
     from transformers import BitsAndBytesConfig
 
     if BITS[asked] == 8:
         return BitsAndBytesConfig(load_in_8bit=True)
-    compute = torch.bfloat16 if dtype == "auto" else dtype_named(dtype)
-    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=compute, bnb_4bit_quant_type="nf4")
+    return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_compute_dtype=dtype_named(dtype), bnb_4bit_quant_type="nf4")

@@ -10,7 +10,9 @@ from typing import Protocol, runtime_checkable
 
 from tt_scale.base_classes import PRM, Problem, Scores
 from tt_scale.config import Config
+from tt_scale.dtypes import TYPES
 from tt_scale.errors import ConfigError, PRMError
+from tt_scale.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.models import backends
 from tt_scale.path import Path
 from tt_scale.prm.example import Example, path_of
@@ -52,10 +54,16 @@ class Measured:
 
 
 def comparable(config: Config) -> Config:
-    """Compute in float32, where rounding hides nothing, unless the user chose otherwise or the weights are packed."""
-    if "dtype" in config.model_fields_set or config.prm_quantization:
+    """Compute in float32, where rounding hides nothing, unless the user chose otherwise or the weights are packed.
+
+    A choice that depends on where the model runs is made once, so that all engines compute in the same type.
+    """
+    if config.dtype is None and not config.prm_quantization:
+        return config.model_copy(update={"dtype": "float32"})
+    if config.dtype in TYPES:
         return config
-    return config.model_copy(update={"dtype": "float32"})
+    dtypes = [generator_dtype(config)] if judges(config) else prm_dtypes(config)
+    return config.model_copy(update={"dtype": dtypes[0]}) if dtypes else config
 
 
 def tolerance(config: Config) -> float:

@@ -54,7 +54,7 @@ class TwoOnTransformers(TwoModels):
         sizes = []
         for name, source in self._models:
             with explained(f"The PRM {name!r}", PRMError):
-                how = placement(config.dtype, config.prm_device) | quantization(config, source, prm=True)
+                how = placement(config.dtype, source, config.prm_device) | quantization(config, source, prm=True)
                 model = load_causal(name, source, how)
                 self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
             sizes.append(int(model.num_parameters()))

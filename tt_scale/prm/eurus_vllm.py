@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tt_scale.batching import MicroBatcher, model_thread, together
 from tt_scale.devices import CONTEXT_GIB, prm_gpus
+from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.heads import read_output_embeddings
@@ -58,7 +59,8 @@ class TwoOnVLLM(TwoModels):
         device = "cpu" if await asyncio.to_thread(on_cpu) else f"cuda:{gpus[0] if gpus else 0}"
         for name, source in self._models:
             layer = await asyncio.to_thread(read_output_embeddings, name, source)
-            share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], config.dtype, gpus))
+            dtype = resolve_dtype(config.dtype, place_of("vllm", config.prm_device), source, config.prm_quantization)
+            share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], dtype, gpus))
             if share <= 0:
                 raise PRMError(
                     f"The head of {name!r} alone is larger than half of prm_gpu_mem_util {config.prm_gpu_mem_util}.",

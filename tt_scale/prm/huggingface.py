@@ -67,7 +67,7 @@ class HuggingFacePRM(RowPRM):
         self.adapter = open_adapter(config, model)
         self.context = context_of(self.adapter.checkpoint.settings, config)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
-            how = placement(config.dtype, config.prm_device) | quantization(config, model, prm=True)
+            how = placement(config.dtype, model, config.prm_device) | quantization(config, model, prm=True)
             scorer = load_scorer(config.prm_name, model, self.adapter.head, how)
             self._reader = Reader(scorer, most_held(scorer.base, config))
         self.parameters = scorer.parameters

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from tt_scale.batching import together
 from tt_scale.devices import device_args
+from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.prm.adapter import Reading
 from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
@@ -156,6 +157,7 @@ def _args(
         config,
         folder,
         runner="pooling",
+        dtype=resolve_dtype(config.dtype, place_of("vllm", config.prm_device), folder, config.prm_quantization),
         quantization=config.prm_quantization,
         gpu_memory_utilization=share,
         max_model_len=context,

@@ -11,13 +11,16 @@ from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.devices import first_gpu
-from tt_scale.errors import MissingExtraError
+from tt_scale.dtypes import TYPES, fast_types
+from tt_scale.errors import ConfigError, MissingExtraError
+from tt_scale.model_dtypes import check_dtypes, dtype_warnings, loaded_models
 from tt_scale.models import WRITING, backends, check_models, prm_configs, weights_of
 from tt_scale.prm.finding import context_of
 from tt_scale.registry import prm_class, searcher_class
 from tt_scale.report.installation import broken_transformers, packages, torch_devices
 from tt_scale.report.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
 from tt_scale.report.model_size import model_folder, model_settings, model_size
+from tt_scale.run_keys import UNSET_DTYPE
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -111,7 +114,7 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
         Share(
             role,
             name,
-            model_size(name, config.dtype, quantization, model_folder(name)),
+            model_size(name, _planned_dtype(config, on_cpu=not gpus), quantization, model_folder(name)),
             key,
             granted if gpus else config.kv_cache_gib,
             context,
@@ -119,6 +122,13 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
         )
         for name, quantization, granted, context in own
     ]
+
+
+def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
+    """The type that memory is planned with; "auto" on a GPU is the checkpoint's."""
+    if config.dtype in TYPES:
+        return str(config.dtype)
+    return (*fast_types(), "float32")[0] if on_cpu else config.dtype or UNSET_DTYPE
 
 
 def _context_of(name: str, config: Config) -> int:
@@ -148,9 +158,28 @@ def _print_models(console: Console, config: Config, plan: MemoryPlan) -> None:
         _line(console, "PRM", "none")
     elif len(prms) > 1:
         _line(console, "combined by", config.prm_combine)
+    for told in _dtypes(config):
+        _line(console, "dtype", told)
     for told in plan.lines:
         _line(console, "memory", told)
     _line(console, "verdict", plan.verdict)
+
+
+def _dtypes(config: Config) -> list[str]:
+    """In which type each model computes, and why; what is slow or cannot be computed says so."""
+    reason = "unset" if config.dtype is None else "asked for" if config.dtype in TYPES else config.dtype
+    found: dict[str, list[str]] = {}
+    for each in loaded_models(config):
+        folder = model_folder(each.name)
+        unread = config.dtype == "auto" and each.place.on_cuda and folder is None
+        dtype = "what the checkpoint says" if unread else each.dtype(config.dtype, str(folder or ""))
+        found.setdefault(f"{dtype} ({reason})", []).append(each.role)
+    told = [f"{dtype}{'' if len(found) == 1 else ': ' + ', '.join(roles)}" for dtype, roles in found.items()]
+    try:
+        check_dtypes(config)
+    except ConfigError as error:
+        return [*told, str(error)]
+    return [*told, *dtype_warnings(config)]
 
 
 def _print_installation(console: Console) -> None:

@@ -45,11 +45,12 @@ def model_size(name: str, dtype: str, quantization: str | None = None, folder: F
 
     Args:
         name: hub name, local folder, `pocket-gen`, `pocket-prm`, or `smollm2`.
-        dtype: the configuration's `dtype`.
+        dtype: in which it computes; "auto" is what its config.json says, 16 bits where it says nothing.
         quantization: the configuration's `quantization`; None goes by the name.
         folder: with its config.json, if there is one on this machine.
     """
     config = _config(folder)
+    dtype = _stored_type(config) if dtype == "auto" else dtype
     bits = _bits(name, quantization, config)
     stored = _stored(folder)
     parameters, source = stored, "config and weights"
@@ -61,6 +62,11 @@ def model_size(name: str, dtype: str, quantization: str | None = None, folder: F
         return ModelSize(kv_bytes=kv_bytes_per_token(config, dtype))
     each = QUANTIZED_BYTES[bits] if bits else DTYPE_BYTES[dtype]
     return ModelSize(parameters, parameters * each, kv_bytes_per_token(config, dtype), source)
+
+
+def _stored_type(config: Mapping[str, Any] | None) -> str:
+    told = str((config or {}).get("dtype") or (config or {}).get("torch_dtype") or "").removeprefix("torch.")
+    return told if told in DTYPE_BYTES else "auto"
 
 
 def parameters_in_name(name: str) -> int | None:

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tt_scale.config import Config
+from tt_scale.dtypes import check_dtype, place_of, slow_dtype
 from tt_scale.errors import TTScaleError
+from tt_scale.model_dtypes import ENGINES
 from tt_scale.prm.check import Measured, comparable, engines, judges, measure, score_remarks, spread, tolerance
 from tt_scale.prm.example import Example
 from tt_scale.report.prm_layout import heading, print_layout, shortened
@@ -37,8 +39,12 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     from rich.markup import escape
 
     tried = engines(config)
+    places = [place_of(ENGINES[engine], config.prm_device) for engine in tried if engine in ENGINES]
+    for place in places:
+        check_dtype(config.dtype, place)
+    slow = list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, place) for place in places])))
     numbers, config = _numbers(config), comparable(config)
-    remarks = []
+    remarks: list[str] = []
     if _has_layout(config, tried):
         remarks = await asyncio.to_thread(print_layout, config, example, numbers, console)
     found: list[Measured] = []
@@ -58,7 +64,7 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     agree = _print_verdict(found, tolerance(config), console)
     for engine, fault in faults.items():
         console.print(f"{NAMES.get(engine, engine)} cannot run it: {fault}", style="red", markup=False)
-    for remark in [*remarks, *score_remarks(example, found[-1].whole)]:
+    for remark in [*slow, *remarks, *score_remarks(example, found[-1].whole)]:
         console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
     return int(not agree or bool(faults))
 
@@ -68,10 +74,10 @@ def _has_layout(config: Config, tried: Sequence[str]) -> bool:
 
 
 def _numbers(config: Config) -> str:
-    chosen = comparable(config)
+    chosen = comparable(config).dtype or "a type that it chooses"
     if config.prm_quantization:
-        return f"{chosen.dtype}, quantized: {config.prm_quantization}"
-    return chosen.dtype + ("" if chosen is config else ", for this comparison (--dtype sets another)")
+        return f"{chosen}, quantized: {config.prm_quantization}"
+    return chosen + ("" if config.dtype else ", for this comparison (--dtype sets another)")
 
 
 def _print_prompts(measured: Measured, console: Console) -> None:
