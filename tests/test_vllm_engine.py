@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import tt_scale.vllm_engine as engine
-from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, MissingExtraError
 from tt_scale.vllm_log import EngineLog
 from tt_scale.vllm_model import check_weights
@@ -95,17 +94,6 @@ def test_vllm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "_has_nvidia", lambda present=present: present)
         with pytest.raises(MissingExtraError, match=rf"tt-scale\[{extra}\]"):
             engine.prepare_vllm("Running 'm'")
-
-
-def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One spinning thread too many makes engines on a busy CPU thirty times slower."""
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: set(range(9)), raising=False)
-    alone = Config(generator="vllm", model_name="m", prm_name="judge")
-    assert engine._threads(alone) == 8
-    assert engine._threads(Config(generator="vllm", model_name="m", prm_name="m")) == 8
-    assert engine._threads(Config(generator="vllm", model_name="m", prm_name="p", prm="vllm")) == 4
-    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0}, raising=False)
-    assert engine._threads(alone) == 1
 
 
 def test_weights_are_looked_for(tmp_path: Path) -> None:

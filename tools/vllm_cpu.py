@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import requires
 from typing import TYPE_CHECKING
 
@@ -23,8 +23,8 @@ LEFT_OUT = ("torchvision", "torchaudio", "torchcodec")
 """Text needs none of them."""
 
 
-def install(*what: str) -> None:
-    done = subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--quiet", *what], check=False)
+def pip(*arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-m", "pip", *arguments], check=False)
     if done.returncode:
         sys.exit(done.returncode)  # pip has said why
 
@@ -46,15 +46,24 @@ def without_local_version(requirement: Requirement) -> str:
     return str(requirement).partition("+")[0]
 
 
-def main() -> None:
-    install("packaging")
+def install_without_cpu_index(pip: Callable[..., None], *more: str) -> None:
+    """Install the engine, then what it requires with PyPI's PyTorch.
+
+    Args:
+        pip: called with pip's arguments; raises where pip fails.
+        more: arguments of `pip install`, for what is installed along.
+    """
+    quiet = ("install", "--quiet", "--quiet")  # pip says that vLLM asks for another PyTorch
+    pip(*quiet, "packaging")
     ours = list(required("tt_scale", "cpu"))
-    print(
-        "Taking PyPI's build of PyTorch, which runs on a CPU, too. pip will say that vLLM asks for another.", flush=True
-    )
-    install("--no-deps", *[str(each) for each in ours if each.name == ENGINE])
+    pip(*quiet, "--no-deps", *[str(each) for each in ours if each.name == ENGINE])
     theirs = [without_local_version(each) for each in required(ENGINE) if each.name not in LEFT_OUT]
-    install(*theirs, *[str(each) for each in ours if each.name != ENGINE], *sys.argv[1:])
+    pip(*quiet, *theirs, *[str(each) for each in ours if each.name != ENGINE], *more)
+
+
+def main() -> None:
+    print("Taking PyPI's build of PyTorch, which runs on a CPU, too: about 4 GB to download.", flush=True)
+    install_without_cpu_index(pip, *sys.argv[1:])
 
 
 if __name__ == "__main__":

@@ -57,6 +57,14 @@ class Generator(ABC):
     def from_config(cls, config: Config) -> Self:
         """Make one as a configuration says; cheap, nothing is loaded before `start`."""
 
+    async def launch(self) -> bool:
+        """Begin to load, where that goes on in another process by itself; `start` comes later and waits for its end.
+
+        Returns:
+            Whether it goes on and another model may be loaded meanwhile. False, as here: nothing was begun.
+        """
+        return False
+
     async def start(self) -> None:
         """Load what is heavy. Called once, before the first request.
 
@@ -131,7 +139,7 @@ class PRM(ABC):
         """
 
     async def start(self) -> None:
-        """Load what is heavy. Called once, after the generator has started."""
+        """Load what is heavy. Called once, after the generator was started, or launched."""
 
     async def close(self) -> None:
         """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """`$TT_SCALE_CACHE`, `$XDG_CACHE_HOME/tt_scale`, or a folder in the home."""
+    """`$TT_SCALE_CACHE`, `$XDG_CACHE_HOME/tt_scale`, or a folder in the home; a temporary one without a home."""
     if own := os.environ.get("TT_SCALE_CACHE"):
         return Path(own).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "tt_scale"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "tt_scale"
+    try:
+        return Path.home() / ".cache" / "tt_scale"
+    except RuntimeError:  # a user without a name or HOME, as containers have
+        return Path(tempfile.gettempdir()) / "tt_scale"

@@ -90,9 +90,9 @@ def bench(config_file: str | None, **values: Any) -> int:
 @flags
 def solve(question: str, config_file: str | None, **values: Any) -> int:
     """Search for the answer to one question, live."""
+    from tt_scale.cli_solve import solve_live
     from tt_scale.model_dtypes import check_dtypes, dtype_warnings
-    from tt_scale.report.growth import print_growth, print_solution
-    from tt_scale.solving import asolve
+    from tt_scale.report.growth import print_solution
 
     config = only(config_file, values, "solve")
     if not question.strip():
@@ -100,7 +100,7 @@ def solve(question: str, config_file: str | None, **values: Any) -> int:
     check_dtypes(config)
     for warning in dtype_warnings(config):
         click.echo(f"warning: {warning}", err=True)
-    solution = wait_for(asolve(question, config, watch=print_growth))
+    solution = wait_for(solve_live(question, config))
     print_solution(solution)
     return 0 if solution.answer is not None else 1
 

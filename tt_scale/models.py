@@ -9,6 +9,7 @@ from shutil import which
 from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Searcher
+from tt_scale.batching import together
 from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.likelihood import refuse_untold
@@ -225,20 +226,39 @@ def make_searcher(config: Config) -> Searcher:
 
 @asynccontextmanager
 async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | None]]:
-    """Start the generator, then the PRM (two engines that start at once mis-measure memory); close both at the end.
+    """Start both models and close them at the end.
+
+    The generator starts first, since two engines that start at once mis-measure a GPU's memory; on a CPU nothing is
+    measured, and while the generator's engine starts in its process, the PRM is loaded.
 
     A PRM on Transformers is remembered, so that equal steps have equal scores whatever shares their batches.
+
+    Raises:
+        TTScaleError: a model cannot be loaded, or memory has no room for both.
     """
+    from tt_scale.memory_check import require_memory
+
     generator, prm = make_models(config)
     if prm is not None:
         prm = _remembering(prm, config)
+    require_memory(config)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(generator.close)
-        await generator.start()
-        if prm is not None:
+        if prm is None:
+            await generator.start()
+        else:
             stack.push_async_callback(prm.close)
-            await prm.start()
+            await _start_both(generator, prm, apart=all(weights_of(each) for each in prm_configs(config)))
         yield generator, prm
+
+
+async def _start_both(generator: Generator, prm: PRM, *, apart: bool) -> None:
+    """Start both; a PRM that is `apart`, with weights of its own, does not wait for the generator where it need not."""
+    if apart and await generator.launch():
+        await together([generator.start(), prm.start()])
+    else:
+        await generator.start()
+        await prm.start()
 
 
 def _remembering(prm: PRM, config: Config) -> PRM:

@@ -1,7 +1,8 @@
-"""A vLLM engine from birth to death: quiet, private, and never outliving the process that started it.
+"""A vLLM engine's life: quiet, private, and never outliving the process that started it.
 
 The engine runs in processes of its own. What they print goes to a file, from which the reason of a failure is read;
 a user who sets VLLM_LOGGING_LEVEL sees everything instead. Ctrl-C reaches only this process, which then decides.
+Its temporary files lie in a folder that is removed with it.
 """
 
 from __future__ import annotations
@@ -9,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,11 +21,13 @@ from tt_scale.config import Config
 from tt_scale.devices import visible
 from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
-from tt_scale.models import prm_configs, weights_of
+from tt_scale.scratch import Scratch, place_caches
+from tt_scale.vllm_cpu import cpu_args, engine_threads, inspect_models_here
 from tt_scale.vllm_log import EngineLog
 from tt_scale.vllm_model import check_weights
 from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
 from tt_scale.vllm_reason import advice, sentence
+from tt_scale.weights import quiet_torch
 
 __all__ = ["Engine", "engine_args", "on_cpu", "prepare_vllm"]
 
@@ -34,6 +39,9 @@ ENVIRONMENT = {
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise all engines bind the same cores
 }
 """What vLLM reads from the environment; what the user has set stays."""
+
+TURN = threading.Lock()
+"""Held while an engine's processes are started: meanwhile the output and the environment of this process are theirs."""
 
 
 def prepare_vllm(purpose: str) -> None:
@@ -49,6 +57,8 @@ def prepare_vllm(purpose: str) -> None:
         raise MissingExtraError("vllm", "gpu" if _has_nvidia() else "cpu", purpose)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    quiet_torch()
+    place_caches()
     _silence()
     import vllm.v1.engine.async_llm  # noqa: F401
 
@@ -102,33 +112,10 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
         "use_tqdm_on_load": False,
     }
     if on_cpu():
-        os.environ.setdefault("OMP_NUM_THREADS", str(_threads(config)))
-        shared |= _cpu_args(config)
+        os.environ.setdefault("OMP_NUM_THREADS", str(engine_threads(config)))
+        inspect_models_here()
+        shared |= cpu_args(config)
     return AsyncEngineArgs(**{**shared, **own})
-
-
-def _cpu_args(config: Config) -> dict[str, Any]:
-    """What differs on a CPU: a fixed cache, small blocks, a fast start, and prompts that are read in one piece.
-
-    vLLM ends with "CPU Generator does not use offset" when a seeded request's prompt is read in several pieces.
-    """
-    return {
-        "kv_cache_memory_bytes": int(config.kv_cache_gib * 2**30),
-        "block_size": 32,
-        "enforce_eager": True,
-        "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(config.max_model_len, 4096),
-    }
-
-
-def _threads(config: Config) -> int:
-    """Give each engine its share of the cores, less one for this process.
-
-    OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    others = sum([len(weights_of(each)) for each in prm_configs(config)])
-    return max(1, (cores - 1) // (1 + others))
 
 
 class Engine:
@@ -150,6 +137,28 @@ class Engine:
         self._gpus = gpus
         self._log = EngineLog()
         self._processes = EngineProcesses()
+        self._scratch = Scratch()
+        self._building: asyncio.Future[Any] | None = None
+
+    async def launch(self) -> None:
+        """Begin to build the engine; returns when its process runs, or has failed to. A second call does nothing.
+
+        Raises:
+            GeneratorError: the model's folder lacks something, or there is no room for temporary files.
+        """
+        if self._building is not None:
+            return
+        check_weights(self.model)
+        async with _turn():
+            with self._log.collecting(), self._scratch.in_use(), visible(self._gpus):
+                self._processes.prepare(self._scratch.make())
+                self._building = asyncio.ensure_future(asyncio.to_thread(self._build))
+                try:
+                    while not self._building.done() and not self._processes.notice():
+                        await asyncio.wait([self._building], timeout=0.05)
+                except BaseException:
+                    await self.close()
+                    raise
 
     async def start(self) -> None:
         """Build the engine; returns when it can serve.
@@ -157,22 +166,22 @@ class Engine:
         Raises:
             GeneratorError: it cannot be built; the message holds vLLM's own reason.
         """
-        check_weights(self.model)
-        self._processes.prepare()
-        building = asyncio.ensure_future(asyncio.to_thread(self._build))
+        await self.launch()
+        assert self._building is not None
         try:
-            while not building.done():
-                await asyncio.wait([building], timeout=0.1)
-                self._processes.notice()
-            self.llm = building.result()
+            await asyncio.wait([self._building])
+            self.llm = self._building.result()
             self._processes.notice_workers()
             _silence()  # the engine brought them again
         except BaseException:
-            await self._give_up(building)
+            await self.close()
             raise
 
     async def close(self) -> None:
-        """End the engine and its processes; a second call does nothing."""
+        """End the engine and its processes, also while it is built; a second call does nothing."""
+        building, self._building = self._building, None
+        if building is not None and self.llm is None:
+            self.llm = await self._given_up(building)
         llm, self.llm = self.llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown)
@@ -180,15 +189,16 @@ class Engine:
         self._processes.kill()
         self._processes.release()
         self._log.close()
+        self._scratch.remove()
 
     def reason(self) -> str:
-        """What the engine complained of, as one sentence; empty where it did not."""
-        complaint = self._log.reason()
+        """What the engine complained of, or how it ended, as one sentence; empty where nothing is known."""
+        complaint = self._log.reason() or self._processes.ended().capitalize()
         return sentence(complaint) if complaint else ""
 
     def _build(self) -> Any:
         try:
-            with self._log.collecting(), shielded_from_interrupts(), visible(self._gpus):
+            with shielded_from_interrupts():
                 args = self._make_args()
                 from vllm.usage.usage_lib import UsageContext
                 from vllm.v1.engine.async_llm import AsyncLLM
@@ -199,19 +209,28 @@ class Engine:
         except TTScaleError:
             raise
         except Exception as error:
-            reason = self._log.reason() or str(error)
+            reason = self._log.reason() or self._processes.ended() or str(error)
             message = f"The model {self.model!r} cannot be started: {sentence(reason)}"
             raise GeneratorError(message, advice(reason)) from error
 
-    async def _give_up(self, building: asyncio.Future[Any]) -> None:
+    async def _given_up(self, building: asyncio.Future[Any]) -> Any:
         """End a start that failed or was cancelled; a build ends by itself once its processes are gone."""
         while not building.done():
             self._processes.notice()
             self._processes.kill()
             await asyncio.wait([building], timeout=0.1)
-        if not building.cancelled() and building.exception() is None:
-            self.llm = building.result()
-        await self.close()
+        return building.result() if not building.cancelled() and building.exception() is None else None
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """Wait until no other engine's processes are being started, in whichever event loop."""
+    while not TURN.acquire(blocking=False):  # noqa: ASYNC110  (an asyncio lock belongs to one event loop)
+        await asyncio.sleep(0.05)
+    try:
+        yield
+    finally:
+        TURN.release()
 
 
 def _finish(llm: Any) -> None:

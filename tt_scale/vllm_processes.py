@@ -13,12 +13,13 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from typing import Any
 
 __all__ = ["EngineProcesses", "shielded_from_interrupts"]
 
 GUARD = """
-import signal, sys
+import shutil, signal, sys
 import psutil
 signal.signal(signal.SIGINT, signal.SIG_IGN)
 engines = []
@@ -41,13 +42,24 @@ for process in psutil.wait_procs(everything, timeout=8)[1]:
         process.kill()
     except psutil.Error:
         pass
+for folder in sys.argv[1:]:
+    shutil.rmtree(folder, ignore_errors=True)
 """
-"""Reads process ids, one a line; at "end" it leaves, at the end of the pipe it ends those processes and theirs.
-psutil comes with vLLM, and never mistakes a new process for an old one of the same number."""
+"""Reads process ids, one a line; at "end" it leaves, at the end of the pipe it ends those processes and theirs, and
+removes the folders that are its arguments. psutil comes with vLLM, and never mistakes a new process for an old one of
+the same number."""
+
+ENDS = {
+    -signal.SIGKILL: "its process was killed, as a system does that runs out of memory",
+    -signal.SIGBUS: "its process died of a bus error, as where /dev/shm is full",
+    -signal.SIGILL: "its process died of an instruction that this processor does not have",
+    -signal.SIGSEGV: "its process died of a segmentation fault",
+}
+"""Exit codes of processes that could print no reason."""
 
 
 class EngineProcesses:
-    """The processes that vLLM starts for one engine; engines must start one after the other."""
+    """The processes that vLLM starts for one engine; from `prepare` to the first one no other engine's may start."""
 
     def __init__(self) -> None:
         self._before: set[int | None] = set()
@@ -55,11 +67,11 @@ class EngineProcesses:
         self._workers: set[Any] = set()
         self._guard: subprocess.Popen[str] | None = None
 
-    def prepare(self) -> None:
-        """Start the guard, before the engine starts."""
+    def prepare(self, scratch: Path) -> None:
+        """Start the guard, before the engine starts; it removes the engine's temporary folder where nobody else can."""
         self._before = {process.pid for process in multiprocessing.active_children()}
         self._guard = subprocess.Popen(
-            [sys.executable, "-I", "-c", GUARD],
+            [sys.executable, "-I", "-c", GUARD, str(scratch)],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -67,13 +79,15 @@ class EngineProcesses:
             start_new_session=True,
         )
 
-    def notice(self) -> None:
-        """Tell the guard of processes that are new; while the engine starts these can only be its own."""
-        known = self._before.union(process.pid for process in self._known)
+    def notice(self) -> bool:
+        """Tell the guard of an engine's process that is new, and say whether there is one."""
+        if self._known:
+            return True
         for process in multiprocessing.active_children():
-            if process.pid not in known and process.name.startswith("EngineCore"):
+            if process.pid not in self._before and process.name.startswith("EngineCore"):
                 self._known.append(process)
                 self._tell(f"{process.pid}\n")
+        return bool(self._known)
 
     def notice_workers(self) -> None:
         """Remember the workers, for an engine that dies can no longer be asked for them."""
@@ -82,6 +96,11 @@ class EngineProcesses:
         for process in self._known:
             with suppress(psutil.Error):
                 self._workers |= set(psutil.Process(process.pid).children(recursive=True))
+
+    def ended(self) -> str:
+        """Say how an engine's process ended that was not asked to; empty while it runs, or where it left by itself."""
+        codes = [process.exitcode for process in self._known]
+        return next((ENDS[code] for code in codes if code in ENDS), "")
 
     def kill(self) -> None:
         """End at once what still runs, workers included."""

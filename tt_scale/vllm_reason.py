@@ -13,6 +13,9 @@ WRAPPING = re.compile(
 
 ADVICE = {
     "derived max_model_len": "Lower --max-model-len.",
+    "was killed": "Give it more memory, lower --kv-cache-gib, or take a smaller model.",
+    "/dev/shm": "Start the container with a larger --shm-size, or use Transformers. Type: --generator huggingface",
+    "processor does not have": "Use Transformers. Type: --generator huggingface",
     "memory for kv": "Lower --kv-cache-gib.",
     "KV cache": "Lower --max-model-len, or give more memory: --gpu-mem-util, on a CPU --kv-cache-gib.",
     "available memory for the cache": "Give more memory: --gpu-mem-util, or --prm-gpu-mem-util.",

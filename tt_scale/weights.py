@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from tt_scale.dtypes import Place, resolve_dtype
 from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
+from tt_scale.scratch import place_caches
 from tt_scale.vllm_reason import advice, sentence
 
 __all__ = [
@@ -18,6 +20,7 @@ __all__ = [
     "free_memory",
     "gpu_failed",
     "placement",
+    "quiet_torch",
     "require_torch",
 ]
 
@@ -28,11 +31,18 @@ def require_torch(purpose: str) -> None:
     Raises:
         MissingExtraError: torch or transformers is not installed.
     """
+    quiet_torch()
+    place_caches()
     try:
         import torch  # noqa: F401
         import transformers  # noqa: F401
     except ImportError as error:
         raise MissingExtraError(error.name or "transformers", "hf", purpose) from None
+
+
+def quiet_torch() -> None:
+    """Let PyTorch say nothing of a CUDA toolkit that it does not use: "No CUDA runtime is found"."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
 def best_device() -> Any:

@@ -131,6 +131,34 @@ async def test_processes_share_the_problems(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
+class Journal:
+    """Takes records, and keeps none."""
+
+    def append_line(self, line: str, record: Any) -> Any:
+        return record
+
+
+async def test_processes_say_when_they_have_their_models(tmp_path: Path) -> None:
+    """The clock of the progress counted the time in which each process loaded models of its own."""
+    config = eight(tmp_path, num_samples=4)[0].config
+    tasks = [(0, number, 0) for number in range(4)]
+    shared = Shared([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
+    events: list[str] = []
+    await search_in_processes(shared, 1, [Journal()], lambda row: events.append("row"), lambda: events.append("ready"))  # type: ignore[list-item]
+    assert events == ["ready", "row", "row", "row", "row"]
+
+
+async def test_loading_is_shown_before_the_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where processes load their own models, nothing was shown for that long."""
+    monkeypatch.setattr(interleaved, "loaded_names", lambda config: "the models")
+    console = Console(file=io.StringIO(), width=200)
+    await compare(eight(tmp_path), console, processes=2)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "Loading the models ..."
+    assert lines[1].startswith("Loaded the models in")
+    assert "accuracy" in lines[-1]
+
+
 class Deadly:
     """Ends the process that takes it out of its parcel."""
 

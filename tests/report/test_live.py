@@ -16,10 +16,25 @@ from rich.console import Console
 
 from tt_scale.bench.record import Row
 from tt_scale.budget import Usage
+from tt_scale.report.forecast import Forecast
 from tt_scale.report.progress import Progress
+from tt_scale.report.status_line import Part, StatusLine
 
 ROW = Row(0, "p", 0, None, "correct", "1", "1", Usage(generated_tokens=50, prompt_tokens=100, cached_prompt_tokens=25),
           {"backtracks": 2}, {}, "enough", "")  # fmt: skip
+
+
+class Clock:
+    """The time, as a test sets it."""
+
+    now = 1000.0
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr("tt_scale.report.forecast.time.monotonic", lambda: found.now)
+    return found
 
 
 def progress(console: Console, **options: object) -> Progress:
@@ -42,16 +57,106 @@ def test_a_log_file_gets_plain_lines() -> None:
     assert "\x1b" not in "".join(lines)
 
 
-def test_time_left_counts_only_what_this_leg_did(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_left_counts_only_what_this_leg_did(clock: Clock) -> None:
     """After a resume the problems of the first leg made the estimate far too small."""
-    clock = iter([0.0, 0.0, *[10.0] * 20])
-    monkeypatch.setattr("tt_scale.report.progress.time.monotonic", lambda: next(clock))
     console = Console(file=io.StringIO(), width=200)
     report = progress(console, done=2, correct=1)
-    report(ROW)
+    with report:
+        clock.now += 10
+        report(ROW)
     line = console.file.getvalue().splitlines()[0]  # type: ignore[attr-defined]
     assert line.startswith("set method  3/4  accuracy 66.7%")
     assert line.endswith("10 s left")  # one problem took 10 s, one is left
+
+
+def test_the_clock_starts_with_the_first_search(clock: Clock) -> None:
+    """Where the line was made before the models were loaded, their loading counted in every rate."""
+    console = Console(file=io.StringIO(), width=200)
+    report = progress(console)
+    clock.now += 100
+    with report:
+        clock.now += 10
+        report(ROW)
+    assert "  5 tokens/s  cache 25%  30 s left" in console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_log_tells_of_all_runs(clock: Clock) -> None:
+    """Who reads a log of four methods wants to know when the last one ends."""
+    console = Console(file=io.StringIO(), width=40)
+    forecast = Forecast([4, 4])
+    with Progress(console, "set a", 4, quiet_seconds=15.0, forecast=forecast) as report:
+        for _ in range(4):
+            clock.now += 100
+            report(ROW)
+    with Progress(console, "set b", 4, quiet_seconds=15.0, forecast=forecast) as report:
+        for _ in range(4):
+            clock.now += 200
+            report(ROW)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[0] == "set a  1/4  accuracy 100.0%  0 tokens/s  cache 25%  5 min 00 s left, all runs 11 min 40 s"
+    assert lines[3].endswith(" 400.0 s")
+    assert lines[4].endswith("  cache 25%  10 min 00 s left")
+    assert len(lines) == 8
+
+
+def test_lines_of_a_log_are_not_too_many(clock: Clock) -> None:
+    """A log of ten thousand problems needs no ten thousand lines; the first estimate comes early."""
+    console = Console(file=io.StringIO(), width=40)
+    with Progress(console, "set", 100) as report:
+        for _ in range(100):
+            clock.now += 1
+            report(ROW)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert [line.split()[1] for line in lines] == [
+        "5/100",
+        "20/100",
+        "35/100",
+        "50/100",
+        "65/100",
+        "80/100",
+        "95/100",
+        "100/100",
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 60, 40, 20])
+@pytest.mark.parametrize("label", ["pocket-math:count=200 independent", "set method", "one-word-of-thirty-characters-"])
+def test_a_narrow_terminal_loses_no_number(width: int, label: str, clock: Clock) -> None:
+    """The bar pushed accuracy and speed out of a terminal of 80 columns."""
+    console = Console(file=io.StringIO(), width=width, force_terminal=True)
+    report = Progress(console, label, 200, forecast=Forecast([200, 200, 200], 64), correct=0)
+    with report:
+        clock.now += 61
+        report(replace(ROW, usage=replace(ROW.usage, generated_tokens=100_000)))
+        shown = StatusLine(label, report._share, report._parts).fitted(width).plain
+    assert len(shown) <= width
+    numbers = ["1/200", "5:14", "17:45", "100.0%", "1,639", "25%", "1:01"]
+    there = [number for number in numbers if number in shown]
+    assert there == numbers[: len(there)]
+    assert len(there) >= {80: 7, 60: 6, 40: 4, 20: 1}[width]
+    if width == 80:
+        assert shown.startswith(label.split()[-1][:4])
+
+
+def test_a_wide_terminal_reads_well(clock: Clock) -> None:
+    """Nothing is shortened where there is room."""
+    console = Console(file=io.StringIO(), width=140, force_terminal=True)
+    with Progress(console, "pocket-math:count=200 best_of_n", 200, forecast=Forecast([200, 200])) as report:
+        shown = StatusLine("pocket-math:count=200 best_of_n", report._share, report._parts).fitted(140).plain
+        assert shown == "pocket-math:count=200 best_of_n  ━━━━━━━━  0/200  -:-- left  accuracy -  0 tokens/s  0:00"
+        clock.now += 3600
+        report(ROW)
+        shown = StatusLine("best_of_n", report._share, report._parts).fitted(140).plain
+    assert shown.endswith("1/200  199:00:00 left, all runs 399:00:00  accuracy 100.0%  0 tokens/s  cache 25%  1:00:00")
+
+
+def test_a_terminal_without_such_characters_gets_a_bar() -> None:
+    """An ASCII locale printed question marks."""
+    file = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
+    console = Console(file=file, width=100, force_terminal=True)
+    console.print(StatusLine("set method", lambda: 0.5, lambda: [Part("1/2")]))
+    file.flush()
+    assert b"--------" in re.sub(rb"\x1b\[[0-9;]*m", b"", file.buffer.getvalue())  # type: ignore[attr-defined]
 
 
 def test_a_failed_problem_shows_its_error_where_every_problem_is_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from time import monotonic
@@ -11,9 +12,10 @@ from rich.console import Console
 from tt_scale.bench.plan import Plan
 from tt_scale.bench.processes import Shared, search_in_processes
 from tt_scale.bench.runner import Run, Task, run_tasks
-from tt_scale.bench.session import Models, first_scores
+from tt_scale.bench.session import Models, first_scores, loaded_names
 from tt_scale.first_steps import asked_quantile
 from tt_scale.grading import Grader
+from tt_scale.report.loading import loading
 from tt_scale.report.progress import Progress
 
 __all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
@@ -76,7 +78,10 @@ async def run_interleaved(
         return
     correct = sum([row.correct for plan in plans for row in plan.journal.rows])
     label = f"{plans[0].dataset} {len(plans)} runs"
-    progress = Progress(console, label, total, done=done, correct=correct, verbose=plans[0].config.verbose)
+    first = plans[0].config
+    progress = Progress(
+        console, label, total, done=done, correct=correct, verbose=first.verbose, at_once=first.concurrency * processes
+    )
     async with Models(plans[0].config, console) as models:
         for plan in plans:
             if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
@@ -100,8 +105,28 @@ async def run_interleaved(
         sorted(_waiting(plans), key=lambda task: task[1]),
         monotonic() + 60 * minutes,
     )
-    with progress:
-        await search_in_processes(shared, processes, [plan.journal for plan in plans], progress)
+    await _in_processes(shared, processes, plans, console, progress)
+
+
+async def _in_processes(
+    shared: Shared, processes: int, plans: Sequence[Plan], console: Console, progress: Progress
+) -> None:
+    """Search in processes, and show first that they load their models, then what they have done."""
+    ready = asyncio.Event()
+    journals = [plan.journal for plan in plans]
+    searching = asyncio.ensure_future(search_in_processes(shared, processes, journals, progress, ready.set))
+    loaded = asyncio.ensure_future(ready.wait())
+    try:
+        async with loading(console, loaded_names(plans[0].config)):
+            await asyncio.wait([searching, loaded], return_when=asyncio.FIRST_COMPLETED)
+            if searching.done():
+                searching.result()
+        with progress:
+            await searching
+    finally:
+        for task in (loaded, searching):
+            task.cancel()
+        await asyncio.gather(loaded, searching, return_exceptions=True)
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:

@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 __all__ = ["Shared", "search_in_processes"]
 
 
+READY = "ready"
+"""What a process sends once its models are loaded."""
+
+
 @dataclass(frozen=True)
 class Shared:
     """What the processes search together.
@@ -59,7 +63,11 @@ class Shared:
 
 
 async def search_in_processes(
-    shared: Shared, processes: int, journals: Sequence[Journal], report: Callable[[Row], None]
+    shared: Shared,
+    processes: int,
+    journals: Sequence[Journal],
+    report: Callable[[Row], None],
+    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Search in several processes, each taking the next problem when it has room; journals and report are fed.
 
@@ -68,6 +76,7 @@ async def search_in_processes(
         processes: at least 1; no more are started than there are problems.
         journals: of the runs, open [runs].
         report: called with each new row.
+        ready: called when the first process has loaded its models, before any row.
 
     Raises:
         EngineDeadError: a process died, or its engine; what was done is in the journals.
@@ -85,6 +94,8 @@ async def search_in_processes(
                     raise EngineDeadError("A process that searched died. What it had finished is kept.") from None
                 if found is None:
                     open_ends.remove(end)
+                elif found == READY:
+                    ready()
                 elif isinstance(found, BaseException):
                     raise found
                 else:
@@ -146,6 +157,7 @@ async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> 
     first = shared.configs[0]
     with Grader(seconds=first.grade_timeout, workers=1) as grader:
         async with open_models(first) as (generator, prm):
+            end.send(READY)
             runs = [
                 Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)
                 for place, (config, searcher, scores) in enumerate(

@@ -26,6 +26,8 @@ from tt_scale.grading import Grader
 from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import backends, make_models, make_searcher, open_models
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
+from tt_scale.report.forecast import Forecast
+from tt_scale.report.loading import loading
 from tt_scale.report.progress import Progress
 from tt_scale.report.sheets import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
@@ -41,6 +43,7 @@ __all__ = [
     "first_scores",
     "first_temperature",
     "ignored_by_all",
+    "loaded_names",
     "model_names",
     "plan_runs",
     "run_all",
@@ -101,9 +104,8 @@ class Models:
         """Give both, loaded."""
         if self._opened is None:
             check_summary(summary_path(self._config))
-            if backends(self._config)[0] != "simulated":
-                self._console.print(f"Loading {model_names(self._config)} ...", markup=False, highlight=False)
-            self._opened = await self._stack.enter_async_context(open_models(self._config))
+            async with loading(self._console, loaded_names(self._config)):
+                self._opened = await self._stack.enter_async_context(open_models(self._config))
         return self._opened
 
 
@@ -131,8 +133,10 @@ async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, model
     for warning in _updates(plans):
         console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
     generator, prm = await models.get()
+    lacking = [plan.total - len(plan.journal.rows) for plan in plans]
+    forecast = Forecast([count for count in lacking if count], plans[0].config.concurrency)
     for plan in plans:
-        await run_plan(plan, grader, console, generator, prm)
+        await run_plan(plan, grader, console, generator, prm, forecast)
     return None
 
 
@@ -213,8 +217,24 @@ def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Ro
     return found
 
 
-async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Generator, prm: PRM | None) -> None:
-    """Search what a run still lacks; its journal must be open. Ends with the detail log and a row of the summary."""
+async def run_plan(
+    plan: Plan,
+    grader: Grader,
+    console: Console,
+    generator: Generator,
+    prm: PRM | None,
+    forecast: Forecast | None = None,
+) -> None:
+    """Search what a run still lacks. Ends with the detail log and a row of the summary.
+
+    Args:
+        plan: of the run; its journal is open.
+        grader: open.
+        console: where progress goes.
+        generator: started.
+        prm: started, or None.
+        forecast: of the command that the run is a part of; None where it is all of it.
+    """
     config, journal = plan.config, plan.journal
     before = len(journal.rows)
     if before == plan.total:
@@ -223,7 +243,16 @@ async def run_plan(plan: Plan, grader: Grader, console: Console, generator: Gene
     scores, tau = await first_scores(plan, generator, prm)
     label = f"{plan.dataset} {plan.name}"
     correct = sum([row.correct for row in journal.rows])
-    progress = Progress(console, label, plan.total, done=before, correct=correct, verbose=config.verbose)
+    progress = Progress(
+        console,
+        label,
+        plan.total,
+        done=before,
+        correct=correct,
+        verbose=config.verbose,
+        at_once=config.concurrency,
+        forecast=forecast,
+    )
     try:
         with progress:
             run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
@@ -257,6 +286,11 @@ def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
     """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
     scored = [config for config in configs if backends(config)[1] != "none"]
     return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
+
+
+def loaded_names(config: Config) -> str:
+    """What the user waits for while it is loaded; empty where that is nothing."""
+    return "" if backends(config)[0] == "simulated" else model_names(config)
 
 
 def first_temperature(config: Config) -> float | None:

@@ -25,8 +25,9 @@ from tt_scale.evaluation.scoring import RecordedPRM, ScoreJournal, score_solutio
 from tt_scale.evaluation.sets import RECORDED, find_sets, resolved
 from tt_scale.grading import Grader
 from tt_scale.model_dtypes import dtype_warnings
-from tt_scale.models import backends, make_models
+from tt_scale.models import backends, make_models, prm_configs, weights_of
 from tt_scale.report.counting import Counting
+from tt_scale.report.loading import loading
 
 __all__ = ["Plan", "plan_sets", "run_plans"]
 
@@ -166,7 +167,8 @@ async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None
     async with AsyncExitStack() as models:
         if reads or any(plan.lacks_solutions for plan in plans):
             models.push_async_callback(generator.close)
-            await generator.start()
+            async with loading(console, "" if backends(config)[0] == "simulated" else config.model_name):
+                await generator.start()
         for plan in plans:
             if plan.lacks_solutions:
                 await _draw(plan, generator, grader, console)
@@ -174,7 +176,9 @@ async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None
             await models.aclose()  # its memory is for the PRM
         if any(plan.lacks_scores for plan in plans):
             models.push_async_callback(prm.close)
-            await prm.start()
+            weights = [each.prm_name for each in prm_configs(config) if weights_of(each)]
+            async with loading(console, ", ".join(weights)):
+                await prm.start()
             for plan in plans:
                 await _score(plan, prm, console)
 
@@ -183,7 +187,9 @@ async def _draw(plan: Plan, generator: Generator, grader: Grader, console: Conso
     assert isinstance(plan.asked, SampledSet)
     assert plan.drawn is not None
     total, done = len(plan.asked.problems), len(plan.drawn.rows)
-    with Counting(console, f"{plan.asked.name} sampling", total, unit="problems", done=done) as counting:
+    with Counting(
+        console, f"{plan.asked.name} sampling", total, unit="problems", done=done, at_once=plan.config.concurrency
+    ) as counting:
         world = World(plan.config, generator, grader, plan.top_logprobs)
         await draw(plan.asked, world, plan.drawn, lambda _: counting.more())
 
@@ -194,5 +200,7 @@ async def _score(plan: Plan, prm: PRM, console: Console) -> None:
     if len(plan.scores.rows) == len(solutions):
         return
     total, done = len(solutions), len(plan.scores.rows)
-    with Counting(console, f"{plan.asked.name} scoring", total, unit="solutions", done=done) as counting:
+    with Counting(
+        console, f"{plan.asked.name} scoring", total, unit="solutions", done=done, at_once=plan.config.concurrency
+    ) as counting:
         await score_solutions(solutions, prm, plan.scores, lambda _: counting.more(), plan.config.concurrency)

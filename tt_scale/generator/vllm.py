@@ -20,7 +20,7 @@ from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.tokens import Tokens
 from tt_scale.likelihood import TOP_LOGPROBS, confidence
 from tt_scale.model_names import refuse_scorer, resolve_model
-from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
+from tt_scale.vllm_engine import Engine, engine_args, on_cpu, prepare_vllm
 from tt_scale.vllm_model import count_parameters
 from tt_scale.vllm_reason import sentence
 
@@ -59,6 +59,19 @@ class VLLMGenerator(LanguageModel):
         """Make one as a configuration says; nothing is loaded before `start`."""
         return cls(config)
 
+    async def launch(self) -> bool:
+        """On a CPU, load the tokenizer and start the engine's process; on a GPU, `start` does everything.
+
+        Raises:
+            GeneratorError: the model cannot be loaded.
+            MissingExtraError: vLLM is not installed.
+        """
+        await asyncio.to_thread(prepare_vllm, f"Running {self._config.model_name!r}")
+        if not await asyncio.to_thread(on_cpu):
+            return False  # an engine measures what memory is free while it starts
+        await (await self._made_engine()).launch()
+        return True
+
     async def start(self) -> None:
         """Load tokenizer and model.
 
@@ -66,14 +79,21 @@ class VLLMGenerator(LanguageModel):
             GeneratorError: the model cannot be loaded.
             MissingExtraError: vLLM is not installed.
         """
+        await asyncio.to_thread(prepare_vllm, f"Running {self._config.model_name!r}")
+        engine = await self._made_engine()
+        await engine.start()
+        self.parameters = await asyncio.to_thread(count_parameters, engine.llm)
+
+    async def _made_engine(self) -> Engine:
+        """Load the tokenizer and make the engine, where that was not done yet."""
+        if self._engine is not None:
+            return self._engine
         config = self._config
-        await asyncio.to_thread(prepare_vllm, f"Running {config.model_name!r}")
         model = await asyncio.to_thread(resolve_model, config.model_name)
         await asyncio.to_thread(refuse_scorer, model, config.model_name)
         self.tokens = await asyncio.to_thread(Tokens.load, model, trust_remote_code=config.trust_remote_code)
         self._engine = Engine(model, lambda: engine_args(config, model, **OWN_ARGUMENTS))
-        await self._engine.start()
-        self.parameters = await asyncio.to_thread(count_parameters, self._engine.llm)
+        return self._engine
 
     async def close(self) -> None:
         """End the engine and its processes; a second call does nothing."""

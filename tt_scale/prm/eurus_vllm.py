@@ -45,7 +45,7 @@ class TwoOnVLLM(TwoModels):
         self._heads: list[_Head] = []
 
     async def start(self) -> None:
-        """Start both engines, one after the other, and load the heads.
+        """Start both engines, on a GPU one after the other, and load the heads.
 
         Raises:
             PRMError: a model lacks the weights of its head.
@@ -57,28 +57,32 @@ class TwoOnVLLM(TwoModels):
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
         gpus = await asyncio.to_thread(prm_gpus, config)
         device = "cpu" if await asyncio.to_thread(on_cpu) else f"cuda:{gpus[0] if gpus else 0}"
-        for name, source in self._models:
-            layer = await asyncio.to_thread(read_output_embeddings, name, source)
-            dtype = resolve_dtype(config.dtype, place_of("vllm", config.prm_device), source, config.prm_quantization)
-            share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], dtype, gpus))
-            if share <= 0:
-                raise PRMError(
-                    f"The head of {name!r} alone is larger than half of prm_gpu_mem_util {config.prm_gpu_mem_util}.",
-                    "Type: --prm-gpu-mem-util with a larger share",
-                )
-            engine = PoolingEngine(
-                config,
-                source,
-                task="token_embed",
-                context=self._context,
-                share=share,
-                gpus=gpus,
-                convert="embed",
-            )
-            self._engines.append(engine)
+        layers = [await self._made(name, source, device, gpus) for name, source in self._models]
+        if device == "cpu":  # on a GPU an engine measures what memory is free while it starts
+            for engine in self._engines:
+                await engine.launch()
+        for engine, layer in zip(self._engines, layers, strict=True):
             await engine.start()
             self._heads.append(await asyncio.to_thread(_Head, *layer, device, engine.dtype))
         self.sizes = tuple([engine.parameters for engine in self._engines])
+
+    async def _made(self, name: str, source: str, device: str, gpus: Sequence[int]) -> tuple[Any, Any]:
+        """Make the engine of one model, and give the layer of its head."""
+        config = self._config
+        layer = await asyncio.to_thread(read_output_embeddings, name, source)
+        dtype = resolve_dtype(config.dtype, place_of("vllm", config.prm_device), source, config.prm_quantization)
+        share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], dtype, gpus))
+        if share <= 0:
+            raise PRMError(
+                f"The head of {name!r} alone is larger than half of prm_gpu_mem_util {config.prm_gpu_mem_util}.",
+                "Type: --prm-gpu-mem-util with a larger share",
+            )
+        self._engines.append(
+            PoolingEngine(
+                config, source, task="token_embed", context=self._context, share=share, gpus=gpus, convert="embed"
+            )
+        )
+        return layer
 
     async def close(self) -> None:
         """End the engines and let go of the heads; a second call does nothing."""

@@ -62,6 +62,10 @@ class PoolingEngine:
         self._numbers = count()
         self._engine = Engine(folder, lambda: _args(config, folder, task, context, share, gpus, own), gpus)
 
+    async def launch(self) -> None:
+        """Start the engine's process; `start` waits for it. Errors as of `Engine.launch`."""
+        await self._engine.launch()
+
     async def start(self) -> None:
         """Build the engine.
 

@@ -12,6 +12,7 @@ from tt_scale.errors import TTScaleError
 from tt_scale.model_dtypes import ENGINES
 from tt_scale.prm.check import Measured, comparable, engines, judges, measure, score_remarks, spread, tolerance
 from tt_scale.prm.example import Example
+from tt_scale.report.loading import loading
 from tt_scale.report.prm_layout import heading, print_layout, shortened
 
 if TYPE_CHECKING:
@@ -51,9 +52,9 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     faults: dict[str, TTScaleError] = {}
     console.print()
     for engine in tried:
-        console.print(f"Scoring on {NAMES.get(engine, engine)} ...", style="dim")
         try:
-            found.append(await measure(config, engine, example))
+            async with loading(console, f"on {NAMES.get(engine, engine)}", words=("Scoring", "Scored")):
+                found.append(await measure(config, engine, example))
         except TTScaleError as error:
             faults[engine] = error
     if not found:

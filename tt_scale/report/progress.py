@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
 from tt_scale.report.counting import Counting
+from tt_scale.report.forecast import Forecast
+from tt_scale.report.status_line import Part
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -24,6 +25,8 @@ class Progress(Counting):
         done: how many of them an earlier run did.
         correct: how many of those are right.
         verbose: print a line for each problem.
+        at_once: searches that are under way at a time, at least 1.
+        forecast: of the command that this run is a part of; None where it is all of it.
         quiet_seconds: off a terminal, the least time between two lines.
     """
 
@@ -36,9 +39,13 @@ class Progress(Counting):
         done: int = 0,
         correct: int = 0,
         verbose: bool = False,
+        at_once: int = 1,
+        forecast: Forecast | None = None,
         quiet_seconds: float = 15.0,
     ) -> None:
-        super().__init__(console, label, total, done=done, quiet_seconds=quiet_seconds)
+        super().__init__(
+            console, label, total, done=done, at_once=at_once, forecast=forecast, quiet_seconds=quiet_seconds
+        )
         self._verbose = verbose
         self._correct = correct
         self._tokens = self._prompt = self._cached = 0
@@ -53,11 +60,15 @@ class Progress(Counting):
             self._console.print(self._line(row), markup=False, highlight=False)
         self.more()
 
-    def _numbers(self) -> str:
-        speed = self._tokens / max(time.monotonic() - self._began, 1e-9)
+    def _numbers(self) -> list[Part]:
+        speed = f"{self._tokens / max(self._forecast.elapsed, 1e-9):,.0f}"
         accuracy = f"{self._correct / self._done:.1%}" if self._done else "-"
-        hits = f"  cache {self._cached / self._prompt:.0%}" if self._cached else ""
-        return f"accuracy {accuracy}  {speed:,.0f} tokens/s{hits}"
+        hits = f"cache {self._cached / self._prompt:.0%}" if self._cached else ""
+        return [
+            Part(f"accuracy {accuracy}", f"acc {accuracy}"),
+            Part(f"{speed} tokens/s", f"{speed} tok/s"),
+            Part(hits),
+        ]
 
     def _line(self, row: Row) -> str:
         told = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"

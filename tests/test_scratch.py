@@ -1,0 +1,96 @@
+"""Where an engine's processes put temporary files, and that nothing of it stays."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import pytest
+
+import tt_scale.scratch as scratch
+from tt_scale.errors import GeneratorError
+from tt_scale.scratch import Scratch, set_variables
+
+
+@pytest.fixture(autouse=True)
+def temporary(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.delenv("VLLM_CACHE_ROOT", raising=False)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "t"))
+    (tmp_path / "t").mkdir()
+    monkeypatch.setattr(scratch, "LONGEST_SOCKET", 1000)  # tests have long folders
+    return tmp_path / "t"
+
+
+def test_a_folder_for_an_engine(temporary: Path) -> None:
+    """Sockets and rendezvous files of vLLM stayed in TMPDIR after every run."""
+    own = Scratch()
+    before = dict(os.environ)
+    with own.in_use():
+        assert own.folder is not None
+        assert own.folder.parent == temporary
+        assert os.environ["TMPDIR"] == os.environ["VLLM_RPC_BASE_PATH"] == str(own.folder)
+        (own.folder / "socket").touch()
+        (own.folder / "deeper").mkdir()
+    assert dict(os.environ) == before
+    own.remove()
+    own.remove()
+    assert list(temporary.iterdir()) == []
+
+
+def test_a_home_that_cannot_be_written(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """vLLM printed a traceback where its cache could not be made."""
+    home = temporary.parent / "home"
+    home.write_text("no folder")  # root may write anywhere else
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    own = Scratch()
+    with own.in_use():
+        assert os.environ["VLLM_CACHE_ROOT"] == str(own.folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(temporary / "not" / "there" / "yet"))
+    with own.in_use():
+        assert "VLLM_CACHE_ROOT" not in os.environ
+    monkeypatch.setenv("VLLM_CACHE_ROOT", "/the/users/choice")
+    with own.in_use():
+        assert os.environ["VLLM_CACHE_ROOT"] == "/the/users/choice"
+    own.remove()
+
+
+def test_a_long_name_is_too_long_for_a_socket(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The name of a Unix socket has 107 bytes; engines ended with "ipc path too long"."""
+    monkeypatch.setattr(scratch, "LONGEST_SOCKET", 107)
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary / ("x" * 80)))
+    own = Scratch()
+    folder = own.make()
+    try:
+        assert len(os.fsencode(folder)) + scratch.SOCKET_NAME <= 107
+    finally:
+        own.remove()
+    assert not folder.exists()
+
+
+def test_nowhere_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python's own words were a traceback."""
+
+    def none() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(GeneratorError, match="TMPDIR"):
+        Scratch().make()
+
+
+def test_variables_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also after an error, and also those that were not set."""
+    monkeypatch.setenv("ONE", "1")
+    monkeypatch.delenv("TWO", raising=False)
+
+    def failing() -> None:
+        with set_variables({"ONE": "2", "TWO": "2"}):
+            assert (os.environ["ONE"], os.environ["TWO"]) == ("2", "2")
+            raise ValueError("x")
+
+    with pytest.raises(ValueError, match="x"):
+        failing()
+    assert os.environ["ONE"] == "1"
+    assert "TWO" not in os.environ
