@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import GeneratorError, MissingExtraError
-from tt_scale.model_names import resolve_model
+from tt_scale.generator.chat_template import SpecialTokenCuts, no_chat_template, refuse_changing, render_chat
+from tt_scale.model_names import at_revision, resolve_model
 
 __all__ = ["UNKNOWN", "Tokens"]
 
-DATE = "26 Jul 2024"
-"""What Llama templates print as today; without it the prompt, and with it every sample, would change each day."""
+ANCHORS = ("a", "(", "1", "\n")
+"""Characters behind which a piece of text is tokenised as the continuation that it is."""
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 """How a decoder shows bytes that are no character yet."""
@@ -46,14 +47,17 @@ class Tokens:
         self._anchor = list(self.encode("a"))
         self._anchor_length = len(self._decode(self._anchor))
         self._alone: dict[int, str] = {}
+        self._puts_a_space_first = self._continuation(self.encode("(")) != "("
+        self._cuts = SpecialTokenCuts(tokenizer)
 
     @classmethod
-    def load(cls, model: str, *, trust_remote_code: bool = False) -> Tokens:
+    def load(cls, model: str, *, trust_remote_code: bool = False, revision: str | None = None) -> Tokens:
         """Load the tokenizer of a model.
 
         Args:
             model: hub name, local folder, `pocket-gen`, or `smollm2`.
             trust_remote_code: run tokenizer code that comes with the model.
+            revision: branch, tag or commit on the hub; None is the newest.
 
         Raises:
             GeneratorError: there is no such model or it has no tokenizer.
@@ -65,14 +69,16 @@ class Tokens:
             raise MissingExtraError("transformers", "hf", "Reading a tokenizer") from None
         source = resolve_model(model)
         try:
-            kind = PreTrainedTokenizerFast if _is_generic(source) else AutoTokenizer
-            tokenizer = kind.from_pretrained(source, trust_remote_code=trust_remote_code)
+            kind = PreTrainedTokenizerFast if _is_generic(source, revision) else AutoTokenizer
+            tokenizer = kind.from_pretrained(source, trust_remote_code=trust_remote_code, **at_revision(revision))
         except Exception as error:  # its many loaders raise whatever they like
             raise _not_loaded(model, source, error) from error
-        return cls(tokenizer, model, _generation_eos(source))
+        return cls(tokenizer, model, _generation_eos(source, revision))
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
         """Apply the chat template once, generation prompt included.
+
+        Control tokens that the template writes are control tokens; the same spelling inside a message is text.
 
         Args:
             messages: with the keys `role` and `content`.
@@ -84,23 +90,32 @@ class Tokens:
             GeneratorError: the model has no chat template, or the template refuses the messages.
         """
         if not getattr(self.tokenizer, "chat_template", None):
-            raise GeneratorError(
-                f"The model {self.name!r} has no chat template, so it cannot be asked a question.",
-                "Use its instruct version as --model-name.",
-            )
-        from jinja2 import TemplateError
+            raise no_chat_template(self.name)
+        marked, mark = self._cuts.marked(messages)
+        first, *rest = render_chat(self.tokenizer, marked, self.name, generation_prompt=True).split(mark)
+        return (*self.encode(first), *(token for piece in rest for token in self._encode_behind(piece)))
 
-        try:
-            text = self.tokenizer.apply_chat_template(
-                [dict(message) for message in messages], tokenize=False, add_generation_prompt=True, date_string=DATE
-            )
-        except TemplateError as error:
-            raise GeneratorError(f"The chat template of {self.name!r} refuses the messages: {error}.") from error
-        return self.encode(text)
+    def check_template(self) -> None:
+        """Refuse a model without a chat template, and a template that says something else at each rendering.
+
+        Raises:
+            GeneratorError: there is none, or it uses what changes.
+        """
+        if not getattr(self.tokenizer, "chat_template", None):
+            raise no_chat_template(self.name)
+        refuse_changing(self.tokenizer, self.name)
+
+    def _encode_behind(self, piece: str) -> tuple[int, ...]:
+        """Tokenise what follows other text [length]: SentencePiece puts a space before whatever it is given."""
+        for anchor in ANCHORS if self._puts_a_space_first else ():
+            before, whole = self.encode(anchor), self.encode(anchor + piece)
+            if whole[: len(before)] == before:
+                return whole[len(before) :]
+        return self.encode(piece)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenise a text as it stands, no special token added [length]."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False))
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Give the text that each id adds to a continuation [length].
@@ -173,7 +188,7 @@ def _common(left: str, right: str) -> int:
     return min(len(left), len(right))
 
 
-def _is_generic(source: str) -> bool:
+def _is_generic(source: str, revision: str | None) -> bool:
     """Whether a model says that its tokenizer is just what `tokenizer.json` says.
 
     Transformers 5 goes by the type of the model instead and gives every "qwen2" the rules of Qwen's own tokenizer.
@@ -181,19 +196,19 @@ def _is_generic(source: str) -> bool:
     from transformers.utils import cached_file
 
     try:
-        file = cached_file(source, "tokenizer_config.json")
+        file = cached_file(source, "tokenizer_config.json", **at_revision(revision))
         settings = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return settings.get("tokenizer_class") in ("PreTrainedTokenizerFast", "TokenizersBackend")
 
 
-def _generation_eos(source: str) -> list[int]:
+def _generation_eos(source: str, revision: str | None) -> list[int]:
     """Read the ids that end a sequence from `generation_config.json`, where the model has one."""
     from transformers.utils import cached_file
 
     try:
-        file = cached_file(source, "generation_config.json")
+        file = cached_file(source, "generation_config.json", **at_revision(revision))
         values = json.loads(Path(file).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return []

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tt_scale.errors import PRMError
-from tt_scale.generator.tokens import DATE
+from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.generator.chat_template import render_chat
 from tt_scale.prm.adapter import Checkpoint
 
 __all__ = ["PLACE", "Around", "around", "around_the_question", "rendered"]
@@ -51,16 +51,15 @@ def rendered(checkpoint: Checkpoint, messages: list[dict[str, str]], generation_
     """Render a chat as text.
 
     Raises:
-        PRMError: there is no chat template.
+        PRMError: there is no chat template, or it refuses the messages.
     """
     tokenizer = checkpoint.tokens.tokenizer
     if not getattr(tokenizer, "chat_template", None):
         raise PRMError(f"The PRM {checkpoint.name!r} has no chat template.", "Use the tokenizer that came with it.")
-    return str(
-        tokenizer.apply_chat_template(
-            messages, tokenize=False, add_generation_prompt=generation_prompt, date_string=DATE
-        )
-    )
+    try:
+        return render_chat(tokenizer, messages, checkpoint.name, generation_prompt=generation_prompt)
+    except GeneratorError as error:
+        raise PRMError(error.message, error.hint) from error
 
 
 def around(checkpoint: Checkpoint, text: str) -> Around:
