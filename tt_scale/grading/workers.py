@@ -13,7 +13,6 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import importlib.metadata
-import multiprocessing
 import re
 import signal
 import weakref
@@ -28,6 +27,7 @@ from tt_scale.grading import sandbox
 from tt_scale.grading.equivalence import settled, verdict
 from tt_scale.grading.grouping import group
 from tt_scale.grading.normal import key
+from tt_scale.grading.spawning import worker_context
 
 if TYPE_CHECKING:
     from pebble import ProcessPool
@@ -174,7 +174,7 @@ class Grader:
             return None
         raise GradingError(
             "The grading processes die as they start.",
-            'In a script, call tt_scale under: if __name__ == "__main__":',
+            'On Windows, call tt_scale in a script under: if __name__ == "__main__":',
         )
 
     def _running(self) -> ProcessPool:
@@ -186,7 +186,7 @@ class Grader:
                     max_workers=self.workers,
                     initializer=sandbox.enter,
                     initargs=(self.memory,),
-                    context=multiprocessing.get_context("spawn"),
+                    context=worker_context(),
                 )
                 self._pool.active  # noqa: B018  (reading it starts the workers)
             # Also where nobody closes: an interpreter that ends while a worker starts leaves that worker a traceback.
