@@ -39,6 +39,11 @@ class Hub:
         return self.answer
 
 
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    monkeypatch.setattr("tt_scale.hub._answers", lambda: False)
+
+
 @pytest.fixture
 def hub(monkeypatch):
     hub = Hub()
@@ -178,3 +183,51 @@ def test_the_real_library_offline(tmp_path):
     assert done.stdout.startswith("owner/name cannot be read from the Hugging Face hub: ")
     assert done.stdout.endswith(HINT + "\n")
     assert len(done.stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "asked"),
+    [
+        ("owner/name@v1.0", ("owner/name", None, "v1.0")),
+        ("owner/name@refs/pr/3:algebra", ("owner/name", "algebra", "refs/pr/3")),
+        ("owner/name:algebra@0123abc", ("owner/name", "algebra", "0123abc")),
+        ("owner/name:algebra:train@main", ("owner/name", "algebra", "main")),
+        ("aime_2025@v2", ("MathArena/aime_2025", None, "v2")),
+        ("openai/gsm8k@v2", ("openai/gsm8k", "main", "v2")),
+    ],
+)
+def test_a_revision_of_a_set(monkeypatch, name, asked):
+    """A set that is corrected later gives other numbers for the same name."""
+    seen = []
+
+    def load_dataset(repo, config, revision=None):
+        seen.append((repo, config, revision))
+        return {split: [{"question": "1 + 1?", "answer": "2"}] for split in ("train", "test")}
+
+    monkeypatch.setitem(sys.modules, "datasets", SimpleNamespace(load_dataset=load_dataset))
+    assert len(load_problems(name)) == 1
+    assert seen == [asked]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("math500@main", "math500 comes with tt_scale and has no revisions. Type: --dataset math500"),
+        ("pocket-math:count=5@main", "has no revisions"),
+        ("owner/name@a:b@c", "two revisions, a and c"),
+        ("owner/name@", "names no revision"),
+    ],
+)
+def test_a_revision_that_cannot_be(name, message):
+    """A revision that is ignored is worse than one that is refused."""
+    with pytest.raises(ProblemSetError, match=re.escape(message)):
+        load_problems(name)
+
+
+def test_a_revision_that_does_not_exist(hub):
+    """`datasets` tells a missing revision as a set that does not exist."""
+    hub.answer = DatasetNotFoundError("Revision 'v9' doesn't exist for dataset 'owner/name' on the Hub.")
+    hub.load_dataset = lambda *args, **named: (_ for _ in ()).throw(hub.answer)
+    sys.modules["datasets"].load_dataset = hub.load_dataset
+    with pytest.raises(ProblemSetError, match="no revision 'v9'"):
+        load_problems("owner/name@v9")

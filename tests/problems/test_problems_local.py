@@ -278,3 +278,15 @@ def test_bundled_names_win_over_files_and_files_over_the_hub(tmp_path, monkeypat
     (tmp_path / "owner" / "name.jsonl").write_text(GOOD, encoding="utf-8")
     assert len(load_problems("svamp")) == 1000
     assert len(load_problems("owner/name.jsonl")) == 1
+
+
+def test_problems_without_gold_answers(tmp_path):
+    """Where nothing is graded, none is needed; a field that was named must be there all the same."""
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"question": "What is 2 + 3?"}\n{"question": "2 + 4?", "answer": null}\n'
+                    '{"question": "2 + 5?", "answer": "7"}\n')  # fmt: skip
+    assert [problem.answer for problem in load_problems(path, gold=False)] == ["", "", "7"]
+    with pytest.raises(ProblemSetError, match="no field for the answer"):
+        load_problems(path)
+    with pytest.raises(ProblemSetError, match="no field 'gold_answer'"):
+        load_problems(path, gold=False, answer_field="gold_answer")

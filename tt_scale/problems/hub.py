@@ -18,21 +18,24 @@ here because their licence is not ours.
 
 from __future__ import annotations
 
-import logging
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
 from tt_scale.errors import MissingExtraError, ProblemSetError
+from tt_scale.hub import without_dead_hub
+from tt_scale.model_names import at_revision
 from tt_scale.problems.rows import Row
 
 __all__ = ["HUB_NAME", "read_hub"]
 
 HUB_NAME = re.compile(
-    r"(?P<repo>[A-Za-z0-9][\w.-]*/[\w.-]+)(?::(?P<config>[\w.-]+))?(?::(?P<split>[\w.-]+))?", re.ASCII
+    r"(?P<repo>[A-Za-z0-9][\w.-]*/[\w.-]+)(?:@(?P<revision>[\w./-]+))?"
+    r"(?::(?P<config>[\w.-]+))?(?::(?P<split>[\w.-]+))?(?:@(?P<last>[\w./-]+))?",
+    re.ASCII,
 )
-"""`owner/name`, `owner/name:configuration` or `owner/name:configuration:split`."""
+"""`owner/name`, `owner/name:configuration` or `owner/name:configuration:split`; `@revision` behind the name or last."""
 
 _BENCHMARK: Mapping[str, tuple[str, str]] = MappingProxyType({"openai/gsm8k": ("main", "test")})
 """Configuration and split of sets whose other splits are not what people report."""
@@ -48,7 +51,7 @@ def read_hub(name: str, split: str) -> list[Row]:
         split: taken where the name says none; a set with a single split is read whatever that is called.
 
     Raises:
-        ProblemSetError: no such set or split, no network, or a set that `datasets` cannot read.
+        ProblemSetError: no such set, revision or split, no network, or a set that `datasets` cannot read.
         MissingExtraError: `datasets` is not installed.
     """
     parts = HUB_NAME.fullmatch(name)
@@ -56,7 +59,11 @@ def read_hub(name: str, split: str) -> list[Row]:
     repo, config, chosen = parts["repo"], parts["config"], parts["split"]
     if config is None and repo in _BENCHMARK:
         config, chosen = _BENCHMARK[repo]
-    splits = _load(repo, config)
+    if parts["revision"] and parts["last"]:
+        raise ProblemSetError(
+            f"{name} names two revisions, {parts['revision']} and {parts['last']}.", "Keep one of them."
+        )
+    splits = _load(repo, config, parts["revision"] or parts["last"])
     if not chosen and len(splits) == 1:
         chosen = next(iter(splits))
     chosen = chosen or split
@@ -70,32 +77,32 @@ def read_hub(name: str, split: str) -> list[Row]:
     return [Row(f"{repo}, row {number}", _decoded(row, labels)) for number, row in enumerate(table, start=1)]
 
 
-def _load(repo: str, config: str | None) -> Mapping[str, Any]:
+def _load(repo: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
     try:
         import datasets
     except ImportError:
         raise MissingExtraError(
             "datasets", "hub", f"Reading the problem set {repo!r} from the Hugging Face hub"
         ) from None
-    log = logging.getLogger("huggingface_hub")
-    level = log.level
-    log.setLevel(logging.ERROR)  # its retries would bury the one sentence that says what is wrong
     try:
-        loaded: Mapping[str, Any] = datasets.load_dataset(repo, config)
+        with without_dead_hub(repo):
+            loaded: Mapping[str, Any] = datasets.load_dataset(repo, config, **at_revision(revision))
+            return loaded
     except Exception as error:  # noqa: BLE001  the library lets through whatever its HTTP, Arrow and YAML layers raise
-        raise _explained(repo, error) from None
-    finally:
-        log.setLevel(level)
-    return loaded
+        raise _explained(repo, revision, error) from None
 
 
-def _explained(repo: str, error: Exception) -> ProblemSetError:
+def _explained(repo: str, revision: str | None, error: Exception) -> ProblemSetError:
     text = str(error)
     listed = re.search(r"(?:available configs|Available): \[(.*?)\]", text)
     if listed:
         names = listed[1].replace("'", "")
         first = names.partition(",")[0]
         return ProblemSetError(f"{repo} has these configurations: {names}.", f"Name one: --dataset {repo}:{first}")
+    if revision is not None and ("revision" in text.lower() or type(error).__name__ == "RevisionNotFoundError"):
+        return ProblemSetError(
+            f"The problem set {repo!r} has no revision {revision!r}.", "Name a branch, a tag or a commit of it."
+        )
     if type(error).__name__ == "DatasetNotFoundError":
         return ProblemSetError(f"The Hugging Face hub has no public problem set {repo!r}.", _LOCAL_HINT)
     reason = (text.splitlines() or [""])[0][:200].rstrip(". ") or type(error).__name__

@@ -26,6 +26,7 @@ def load_problems(
     seed: int = 79,
     question_field: str | None = None,
     answer_field: str | None = None,
+    gold: bool = True,
 ) -> list[Problem]:
     """Load a problem set.
 
@@ -33,13 +34,16 @@ def load_problems(
         name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`, `pocket-math`, of which settings can follow:
             `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .json, .csv,
             .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
-            `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`.
+            `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`; `@revision` behind the name
+            is a branch, tag or commit of it.
         split: of a hub set that has several; openai/gsm8k is always read from "test" unless its name says otherwise.
         num_samples: a seeded random sample of so many problems, at least 1, in file order; more than the set holds
             takes all of it.
         seed: of the sample.
         question_field: field of the question, where it has no usual name; bundled sets need none.
         answer_field: field of the gold answer, likewise.
+        gold: whether each problem must have a gold answer; False gives "" where there is none, for problems that are
+            answered and not graded.
 
     Returns:
         The problems, with ids that are unique in the set and the same on every machine.
@@ -52,6 +56,7 @@ def load_problems(
     name = os.fspath(name)
     if num_samples is not None and num_samples < 1:
         raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Leave it unset for the whole set.")
+    _refuse_revision(name)
     if name == "simulated":
         return sample(simulated_problems(), num_samples, seed)
     short, _, settings = name.partition(":")
@@ -62,7 +67,7 @@ def load_problems(
     source, rows = _read(name, split)
     if not rows:
         raise ProblemSetError(f"{name} holds no problems.", "Give a set with at least one row.")
-    problems = [read_problem(row, source, question_field, answer_field) for row in rows]
+    problems = [read_problem(row, source, question_field, answer_field, gold=gold) for row in rows]
     return sample(identify(problems, [row.place for row in rows]), num_samples, seed)
 
 
@@ -79,11 +84,23 @@ def _read(name: str, split: str) -> tuple[str, list[Row]]:
     path = os.path.expanduser(name)
     if os.path.isfile(path):
         return os.path.splitext(os.path.basename(path))[0], read_local(path)
-    hub = HUB_NAMES.get(name, name)
+    short, _, revision = name.partition("@")
+    hub = f"{HUB_NAMES[short]}@{revision}" if revision and short in HUB_NAMES else HUB_NAMES.get(name, name)
     looks_like_file = os.path.isdir(path) or os.path.splitext(name)[1].lower() in READERS
-    if HUB_NAME.fullmatch(hub) and (name in HUB_NAMES or not looks_like_file):
+    if HUB_NAME.fullmatch(hub) and (short in HUB_NAMES or not looks_like_file):
         return hub, read_hub(hub, split)
     raise _missing(name, path)
+
+
+def _refuse_revision(name: str) -> None:
+    """Only a set of the hub has revisions; one that is ignored would be worse than one that is refused."""
+    short, mark, revision = name.partition("@")
+    if os.path.exists(os.path.expanduser(name)) or not mark:
+        return
+    if not revision:
+        raise ProblemSetError(f"{name!r} names no revision.", f"Type: --dataset {short}, or {short}@ and the revision")
+    if short.partition(":")[0] in (*BUNDLED, "simulated", pocket.NAME):
+        raise ProblemSetError(f"{name}: {short} comes with tt_scale and has no revisions.", f"Type: --dataset {short}")
 
 
 def _missing(name: str, path: str) -> ProblemSetError:

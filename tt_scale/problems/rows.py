@@ -52,7 +52,9 @@ class Row:
     hint: str = ""
 
 
-def read_problem(row: Row, source: str, question_field: str | None = None, answer_field: str | None = None) -> Problem:
+def read_problem(
+    row: Row, source: str, question_field: str | None = None, answer_field: str | None = None, *, gold: bool = True
+) -> Problem:
     """Understand one row.
 
     Args:
@@ -60,6 +62,7 @@ def read_problem(row: Row, source: str, question_field: str | None = None, answe
         source: the name of the set.
         question_field: the exact name of the question's field; None looks for a known one.
         answer_field: the same for the gold answer.
+        gold: whether there must be one; False gives "" where there is none.
 
     Returns:
         The problem; its id is empty where the row has none.
@@ -82,7 +85,7 @@ def read_problem(row: Row, source: str, question_field: str | None = None, answe
     problem = Problem(
         id=_plain(own_id, f"{row.place}: the id"),
         question=str(question).strip(),
-        answer=_gold(row, _required(row, "answer", answer_field)),
+        answer=_gold(row, _required(row, "answer", answer_field)) if gold or _has_gold(row, answer_field) else "",
         level=_level(level),
         subject=_subject(subject),
         source=source,
@@ -93,6 +96,12 @@ def read_problem(row: Row, source: str, question_field: str | None = None, answe
         half = error.object[error.start].encode("ascii", "backslashreplace").decode()
         raise ProblemSetError(f"{row.place}: {half} is half a character.", "Write the row as UTF-8 again.") from None
     return problem
+
+
+def _has_gold(row: Row, chosen: str | None) -> bool:
+    """Whether a row has something to grade against; a field that was named must be there all the same."""
+    name = chosen if chosen is not None else _find(row, "answer")
+    return name is not None and (name not in row.values or str(row.values[name] or "").strip() != "")
 
 
 def _required(row: Row, meaning: str, chosen: str | None) -> str:
