@@ -13,6 +13,7 @@ import pytest
 from commands import BENCH, SIMULATED, Command
 
 from tt_scale import __version__
+from tt_scale.cli_help import question_keys
 from tt_scale.config import GROUPS, Config
 from tt_scale.registry import BUILT_IN
 
@@ -193,7 +194,8 @@ def test_help_stands_under_the_headings_and_fits(command: Command, monkeypatch: 
     assert headings == ["Options", *GROUPS]
     assert max(len(line) for line in lines) <= 100
     flags = {word.strip(",") for line in lines for word in line.split() if word.startswith("--")}
-    assert {f"--{key.replace('_', '-')}" for key in Config.model_fields} <= flags
+    keys = [key.name for key in question_keys()] if name == "solve" else list(Config.model_fields)
+    assert {f"--{key.replace('_', '-')}" for key in keys} <= flags
     assert "[None]" not in answer.out
 
 
@@ -269,3 +271,79 @@ def test_a_reader_that_stops_reading_is_no_error(tmp_path: Path) -> None:
     process.stderr.close()
     process.wait(60)
     assert error == b""
+
+
+def test_solve_prints_one_json_object(command: Command) -> None:
+    """What a program reads: nothing else on standard output."""
+    answer = command("solve", *SIMULATED, "--json", QUESTION)
+    told = json.loads(answer.out)
+    assert (answer.status, answer.err) == (0, "")
+    assert told["answer"]
+    assert told["path"] in told["pool"]
+    assert len(told["path"]["steps"]) == len(told["path"]["scores"])
+    assert told["usage"]["generated_tokens"] > 0
+    none = command("solve", *SIMULATED, "--json", "--max-generated-tokens", "20", QUESTION)
+    assert none.status == 1
+    assert (json.loads(none.out)["answer"], json.loads(none.out)["path"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "flag",
+    ["--dataset", "--datasets", "--num-samples", "--repeats", "--split", "--run-tag", "--summary-csv",
+     "--no-detail-log", "--output-dir", "--concurrency", "--question-field", "--answer-field", "--retry-failed",
+     "--verbose"],
+)  # fmt: skip
+def test_solve_refuses_the_flags_of_bench(command: Command, flag: str) -> None:
+    """They were accepted, and nothing came of them."""
+    answer = command("solve", *SIMULATED, QUESTION, flag, "1")
+    assert (answer.status, answer.out) == (2, "")
+    assert f"{flag} is a flag of bench" in answer.err
+
+
+def test_solve_warns_of_what_it_does_not_read(command: Command) -> None:
+    """On standard error, so that standard output stays what a program reads."""
+    answer = command("solve", *SIMULATED, "--json", "--lookahead", "2", QUESTION)
+    assert answer.err == "warning: no method or PRM here looks at lookahead.\n"
+    json.loads(answer.out)
+
+
+def test_a_file_names_several_methods(command: Command, tmp_path: Path) -> None:
+    """A list was no valid string; a typed method still wins over it."""
+    (tmp_path / "c.yaml").write_text("method: [best_of_n, greedy]\nnum_samples: 2\n")
+    answer = command(*BENCH, "--config", "c.yaml")
+    assert answer.status == 0
+    assert len(list(tmp_path.rglob("manifest.json"))) == 2
+    assert command(*BENCH, "--config", "c.yaml", "--method", "dvts").status == 0
+    assert len(list(tmp_path.rglob("manifest.json"))) == 3
+    one = command("solve", *SIMULATED, "--config", "c.yaml", QUESTION)
+    assert (one.status, one.err) == (2, "tt-scale: solve takes one --method. Use bench or compare for several.\n")
+    for bad in ("[]", "[1, 2]", "[best_of_n, [greedy]]"):
+        (tmp_path / "c.yaml").write_text(f"method: {bad}\n")
+        answer = command(*BENCH, "--config", "c.yaml")
+        assert answer.status == 2
+        assert "it is a name, or a list of names" in answer.err
+
+
+def test_null_and_none_are_nothing_in_a_shell(command: Command, tmp_path: Path) -> None:
+    """Also for a key whose default is a number."""
+    for word in ("none", "null"):
+        assert command(*BENCH, "--num-samples", "1", "--max-model-len", word, "--run-tag", word).status == 0
+        (path,) = (tmp_path / "logs" / word).rglob("manifest.json")
+        assert json.loads(path.read_text())["config"]["max_model_len"] == 3072
+
+
+def test_status_and_message_agree_where_every_search_failed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Status 1 under tables that looked like a result."""
+    from tt_scale.searcher.best_of_n import BestOfN
+
+    async def fail(*_: object) -> None:
+        raise RuntimeError("out\nof order")
+
+    monkeypatch.setattr(BestOfN, "search", fail)
+    few = ("--num-samples", "2", "--method", "best_of_n")
+    answer = command(*BENCH, *few)
+    assert answer.status == 1
+    assert answer.err.startswith("tt-scale: every search failed; the first error: ")
+    assert "out of order" in answer.err
+    both = command("compare", *BENCH[1:], *few, "--method", "greedy")
+    assert (both.status, both.err) == (0, "")

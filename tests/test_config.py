@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from tt_scale.bench.manifest import experiment, ignored_options
 from tt_scale.config import GROUPS, Config, digest
@@ -60,6 +59,8 @@ def test_what_people_write_is_understood(given: dict[str, Any], key: str, value:
     ("given", "told"),
     [
         ({"tua": 1}, "Unknown key 'tua'. Did you mean 'tau'?"),
+        ({"zzzzzz": 1}, "Unknown key 'zzzzzz'. The nearest is "),
+        ({"method": ["dvts", "mcts"]}, "method is a list (dvts, mcts); one Config has one method"),
         ({"dataset": "x"}, "Did you mean 'datasets'?"),
         ({"max_seconds": "high"}, "max_seconds is 'high', but should be a valid number."),
         ({"tau": "median"}, "tau is 'median', but should be a number from 0 to 1, or a quantile of the scores of"),
@@ -96,8 +97,23 @@ def test_only_the_method_that_reads_it_needs_a_possible_passing_minimum() -> Non
 
 def test_a_configuration_cannot_be_changed_afterwards() -> None:
     """The digest of a run would then be that of another."""
-    with pytest.raises(ValidationError):
-        Config().tau = 0.1
+    config = Config(max_steps=7)
+    with pytest.raises(ConfigError, match=r"tau cannot be set.*config\.changed\(tau=0\.1\)"):
+        config.tau = 0.1
+    with pytest.raises(ConfigError, match="frozen"):
+        del config.tau
+    changed = config.changed(tau=0.1)
+    assert (config.tau, changed.tau, changed.max_steps) == (0.6, 0.1, 7)
+    assert changed.model_fields_set == {"tau", "max_steps"}
+    with pytest.raises(ConfigError, match="tau is 3"):
+        config.changed(tau=3)
+
+
+def test_an_unknown_key_names_one_other(capsys: pytest.CaptureFixture[str]) -> None:
+    """A key like no other was answered with all hundred."""
+    with pytest.raises(ConfigError) as caught:
+        Config(zzzzzz=1)
+    assert len(str(caught.value)) < 100
 
 
 def test_every_key_has_a_group_a_description_and_a_default_that_is_allowed() -> None:
@@ -144,7 +160,7 @@ def test_every_knob_of_our_methods_is_a_key_with_the_same_default() -> None:
 def test_only_what_differs_from_the_default_counts_as_changed() -> None:
     """A file with every key would be warned about for every method's knobs."""
     config = Config(**SIMULATED, tau=0.6, lookahead=2, n_beams=None)
-    assert config.changed == {"model_name", "prm_name", "lookahead"}
+    assert config.non_defaults == {"model_name", "prm_name", "lookahead"}
     assert ignored_options(config) == ["lookahead"]
 
 

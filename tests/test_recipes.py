@@ -61,7 +61,7 @@ def test_the_recipes_of_one_pair_differ_in_the_search_alone() -> None:
 def test_the_default_recipe_spells_the_defaults_out() -> None:
     """Whoever reads it must see what `tt-scale bench` does without any flag; dtype is that of every recipe."""
     config = Config.from_yaml(FOLDER / "qwen2.5-3b-awq_matharena_collective.yaml")
-    assert config.changed == {"quantization", "dtype"}
+    assert config.non_defaults == {"quantization", "dtype"}
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)

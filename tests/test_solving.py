@@ -83,3 +83,12 @@ def test_a_mistake_is_an_error_of_ours(question: str, keys: dict[str, Any], erro
     """Callers catch TTScaleError."""
     with pytest.raises(error):
         solve(question, Config(**{**SIMULATED, **keys}))
+
+
+def test_an_empty_question_is_refused() -> None:
+    """A model answers nothing with something."""
+    from tt_scale import Config, solve
+    from tt_scale.errors import ConfigError
+
+    with pytest.raises(ConfigError, match="The question is empty"):
+        solve(" \n", Config(model_name="simulated", prm_name="simulated"))

@@ -15,9 +15,9 @@ import click
 
 from tt_scale._version import __version__
 from tt_scale.cli_compare import compare, sweep
-from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, flags
+from tt_scale.cli_help import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
 from tt_scale.cli_prm_check import check_options, taken_example
-from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, resumable
+from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.errors import ConfigError, TTScaleError
 from tt_scale.evaluation.commands import calibrate, prm_eval
 from tt_scale.waiting import wait_for
@@ -80,28 +80,30 @@ def bench(config_file: str | None, **values: Any) -> int:
     from tt_scale.report.terminal import Terminal
 
     console = Terminal(fixed=True)
-    found = resumable(run_bench(configs(config_file, values), console))
+    found = resumable(run_bench(configs(config_file, values), console, quiet_keys(config_file, values)))
     rows = [row for methods in found.values() for each in methods.values() for row in each]
-    return int(bool(rows) and all(row.error for row in rows))
+    return status_of([row.error for row in rows], "every search failed")
 
 
-@cli.command(cls=GroupedCommand)
+@cli.command(cls=SolveCommand)
 @click.argument("question")
-@flags
-def solve(question: str, config_file: str | None, **values: Any) -> int:
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the search.")
+@flags_of(question_keys())
+def solve(question: str, config_file: str | None, as_json: bool, **values: Any) -> int:
     """Search for the answer to one question, live."""
+    from tt_scale.bench.config_warnings import shared_warnings
     from tt_scale.cli_solve import solve_live
-    from tt_scale.model_dtypes import check_dtypes, dtype_warnings
-    from tt_scale.report.growth import print_solution
+    from tt_scale.model_dtypes import check_dtypes
+    from tt_scale.report.growth import print_growth, print_json, print_solution
 
-    config = only(config_file, values, "solve")
     if not question.strip():
         raise ConfigError("The question is empty.", 'Type: tt-scale solve "What is 2 + 3?"')
+    config = only(config_file, values, "solve")
     check_dtypes(config)
-    for warning in dtype_warnings(config):
+    for warning in shared_warnings([config], quiet_keys(config_file, values)):
         click.echo(f"warning: {warning}", err=True)
-    solution = wait_for(solve_live(question, config))
-    print_solution(solution)
+    solution = wait_for(solve_live(question, config, None if as_json else print_growth))
+    (print_json if as_json else print_solution)(solution)
     return 0 if solution.answer is not None else 1
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tt_scale.cli_help import GroupedCommand, NumberRange, flags_of
-from tt_scale.cli_run import given, of_methods, only, resumable
+from tt_scale.cli_run import given, methods_of, of_methods, only, quiet_keys, resumable, status_of
 from tt_scale.config_keys import config_keys
 from tt_scale.errors import ConfigError
 
@@ -67,17 +67,22 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     folder = tag_folder(variants[0].config)
     check_files(folder)
     console = _console()
-    found = resumable(run(variants, console, derive=options["derive"], minutes=minutes))
+    quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
+    found = resumable(run(variants, console, derive=options["derive"], minutes=minutes, quiet=quiet))
     _tell(found, console, str(folder), options["plot"])
-    return int(all(row.error for each in found for entry in each.entries for row in entry.rows))
+    rows = [row for each in found for entry in each.entries for row in entry.rows]
+    return status_of([row.error for row in rows], "every search failed")
 
 
 def _compare_folders(
     folders: tuple[str, ...], config_file: str | None, values: dict[str, Any], options: dict[str, Any]
 ) -> int:
     """Compare what lies on disk; its tables go to a folder only where a tag names one."""
+    from pathlib import Path as FilePath
+
     from tt_scale.bench.finished import compare_folders
     from tt_scale.bench.plan import tag_folder
+    from tt_scale.bench.written import compare_again, was_compared
     from tt_scale.config import Config
     from tt_scale.report.comparison_files import check_files
 
@@ -97,7 +102,11 @@ def _compare_folders(
     if folder is not None:
         check_files(folder)
     meant = [text.replace("-", "_") for text in options["vary"]]
-    _tell([compare_folders(folders, meant)], _console(), str(folder) if folder else None, options["plot"])
+    if len(folders) == 1 and not meant and was_compared(FilePath(folders[0])):
+        found = compare_again(FilePath(folders[0]))
+    else:
+        found = [compare_folders(folders, meant)]
+    _tell(found, _console(), str(folder) if folder else None, options["plot"])
     return 0
 
 
@@ -111,10 +120,11 @@ def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[st
     file = {} if config_file is None else read_yaml(config_file)
     typed = given({key: value for key, value in values.items() if key != "budget"})
     knobs = {**_mapping(file.pop("vary", None) or {}), **read_knobs(vary)}
+    listed = methods_of(file)
     named, in_file = file.pop("method", None), file.pop("budget", None)
     given_budgets = in_file if values["budget"] is None else values["budget"]
     budgets = [] if given_budgets in (None, "none") else read_budgets(given_budgets)
-    methods = typed.pop("method", None) or (named if isinstance(named, list) else named and [named])
+    methods = typed.pop("method", None) or listed or (named and [named])
     keys = merged(
         file, {**typed, "budget": budgets[0] if budgets and values["budget"] else None}
     )  # widths of the file give way
@@ -195,8 +205,9 @@ def sweep(config_file: str | None, **values: Any) -> int:
     path = FilePath(options["recipe"] or folder / "recipe.yaml")
     check_recipe(path, recipes)
     console = _console()
-    result = resumable(run_sweep(recipes, options["holdout"], console))
+    result = resumable(run_sweep(recipes, options["holdout"], console, quiet_keys(config_file, values)))
     print_sweep(result, config.method, console)
     write_recipe(path, recipes, result)
     console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)
-    return 0
+    rows = [row for entry in (*result.places, *result.dearer) for row in entry.rows]
+    return status_of([row.error for row in rows], "every search failed")

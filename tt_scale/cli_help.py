@@ -10,7 +10,7 @@ import click
 
 from tt_scale.config_keys import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "NumberRange", "flags", "flags_of"]
+__all__ = ["HELP_WIDTH", "GroupedCommand", "NumberRange", "SolveCommand", "flags", "flags_of", "question_keys"]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
@@ -41,6 +41,33 @@ class GroupedCommand(click.Command):
             if written:
                 with formatter.section(heading):
                     formatter.write_dl(written, col_max=32)
+
+
+OF_A_RUN = frozenset(
+    ("concurrency", "output_dir", "run_tag", "retry_failed", "summary_csv", "detail_log", "verbose", "repeats")
+) | {"datasets", "split", "num_samples", "question_field", "answer_field"}
+"""Keys of problem sets and of what a run leaves behind, which a single question has not."""
+
+
+class SolveCommand(GroupedCommand):
+    """A command about one question, which says where the flags of problem sets belong."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        """Read what was typed."""
+        try:
+            return super().parse_args(context, arguments)
+        except click.NoSuchOption as error:
+            name = error.option_name.lstrip("-").removeprefix("no-").replace("-", "_")
+            if name not in OF_A_RUN | {"dataset"}:
+                raise
+            raise click.UsageError(
+                f"{error.option_name} is a flag of bench, which runs problem sets; solve takes one question.", context
+            ) from None
+
+
+def question_keys() -> list[ConfigKey]:
+    """The keys that are flags of a command about one question."""
+    return [key for key in config_keys() if key.name not in OF_A_RUN]
 
 
 def flags(command: Callable[..., Any]) -> Callable[..., Any]:

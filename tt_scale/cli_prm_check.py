@@ -15,9 +15,9 @@ from tt_scale.prm.example import EXAMPLE, Example
 __all__ = ["check_options", "taken_example"]
 
 KEYS = (
-    "model_name", "quantization", "generator", "prm", "prm_adapter", "prm_args", "prm_quantization",
-    "prm_max_model_len", "prm_device", "prm_gpu_mem_util", "gpu_mem_util", "max_model_len", "stop_tokens",
-    "tensor_parallel_size", "dtype", "kv_cache_gib", "trust_remote_code",
+    "model_name", "model_revision", "quantization", "generator", "prm", "prm_revision", "prm_adapter", "prm_args",
+    "prm_quantization", "prm_max_model_len", "prm_device", "prm_gpu_mem_util", "gpu_mem_util", "max_model_len",
+    "stop_tokens", "tensor_parallel_size", "dtype", "kv_cache_gib", "trust_remote_code",
 )  # fmt: skip
 """Those of a PRM, and those of the generator that a judge is."""
 

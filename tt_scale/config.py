@@ -45,6 +45,27 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         except ValidationError as error:
             raise ConfigError(_explain(error)) from None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).model_fields:
+            raise ConfigError(
+                f"{name} cannot be set: a Config is frozen, since a run is found again by what it was made with.",
+                f"Make another with config.changed({name}={value!r}).",
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise ConfigError(
+            f"{name} cannot be deleted: a Config is frozen.", "Make another with config.changed(...), or a new Config."
+        )
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _one_method(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            shown = ", ".join(map(str, value))
+            raise ValueError(f"is a list ({shown}); one Config has one method, bench and compare take several")
+        return value
+
     @field_validator("*", mode="before")
     @classmethod
     def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
@@ -53,12 +74,12 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
         return value
 
-    @field_validator("prm_name", "prm_adapter", mode="before")
+    @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")
     @classmethod
     def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
         """A list is written as one text, as tables show it: `a, b`."""
         if value is None:
-            return "none" if info.field_name == "prm_name" else "auto"
+            return {"prm_name": "none", "prm_adapter": "auto"}.get(str(info.field_name))
         if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
             value = ",".join(value)
         return ", ".join(split_names(value)) if isinstance(value, str) and "," in value else value
@@ -193,6 +214,22 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         return split_names(self.prm_name) or ("none",)
 
     @property
+    def context(self) -> int:
+        """`max_model_len` as a number.
+
+        Raises:
+            ConfigError: it is None, and nobody has looked up what the model reads.
+        """
+        if self.max_model_len is None:
+            raise ConfigError("max_model_len is null, and what the model reads is not known.", "Give a number.")
+        return self.max_model_len
+
+    @property
+    def one_model(self) -> bool:
+        """Whether the PRM is the generator's own model, in the same state."""
+        return self.prm_name == self.model_name and self.prm_revision in (None, self.model_revision)
+
+    @property
     def limits(self) -> Budget:
         """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
         most = self.max_generated_tokens
@@ -200,8 +237,16 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             most = self.budget * self.max_tokens
         return Budget(most, self.max_prm_tokens, self.max_seconds)
 
+    def changed(self, **values: Any) -> Config:
+        """Make a configuration with other values; what was left at its default stays so, and all is checked again.
+
+        Raises:
+            ConfigError: as of the class.
+        """
+        return type(self)(**{**{key: getattr(self, key) for key in self.model_fields_set}, **values})
+
     @property
-    def changed(self) -> frozenset[str]:
+    def non_defaults(self) -> frozenset[str]:
         """The keys that were given another value than the default."""
         fields = type(self).model_fields
         return frozenset([key for key in self.model_fields_set if getattr(self, key) != fields[key].default])

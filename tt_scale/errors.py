@@ -114,6 +114,10 @@ class JournalError(TTScaleError):
     """A run folder that cannot be written or continued."""
 
 
+READ_AT_A_GLANCE = 24
+"""Names that a message lists; of more, only the nearest is of use."""
+
+
 def nearest(word: str, allowed: Iterable[str]) -> str:
     """Say which allowed word was probably meant.
 
@@ -122,10 +126,12 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         allowed: what could have been typed.
 
     Returns:
-        `"Did you mean 'x'?"`, or all that is allowed where nothing is near.
+        `"Did you mean 'x'?"`, or all that is allowed where nothing is near and all of it can be read at a glance.
     """
     choices = sorted(allowed)
     close = difflib.get_close_matches(word, choices, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"
+    if len(choices) > READ_AT_A_GLANCE:
+        return f"The nearest is {difflib.get_close_matches(word, choices, n=1, cutoff=0.0)[0]!r}."
     return f"Allowed: {', '.join(choices)}."

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import GeneratorError
 
-__all__ = ["read_settings", "refuse_scorer", "resolve_model"]
+__all__ = ["at_revision", "read_settings", "refuse_scorer", "refuse_scorer_settings", "resolve_model"]
 
 _SCORERS = ("RewardModel", "PrmModel", "EnsemblePRM", "ForSequenceClassification", "ForTokenClassification")
 """How the names of architectures end that score text and cannot write it."""
@@ -45,11 +46,17 @@ def resolve_model(name: str) -> str:
     return name
 
 
-def read_settings(model: str, *, local: bool = False) -> dict[str, Any]:
+def at_revision(revision: str | None) -> dict[str, str]:
+    """Keyword arguments by which Transformers and the hub's library take a state of a model; none for the newest."""
+    return {} if revision is None else {"revision": revision}
+
+
+def read_settings(model: str, revision: str | None = None, *, local: bool = False) -> dict[str, Any]:
     """Read `config.json` of a model.
 
     Args:
         model: local folder or hub name.
+        revision: branch, tag or commit on the hub; None is the newest.
         local: look no further than this machine.
 
     Raises:
@@ -57,7 +64,7 @@ def read_settings(model: str, *, local: bool = False) -> dict[str, Any]:
         ValueError: it is no mapping in JSON.
     """
     folder = Path(model)
-    file = folder / "config.json" if folder.is_dir() else _fetched_settings(model, local)
+    file = folder / "config.json" if folder.is_dir() else _fetched_settings(model, revision, local)
     found = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(found, dict):
         raise ValueError(f"it holds a {type(found).__name__}, not keys and values")
@@ -67,32 +74,38 @@ def read_settings(model: str, *, local: bool = False) -> dict[str, Any]:
     return found
 
 
-def _fetched_settings(model: str, local: bool) -> Path:
+def _fetched_settings(model: str, revision: str | None, local: bool) -> Path:
     if local:
         from huggingface_hub import try_to_load_from_cache
 
-        found = try_to_load_from_cache(model, "config.json")
+        found = try_to_load_from_cache(model, "config.json", revision=revision)
         if not isinstance(found, str):
             raise FileNotFoundError(f"config.json of {model!r} is not on this machine")
         return Path(found)
     from transformers.utils import cached_file
 
-    return Path(cached_file(model, "config.json"))
+    return Path(cached_file(model, "config.json", **at_revision(revision)))
 
 
-def refuse_scorer(model: str, name: str) -> None:
+def refuse_scorer(model: str, name: str, revision: str | None = None) -> None:
     """Refuse a model that scores text where one that writes is needed: its language-model head would be random.
 
     Args:
         model: local folder or hub name.
         name: as the configuration has it.
+        revision: as of `read_settings`.
 
     Raises:
         GeneratorError: it is a reward model or a classifier. What cannot be read is left to the engine to refuse.
     """
-    found: list[str] = []
     with suppress(OSError, ValueError):
-        found = read_settings(model).get("architectures") or []
+        refuse_scorer_settings(read_settings(model, revision), name)
+
+
+def refuse_scorer_settings(settings: Mapping[str, Any], name: str) -> None:
+    """The same for a config.json that was read before; errors as in `refuse_scorer`."""
+    told = settings.get("architectures")
+    found = [kind for kind in told if isinstance(kind, str)] if isinstance(told, list) else []
     if any(each.endswith(_SCORERS) for each in found):
         raise GeneratorError(
             f"model_name is {name!r}, a {', '.join(found)}: it scores text and cannot write any.",

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.util import find_spec
 from shutil import which
-from typing import Any
+from typing import Any, TypeVar
 
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.batching import together
 from tt_scale.config import Config, split_names
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.likelihood import refuse_untold
+from tt_scale.main_guard import check_main_guard
 from tt_scale.prm.ensemble import EnsemblePRM
 from tt_scale.prm.remembered import RememberedPRM
 from tt_scale.prm.rows import RowPRM
@@ -31,6 +32,8 @@ __all__ = [
     "prm_configs",
     "weights_of",
 ]
+
+Name = TypeVar("Name", bound="str | None")
 
 ENSEMBLE = "ensemble"
 """What stands for a backend where `prm_name` lists several PRMs."""
@@ -80,21 +83,31 @@ def prm_configs(config: Config) -> list[Config]:
     names = config.prm_names
     if names == ("none",):
         return []
-    adapters = split_names(config.prm_adapter) or ("auto",)
-    if len(adapters) == 1:
-        adapters *= len(names)
-    if len(adapters) != len(names):
-        raise ConfigError(
-            f"prm_adapter names {len(adapters)} adapters for {len(names)} PRMs.", "Name one for all, or one each."
-        )
+    adapters = _one_each("prm_adapter", "adapters", split_names(config.prm_adapter) or ("auto",), len(names))
+    revisions = _one_each("prm_revision", "revisions", split_names(config.prm_revision or "") or (None,), len(names))
     found = []
-    for name, adapter in zip(names, adapters, strict=True):
+    for name, adapter, revision in zip(names, adapters, revisions, strict=True):
+        if revision is None and name == config.model_name:
+            revision = config.model_revision
         own = "auto" if len(names) > 1 and name in SHARED_PRMS else config.prm
         one = config.model_copy(
-            update={"prm_name": name, "prm": own, "prm_adapter": adapter, "prm_args": _args_of(config, name)}
+            update={
+                "prm_name": name,
+                "prm_revision": revision,
+                "prm": own,
+                "prm_adapter": adapter,
+                "prm_args": _args_of(config, name),
+            }
         )
         found.append(one.model_copy(update={"prm": backends(one)[1]}))
     return found
+
+
+def _one_each(key: str, what: str, given: Sequence[Name], count: int) -> Sequence[Name]:
+    """One value for each PRM, or one for all."""
+    if len(given) not in (1, count):
+        raise ConfigError(f"{key} names {len(given)} {what} for {count} PRMs.", "Name one for all, or one each.")
+    return given if len(given) == count else [given[0]] * count
 
 
 def weights_of(config: Config) -> list[str]:
@@ -104,7 +117,7 @@ def weights_of(config: Config) -> list[str]:
 
         return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
     if config.prm in ("judge", *WRITING):
-        loads = config.prm_name not in ("judge", config.model_name)
+        loads = config.prm_name != "judge" and not config.one_model
     else:
         loads = config.prm not in (*SHARED_PRMS, "generator", "http")
     return [config.prm_name] if loads else []
@@ -131,7 +144,7 @@ def _prm_engine(config: Config, generator: str) -> str:
     if config.prm_url is not None:
         return "http"
     as_it_is = config.prm_quantization is None and config.prm_device is None
-    if config.prm_name == config.model_name and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
+    if config.one_model and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
         return "generator"
     return generator if generator in available("prms") else engine_beside(generator)
 
@@ -171,16 +184,20 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
         return generator, None
     if prm_name == ENSEMBLE:
         return generator, EnsemblePRM.from_config(config, generator)
-    return generator, prm_class(prm_name).from_config(config, generator)
+    [one] = prm_configs(config)
+    return generator, prm_class(prm_name).from_config(one, generator)
 
 
 def check_models(config: Config) -> None:
     """Refuse names that do not belong together, without importing a backend.
 
     Raises:
-        ConfigError: a backend without a model of its own under the name of a model that it would not run.
+        ConfigError: a backend without a model of its own under the name of a model that it would not run, or vLLM in
+            a script that would begin anew in each process that it starts.
     """
     _check_name("generator", backends(config)[0], "model_name", config.model_name)
+    if "vllm" in (backends(config)[0], *(each.prm for each in prm_configs(config))):
+        check_main_guard()
     for each in prm_configs(config):
         _check_name("PRM", each.prm, "prm_name", each.prm_name)
         if each.prm_name in SHARED_PRMS and each.prm in ("huggingface", "vllm"):

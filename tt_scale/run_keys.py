@@ -29,6 +29,15 @@ class ModelKeys(Keys):
         "sure it was of its own tokens), `simulated`, `none`; several, with commas between them, score together.",
         "Qwen/Qwen2.5-Math-PRM-7B",
     )
+    model_revision: str | None = key(
+        MODEL, "Branch, tag or commit of the generator on the hub; unset is the newest of its main branch.", None
+    )
+    prm_revision: str | None = key(
+        MODEL,
+        "The same for the PRM; for several PRMs one for all, or one each with commas between them. Unset is "
+        "`model_revision` where both are the same model.",
+        None,
+    )
     prm_combine: Literal["mean", "min", "product", "rank-mean"] = key(
         MODEL, "How the scores of several PRMs become one; rank-mean ranks steps that are scored together.", "mean"
     )
@@ -57,14 +66,23 @@ class ModelKeys(Keys):
     quantization: str | None = key(
         MODEL, "Weight quantization, as the engine names it (vLLM: awq, gptq, fp8; huggingface: bitsandbytes).", None
     )
-    max_model_len: int = key(MODEL, "Most tokens of prompt and solution together.", 3072, ge=16)
+    max_model_len: int | None = key(
+        MODEL,
+        "Most tokens of prompt and solution together; the default is lowered for a model that reads less, none takes "
+        "the model's own.",
+        3072,
+        ge=16,
+    )
     system_prompt: str = key(
         MODEL,
         "System message; empty for none.",
         r"Please reason step by step, and put your final answer within \boxed{}.",
     )
     stop_tokens: tuple[str, ...] = key(
-        MODEL, "Delimiters that end a step; none makes a whole solution one step.", ("\n\n",)
+        MODEL,
+        "Delimiters that end a step; none makes a whole solution one step. A line break is \\n: in YAML in double "
+        "quotes.",
+        ("\n\n",),
     )
     step_tokens: int | None = key(MODEL, "Tokens of a step; unset means that delimiters end it.", None, ge=1)
     final_answer_prefix: str = key(MODEL, "Text before the final answer, beside `\\boxed{}`; empty for none.", "")
@@ -123,7 +141,11 @@ class BudgetKeys(Keys):
 class DataKeys(Keys):
     """What is asked, and how answers are judged."""
 
-    datasets: tuple[str, ...] = key(DATA, "Problem sets: bundled names, local files, hub names.", tuple(MATH_ARENA))
+    datasets: tuple[str, ...] = key(
+        DATA,
+        "Problem sets: bundled names, local files, hub names (name@revision for a state of the set).",
+        tuple(MATH_ARENA),
+    )
     split: str = key(DATA, "Split of hub sets.", "train")
     num_samples: int | None = key(DATA, "A seeded sample of so many problems per set; unset means all.", None, ge=1)
     question_field: str | None = key(DATA, "Field of the question, where it is not recognised.", None)

@@ -11,14 +11,16 @@ from dataclasses import dataclass
 from tt_scale.base_classes import PRM, Generator, Problem
 from tt_scale.budget import Usage
 from tt_scale.config import Config
+from tt_scale.errors import ConfigError
 from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.path import Outcome, Path
+from tt_scale.preflight import preflight
 from tt_scale.selection import SELECTORS, candidates
 from tt_scale.space import SearchSpace
 
-__all__ = ["Solution", "asolve", "solve"]
+__all__ = ["Solution", "Watch", "asolve", "solve"]
 
 Watch = Callable[[Sequence[Path]], None]
 
@@ -78,9 +80,12 @@ async def asolve(
         models: started ones to use and leave open; None opens and closes those of the configuration.
         watch: called with the children of every expansion.
     """
+    if not question.strip():
+        raise ConfigError("The question is empty.", 'Ask something, such as "What is 2 + 3?".')
     if models is None:
         make_searcher(config)  # a bad method is found before a model is loaded
         make_models(config)
+        config = await asyncio.to_thread(preflight, config)
         async with open_models(config) as opened:
             return await asolve(question, config, models=opened, watch=watch)
     generator, prm = models

@@ -35,7 +35,7 @@ def cpu_args(config: Config) -> dict[str, Any]:
         "block_size": 32,
         "enforce_eager": True,
         "enable_chunked_prefill": False,
-        "max_num_batched_tokens": max(config.max_model_len, 4096),
+        "max_num_batched_tokens": max(config.context, 4096),
         **_executor_args(config),
     }
 

@@ -21,6 +21,7 @@ from tt_scale.config import Config
 from tt_scale.devices import visible
 from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
+from tt_scale.main_guard import check_main_guard
 from tt_scale.scratch import Scratch, place_caches
 from tt_scale.vllm_cpu import cpu_args, engine_threads, inspect_models_here
 from tt_scale.vllm_log import EngineLog
@@ -29,7 +30,7 @@ from tt_scale.vllm_processes import EngineProcesses, shielded_from_interrupts
 from tt_scale.vllm_reason import advice, sentence
 from tt_scale.weights import quiet_torch
 
-__all__ = ["Engine", "engine_args", "on_cpu", "prepare_vllm"]
+__all__ = ["Engine", "engine_args", "on_cpu", "prepare_vllm", "revision_args"]
 
 ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
@@ -52,9 +53,11 @@ def prepare_vllm(purpose: str) -> None:
 
     Raises:
         MissingExtraError: vLLM is not installed.
+        ConfigError: the script that runs would begin anew in each process that vLLM starts.
     """
     if find_spec("vllm") is None:
         raise MissingExtraError("vllm", "gpu" if _has_nvidia() else "cpu", purpose)
+    check_main_guard()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     quiet_torch()
@@ -105,6 +108,7 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
         "gpu_memory_utilization": config.gpu_mem_util,
         "tensor_parallel_size": config.tensor_parallel_size,
         "trust_remote_code": config.trust_remote_code,
+        **revision_args(model, config.model_revision),
         "seed": config.seed % 2**32,
         "enable_prefix_caching": True,
         "generation_config": "vllm",
@@ -116,6 +120,17 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
         inspect_models_here()
         shared |= cpu_args(config)
     return AsyncEngineArgs(**{**shared, **own})
+
+
+def revision_args(model: str, revision: str | None) -> dict[str, str | None]:
+    """Name the state of weights, tokenizer and remote code, as `AsyncEngineArgs` takes it; a folder has one only.
+
+    Args:
+        model: folder or hub name.
+        revision: branch, tag or commit on the hub; None is the newest.
+    """
+    state = None if Path(model).is_dir() else revision
+    return {"revision": state, "tokenizer_revision": state, "code_revision": state}
 
 
 class Engine:

@@ -264,3 +264,50 @@ def test_a_plot(command: Command, tmp_path: Path) -> None:
         pages.append((tmp_path / "p.svg").read_text())
     assert pages[0] == pages[1]
     assert "<svg" in pages[0]
+
+
+@pytest.mark.parametrize("more", [(), ("--no-derive",), ("--method", "self_consistency")])
+def test_a_comparison_is_shown_again(command: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Its folder was read as runs without budgets: other labels, no derived lines, other verdicts."""
+    methods = ("--method", "best_of_n", "--method", "beam_search", "--method", "greedy")
+    heat = ("--temperature", "0.7", "--temp-origin", "0.7")
+    asked = ("--dataset", "simulated", "--num-samples", "12", "--budget", "2,4", *methods, *heat, *more)
+    first = command("compare", "--model-name", "simulated", "--prm-name", "simulated", *asked, "--run-tag", "c")
+    again = command("compare", "logs/c")
+    assert (first.status, again.status) == (0, 0)
+    assert ("majority of best_of_n" in again.out) == ("self_consistency" not in more)
+    assert again.out.strip() in first.out
+    (tmp_path / "logs" / "c").rename(tmp_path / "moved")
+    assert command("compare", "moved").out == again.out
+
+
+def test_a_comparison_that_was_broken_off_is_shown_again(command: Command, tmp_path: Path) -> None:
+    """With --minutes it is over the searches that all runs had finished, and stays so."""
+    world = ("--model-name", "simulated", "--prm-name", "simulated", "--dataset", "simulated", "--num-samples", "9")
+    whole = ("compare", *world, "--method", "best_of_n", "--method", "greedy", "--run-tag", "c")
+    assert command(*whole).status == 0
+    journal = next((tmp_path / "logs" / "c").glob("*greedy*/problems.jsonl"))
+    lines = journal.read_text().splitlines(keepends=True)
+    journal.write_text("".join(lines[:6]))
+    answer = command("compare", "logs/c")
+    assert answer.status == 2
+    assert "holds 6 of the 9 searches that were compared" in answer.err
+    path = tmp_path / "logs" / "c" / "comparison.json"
+    told = json.loads(path.read_text())
+    kept = {json.loads(line)["id"] for line in lines[:6]}
+    told["comparisons"][0]["searches"] = [each for each in told["comparisons"][0]["searches"] if each[0] in kept]
+    path.write_text(json.dumps(told))
+    answer = command("compare", "logs/c")
+    assert answer.status == 0
+    assert "6 problems" in answer.out
+
+
+def test_an_older_comparison_is_compared_as_runs(command: Command, tmp_path: Path) -> None:
+    """A folder of a version that did not say how its lines were made."""
+    world = ("--model-name", "simulated", "--prm-name", "simulated", "--dataset", "simulated", "--num-samples", "9")
+    assert command("compare", *world, "--method", "best_of_n", "--method", "greedy", "--run-tag", "c").status == 0
+    path = tmp_path / "logs" / "c" / "comparison.json"
+    told = json.loads(path.read_text())
+    del told["comparisons"][0]["searches"]
+    path.write_text(json.dumps(told))
+    assert command("compare", "logs/c").status == 0

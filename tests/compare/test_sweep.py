@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Command, snapshot
 from hand_made import entry
 
+from tt_scale.bench import grid
 from tt_scale.bench.grid import default_grid, grid_recipes, random_recipes
+from tt_scale.bench.idle_knobs import idle_knobs
 from tt_scale.bench.pairs import paired_differences
 from tt_scale.bench.sweep import Sweep, ranked
 from tt_scale.bench.variants import Variant, with_knobs
 from tt_scale.config import Config
+from tt_scale.errors import ConfigError
 from tt_scale.report.sweep_report import told
 
 WORLD = ("--model-name", "simulated", "--prm-name", "simulated", "--dataset", "simulated")
@@ -75,6 +79,68 @@ def test_a_random_search_knows_the_knobs_of_a_method() -> None:
     budgeted = set(default_grid(Config(model_name="simulated", prm_name="simulated", method="collective", budget=4)))
     assert "tau" in budgeted
     assert not {"keeping_branches", "max_total_branches", "N", "max_steps"} & budgeted
+
+
+def knobs(variant: Variant) -> dict[str, str]:
+    return dict(word.split("=") for word in variant.label.split() if "=" in word)
+
+
+def test_only_knobs_that_matter_are_drawn() -> None:
+    """Recipes that differed in the retries of a search without retries were run, and one of them won."""
+    found = [knobs(each) for each in random_recipes(SIMULATED, {}, 60)]
+    off = [each for each in found if each.get("backtrack") == "False"]
+    assert off
+    assert not any({"max_backtracks", "backtrack_depth"} & each.keys() for each in off)
+    still = [each for each in off if each["always_expand"] == "False"]
+    assert not any("max_total_branches" in each for each in still)
+    assert any("max_backtracks" in each for each in found)
+
+
+def test_a_grid_ends_where_it_is_exhausted() -> None:
+    """Two recipes that differ in an idle knob are one; asking for more than there are gives all of them."""
+    grid = {"backtrack": [True, False], "max_backtracks": [1, 2]}
+    assert labels(grid_recipes(SIMULATED, grid)) == [
+        "default", "backtrack=True max_backtracks=1", "backtrack=True max_backtracks=2", "backtrack=False",
+    ]  # fmt: skip
+    assert len(random_recipes(SIMULATED, grid, 50)) == 4
+    whole = {"max_backtracks": {"from": 0, "to": 3}}
+    assert len(random_recipes(SIMULATED, whole, 50)) == 4  # 3 is the default
+
+
+def test_an_exhausted_grid_is_not_drawn_from_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fifty draws were made for each recipe asked for, however few there were."""
+    calls = []
+    real = grid._possible
+    monkeypatch.setattr(grid, "_possible", lambda *given: calls.append(1) or real(*given))
+    random_recipes(SIMULATED, {"tau": [0.1, 0.2]}, 1000)
+    assert len(calls) < 50
+
+
+@pytest.mark.parametrize(
+    ("method", "keys", "idle"),
+    [
+        ("independent", {"max_backtracks": 0}, {"tau_relax", "expansion_factor", "temp_step"}),
+        ("independent", {}, set()),
+        ("beam_search", {"n_beams": 2}, {"keeping_branches"}),
+        ("dvts", {"beam_width": 2, "num_iterations": 3}, {"max_total_branches", "max_steps"}),
+        ("mcts", {"exploration": 0, "beam_width": 2}, {"exploration_base", "max_total_branches", "keeping_branches"}),
+        ("self_consistency", {}, {"confidence", "window"}),
+        ("self_consistency", {"adaptive": "early_stopping"}, {"confidence"}),
+        ("self_consistency", {"adaptive": "beta"}, set()),
+        ("particle_filter", {"ess_threshold": 0}, {"resampling", "weight_temperature"}),
+        ("power_backtrack", {"power": 0}, {"decay"}),
+        ("best_of_n", {}, set()),
+    ],
+)
+def test_idle_knobs(method: str, keys: dict[str, Any], idle: set[str]) -> None:
+    """What each method's docstring says of its knobs."""
+    assert idle_knobs(Config(model_name="simulated", prm_name="simulated", method=method, **keys)) == idle
+
+
+def test_an_idle_knob_of_a_grid_is_refused() -> None:
+    """Whoever varies a knob wants to see what it does."""
+    with pytest.raises(ConfigError, match="confidence changes nothing for self_consistency"):
+        grid_recipes(SIMULATED.changed(method="self_consistency"), {"confidence": [0.8, 0.9]})
 
 
 def test_ranking_at_equal_tokens() -> None:

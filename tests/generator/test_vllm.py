@@ -18,9 +18,11 @@ pytest.importorskip("psutil")
 from engines import CONTEXT, alive, descendants, small
 
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
+from tt_scale.config import Config
 from tt_scale.errors import ConfigError, GeneratorError
 from tt_scale.generator.smollm2 import smollm2_folder
 from tt_scale.generator.vllm import VLLMGenerator
+from tt_scale.pocket.weights import model_folder
 from tt_scale.segmentation import split_steps
 
 pytestmark = [
@@ -243,7 +245,6 @@ async def test_parameters(generator: VLLMGenerator) -> None:
     [
         ({"quantization": "awq"}, r"cannot be started: .*awq.*--quantization"),
         ({"quantization": "squeezed"}, r"squeezed.*--quantization"),
-        ({"max_model_len": 10**6}, r"8192.*--max-model-len"),
         ({"model_name": "/no/such/folder"}, r"There is no model folder '/no/such/folder'"),
     ],
 )
@@ -254,6 +255,24 @@ async def test_settings_that_cannot_run(changes: dict[str, Any], complaint: str)
         await opened.start()
     assert "\n" not in str(caught.value)
     await opened.close()
+
+
+async def test_a_context_beyond_the_model_is_refused_before_the_engine_starts() -> None:
+    """vLLM says so after half a minute; the length stands in config.json."""
+    opened = VLLMGenerator.from_config(small(max_model_len=10**6))
+    with pytest.raises(ConfigError, match=r"was trained for 8192\. Type: --max-model-len 8192"):
+        await opened.start()
+    assert opened._engine is None
+
+
+async def test_null_takes_the_context_of_the_model(tmp_path: Path) -> None:
+    """The engine's limit and ours are one; without weights it does not even start."""
+    for name in ("config.json", "tokenizer.json", "tokenizer_config.json"):
+        (tmp_path / name).symlink_to(model_folder("pocket-gen") / name)
+    opened = VLLMGenerator.from_config(Config(model_name=str(tmp_path), max_model_len=None))
+    with pytest.raises(GeneratorError, match="holds no weights"):
+        await opened.start()
+    assert opened.context == 512
 
 
 async def test_folder_without_weights(generator: VLLMGenerator, tmp_path: Path) -> None:

@@ -92,3 +92,14 @@ def test_a_probe_reports_the_last_line_of_a_fault(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(subprocess, "run", hang)
     assert "TimeoutExpired" in installation._probe("")[1]
+
+
+def test_a_context_that_is_the_models_own_is_planned_for() -> None:
+    """`null` had no size, and the default more than the model reads."""
+    from tt_scale.config import Config
+    from tt_scale.report.doctor import _with_context
+
+    pocket = {"model_name": "pocket-gen", "prm_name": "pocket-prm"}
+    assert _with_context(Config(**pocket)).max_model_len == 512
+    assert _with_context(Config(**pocket, max_model_len=None)).max_model_len == 512
+    assert _with_context(Config(model_name="nobody/nothing", max_model_len=None)).max_model_len == 3072

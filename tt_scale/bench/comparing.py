@@ -19,15 +19,22 @@ from tt_scale.bench.origin import Origin, computed_by
 from tt_scale.bench.pairs import MAJORITY, revoted
 from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
-from tt_scale.bench.session import aggregate_footer, first_temperature, ignored_by_all, model_names, run_all
+from tt_scale.bench.session import (
+    aggregate_footer,
+    first_temperature,
+    model_names,
+    plan_warnings,
+    ready,
+    run_all,
+    shared_warnings,
+    warn,
+)
 from tt_scale.bench.variants import Variant
-from tt_scale.config import Config, digest
+from tt_scale.config import digest
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
-from tt_scale.model_dtypes import dtype_warnings
-from tt_scale.models import make_models
 
-__all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes"]
+__all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes", "without_prm"]
 
 
 async def compare(
@@ -37,6 +44,7 @@ async def compare(
     derive: bool = True,
     minutes: float | None = None,
     processes: int = 1,
+    quiet: Collection[str] = (),
 ) -> list[Comparison]:
     """Run every variant over every problem set, as far as that was not done before, and hold the results together.
 
@@ -47,6 +55,7 @@ async def compare(
         minutes: for each problem set; what all variants have done by then is compared, and the next call goes on.
             None runs everything.
         processes: that share the problems, each with models of its own.
+        quiet: keys that are not warned about where no method reads them.
 
     Returns:
         One comparison for each problem set.
@@ -55,13 +64,13 @@ async def compare(
         TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
             later, with everything that was finished on disk; a ConfigError where time was too short for one problem.
     """
+    configs = ready([each.config for each in variants])
+    variants = [replace(each, config=config) for each, config in zip(variants, configs, strict=True)]
     first = variants[0].config
     grader = Grader(seconds=first.grade_timeout)
-    make_models(first)
     names = [variant.folder for variant in variants]
     plans = plan_runs([variant.config for variant in variants], f"{grader.name} {grader.version}", names)
-    for warning in [*ignored_by_all([variant.config for variant in variants]), *dtype_warnings(first)]:
-        console.print(f"[yellow]warning:[/yellow] {warning}")
+    warn(console, [*shared_warnings(configs, quiet), *plan_warnings(plans)])
     read_off = sources(plans) if derive else {}
     await run_and_derive(plans, read_off, grader, console, minutes, processes)
     done = _done(plans, read_off)
@@ -141,11 +150,7 @@ def tagged(variants: Sequence[Variant], command: str, *more: object) -> list[Var
         return list(variants)
     whole = {"more": more, "variants": [each.config.experiment() for each in variants]}
     tag = f"{command}-{digest(whole)}"
-    return [replace(each, config=Config(**{**_given(each.config), "run_tag": tag})) for each in variants]
-
-
-def _given(config: Config) -> dict[str, object]:
-    return {key: getattr(config, key) for key in config.model_fields_set}
+    return [replace(each, config=each.config.changed(run_tag=tag)) for each in variants]
 
 
 def refuse_different_heat(variants: Sequence[Variant], varied: Collection[str]) -> None:
@@ -176,17 +181,23 @@ def _entries(
         [row for row in derived.get(place, plan.journal.rows) if (row.id, row.repeat) in done[plan.dataset]]
         for place, plan in enumerate(plans)
     ]
-    entries = [
-        Entry(
-            variant.label,
-            variant.budget,
-            charged(rows[place], plan.searcher, plan.config.selector),
-            str(plans[read_off.get(place, place)].journal.folder),
-            derived=place in derived,
-            votes=_votes(plan),
+    entries = []
+    for place, (plan, variant) in enumerate(zip(plans, cycle(variants), strict=False)):
+        counted = charged(rows[place], plan.searcher, plan.config.selector)
+        entries.append(
+            Entry(
+                variant.label,
+                variant.budget,
+                counted,
+                str(plans[read_off.get(place, place)].journal.folder),
+                derived=place in derived,
+                votes=_votes(plan),
+                samples=plan.searcher.samples,
+                selector=plan.config.selector or plan.searcher.selector,
+                final_agg=plan.config.final_agg,
+                prm_counts=counted is rows[place],
+            )
         )
-        for place, (plan, variant) in enumerate(zip(plans, cycle(variants), strict=False))
-    ]
     return entries, [plan.searcher.samples is not None for plan in plans]
 
 
@@ -230,7 +241,7 @@ def charged(rows: Sequence[Row], searcher: Searcher, selector: str | None) -> Se
     chosen = selector or searcher.selector
     if searcher.uses_prm or chosen == "best" or (chosen == "weighted" and searcher.selector != "weighted"):
         return rows
-    return [_without_prm(row) for row in rows]
+    return [without_prm(row) for row in rows]
 
 
 def with_votes(entries: Sequence[Entry], drawn: Sequence[bool]) -> list[Entry]:
@@ -247,11 +258,12 @@ def with_votes(entries: Sequence[Entry], drawn: Sequence[bool]) -> list[Entry]:
     for entry, independent in zip(entries, drawn, strict=True):
         found.append(entry)
         if independent and not entry.votes and entry.budget not in voting:
-            rows = [_without_prm(revoted(row)) for row in entry.rows]
+            rows = [without_prm(revoted(row)) for row in entry.rows]
             label = f"{MAJORITY} of {entry.label}"
             found.append(Entry(label, entry.budget, rows, entry.folder, derived=True, votes=True))
     return found
 
 
-def _without_prm(row: Row) -> Row:
+def without_prm(row: Row) -> Row:
+    """Leave out what the PRM read for one search."""
     return replace(row, usage=replace(row.usage, prm_tokens=0, cached_prm_tokens=0, prm_calls=0))

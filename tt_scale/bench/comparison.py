@@ -27,6 +27,11 @@ class Entry:
         folder: where the records are.
         derived: whether it was read off the pool of a wider run, so that its seconds are not known.
         votes: whether it is a majority vote over independent samples.
+        samples: independent samples that its method draws; None where it draws none, or where the entry is a vote over
+            the pool of another.
+        selector: who chose its answers.
+        final_agg: by which step scores, where it was read off another run; None is the aggregate of that run.
+        prm_counts: whether what the PRM read was needed for them.
     """
 
     label: str
@@ -35,6 +40,10 @@ class Entry:
     folder: str = ""
     derived: bool = False
     votes: bool = False
+    samples: int | None = None
+    selector: str = ""
+    final_agg: str | None = None
+    prm_counts: bool = True
 
     @cached_property
     def summary(self) -> Summary:

@@ -9,6 +9,7 @@ from itertools import product
 from random import Random
 from typing import Any
 
+from tt_scale.bench.idle_knobs import idle_knobs
 from tt_scale.bench.variants import Variant, check_knobs, with_knobs
 from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config_keys import ConfigKey, keys_by_group
@@ -40,6 +41,12 @@ class Range:
             return random.randint(self.low, self.high)
         return round(random.uniform(self.low, self.high), 2)
 
+    @property
+    def size(self) -> int:
+        """How many different values can be drawn."""
+        whole = isinstance(self.low, int) and isinstance(self.high, int)
+        return round((self.high - self.low) * (1 if whole else 100)) + 1
+
 
 def grid_recipes(config: Config, grid: Mapping[str, Any]) -> list[Variant]:
     """Every combination of a grid that can run, the unchanged configuration first.
@@ -57,11 +64,19 @@ def grid_recipes(config: Config, grid: Mapping[str, Any]) -> list[Variant]:
             raise ConfigError(f"{knob} is a range, which a grid cannot hold.", "Add --random 20, or list its values.")
     lists = {knob: space for knob, space in spaces.items() if not isinstance(space, Range)}
     found, refusal = _possible(config, [dict(zip(lists, each, strict=True)) for each in product(*lists.values())])
+    recipes = list({each.label: each for each in [unchanged, *found]}.values())
     for knob, values in lists.items():
-        tried = [getattr(each.config, knob, each.config.method_args.get(knob)) for each in [unchanged, *found]]
-        if refusal is not None and any(value not in tried for value in values):
-            raise refusal
-    return [unchanged, *found]
+        tried = [getattr(each.config, knob, each.config.method_args.get(knob)) for each in recipes]
+        if any(value not in tried for value in values):
+            raise refusal or _idle(config, knob)
+    return recipes
+
+
+def _idle(config: Config, knob: str) -> ConfigError:
+    return ConfigError(
+        f"{knob} changes nothing for {config.method} in any recipe of this grid, as its other knobs are set.",
+        f"Leave {knob} out, or vary what makes it matter.",
+    )
 
 
 def random_recipes(config: Config, grid: Mapping[str, Any], count: int) -> list[Variant]:
@@ -70,7 +85,8 @@ def random_recipes(config: Config, grid: Mapping[str, Any], count: int) -> list[
     Args:
         config: of one method.
         grid: knob -> its values, or `{from: 0.2, to: 0.8}`; empty takes all knobs of the method.
-        count: combinations to draw, at least 1; fewer come back where there are no more.
+        count: combinations to draw, at least 1; fewer come back where there are no more. Of each drawn one the knobs
+            that change nothing beside the others stay as they are.
 
     Raises:
         ConfigError: an unknown knob, a bad range, or no combination that can run.
@@ -78,7 +94,9 @@ def random_recipes(config: Config, grid: Mapping[str, Any], count: int) -> list[
     spaces = _spaces(config, grid or default_grid(config))
     random = Random(config.seed)
     drawn: dict[str, Variant] = {}
+    seen: set[str] = set()
     refusal: ConfigError | None = None
+    total = math.prod([space.size if isinstance(space, Range) else len(space) for space in spaces.values()])
     for _ in range(TRIES * count):
         knobs = {
             knob: space.draw(random) if isinstance(space, Range) else random.choice(space)
@@ -87,7 +105,8 @@ def random_recipes(config: Config, grid: Mapping[str, Any], count: int) -> list[
         found, fault = _possible(config, [knobs])
         refusal = refusal or fault
         drawn.update({each.label: each for each in found})
-        if len(drawn) == count:
+        seen.add(repr(knobs))
+        if count == len(drawn) or total == len(seen):
             break
     if not drawn and refusal is not None:
         raise refusal
@@ -151,13 +170,15 @@ def _possible(config: Config, combinations: Sequence[Mapping[str, Any]]) -> tupl
     unchanged = config.experiment()
     for knobs in combinations:
         try:
-            changed = with_knobs(config, knobs)
+            idle = idle_knobs(with_knobs(config, knobs))
+            told = {knob: value for knob, value in knobs.items() if knob not in idle}
+            changed = with_knobs(config, told)
             make_searcher(changed)
         except ConfigError as error:
             refusal = refusal or error
             continue
         if changed.experiment() != unchanged:
-            found.append(Variant(" ".join([f"{knob}={value}" for knob, value in knobs.items()]), None, changed))
+            found.append(Variant(" ".join([f"{knob}={value}" for knob, value in told.items()]), None, changed))
     return found, refusal
 
 

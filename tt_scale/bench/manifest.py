@@ -62,7 +62,9 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
 }
 """Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
 
-ENGINE_KEYS = frozenset({"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device"})
+ENGINE_KEYS = frozenset(
+    {"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device", "prm_revision"}
+)
 """Keys that only a PRM with an engine of its own looks at."""
 
 OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "confidence": "prm_confidence"})
@@ -113,7 +115,7 @@ def rules_since(version: int) -> str:
 
 def ignored_options(config: Config) -> list[str]:
     """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
-    return sorted(config.changed & other_methods_knobs(config))
+    return sorted(config.non_defaults & other_methods_knobs(config))
 
 
 def other_methods_knobs(config: Config) -> frozenset[str]:

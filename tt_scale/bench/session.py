@@ -6,16 +6,16 @@ Everything that can be wrong is found before a model is loaded: keys, methods, p
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 
 from tt_scale.aggregate import aggregates_in_words
 from tt_scale.base_classes import PRM, Generator
-from tt_scale.bench.journal import differing_keys
-from tt_scale.bench.manifest import METHOD_KEYS, ignored_options
+from tt_scale.bench.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
 from tt_scale.bench.origin import computed_by
 from tt_scale.bench.plan import Plan, plan_runs
 from tt_scale.bench.record import Row
@@ -23,8 +23,8 @@ from tt_scale.bench.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.first_steps import asked_quantile, measure
 from tt_scale.grading import Grader
-from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import backends, make_models, make_searcher, open_models
+from tt_scale.preflight import preflight
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
 from tt_scale.report.forecast import Forecast
 from tt_scale.report.loading import loading
@@ -42,23 +42,29 @@ __all__ = [
     "bench",
     "first_scores",
     "first_temperature",
-    "ignored_by_all",
     "loaded_names",
     "model_names",
     "plan_runs",
+    "plan_warnings",
+    "ready",
     "run_all",
     "run_plan",
+    "shared_warnings",
     "show",
+    "warn",
     "warnings",
 ]
 
 
-async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[str, list[Row]]]:
+async def bench(
+    configs: Sequence[Config], console: Console, quiet: Collection[str] = ()
+) -> dict[str, dict[str, list[Row]]]:
     """Run each configuration over each of its problem sets, and show the closing tables.
 
     Args:
         configs: equal but for the method; at least one.
         console: where progress and tables go.
+        quiet: as of `warnings`.
 
     Returns:
         Problem set -> method -> rows.
@@ -68,16 +74,44 @@ async def bench(configs: Sequence[Config], console: Console) -> dict[str, dict[s
             later, with everything that was finished on disk.
     """
     grader = Grader(seconds=configs[0].grade_timeout)
-    make_models(configs[0])
+    configs = ready(configs)
     plans = plan_runs(configs, f"{grader.name} {grader.version}")
-    for warning in warnings(configs):
-        console.print(f"[yellow]warning:[/yellow] {warning}")
+    warn(console, [*warnings(configs, quiet), *plan_warnings(plans)])
     with ExitStack() as stack:
         stack.enter_context(grader)
         for plan in plans:
             stack.enter_context(plan.journal)
         await run_all(plans, grader, console)
         return show(plans, console)
+
+
+def ready(configs: Sequence[Config]) -> list[Config]:
+    """Find what is wrong with methods and models before anything is loaded or written; no folder is made.
+
+    Args:
+        configs: equal but for the method; at least one.
+
+    Returns:
+        The same with the context that the generator will have.
+    """
+    make_models(configs[0])
+    for config in configs:
+        make_searcher(config)
+    context = preflight(configs[0]).max_model_len
+    changed = [] if context == configs[0].max_model_len else [("max_model_len", context)]
+    return [config.model_copy(update=dict(changed)) for config in configs]
+
+
+def warn(console: Console, told: Sequence[str]) -> None:
+    """Print warnings, each on a line of its own."""
+    for warning in told:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+
+
+def plan_warnings(plans: Sequence[Plan]) -> list[str]:
+    """What is said of problem sets, once for each."""
+    sets = {plan.dataset: plan for plan in plans}
+    return [each for name, plan in sets.items() for each in sample_warnings(plan.config, name, plan.problems)]
 
 
 class Models:
@@ -130,54 +164,13 @@ async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, model
         console.print(f"Done before: {done} of {total}.", highlight=False)
     if done == total:
         return None
-    for warning in _updates(plans):
-        console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
+    warn(console, _updates(plans))
     generator, prm = await models.get()
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
     forecast = Forecast([count for count in lacking if count], plans[0].config.concurrency)
     for plan in plans:
         await run_plan(plan, grader, console, generator, prm, forecast)
     return None
-
-
-def warnings(configs: Sequence[Config]) -> list[str]:
-    """What runs but is probably not meant."""
-    told = ignored_by_all(configs) + dtype_warnings(configs[0])
-    told += [
-        f"{config.method} spends the same at every budget; {config.budget} only limits its tokens."
-        for config in configs
-        if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
-    ]
-    told += _too_small_limits(configs)
-    heats = {config.method: first_temperature(config) for config in configs}
-    if len(set(heats.values()) - {None}) > 1:
-        shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
-        told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
-    return told + _differences(configs)
-
-
-def _too_small_limits(configs: Sequence[Config]) -> list[str]:
-    """Warn of limits under one solution: nothing is left to search with."""
-    limits = {config.max_tokens: most for config in configs if (most := config.limits.max_generated_tokens) is not None}
-    return [
-        f"max_generated_tokens is {most}, less than one solution may have (max_tokens {whole}): every method samples "
-        "whole solutions one after another. Lower --max-tokens to what solutions need, or raise the limit."
-        for whole, most in limits.items()
-        if most < whole
-    ]
-
-
-def ignored_by_all(configs: Sequence[Config]) -> list[str]:
-    """A warning about options that nothing here looks at; one of another method in the same comparison is meant."""
-    ignored = frozenset.intersection(*[frozenset(ignored_options(config)) for config in configs])
-    return [f"no method or PRM here looks at {', '.join(sorted(ignored))}."] if ignored else []
-
-
-def _differences(configs: Sequence[Config]) -> list[str]:
-    """What beside the method differs, so that a comparison would be of something else."""
-    shared = [config.experiment(ignore=METHOD_KEYS | {"method", "method_args"}) for config in configs]
-    keys = sorted({key for other in shared[1:] for key in differing_keys(shared[0], other)})
-    return [f"the methods are compared at different settings: {', '.join(keys)}."] if keys else []
 
 
 def _updates(plans: Sequence[Plan]) -> list[str]:
@@ -291,10 +284,3 @@ def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
 def loaded_names(config: Config) -> str:
     """What the user waits for while it is loaded; empty where that is nothing."""
     return "" if backends(config)[0] == "simulated" else model_names(config)
-
-
-def first_temperature(config: Config) -> float | None:
-    """The temperature of a method's first step; None where it has none of its own, as greedy search."""
-    knobs = make_searcher(config)
-    heat = getattr(knobs, "temperature", getattr(knobs, "temp_origin", None))
-    return None if heat is None else float(heat)

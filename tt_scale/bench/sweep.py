@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from tt_scale.base_classes import Problem
 from tt_scale.bench.comparing import charged
 from tt_scale.bench.comparison import Entry
+from tt_scale.bench.config_warnings import sample_warnings
 from tt_scale.bench.grid import DEFAULT
 from tt_scale.bench.origin import computed_by
 from tt_scale.bench.pairs import Pair, corrected, paired_differences, uncorrected_differences
 from tt_scale.bench.plan import Plan, plans_over, problems_of
-from tt_scale.bench.session import Models, aggregate_footer, ignored_by_all, run_all
+from tt_scale.bench.session import Models, aggregate_footer, ready, run_all, shared_warnings, warn
 from tt_scale.bench.variants import Variant
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
-from tt_scale.model_dtypes import dtype_warnings
-from tt_scale.models import make_models
 from tt_scale.problems.identity import sample
 
 __all__ = ["ALLOWANCE", "Sweep", "ranked", "recipe_keys", "run_sweep"]
@@ -57,29 +56,31 @@ class Sweep:
     footer: tuple[str, ...] = ()
 
 
-async def run_sweep(recipes: Sequence[Variant], share: float, console: Console) -> Sweep:
+async def run_sweep(recipes: Sequence[Variant], share: float, console: Console, quiet: Collection[str] = ()) -> Sweep:
     """Run every recipe, rank them, and test the winner on problems that did not choose it.
 
     Args:
         recipes: the unchanged configuration first.
         share: of the problems to hold out, in [0, 1).
         console: where progress goes.
+        quiet: keys that are not warned about where no method reads them.
 
     Raises:
         TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
             later, with everything that was finished on disk.
     """
+    configs = ready([each.config for each in recipes])
+    recipes = [replace(each, config=config) for each, config in zip(recipes, configs, strict=True)]
     first = recipes[0].config
     grader = Grader(seconds=first.grade_timeout)
-    make_models(first)
     if len(first.datasets) > 1:
         raise ConfigError(f"{len(first.datasets)} problem sets are named; a sweep takes one.", "Type: --dataset once")
     dataset = first.datasets[0]
     tuned, held = _split(problems_of(first, dataset), share, first.seed)
     grading = f"{grader.name} {grader.version}"
     plans = plans_over(dataset, tuned, [each.config for each in recipes], grading, [each.folder for each in recipes])
-    for warning in [*ignored_by_all([recipe.config for recipe in recipes]), *dtype_warnings(first)]:
-        console.print(f"[yellow]warning:[/yellow] {warning}")
+    warn(console, shared_warnings(configs, quiet))
+    warn(console, sample_warnings(first, dataset, [*tuned, *held]))
     async with Models(first, console) as models:
         with ExitStack() as stack:
             stack.enter_context(grader)

@@ -85,12 +85,11 @@ def with_knobs(config: Config, knobs: Knobs) -> Config:
     Raises:
         ConfigError: a value that the configuration does not take.
     """
-    known = {key: getattr(config, key) for key in config.model_fields_set}
     keys = {knob: value for knob, value in knobs.items() if knob in Config.model_fields}
     others = {knob: value for knob, value in knobs.items() if knob not in keys}
     if others:
         keys["method_args"] = {**config.method_args, **others}
-    return Config(**{**known, **keys})
+    return config.changed(**keys)
 
 
 def knobs_of(method: str) -> frozenset[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tt_scale.cli_help import GroupedCommand, NumberRange, flags_of
-from tt_scale.cli_run import only, resumable
+from tt_scale.cli_run import only, quiet_keys, resumable
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.evaluation.keys import evaluation_keys
@@ -53,7 +53,7 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
     from tt_scale.report.evaluation import print_evaluation
 
     config = only(config_file, values, "prm-eval")
-    return _shown(config, plot, print_evaluation, threshold=threshold)
+    return _shown(config, plot, print_evaluation, threshold=threshold, quiet=quiet_keys(config_file, values))
 
 
 @click.command(cls=GroupedCommand, epilog=_SETS)
@@ -79,7 +79,8 @@ def calibrate(config_file: str | None, plot: str | None, pass_rates: Sequence[fl
         print_evaluation(found, console)
         print_taus(found, pass_rates, console)
 
-    return _shown(only(config_file, values, "calibrate"), plot, shown, whole=False)
+    config = only(config_file, values, "calibrate")
+    return _shown(config, plot, shown, whole=False, quiet=quiet_keys(config_file, values))
 
 
 def _shown(
@@ -89,6 +90,7 @@ def _shown(
     *,
     threshold: str | None = None,
     whole: bool = True,
+    quiet: Collection[str] = (),
 ) -> int:
     """Evaluate, print, draw; status 1 where nothing at all could be scored."""
     from tt_scale.report.reliability_plot import Curve, check_plot, draw_reliability
@@ -97,7 +99,7 @@ def _shown(
     if plot is not None:
         check_plot(plot)
     console = Terminal(fixed=True)
-    found, folders = resumable(_evaluated(config, threshold, whole, console))
+    found, folders = resumable(_evaluated(config, threshold, whole, console, quiet))
     for each in found:
         show(each, console)
     for folder in folders:
@@ -112,18 +114,21 @@ def _shown(
         except OSError as error:
             raise ConfigError(f"The plot {plot!r} cannot be written: {error.strerror or error}.") from None
         console.print(f"Plot: {plot}", highlight=False, soft_wrap=True)
-    return int(not any(row.scores for each in found for row in each.rows))
+    if any(row.scores for each in found for row in each.rows):
+        return 0
+    click.echo("tt-scale: nothing was scored; the remarks above say why.", err=True)
+    return 1
 
 
 async def _evaluated(
-    config: Config, threshold: str | None, whole: bool, console: Console
+    config: Config, threshold: str | None, whole: bool, console: Console, quiet: Collection[str]
 ) -> tuple[list[Measured], list[FilePath]]:
     from tt_scale.evaluation.measured import checked_threshold, measure
     from tt_scale.evaluation.session import plan_sets, run_plans
     from tt_scale.grading import Grader
 
     with Grader(seconds=config.grade_timeout) as grader:
-        plans = plan_sets(config, grader, console)
+        plans = plan_sets(config, grader, console, quiet)
         chosen = checked_threshold(threshold, plans)
         await run_plans(plans, grader, console)
         found = await measure(plans, grader, chosen, whole=whole)

@@ -16,7 +16,7 @@ __all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "
 _SEARCHING = frozenset(
     ("method", "method_args", "temp_origin", "temp_step", "k_tokens", "warmup", "repeats", "summary_csv")
 ) | {"detail_log", "verbose"}
-_GENERATOR = frozenset(["model_name", "generator", "system_prompt", "quantization"])
+_GENERATOR = frozenset(["model_name", "model_revision", "generator", "system_prompt", "quantization"])
 _DRAWING = _GENERATOR | {
     "N",
     "final_answer_prefix",
@@ -50,7 +50,7 @@ def reads_generator(config: Config, backend: str) -> bool:
     if backend == ENSEMBLE:
         return any(reads_generator(each, each.prm) for each in prm_configs(config))
     if backend in ("judge", *WRITING):
-        return config.prm_name in ("judge", config.model_name)
+        return config.prm_name == "judge" or config.one_model
     return backend in SHARED_PRMS or backend not in BUILT_IN["prms"]
 
 
@@ -95,7 +95,7 @@ def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:
     idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"gpu_mem_util"}
     if reads_generator(config, backend):
         idle -= _GENERATOR | {"gpu_mem_util"}
-    return sorted(config.changed & idle)
+    return sorted(config.non_defaults & idle)
 
 
 def _values(config: Config, names: set[str]) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from rich.console import Console
 
-from tt_scale.base_classes import PRM, Generator
+from tt_scale.base_classes import PRM, Generator, Problem
+from tt_scale.bench.config_warnings import delimiter_warnings, sample_warnings
 from tt_scale.bench.manifest import described
+from tt_scale.bench.session import warn
 from tt_scale.config import Config, digest
 from tt_scale.errors import ConfigError
 from tt_scale.evaluation.keys import idle_keys, reads_generator, sampling_keys, scoring_keys
@@ -26,6 +28,7 @@ from tt_scale.evaluation.sets import RECORDED, find_sets, resolved
 from tt_scale.grading import Grader
 from tt_scale.model_dtypes import dtype_warnings
 from tt_scale.models import backends, make_models, prm_configs, weights_of
+from tt_scale.preflight import preflight, preflight_prms
 from tt_scale.report.counting import Counting
 from tt_scale.report.loading import loading
 
@@ -71,7 +74,7 @@ class Plan:
         return self.lacks_solutions or len(self.scores.rows) < len(self.solutions)
 
 
-def plan_sets(config: Config, grader: Grader, console: Console) -> list[Plan]:
+def plan_sets(config: Config, grader: Grader, console: Console, quiet: Collection[str] = ()) -> list[Plan]:
     """Read every set and lay out its folders; no model is loaded, nothing is written.
 
     Raises:
@@ -83,16 +86,34 @@ def plan_sets(config: Config, grader: Grader, console: Console) -> list[Plan]:
     config = resolved(config)
     sets = find_sets(config)
     generator, prm = ("", RECORDED) if config.prm_name == RECORDED else backends(config)
+    if prm != RECORDED:
+        config = _ready(config, prm, samples=any(isinstance(each, SampledSet) for each in sets))
     model = None if prm == RECORDED else make_models(config)[1]
     told = model.top_logprobs if model else 0
     samples = any(isinstance(each, SampledSet) for each in sets)
-    idle = idle_keys(config, samples=samples, backend=prm)
-    if idle:
-        console.print(f"[yellow]warning:[/yellow] nothing here looks at {', '.join(idle)}.", highlight=False)
-    for warning in dtype_warnings(config) if model else ():
-        console.print(f"[yellow]warning:[/yellow] {warning}", highlight=False)
+    idle = [key for key in idle_keys(config, samples=samples, backend=prm) if key not in quiet]
+    unread = [f"nothing here looks at {', '.join(idle)}."] if idle else []
+    types = dtype_warnings(config) if model else []
+    warn(console, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
     by = f"{grader.name} {grader.version}"
     return [_plan(each, config, (generator, prm), by, told) for each in sets]
+
+
+def _sample_warnings(config: Config, sets: Sequence[GivenSet | SampledSet]) -> list[str]:
+    problems = [(each.name, {p.id: p for p in _problems(each)}) for each in sets]
+    return [told for name, its in problems for told in sample_warnings(config, name, list(its.values()))]
+
+
+def _problems(asked: GivenSet | SampledSet) -> Sequence[Problem]:
+    return [each.problem for each in asked.solutions] if isinstance(asked, GivenSet) else asked.problems
+
+
+def _ready(config: Config, prm: str, *, samples: bool) -> Config:
+    """Check the models that will be loaded: of given solutions, the PRM alone."""
+    if samples or reads_generator(config, prm):
+        return preflight(config)
+    preflight_prms(config)
+    return config
 
 
 def _plan(

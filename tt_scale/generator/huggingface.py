@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tt_scale.base_classes import Step, StepRequest
 from tt_scale.batching import MicroBatcher, model_thread
+from tt_scale.context_length import fitted_to_model
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
 from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.quantization import quantization
 from tt_scale.generator.tokens import Tokens
 from tt_scale.likelihood import TOP_LOGPROBS
-from tt_scale.model_names import refuse_scorer, resolve_model
+from tt_scale.model_names import at_revision, refuse_scorer, resolve_model
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import best_device, count_parameters, explained, free_memory, gpu_failed, placement, require_torch
 
@@ -56,7 +57,7 @@ class HuggingFaceGenerator(LanguageModel):
                 f"tensor_parallel_size is {config.tensor_parallel_size}; the huggingface generator uses one device.",
                 "Type: --generator vllm",
             )
-        self.context = config.max_model_len
+        self.context = config.max_model_len or 0  # `start` looks up what null stands for
         self._config = config
         self._thread = model_thread("huggingface")  # one call of the model at a time
         self._closed = Event()
@@ -127,14 +128,16 @@ class HuggingFaceGenerator(LanguageModel):
         config = self._config
         require_torch(f"Running {config.model_name!r}")
         source = resolve_model(config.model_name)
-        refuse_scorer(source, config.model_name)
-        self.tokens = Tokens.load(source, trust_remote_code=config.trust_remote_code)
+        self._config = config = fitted_to_model(config, source)
+        self.context = config.context
+        refuse_scorer(source, config.model_name, config.model_revision)
+        self.tokens = Tokens.load(source, trust_remote_code=config.trust_remote_code, revision=config.model_revision)
+        self.tokens.check_template()
         with explained(f"The model {config.model_name!r}", GeneratorError):
             from transformers import AutoModelForCausalLM
 
-            how = placement(config.dtype, source) | quantization(config, source)
+            how = placement(config.dtype, source) | quantization(config, source) | at_revision(config.model_revision)
             model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=config.trust_remote_code, **how)
-            self._check_context(model.config)
             self.parameters = count_parameters(model)
             most = _most_tokens(model, config)
             self._decoder = self._made_decoder(model.eval(), most)
@@ -143,17 +146,6 @@ class HuggingFaceGenerator(LanguageModel):
     def _made_decoder(self, model: Any, most: int) -> Decoder:
         """Put a decoder around a model; `most` is how many tokens' keys and values the memory holds."""
         return Decoder(model, self.tokens, best_device(), self._closed.is_set)
-
-    def _check_context(self, settings: Any) -> None:
-        """Refuse to go beyond the positions that a model was trained for, unless it says how it stretches them."""
-        text = settings.get_text_config()
-        most = getattr(text, "max_position_embeddings", None)
-        scaling = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
-        if most and self.context > most and scaling.get("rope_type", "default") in ("default", "llama3"):
-            raise ConfigError(
-                f"max_model_len is {self.context}; the model {self._config.model_name!r} was trained for {most}.",
-                f"Type: --max-model-len {most}",
-            )
 
     def _sample(self, requests: list[StepRequest]) -> list[Step]:
         def failed(request: StepRequest, error: Exception) -> Step:
@@ -218,10 +210,10 @@ def _most_tokens(model: Any, config: Config) -> int:
     if model.device.type == "cuda":
         free, total = torch.cuda.mem_get_info(model.device)
         room = min(config.gpu_mem_util * total - model.get_memory_footprint(), free)
-    if room < each * config.max_model_len:
+    if room < each * config.context:
         raise GeneratorError(
             f"After the weights, {max(room, 0) / 2**30:.1f} GiB are left for keys and values, and a single solution of "
-            f"max_model_len {config.max_model_len} needs {each * config.max_model_len / 2**30:.1f} GiB.",
+            f"max_model_len {config.context} needs {each * config.context / 2**30:.1f} GiB.",
             "Lower --max-model-len, or give more: --gpu-mem-util, on a CPU --kv-cache-gib.",
         )
     return int(room / each)

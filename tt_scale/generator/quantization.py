@@ -8,6 +8,7 @@ from typing import Any
 from tt_scale.config import Config
 from tt_scale.dtypes import place_of, resolve_dtype
 from tt_scale.errors import ConfigError
+from tt_scale.model_names import at_revision
 from tt_scale.weights import dtype_named
 
 __all__ = ["quantization"]
@@ -35,7 +36,8 @@ def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str,
         key, asked, name = "prm_quantization", config.prm_quantization, config.prm_name
     if asked is None:
         return {}
-    method = _method_of_weights(source, config.trust_remote_code)
+    revision = config.prm_revision if prm else config.model_revision
+    method = _method_of_weights(source, config.trust_remote_code, revision)
     if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
         return {}
     if asked in BITS and not method:
@@ -48,10 +50,11 @@ def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str,
     )
 
 
-def _method_of_weights(source: str, trust_remote_code: bool) -> str:
+def _method_of_weights(source: str, trust_remote_code: bool, revision: str | None) -> str:
     from transformers import AutoConfig
 
-    found = getattr(AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code), "quantization_config", {})
+    settings = AutoConfig.from_pretrained(source, trust_remote_code=trust_remote_code, **at_revision(revision))
+    found = getattr(settings, "quantization_config", {})
     method = found.get("quant_method", "") if isinstance(found, dict) else getattr(found, "quant_method", "")
     return str(getattr(method, "value", method) or "")
 

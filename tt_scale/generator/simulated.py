@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 
 __all__ = ["SimulatedGenerator", "World", "stands_right"]
 
+DEFAULT_CONTEXT = 3072
+"""Tokens of prompt and solution together, where nobody says how many."""
+
 EOS, RIGHT_END, WRONG_END, BLANK_END, LEAD_IN = 0, 1, 2, 3, 4
 WORDS = ("so", "then", "we", "take", "and", "get", "that", "gives")
 FIRST_WORD, FIRST_ANSWER, FIRST_PROMPT = 10, 1_000, 1_000_000
@@ -109,7 +112,7 @@ class SimulatedGenerator(Generator):
     parameters = 0
     most_logprobs = TOP_LOGPROBS
 
-    def __init__(self, world: World | None = None, context: int = 3072) -> None:
+    def __init__(self, world: World | None = None, context: int = DEFAULT_CONTEXT) -> None:
         self.world = world or World()
         self.context = context
 
@@ -118,7 +121,7 @@ class SimulatedGenerator(Generator):
         """Make the default world; it has no weights to quantize or split."""
         if config.quantization:
             raise ConfigError(f"quantization is {config.quantization!r}, but the simulated generator has no weights.")
-        return cls(context=config.max_model_len)
+        return cls(context=config.max_model_len or DEFAULT_CONTEXT)
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """Read number, level and steps out of the question; it is all that the world knows."""

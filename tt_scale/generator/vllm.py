@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from tt_scale.base_classes import Ended, Step, StepRequest
 from tt_scale.batching import together
 from tt_scale.config import Config
+from tt_scale.context_length import fitted_to_model
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.tokens import Tokens
@@ -45,7 +46,7 @@ class VLLMGenerator(LanguageModel):
     most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:
-        self.context = config.max_model_len
+        self.context = config.max_model_len or 0  # `start` looks up what null stands for
         self._config = config
         self._engine: Engine | None = None
         self._numbers = count()
@@ -88,10 +89,14 @@ class VLLMGenerator(LanguageModel):
         """Load the tokenizer and make the engine, where that was not done yet."""
         if self._engine is not None:
             return self._engine
-        config = self._config
-        model = await asyncio.to_thread(resolve_model, config.model_name)
-        await asyncio.to_thread(refuse_scorer, model, config.model_name)
-        self.tokens = await asyncio.to_thread(Tokens.load, model, trust_remote_code=config.trust_remote_code)
+        model = await asyncio.to_thread(resolve_model, self._config.model_name)
+        self._config = config = await asyncio.to_thread(fitted_to_model, self._config, model)
+        self.context = config.context
+        await asyncio.to_thread(refuse_scorer, model, config.model_name, config.model_revision)
+        self.tokens = await asyncio.to_thread(
+            Tokens.load, model, trust_remote_code=config.trust_remote_code, revision=config.model_revision
+        )
+        await asyncio.to_thread(self.tokens.check_template)
         self._engine = Engine(model, lambda: engine_args(config, model, **OWN_ARGUMENTS))
         return self._engine
 

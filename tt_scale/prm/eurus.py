@@ -50,6 +50,7 @@ class EurusPRM(PRM):
         config: of the run; read are `prm_name` and the keys that begin with `prm_`, `generator`, `dtype`,
             `kv_cache_gib` and `stop_tokens`.
         reference: the model that the PRM was trained from: hub name or local folder.
+        reference_revision: branch, tag or commit of it on the hub; None is the newest.
         beta: factor of the reward, above 0.
         engine: "vllm" or "huggingface"; "auto" is the generator's, as far as it is one of them.
 
@@ -59,10 +60,16 @@ class EurusPRM(PRM):
 
     summary: ClassVar[str] = "EurusPRM, two models: log p - log p_ref of each step; for ranking only, uncalibrated"
     source: ClassVar[str] = "Yuan et al. 2024, arXiv 2412.01981; code of PRIME-RL/EurusPRM-Stage2"
-    knobs: ClassVar[tuple[str, ...]] = ("reference", "beta", "engine")
+    knobs: ClassVar[tuple[str, ...]] = ("reference", "reference_revision", "beta", "engine")
 
     def __init__(
-        self, config: Config, *, reference: str = REFERENCE, beta: float = 0.001, engine: str = "auto"
+        self,
+        config: Config,
+        *,
+        reference: str = REFERENCE,
+        reference_revision: str | None = None,
+        beta: float = 0.001,
+        engine: str = "auto",
     ) -> None:
         if beta <= 0:
             raise ConfigError(f"prm_args: beta is {beta}; it is above 0.")
@@ -79,6 +86,7 @@ class EurusPRM(PRM):
             )
         self._config = config
         self._reference = reference
+        self._revisions = (config.prm_revision, reference_revision)
         self._beta = beta
         self._engine = engine
         self._models: TwoModels | None = None
@@ -116,10 +124,14 @@ class EurusPRM(PRM):
                 f"{config.prm_name!r} is its own reference, so every reward would be 0.",
                 "Name the model that it was trained from. Type: --prm-args '{reference: NAME}'",
             )
-        settings = [settings_of(name, source) for name, source in zip(names, sources, strict=True)]
+        models = list(zip(names, sources, self._revisions, strict=True))
+        settings = [settings_of(*model) for model in models]
         for name, found in zip(names, settings, strict=True):
             _refuse_others(name, found)
-        tokens = [Tokens.load(source, trust_remote_code=config.trust_remote_code) for source in sources]
+        tokens = [
+            Tokens.load(source, trust_remote_code=config.trust_remote_code, revision=revision)
+            for _, source, revision in models
+        ]
         if tokens[0].tokenizer.get_vocab() != tokens[1].tokenizer.get_vocab():
             raise PRMError(
                 f"The reference {self._reference!r} has another vocabulary than {config.prm_name!r}; their "
@@ -128,9 +140,9 @@ class EurusPRM(PRM):
             )
         self._spans = StepSpans(Checkpoint(config.prm_name, tokens[0], settings[0], config.stop_tokens))
         self._context = min(context_of(found, config) for found in settings)
-        self._models = self._made(list(zip(names, sources, strict=True)))
+        self._models = self._made(models)
 
-    def _made(self, models: Sequence[tuple[str, str]]) -> TwoModels:
+    def _made(self, models: Sequence[tuple[str, str, str | None]]) -> TwoModels:
         if self._engine == "vllm":
             from tt_scale.prm.eurus_vllm import TwoOnVLLM
 

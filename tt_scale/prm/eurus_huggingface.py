@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.generator.quantization import quantization
+from tt_scale.model_names import at_revision
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.heads import load_causal
 from tt_scale.prm.next_tokens import Following, TwoModels, log_probabilities
@@ -27,10 +28,10 @@ class TwoOnTransformers(TwoModels):
 
     Args:
         config: of the run; read are `dtype`, `kv_cache_gib`, `prm_device`, `prm_gpu_mem_util` and `prm_quantization`.
-        models: name, and folder or hub name, of each [2].
+        models: name, folder or hub name, and revision of each [2].
     """
 
-    def __init__(self, config: Config, models: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, config: Config, models: Sequence[tuple[str, str, str | None]]) -> None:
         self._config = config
         self._models = models
         self._readers: list[Reader] = []
@@ -52,9 +53,11 @@ class TwoOnTransformers(TwoModels):
         config = self._config
         half = config.model_copy(update={"prm_gpu_mem_util": config.prm_gpu_mem_util / 2})
         sizes = []
-        for name, source in self._models:
+        for name, source, revision in self._models:
+            own = config.model_copy(update={"prm_revision": revision})
             with explained(f"The PRM {name!r}", PRMError):
-                how = placement(config.dtype, source, config.prm_device) | quantization(config, source, prm=True)
+                how = placement(config.dtype, source, config.prm_device) | quantization(own, source, prm=True)
+                how |= at_revision(revision)
                 model = load_causal(name, source, how)
                 self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
             sizes.append(int(model.num_parameters()))

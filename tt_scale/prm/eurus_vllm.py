@@ -18,7 +18,7 @@ from tt_scale.prm.adapter import Reading
 from tt_scale.prm.heads import read_output_embeddings
 from tt_scale.prm.next_tokens import MOST_ROWS, Following, TwoModels, log_probabilities
 from tt_scale.prm.pooling import PoolingEngine
-from tt_scale.vllm_engine import on_cpu, prepare_vllm
+from tt_scale.vllm_engine import on_cpu, prepare_vllm, revision_args
 from tt_scale.vllm_reason import sentence
 from tt_scale.weights import free_memory, gpu_failed
 
@@ -33,11 +33,11 @@ class TwoOnVLLM(TwoModels):
 
     Args:
         config: of the run; read are `prm_name` and how to load a model.
-        models: name, and folder or hub name, of each [2].
+        models: name, folder or hub name, and revision of each [2].
         context: most tokens of a prompt.
     """
 
-    def __init__(self, config: Config, models: Sequence[tuple[str, str]], context: int) -> None:
+    def __init__(self, config: Config, models: Sequence[tuple[str, str, str | None]], context: int) -> None:
         self._config = config
         self._models = models
         self._context = context
@@ -57,7 +57,7 @@ class TwoOnVLLM(TwoModels):
         await asyncio.to_thread(prepare_vllm, f"Scoring with {config.prm_name!r}")
         gpus = await asyncio.to_thread(prm_gpus, config)
         device = "cpu" if await asyncio.to_thread(on_cpu) else f"cuda:{gpus[0] if gpus else 0}"
-        layers = [await self._made(name, source, device, gpus) for name, source in self._models]
+        layers = [await self._made(name, source, revision, device, gpus) for name, source, revision in self._models]
         if device == "cpu":  # on a GPU an engine measures what memory is free while it starts
             for engine in self._engines:
                 await engine.launch()
@@ -66,10 +66,12 @@ class TwoOnVLLM(TwoModels):
             self._heads.append(await asyncio.to_thread(_Head, *layer, device, engine.dtype))
         self.sizes = tuple([engine.parameters for engine in self._engines])
 
-    async def _made(self, name: str, source: str, device: str, gpus: Sequence[int]) -> tuple[Any, Any]:
+    async def _made(
+        self, name: str, source: str, revision: str | None, device: str, gpus: Sequence[int]
+    ) -> tuple[Any, Any]:
         """Make the engine of one model, and give the layer of its head."""
         config = self._config
-        layer = await asyncio.to_thread(read_output_embeddings, name, source)
+        layer = await asyncio.to_thread(read_output_embeddings, name, source, revision)
         dtype = resolve_dtype(config.dtype, place_of("vllm", config.prm_device), source, config.prm_quantization)
         share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], dtype, gpus))
         if share <= 0:
@@ -79,7 +81,14 @@ class TwoOnVLLM(TwoModels):
             )
         self._engines.append(
             PoolingEngine(
-                config, source, task="token_embed", context=self._context, share=share, gpus=gpus, convert="embed"
+                config,
+                source,
+                task="token_embed",
+                context=self._context,
+                share=share,
+                gpus=gpus,
+                convert="embed",
+                **revision_args(source, revision),
             )
         )
         return layer

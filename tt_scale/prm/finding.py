@@ -14,7 +14,7 @@ from tt_scale.model_names import read_settings
 from tt_scale.prm.adapter import Adapter, Checkpoint
 from tt_scale.registry import adapter_class, adapter_knobs, available, family_backend
 
-__all__ = ["check_knobs", "context_of", "find_adapter", "open_adapter", "settings_of"]
+__all__ = ["check_knobs", "check_protocol", "context_of", "find_adapter", "open_adapter", "settings_of"]
 
 LEAST_CONTEXT = 4096
 """Tokens that an engine makes room for, where the model can read so many."""
@@ -24,7 +24,7 @@ def open_adapter(config: Config, model: str) -> Adapter:
     """Read what a PRM says of itself, and make its adapter.
 
     Args:
-        config: of the run; read are `prm_name`, `prm_adapter`, `prm_args` and `stop_tokens`.
+        config: of the run; read are `prm_name`, `prm_revision`, `prm_adapter`, `prm_args` and `stop_tokens`.
         model: local folder or hub name that `prm_name` stands for.
 
     Raises:
@@ -32,16 +32,31 @@ def open_adapter(config: Config, model: str) -> Adapter:
         ConfigError: `prm_adapter` or `prm_args` name what does not exist, or an aggregate is not for this PRM.
     """
     name = config.prm_name
-    settings = settings_of(name, model)
-    found = find_adapter(config.prm_adapter, name, settings)
-    check_knobs(adapter_knobs(found), config.prm_args)
-    _check_needed(found, config.prm_args)
-    _refuse_aggregates(found, config)
-    tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code)
+    settings = settings_of(name, model, config.prm_revision)
+    found = check_protocol(config, settings)
+    tokens = Tokens.load(model, trust_remote_code=config.trust_remote_code, revision=config.prm_revision)
     try:
         return found(Checkpoint(name, tokens, settings, config.stop_tokens), **config.prm_args)
     except TypeError as error:
         raise ConfigError(f"prm_args do not fit the adapter: {error}.") from None
+
+
+def check_protocol(config: Config, settings: Mapping[str, Any]) -> type[Adapter]:
+    """Find the adapter of a PRM, and check the knobs that it was given; nothing is loaded.
+
+    Args:
+        config: of the run; read are `prm_name`, `prm_adapter` and `prm_args`.
+        settings: config.json of the PRM.
+
+    Raises:
+        PRMError: no adapter is known for it.
+        ConfigError: `prm_adapter` or `prm_args` name something that does not exist, or lack something.
+    """
+    found = find_adapter(config.prm_adapter, config.prm_name, settings)
+    check_knobs(adapter_knobs(found), config.prm_args)
+    _check_needed(found, config.prm_args)
+    _refuse_aggregates(found, config)
+    return found
 
 
 def _refuse_aggregates(adapter: type[Adapter], config: Config) -> None:
@@ -55,18 +70,19 @@ def _refuse_aggregates(adapter: type[Adapter], config: Config) -> None:
             )
 
 
-def settings_of(name: str, model: str) -> dict[str, Any]:
+def settings_of(name: str, model: str, revision: str | None = None) -> dict[str, Any]:
     """Read what a PRM says of itself.
 
     Args:
         name: as the configuration has it.
         model: local folder or hub name that it stands for.
+        revision: branch, tag or commit on the hub; None is the newest.
 
     Raises:
         PRMError: it has no config.json.
     """
     try:
-        return read_settings(model)
+        return read_settings(model, revision)
     except (OSError, ValueError) as error:
         line = str(error).strip().splitlines()[0].rstrip(".")
         raise PRMError(
@@ -118,7 +134,7 @@ def context_of(settings: Mapping[str, Any], config: Config) -> int:
         config: of the run.
     """
     own = int(settings.get("max_position_embeddings") or LEAST_CONTEXT)
-    return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.max_model_len))
+    return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.context))
 
 
 def check_knobs(knobs: Sequence[str], given: Mapping[str, Any]) -> None:

@@ -88,7 +88,7 @@ class GenerativePRM(PRM):
         self._config = config
         self._engine = type(generator)
         self._model: LanguageModel = generator
-        self._own = config.prm_name != config.model_name
+        self._own = not config.one_model
         self._samples = samples
         self._sampling = Sampling(temperature, self.top_p, self.top_k)
         self._chain_tokens = chain_tokens
@@ -115,7 +115,7 @@ class GenerativePRM(PRM):
             GeneratorError: it cannot be loaded.
         """
         model = await asyncio.to_thread(resolve_model, self._config.prm_name)
-        settings = await asyncio.to_thread(settings_of, self._config.prm_name, model)
+        settings = await asyncio.to_thread(settings_of, self._config.prm_name, model, self._config.prm_revision)
         kinds = settings.get("architectures") or []
         if kinds and not any(kind.endswith(("ForCausalLM", "ForConditionalGeneration")) for kind in kinds):
             raise PRMError(
@@ -136,6 +136,7 @@ class GenerativePRM(PRM):
         return config.model_copy(
             update={
                 "model_name": config.prm_name,
+                "model_revision": config.prm_revision,
                 "quantization": config.prm_quantization,
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "max_model_len": self.context_of(settings, config, self._chain_tokens),
@@ -152,7 +153,7 @@ class GenerativePRM(PRM):
             chain_tokens: as of the class.
         """
         chain = cls.own_chain_tokens if chain_tokens is None else chain_tokens
-        wanted = config.prm_max_model_len or config.max_model_len + 2 * chain + VERDICT_ROOM
+        wanted = config.prm_max_model_len or config.context + 2 * chain + VERDICT_ROOM
         return min(int(settings.get("max_position_embeddings") or wanted), wanted)
 
     async def close(self) -> None:

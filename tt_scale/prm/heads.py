@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.errors import PRMError
+from tt_scale.model_names import at_revision
 from tt_scale.prm.adapter import Head, LayerHead, Reading, TokenHead
 
 __all__ = ["Scorer", "load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
@@ -62,7 +63,7 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
         name: as the configuration has it, for messages.
         source: folder or hub name.
         head: what answers.
-        how: dtype, device and quantization, as `from_pretrained` takes them.
+        how: dtype, device, quantization and revision, as `from_pretrained` takes them.
 
     Raises:
         PRMError: the checkpoint lacks weights of the base or of the head; a head of random numbers scores noise.
@@ -77,19 +78,20 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
         bias = getattr(rows, "bias", None)
         layers = [(rows.weight[chosen].detach(), None if bias is None else bias[chosen].detach())]
         return Scorer(model.base_model.eval(), layers, 1)
-    layers = read_layers(name, source, head)
+    layers = read_layers(name, source, head, how.get("revision"))
     model, loading = AutoModel.from_pretrained(source, output_loading_info=True, **how)
     _check_complete(name, loading["missing_keys"])
     return Scorer(model.eval(), layers, head.column)
 
 
-def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]]:
+def read_layers(name: str, source: str, head: LayerHead, revision: str | None = None) -> list[tuple[Any, Any]]:
     """Read the layers of a head; engines that load a checkpoint themselves may put random numbers for missing ones.
 
     Args:
         name: as the configuration has it, for messages.
         source: folder or hub name.
         head: what answers.
+        revision: branch, tag or commit on the hub; None is the newest.
 
     Returns:
         Weight [out, in] and bias [out] or None of each [layers].
@@ -97,7 +99,8 @@ def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]
     Raises:
         PRMError: a layer has no weights, or the last one lacks the output that is read.
     """
-    tensors = read_tensors(name, source, [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")])
+    wanted = [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")]
+    tensors = read_tensors(name, source, wanted, revision)
     _check_complete(name, [f"{layer}.weight" for layer in head.layers if f"{layer}.weight" not in tensors])
     layers = [(tensors[f"{layer}.weight"], tensors.get(f"{layer}.bias")) for layer in head.layers]
     outputs = len(layers[-1][0])
@@ -106,12 +109,13 @@ def read_layers(name: str, source: str, head: LayerHead) -> list[tuple[Any, Any]
     return layers
 
 
-def read_output_embeddings(name: str, source: str) -> tuple[Any, Any]:
+def read_output_embeddings(name: str, source: str, revision: str | None = None) -> tuple[Any, Any]:
     """Read the language-model head alone, which is that of the embeddings where a checkpoint says so.
 
     Args:
         name: as the configuration has it, for messages.
         source: folder or hub name.
+        revision: as of `read_layers`.
 
     Returns:
         Weight [vocabulary, width] and bias [vocabulary] or None.
@@ -121,8 +125,9 @@ def read_output_embeddings(name: str, source: str) -> tuple[Any, Any]:
     """
     from transformers import AutoConfig
 
-    tied = AutoConfig.from_pretrained(source).tie_word_embeddings
-    [layer] = read_layers(name, source, LayerHead(("model.embed_tokens" if tied else "lm_head",), 0))
+    tied = AutoConfig.from_pretrained(source, **at_revision(revision)).tie_word_embeddings
+    head = LayerHead(("model.embed_tokens" if tied else "lm_head",), 0)
+    [layer] = read_layers(name, source, head, revision)
     return layer
 
 
@@ -143,19 +148,20 @@ def _check_complete(name: str, missing: Sequence[str]) -> None:
         )
 
 
-def read_tensors(name: str, source: str, keys: Sequence[str]) -> dict[str, Any]:
+def read_tensors(name: str, source: str, keys: Sequence[str], revision: str | None = None) -> dict[str, Any]:
     """Read some tensors of a checkpoint and no others.
 
     Args:
         name: as the configuration has it, for messages.
         source: folder or hub name.
         keys: those wanted; absent ones are left out.
+        revision: as of `read_layers`.
 
     Raises:
         PRMError: there is no file of weights.
     """
     files: dict[Path, list[str]] = {}
-    for key, file in _whereabouts(name, source, keys).items():
+    for key, file in _whereabouts(name, source, keys, revision).items():
         files.setdefault(file, []).append(key)
     found: dict[str, Any] = {}
     for file, wanted in files.items():
@@ -163,25 +169,25 @@ def read_tensors(name: str, source: str, keys: Sequence[str]) -> dict[str, Any]:
     return found
 
 
-def _whereabouts(name: str, source: str, keys: Sequence[str]) -> dict[str, Path]:
+def _whereabouts(name: str, source: str, keys: Sequence[str], revision: str | None) -> dict[str, Path]:
     """Which file holds each tensor; in a single file all may be."""
     for index in INDEXES:
-        file = _fetched(source, index)
+        file = _fetched(source, index, revision)
         if file is not None:
             places = json.loads(file.read_text(encoding="utf-8"))["weight_map"]
-            parts = {key: _fetched(source, places[key]) for key in keys if key in places}
+            parts = {key: _fetched(source, places[key], revision) for key in keys if key in places}
             return {key: part for key, part in parts.items() if part is not None}
     for single in FILES:
-        file = _fetched(source, single)
+        file = _fetched(source, single, revision)
         if file is not None:
             return dict.fromkeys(keys, file)
     raise PRMError(f"The PRM {name!r} holds no weights ({', '.join(FILES)}).", "Copy the weights into its folder.")
 
 
-def _fetched(source: str, file: str) -> Path | None:
+def _fetched(source: str, file: str, revision: str | None) -> Path | None:
     from transformers.utils import cached_file
 
-    found = cached_file(source, file, _raise_exceptions_for_missing_entries=False)
+    found = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **at_revision(revision))
     return Path(found) if found else None
 
 

@@ -10,7 +10,7 @@ from tt_scale.base_classes import Scores
 from tt_scale.batching import MicroBatcher, model_thread
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.quantization import quantization
-from tt_scale.model_names import resolve_model
+from tt_scale.model_names import at_revision, resolve_model
 from tt_scale.prm.adapter import Reading
 from tt_scale.prm.finding import context_of, open_adapter
 from tt_scale.prm.heads import load_scorer
@@ -68,6 +68,7 @@ class HuggingFacePRM(RowPRM):
         self.context = context_of(self.adapter.checkpoint.settings, config)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
             how = placement(config.dtype, model, config.prm_device) | quantization(config, model, prm=True)
+            how |= at_revision(config.prm_revision)
             scorer = load_scorer(config.prm_name, model, self.adapter.head, how)
             self._reader = Reader(scorer, most_held(scorer.base, config))
         self.parameters = scorer.parameters

@@ -58,7 +58,7 @@ class JudgePRM(PRM):
                 f"The judge needs a language model, and {config.model_name!r} is none.",
                 "Type: --prm-name simulated, or name a real model",
             )
-        own = config.prm_name not in ("judge", config.model_name)
+        own = config.prm_name != "judge" and not config.one_model
         if config.prm_device is not None or (config.prm_quantization is not None and not own):
             key = "prm_quantization" if config.prm_device is None else "prm_device"
             raise ConfigError(
@@ -70,9 +70,10 @@ class JudgePRM(PRM):
         second = config.model_copy(
             update={
                 "model_name": config.prm_name,
+                "model_revision": config.prm_revision,
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "quantization": config.prm_quantization,
-                "max_model_len": config.prm_max_model_len or config.max_model_len,
+                "max_model_len": config.prm_max_model_len or config.context,
             }
         )
         return cls(type(generator).from_config(second), config.stop_tokens, own=True)

@@ -41,10 +41,11 @@ class OwnEnginePRM(RowPRM):
     summary: ClassVar[str] = "the generator's own engine, where one model writes and scores"
 
     def __init__(self, config: Config, model: LanguageModel) -> None:
-        if config.prm_name != config.model_name:
+        if not config.one_model:
             raise ConfigError(
-                f"prm is 'generator', but prm_name is {config.prm_name!r} and model_name is {config.model_name!r}.",
-                "Leave out --prm, or give both the same name.",
+                f"prm is 'generator', but prm_name is {_named(config.prm_name, config.prm_revision)} and model_name is "
+                f"{_named(config.model_name, config.model_revision)}.",
+                "Leave out --prm, or give both the same name and revision.",
             )
         for key, value in (("prm_quantization", config.prm_quantization), ("prm_device", config.prm_device)):
             if value is not None:
@@ -110,3 +111,7 @@ class OwnEnginePRM(RowPRM):
 def _share(right: float, wrong: float) -> float:
     """Softmax over two logarithms, without overflow; no number where neither is possible."""
     return (1 + math.tanh((right - wrong) / 2)) / 2
+
+
+def _named(name: str, revision: str | None) -> str:
+    return repr(name) if revision is None else f"{name!r} at {revision!r}"

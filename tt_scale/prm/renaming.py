@@ -22,13 +22,14 @@ KEPT = ("*.json", "*.txt", "*.model", "*.jinja")
 """Files beside the weights that a tokenizer may need."""
 
 
-def classifier_folder(model: str, name: str, head: LayerHead) -> Path:
+def classifier_folder(model: str, name: str, head: LayerHead, revision: str | None = None) -> Path:
     """Write a `...ForSequenceClassification` of a model with a scoring layer of another name, or find it.
 
     Args:
         model: local folder or hub name.
         name: as the configuration has it, for messages.
         head: of one layer.
+        revision: branch, tag or commit on the hub; None is the newest.
 
     Raises:
         PRMError: the head has several layers, or the folder has no weights.
@@ -37,7 +38,7 @@ def classifier_folder(model: str, name: str, head: LayerHead) -> Path:
         raise PRMError(
             f"vLLM knows no model with the head {', '.join(head.layers)} of {name!r}.", "Type: --prm huggingface"
         )
-    source = _local(model)
+    source = _local(model, revision)
     weights = sorted([*source.glob("*.safetensors"), *source.glob("pytorch_model*.bin")])
     if not weights:
         raise PRMError(f"The PRM {name!r} holds no weights.", "Copy the weights into its folder.")
@@ -98,9 +99,9 @@ def _tensors(file: Path) -> Iterator[tuple[str, Any]]:
     yield from ((key, tensor.contiguous().clone()) for key, tensor in found.items())
 
 
-def _local(model: str) -> Path:
+def _local(model: str, revision: str | None) -> Path:
     if Path(model).is_dir():
         return Path(model)
     from huggingface_hub import snapshot_download
 
-    return Path(snapshot_download(model))
+    return Path(snapshot_download(model, revision=revision))

@@ -16,7 +16,7 @@ from tt_scale.prm.heads import read_layers
 from tt_scale.prm.pooling import PoolingEngine
 from tt_scale.prm.rows import RowPRM
 from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
-from tt_scale.vllm_engine import prepare_vllm
+from tt_scale.vllm_engine import prepare_vllm, revision_args
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -55,10 +55,12 @@ class VLLMPRM(RowPRM):
         settings = self.adapter.checkpoint.settings
         self.context = context_of(settings, config)
         if isinstance(self.adapter.head, LayerHead):
-            await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head)
+            await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head, config.prm_revision)
         self._column = column_of(self.adapter)
         self.parameters = _count_parameters(settings)
-        folder = await asyncio.to_thread(folder_for_vllm, model, self.adapter, self._config.prm_quantization)
+        folder = await asyncio.to_thread(
+            folder_for_vllm, model, self.adapter, config.prm_quantization, config.prm_revision
+        )
         self._engine = PoolingEngine(
             config,
             folder,
@@ -66,6 +68,7 @@ class VLLMPRM(RowPRM):
             context=self.context,
             share=config.prm_gpu_mem_util,
             gpus=gpus,
+            **revision_args(folder, config.prm_revision),
             **conversion(self.adapter),
         )
         await self._engine.start()

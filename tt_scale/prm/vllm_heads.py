@@ -12,13 +12,14 @@ from tt_scale.prm.renaming import classifier_folder
 __all__ = ["column_of", "conversion", "folder_for_vllm"]
 
 
-def folder_for_vllm(model: str, adapter: Adapter, quantization: str | None = None) -> str:
+def folder_for_vllm(model: str, adapter: Adapter, quantization: str | None = None, revision: str | None = None) -> str:
     """Give a folder or hub name that vLLM can load: the model itself, or a copy whose head has the name it knows.
 
     Args:
         model: folder or hub name.
         adapter: how it is asked.
         quantization: that vLLM is told; None leaves the weights as they are.
+        revision: branch, tag or commit on the hub; None is the newest.
 
     Raises:
         PRMError: vLLM would take a plain head for a packed one, or pack it.
@@ -38,7 +39,7 @@ def folder_for_vllm(model: str, adapter: Adapter, quantization: str | None = Non
         )
     if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
         return model
-    return str(classifier_folder(model, adapter.checkpoint.name, adapter.head))
+    return str(classifier_folder(model, adapter.checkpoint.name, adapter.head, revision))
 
 
 def conversion(adapter: Adapter) -> dict[str, Any]:

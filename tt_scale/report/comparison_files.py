@@ -13,14 +13,14 @@ from typing import Any
 
 from tt_scale.bench.comparison import Comparison, Entry, frontier
 from tt_scale.bench.verdict import verdict
+from tt_scale.bench.written import FILE, MARK
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
 from tt_scale.report.sheet import markdown
 
 __all__ = ["check_files", "write_files"]
 
-MARK = "tt-scale compare"
-NAMES = ("comparison.json", "comparison.md", "comparison.csv")
+NAMES = (FILE, "comparison.md", "comparison.csv")
 
 
 def check_files(folder: FilePath) -> None:
@@ -79,6 +79,7 @@ def _told(comparison: Comparison) -> dict[str, Any]:
         "dataset": comparison.dataset,
         "models": comparison.models,
         "problems": comparison.problems,
+        "searches": sorted({(row.id, row.repeat) for entry in comparison.entries for row in entry.rows}),
         "entries": [{**_figures(entry, comparison.k), "frontier": id(entry) in best} for entry in comparison.entries],
         "pairs": [{"budget": budget, **asdict(pair)} for budget, pairs in comparison.pairs.items() for pair in pairs],
         "majority_at_equal_tokens": [
@@ -112,6 +113,11 @@ def _figures(entry: Entry, k: int) -> dict[str, Any]:
         "ungraded": summary.ungraded,
         "errors": summary.errors,
         "derived": entry.derived,
+        "votes": entry.votes,
+        "drawn": entry.samples,
+        "selector": entry.selector,
+        "final_agg": entry.final_agg,
+        "prm_counts": entry.prm_counts,
         "folder": entry.folder,
     }
 

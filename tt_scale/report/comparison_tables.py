@@ -155,7 +155,7 @@ def _best(entries: list[Entry]) -> Entry:
 
 
 def _seen_from(best: str, pair: Pair) -> Pair:
-    """The same pair with the best one first."""
+    """The same pair with the best one first; where the other spent nothing, its tokens are infinitely many times."""
     if pair.first == best:
         return pair
     return replace(

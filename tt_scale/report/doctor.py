@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 from tt_scale._version import __version__
 from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
+from tt_scale.context_length import fitted, own_context
 from tt_scale.devices import first_gpu
 from tt_scale.dtypes import TYPES, fast_types
 from tt_scale.errors import ConfigError, MissingExtraError
@@ -41,6 +42,7 @@ def print_diagnosis(config: Config) -> None:
     searcher_class(config.method).from_config(config)
     try:
         check_models(config)
+        config = _with_context(config)
         no_engine = ""
     except MissingExtraError as error:
         no_engine = str(error)
@@ -54,6 +56,15 @@ def print_diagnosis(config: Config) -> None:
         _line(console, "backend", no_engine)
     else:
         _print_models(console, config, memory_plan(config, gpus, float(machine["memory_gib"] or 0)))
+
+
+def _with_context(config: Config) -> Config:
+    """Fill in the context as far as it can be known without the hub; what cannot be is planned for as by default."""
+    own = own_context(model_settings(config.model_name))
+    if own is None:
+        default = Config.model_fields["max_model_len"].default
+        return config if config.max_model_len else config.model_copy(update={"max_model_len": default})
+    return fitted(config, own)
 
 
 def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPlan:
@@ -102,7 +113,7 @@ def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Shar
     """What the generator, or each of the PRMs, takes of its place."""
     place = "" if not apart else f"cuda:{gpus[0]}" if gpus else "the CPU"
     if role == "generator":
-        own = [(config.model_name, config.quantization, config.gpu_mem_util, config.max_model_len)]
+        own = [(config.model_name, config.quantization, config.gpu_mem_util, config.context)]
     else:
         own = []
         for each in prm_configs(config):
@@ -134,7 +145,7 @@ def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
 def _context_of(name: str, config: Config) -> int:
     """Tokens for which a PRM's cache must have room: what its backend asks the engine for."""
     if config.prm == "judge":
-        return config.prm_max_model_len or config.max_model_len
+        return config.prm_max_model_len or config.context
     if config.prm in WRITING:
         prm = cast("type[GenerativePRM]", prm_class(config.prm))
         return prm.context_of(model_settings(name), config, config.prm_args.get("chain_tokens"))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from tt_scale.solving import Solution
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["print_growth", "print_solution"]
+__all__ = ["print_growth", "print_json", "print_solution"]
 
 STOPPED = {
     "enough": "it had enough finished paths",
@@ -57,3 +59,26 @@ def print_solution(solution: Solution) -> None:
         markup=False,
     )
     console.print(f"Answer: {solution.answer}" if solution.answer is not None else "No answer was found.", markup=False)
+
+
+def print_json(solution: Solution) -> None:
+    """Print answer, chosen path, pool and cost as one JSON object; `answer` and `path` are null where there is none."""
+    path = solution.path
+    told = {
+        "answer": solution.answer,
+        "path": None if path is None else _path(path),
+        "pool": [_path(each) for each in solution.outcome.pool],
+        "stopped": solution.outcome.stopped,
+        "usage": asdict(solution.usage),
+    }
+    print(json.dumps(told, ensure_ascii=False))  # noqa: T201  (rich would wrap and colour it)
+
+
+def _path(path: Path) -> dict[str, object]:
+    return {
+        "key": name(path.key),
+        "score": path.score if path.scores else None,
+        "scores": list(path.scores),
+        "steps": [step.text for step in path.steps],
+        "tokens": path.tokens,
+    }

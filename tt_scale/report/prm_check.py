@@ -10,6 +10,7 @@ from tt_scale.config import Config
 from tt_scale.dtypes import check_dtype, place_of, slow_dtype
 from tt_scale.errors import TTScaleError
 from tt_scale.model_dtypes import ENGINES
+from tt_scale.preflight import preflight_prms
 from tt_scale.prm.check import Measured, comparable, engines, judges, measure, score_remarks, spread, tolerance
 from tt_scale.prm.example import Example
 from tt_scale.report.loading import loading
@@ -40,6 +41,8 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     from rich.markup import escape
 
     tried = engines(config)
+    if not judges(config):
+        await asyncio.to_thread(preflight_prms, config)
     places = [place_of(ENGINES[engine], config.prm_device) for engine in tried if engine in ENGINES]
     for place in places:
         check_dtype(config.dtype, place)

@@ -198,7 +198,7 @@ def _rounded(share: float | None) -> float | None:
 
 def _knobs(config: Config) -> str:
     derived = WIDTH_KEYS & config.model_fields_set if config.budget else frozenset()
-    telling = (config.changed | derived) - other_methods_knobs(config)
+    telling = (config.non_defaults | derived) - other_methods_knobs(config)
     names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
     return " ".join([f"{name}={getattr(config, name)}" for name in names])
 
