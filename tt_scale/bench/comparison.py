@@ -70,6 +70,11 @@ class Entry:
         return self._mean("pool")
 
     @property
+    def cut(self) -> float:
+        """Paths per search that a limit ended after they had stated an answer."""
+        return self._mean("cut")
+
+    @property
     def truncated(self) -> float:
         """Truncated paths per search; they never vote."""
         return self._mean("truncated")

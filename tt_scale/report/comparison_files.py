@@ -108,6 +108,7 @@ def _figures(entry: Entry, k: int) -> dict[str, Any]:
         "pass_at_k": entry.pass_at(k),
         "k": k,
         "pool": entry.pool,
+        "cut": entry.cut,
         "truncated": entry.truncated,
         "no_answer": summary.no_answer,
         "ungraded": summary.ungraded,

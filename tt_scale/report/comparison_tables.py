@@ -20,9 +20,10 @@ __all__ = ["difference_cells", "points", "print_comparison", "sheets"]
 LEGEND = (
     "Tokens, PRM tokens and seconds are per search. pass@k: how often at least one of k finished paths is right, an "
     "unbiased estimate; nine in ten searches of every method have k or more, the others count with all they have. "
-    "Pool: finished paths per search. Truncated: paths per search that a limit ended without an answer; they never "
-    "vote. None: searches without an answer. Points: percentage points of accuracy, with the 95 % interval of this one "
-    "difference; p (Holm) is corrected for all pairs and may be above .05 where that interval excludes 0."
+    "Pool: finished paths per search. Cut: those of them that a limit ended after they had stated an answer; they "
+    "vote. Truncated: paths per search that a limit ended without an answer; they never vote. None: searches without "
+    "an answer. Points: percentage points of accuracy, with the 95 % interval of this one difference; p (Holm) is "
+    "corrected for all pairs and may be above .05 where that interval excludes 0."
 )
 READ_OFF = "Lines without seconds were read off the pool of a wider run, sample by sample."
 DIFFERENCE = ["Points", "95 %", "p (Holm)"]
@@ -67,7 +68,7 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
     title = "Every method" if budget is None else f"Budget {budget}"
     k = comparison.k_at(budget)
-    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", f"pass@{k}", "Pool", "Truncated", "None"]
+    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", f"pass@{k}", "Pool", "Cut", "Truncated", "None"]
     sheet = Sheet(title, ["Method"], numbers)
     for entry in comparison.at(budget):
         summary = entry.summary
@@ -81,6 +82,7 @@ def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
                 _seconds(entry.seconds),
                 f"{entry.pass_at(k):.1%}",
                 f"{entry.pool:.1f}",
+                f"{entry.cut:.1f}",
                 f"{entry.truncated:.1f}",
                 f"{summary.no_answer:,}",
             ]
