@@ -75,7 +75,20 @@ def test_several_boxes_as_one_list(text: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["\\boxed{", "\\boxed{}", "\\boxed", "\\fbox{1}, ", "{", "}", "\\", "\\boxed 1 ", "Answer: "]
+    "unit",
+    [
+        "\\boxed{",
+        "\\boxed{}",
+        "\\boxed",
+        "\\fbox{1}, ",
+        "{",
+        "}",
+        "\\",
+        "\\boxed 1 ",
+        "Answer: ",
+        '"Answer: 1" ',
+        "\nAnswer: .",
+    ],
 )
 def test_boxes_are_found_in_linear_time(unit: str) -> None:
     """A model that repeats `\\boxed{` for its whole budget must not hold up every other problem."""

@@ -57,6 +57,8 @@ def test_boxes(text: str, answer: str | None) -> None:
         (r"**Answer:** \boxed{7}", "7"),
         ("**Answer:** **", None),
         ("Answer: .", None),
+        ("Answer: .\nI hope that it is correct.", None),
+        ('Answer: 3\nI said "Answer: N".', "3"),
         ("Answer:", None),
         ("no prefix, 3", None),
     ],

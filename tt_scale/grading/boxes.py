@@ -68,15 +68,15 @@ def last_boxes(text: str) -> Box | None:
     Args:
         text: a whole solution.
     """
-    run: list[Box] = []
+    run: list[Box] = []  # last first
     for box in reversed([box for box in boxes(text) if not is_placeholder(box.content)]):
-        if run and not _is_list(text[box.end : run[0].start]):
+        if run and not _is_list(text[box.end : run[-1].start]):
             break
-        run.insert(0, box)
+        run.append(box)
     if not run:
         return None
-    contents = dict.fromkeys(box.content for box in run)
-    return Box(run[0].start, run[-1].end, ", ".join(contents))
+    contents = dict.fromkeys(box.content for box in reversed(run))
+    return Box(run[-1].start, run[0].end, ", ".join(contents))
 
 
 def is_placeholder(answer: str) -> bool:

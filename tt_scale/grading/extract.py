@@ -22,6 +22,7 @@ from tt_scale.grading.boxes import is_placeholder, last_boxes
 __all__ = ["extract_answer"]
 
 _MARKS = r"[*_]{0,3}"
+_SAID = re.compile(r"[^\s*_][^\n]*")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
 _QUOTES |= {"\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}", "«": "»"}
 
@@ -47,17 +48,19 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
 def _announced(text: str, prefix: str) -> tuple[int, str] | None:
     """Find the last line that is announced and says something: where it begins, and what it says."""
     for found in reversed(list(_announcement(prefix).finditer(text))):
-        line = _first_line(text, found.end())
-        if line and not is_placeholder(line) and not _quoted(text, found):
+        line = "" if _quoted(text, found) else _first_line(text, found.end())
+        if not is_placeholder(line):
             return found.end(), line
     return None
 
 
 def _quoted(text: str, announced: re.Match[str]) -> bool:
     """Whether a mention is a quotation, as in: I shall end with "The answer is: N"."""
-    opening = text[: announced.start()].rstrip("*_")[-1:]
-    line = text[announced.end() :].split("\n", 1)[0]
-    return opening in _QUOTES and _QUOTES[opening] in line
+    opening = text[max(announced.start() - 4, 0) : announced.start()].rstrip("*_")[-1:]
+    if opening not in _QUOTES:
+        return False
+    newline = text.find("\n", announced.end())
+    return text.find(_QUOTES[opening], announced.end(), newline if newline >= 0 else len(text)) >= 0
 
 
 @lru_cache(maxsize=64)
@@ -70,12 +73,6 @@ def _announcement(prefix: str) -> re.Pattern[str]:
 
 
 def _first_line(text: str, start: int) -> str:
-    """Give the first line from a place on that says something, without marks around it and its full stop."""
-    said = re.compile(r"[^\s*_.][^\n]*|[*_.]+(?=[^\s*_.])[^\n]*").search(text, start)
-    line = said[0].strip() if said else ""
-    return _unmarked(line.rstrip("*_ .")) if line else ""
-
-
-def _unmarked(line: str) -> str:
-    """Drop the marks that open a line, where they are not part of a number such as `.5`."""
-    return re.sub(r"^[*_]+\s*", "", line).strip()
+    """Give the first line from a place on that says something, without the marks around it and its full stop."""
+    said = _SAID.search(text, start)
+    return said[0].rstrip("*_ .") if said else ""
