@@ -19,6 +19,11 @@ PYDANTIC = """1 validation error for ModelConfig
   Value error, Unknown quantization method: foo. Must be one of ['awq', 'gptq']. [type=value_error, input_value=Args()]
     For further information visit https://errors.pydantic.dev/2/v/value_error"""
 
+GLOO = (
+    "[enforce fail at /__w/pytorch/third_party/gloo/gloo/transport/tcp/device.cc:212] ifa != nullptr. Unable to find "
+    "interface for: [127.0.0.1]"
+)
+
 DEATH = """
 print('(Worker pid=7) ERROR core.py] Traceback (most recent call last):')
 print('(Worker pid=7) ERROR core.py] ValueError: No memory is left for the KV cache. Try more.')
@@ -31,7 +36,9 @@ def test_reason_is_one_sentence() -> None:
     assert sentence(PYDANTIC) == "Unknown quantization method: foo."
     assert sentence(ValueError("it has 0.5 GiB of 1.5 GiB")) == "it has 0.5 GiB of 1.5 GiB."
     assert sentence(ValueError()) == "ValueError."
+    assert sentence(GLOO) == "Unable to find interface for: [127.0.0.1]."
     assert "--quantization" in advice(PYDANTIC)
+    assert "ip link set lo up" in advice(GLOO)
     assert advice("something never seen") == ""
 
 

@@ -11,7 +11,7 @@
 set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${TT_SCALE_PYTHON:-$root/.venv/bin/python}
-names=(plain transformers avx2 one_core small_shm two_workers no_network unwritable_home no_home other_user spaces
+names=(plain transformers avx2 one_core small_shm two_workers no_network no_loopback unwritable_home no_home other_user spaces
     long_tmpdir read_only_folder odd_locale narrow_terminal no_compiler bare_path foreign_modules interrupted
     interrupted_early terminated little_memory python3.10 python3.11 python3.12 python3.13)
 limit=${TT_SCALE_LIMIT:-600} # seconds for one environment
@@ -81,7 +81,14 @@ in_two_workers() { # cannot do without shared memory, and has to say so
     refused $? 'needs 160 MiB in /dev/shm; 6[0-9] MiB are free. .*--shm-size'
 }
 
-in_no_network() { namespaces --net -- true -- "$python"; }
+in_no_network() { # `docker --network none`
+    namespaces --net -- 'ip link set lo up' -- "$python"
+}
+
+in_no_loopback() { # PyTorch cannot do without, and the message has to say so
+    namespaces --net -- true -- "$python"
+    refused $? 'Unable to find interface for: .*ip link set lo up'
+}
 
 in_unwritable_home() {
     mkdir -p "$here/home"

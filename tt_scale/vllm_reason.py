@@ -7,12 +7,14 @@ import re
 __all__ = ["advice", "sentence"]
 
 WRAPPING = re.compile(
-    r"^\d+ validation errors? for \w+ (?:Value error, |Assertion failed, )?|\s*\[type=\w+, input_value=.*$"
+    r"^\[enforce fail at [^]]*\] \S+ \S+ \S+\. |^\d+ validation errors? for \w+ (?:Value error, |Assertion failed, )?"
+    r"|\s*\[type=\w+, input_value=.*$"
 )
-"""What pydantic puts around a message."""
+"""What pydantic and PyTorch put around a message."""
 
 ADVICE = {
     "derived max_model_len": "Lower --max-model-len.",
+    "Unable to find": "PyTorch needs the loopback network interface to be up. Type: ip link set lo up",
     "was killed": "Give it more memory, lower --kv-cache-gib, or take a smaller model.",
     "/dev/shm": "Start the container with a larger --shm-size, or use Transformers. Type: --generator huggingface",
     "processor does not have": "Use Transformers. Type: --generator huggingface",
