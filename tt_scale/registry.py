@@ -153,20 +153,26 @@ def _outside(kind: str) -> tuple[EntryPoint, ...]:
 
 
 def _load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
-    names = available(kind)
-    if ":" in name and name not in names:
-        names |= {name: name}
-    if name not in names:
-        raise ConfigError(f"{key} is {name!r}, which does not exist.", nearest(name, names))
-    module, _, attribute = names[name].partition(":")
+    place = _place(kind, name, key)
+    module, _, attribute = place.partition(":")
     try:
         found = getattr(import_module(module), attribute)
     except Exception as error:
-        raise ConfigError(f"{key} {name!r} cannot be loaded from {names[name]!r}: {error}.") from error
+        raise ConfigError(f"{key} {name!r} cannot be loaded from {place!r}: {error}.") from error
     fault = _fault(found, contract)
     if fault:
-        raise ConfigError(f"{key} {name!r} is {names[name]!r}, which {fault}.")
+        raise ConfigError(f"{key} {name!r} is {place!r}, which {fault}.")
     return cast("type[Any]", found)
+
+
+def _place(kind: str, name: str, key: str) -> str:
+    """Where the class of a name lives. Ours win, so the metadata of other packages is read for other names only."""
+    if name in BUILT_IN[kind]:
+        return BUILT_IN[kind][name]
+    names = available(kind)
+    if name not in names and ":" not in name:
+        raise ConfigError(f"{key} is {name!r}, which does not exist.", nearest(name, names))
+    return names.get(name, name)
 
 
 def _fault(found: Any, contract: type[Any]) -> str:

@@ -86,7 +86,8 @@ def test_recorded_scores_give_the_known_figures(command, name, told):
     But for what picks: they also picked solutions without an answer (.226, .282 and .288), as no search does.
     """
     found = figures(command("prm-eval", "recorded", "--dataset", str(REPLAYS / f"{name}.jsonl")).out)
-    assert {key: found[key] for key in told} == {key: [value] for key, value in told.items()}
+    assert {key: found[key][0] for key in told} == pytest.approx(told, abs=0.0011)  # more than one of the last digit
+    assert {len(found[key]) for key in told} == {1}
 
 
 def test_the_same_command_goes_on(command, tmp_path):

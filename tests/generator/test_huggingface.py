@@ -10,6 +10,7 @@ from shutil import copytree, ignore_patterns
 from typing import Any, Literal
 
 import pytest
+from margins import UNIT, assert_decided
 from tiny_models import SAMPLINGS, save_generator, started
 
 from tt_scale import dtypes
@@ -53,7 +54,7 @@ def request(ids: tuple[int, ...], seed: int = 1, **changes: object) -> StepReque
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
-async def test_batch_equals_single(generator: HuggingFaceGenerator) -> None:
+async def test_batch_equals_single(generator: HuggingFaceGenerator, folder: Path) -> None:
     """Padding that leaks, a shared random stream, or a neighbour's settings make a path depend on its company."""
     prompt = generator.prompt(PROBLEM, "Think.")
     asked = [
@@ -61,6 +62,7 @@ async def test_batch_equals_single(generator: HuggingFaceGenerator) -> None:
         for seed in range(24)
     ]
     together = await generator.generate(asked)
+    assert_decided(folder, asked, together)
     for one, expected in zip(asked, together, strict=True):
         [alone] = await generator.generate([one])
         assert alone.ids == expected.ids
@@ -68,17 +70,21 @@ async def test_batch_equals_single(generator: HuggingFaceGenerator) -> None:
     assert {len(step.ids) for step in together} >= {8, 20, 30}, "rows must leave the batch at different times"
 
 
-async def test_more_room_does_not_change_the_draws(generator: HuggingFaceGenerator) -> None:
+async def test_more_room_does_not_change_the_draws(generator: HuggingFaceGenerator, folder: Path) -> None:
     """A budget that cuts a step would otherwise draw another step, not a shorter one."""
     prompt = generator.prompt(PROBLEM, "")
-    short, long = await generator.generate([request(prompt, stop=(), max_tokens=most) for most in (6, 24)])
+    asked = [request(prompt, stop=(), max_tokens=most) for most in (6, 24)]
+    short, long = await generator.generate(asked)
+    assert_decided(folder, asked, [short, long])
     assert long.ids[:6] == short.ids
 
 
-async def test_seeds_alone_decide(generator: HuggingFaceGenerator) -> None:
+async def test_seeds_alone_decide(generator: HuggingFaceGenerator, folder: Path) -> None:
     """Equal seeds give equal samples, neighbouring ones do not."""
     prompt = generator.prompt(PROBLEM, "")
-    one, same, other = await generator.generate([request(prompt, 1), request(prompt, 1), request(prompt, 2)])
+    asked = [request(prompt, seed) for seed in (1, 1, 2)]
+    one, same, other = await generator.generate(asked)
+    assert_decided(folder, asked, [one, same, other])
     assert one.ids == same.ids
     assert one.ids != other.ids
 
@@ -114,13 +120,15 @@ async def test_why_it_ended(generator: HuggingFaceGenerator) -> None:
     assert (full.ended, full.ids) == ("context", ())
 
 
-async def test_greedy_is_a_plain_forward(generator: HuggingFaceGenerator, plain: Any) -> None:
+async def test_greedy_is_a_plain_forward(generator: HuggingFaceGenerator, plain: Any, folder: Path) -> None:
     """Step by step from the cache gives what whole forward passes give, one token at a time."""
     import torch
 
     ids = list(generator.prompt(PROBLEM, ""))
     greedy = Sampling(temperature=0.0)
-    [step] = await generator.generate([request(tuple(ids), sampling=greedy, stop=(), max_tokens=12)])
+    asked = [request(tuple(ids), sampling=greedy, stop=(), max_tokens=12)]
+    [step] = await generator.generate(asked)
+    assert_decided(folder, asked, [step])
     expected: list[int] = []
     with torch.no_grad():
         while len(expected) < len(step.ids):
@@ -139,14 +147,14 @@ async def test_choose_is_a_plain_forward(generator: HuggingFaceGenerator, plain:
         with torch.no_grad():
             logits = plain(input_ids=torch.tensor([prompt])).logits[0, -1]
         expected = torch.log_softmax(logits, -1)[[30, 40]].tolist()
-        assert choice.logprobs == pytest.approx(expected, abs=1e-4)
+        assert choice.logprobs == pytest.approx(expected, abs=UNIT)
     with pytest.raises(GeneratorError, match="context holds 256"):
         await generator.choose([(5,) * 256], [30])
 
 
 @only_huggingface
 async def test_only_the_request_that_fails_fails(
-    generator: HuggingFaceGenerator, monkeypatch: pytest.MonkeyPatch
+    generator: HuggingFaceGenerator, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Memory that runs out in a large batch would end the run, or one request would take its neighbours along."""
     from tt_scale.generator.decoding import Decoder
@@ -162,6 +170,7 @@ async def test_only_the_request_that_fails_fails(
     prompt = generator.prompt(PROBLEM, "")
     asked = [request(prompt, seed) for seed in range(6)]
     expected = await generator.generate(asked)
+    assert_decided(folder, asked, expected)
     monkeypatch.setattr(Decoder, "sample", scarce)
     steps = await generator.generate(asked)
     assert sizes[0] == 6
@@ -278,7 +287,9 @@ async def test_quantization_is_never_ignored(folder: Path, quantization: str) ->
         await HuggingFaceGenerator.from_config(config).start()
 
 
-async def test_likelihoods_are_those_of_a_plain_forward(generator: HuggingFaceGenerator, plain: Any) -> None:
+async def test_likelihoods_are_those_of_a_plain_forward(
+    generator: HuggingFaceGenerator, plain: Any, folder: Path
+) -> None:
     """At temperature 1, before penalties and filters, whatever the tokens were drawn by, and in any company."""
     import torch
 
@@ -288,7 +299,9 @@ async def test_likelihoods_are_those_of_a_plain_forward(generator: HuggingFaceGe
         request(prompt[: 12 + seed], seed, sampling=SAMPLINGS[seed], stop=(), top_logprobs=top)
         for seed, top in enumerate(tops)
     ]
-    for one, step in zip(asked, await generator.generate(asked), strict=True):
+    steps = await generator.generate(asked)
+    assert_decided(folder, asked, steps)
+    for one, step in zip(asked, steps, strict=True):
         if not one.top_logprobs:
             assert step.logprobs == step.confidences == ()
             continue
@@ -296,12 +309,13 @@ async def test_likelihoods_are_those_of_a_plain_forward(generator: HuggingFaceGe
             logits = plain(input_ids=torch.tensor([one.ids + step.ids])).logits[0, len(one.ids) - 1 : -1]
         expected = torch.log_softmax(logits, -1)
         assert step.logprobs == pytest.approx(
-            [row[token].item() for row, token in zip(expected, step.ids, strict=True)], abs=1e-4
+            [row[token].item() for row, token in zip(expected, step.ids, strict=True)], abs=UNIT
         )
         likeliest = expected.sort(descending=True).values[:, : one.top_logprobs]
-        assert step.confidences == pytest.approx((-likeliest.mean(dim=-1)).tolist(), abs=1e-4)
+        assert step.confidences == pytest.approx((-likeliest.mean(dim=-1)).tolist(), abs=UNIT)
         [alone] = await generator.generate([one])
-        assert alone.logprobs == pytest.approx(step.logprobs, abs=1e-5)
+        assert alone.logprobs == pytest.approx(step.logprobs, abs=UNIT)
+        assert alone.confidences == pytest.approx(step.confidences, abs=UNIT)
 
 
 async def test_likelihoods_are_not_computed_unasked(

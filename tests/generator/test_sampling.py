@@ -6,6 +6,7 @@ import math
 from collections import Counter
 
 import pytest
+from margins import UNIT
 
 from tt_scale.base_classes import Sampling
 
@@ -98,4 +99,4 @@ def test_last_digits_are_not_told() -> None:
     noise = torch.tensor([[0.0], [1.0], [-1.0]]) * torch.tensor([3e-7, -3e-7, 2e-7, 0.0])
     first, *others = likelihoods(logits + noise, torch.tensor([1, 1, 1]), [2, 2, 2])
     assert others == [first, first]
-    assert first == pytest.approx((math.log(0.25), -math.log(0.5 * 0.25) / 2), abs=1e-4)
+    assert first == pytest.approx((math.log(0.25), -math.log(0.5 * 0.25) / 2), abs=UNIT)

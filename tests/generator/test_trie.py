@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 import pytest
+from margins import UNIT, assert_decided
 from tiny_models import SAMPLINGS, save_generator, started
+from worlds import TellingPRM
 
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
@@ -19,6 +22,7 @@ from tt_scale.generator.prefix_trie import Walk
 from tt_scale.generator.trie import TrieGenerator
 from tt_scale.generator.trie_decoder import TrieDecoder
 from tt_scale.models import make_searcher, open_models
+from tt_scale.pocket import model_folder
 from tt_scale.problems import load_problems
 from tt_scale.space import SearchSpace
 
@@ -65,21 +69,31 @@ def requests(prompt: tuple[int, ...]) -> list[StepRequest]:
     ]
 
 
-UNIT = 1.01e-4
-"""One in the last decimal that is told, with the error of writing it in binary."""
-
-
 def drawn(steps: list[Step]) -> list[tuple[Any, ...]]:
     return [(step.ids, step.text, step.ended, step.seed, step.temperature) for step in steps]
 
 
-async def same(trie: TrieGenerator, huggingface: HuggingFaceGenerator, asked: list[StepRequest]) -> list[Step]:
-    expected, found = await huggingface.generate(asked), await trie.generate(asked)
-    assert drawn(found) == drawn(expected)
+Same = Callable[[list[StepRequest]], Awaitable[list[Step]]]
+
+
+@pytest.fixture
+def same(trie: TrieGenerator, huggingface: HuggingFaceGenerator, folder: Path) -> Same:
+    """Asks both, sees that they draw the same, and gives the steps."""
+
+    async def ask(asked: list[StepRequest]) -> list[Step]:
+        expected, found = await huggingface.generate(asked), await trie.generate(asked)
+        assert_decided(folder, asked, expected)
+        assert drawn(found) == drawn(expected)
+        assert_as_likely(found, expected)
+        return found
+
+    return ask
+
+
+def assert_as_likely(found: list[Step], expected: list[Step]) -> None:
     for one, other in zip(found, expected, strict=True):
         assert one.logprobs == pytest.approx(other.logprobs, abs=UNIT)
         assert one.confidences == pytest.approx(other.confidences, abs=UNIT)
-    return found
 
 
 @pytest.fixture
@@ -98,21 +112,21 @@ def reads(trie: TrieGenerator, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-async def test_it_draws_what_huggingface_draws(trie: TrieGenerator, huggingface: HuggingFaceGenerator) -> None:
+async def test_it_draws_what_huggingface_draws(trie: TrieGenerator, same: Same) -> None:
     """Who compares methods on it must get what they would get elsewhere; known or not, in any company."""
     asked = requests(trie.prompt(PROBLEM, ""))
-    steps = await same(trie, huggingface, asked)
+    steps = await same(asked)
     assert {step.ended for step in steps} >= {"stop", "length"}
     assert drawn(await trie.generate(asked[::-1])) == drawn(steps[::-1])
 
 
-async def test_steps_hang_together(trie: TrieGenerator, huggingface: HuggingFaceGenerator) -> None:
+async def test_steps_hang_together(trie: TrieGenerator, same: Same) -> None:
     """A step that goes on where another ended meets whole solutions that were drawn through the same place."""
     asked = requests(trie.prompt(PROBLEM, ""))
     for _ in range(3):
-        steps = await same(trie, huggingface, asked)
+        steps = await same(asked)
         asked = [
-            replace(one, ids=one.ids + step.ids, seed=one.seed + 1000, stop=() if one.seed % 2 else one.stop)
+            replace(one, ids=one.ids + step.ids, seed=one.seed + 2000, stop=() if one.seed % 2 else one.stop)
             for one, step in zip(asked, steps, strict=True)
             if step.ended != "eos"
         ]
@@ -136,18 +150,20 @@ async def test_each_prefix_is_read_once(trie: TrieGenerator, reads: list[int]) -
 
 @pytest.mark.parametrize(("held", "remembered"), [(1, 10_000), (10_000, 1)])
 async def test_what_was_forgotten_is_computed_again(
-    held: int, remembered: int, trie: TrieGenerator, huggingface: HuggingFaceGenerator
+    held: int, remembered: int, trie: TrieGenerator, same: Same
 ) -> None:
     """Too little memory costs time, and nothing else."""
     known = decoder_of(trie)
     trie._decoder = TrieDecoder(known._model, trie.tokens, known._device, held=held, remembered=remembered)
     asked = requests(trie.prompt(PROBLEM, ""))
     for _ in range(2):
-        await same(trie, huggingface, asked)
+        await same(asked)
     assert trie._decoder._store.size <= held
 
 
-async def test_only_the_request_that_fails_fails(trie: TrieGenerator, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_request_that_fails_fails(
+    trie: TrieGenerator, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Memory that runs out in a large batch would end the run, or one request would take its neighbours along."""
     explore, sizes = TrieDecoder.explore, []
 
@@ -163,7 +179,9 @@ async def test_only_the_request_that_fails_fails(trie: TrieGenerator, monkeypatc
     steps = await trie.generate(asked)
     monkeypatch.undo()
     assert sizes[0] == 6
-    assert drawn(steps[:5]) == drawn((await trie.generate(asked))[:5])
+    whole = await trie.generate(asked)
+    assert_decided(folder, asked, whole)
+    assert drawn(steps[:5]) == drawn(whole[:5])
     assert steps[5].ended == "error"
     assert "allocate memory" in steps[5].error
 
@@ -209,32 +227,52 @@ async def test_a_model_that_forgets_is_refused(tmp_path: Path) -> None:
 
 
 async def test_searches_find_the_same_trees() -> None:
-    """With the packaged pair, alone or all at once, the first time or later."""
+    """With the packaged generator, alone or all at once, the first time or later.
 
-    def pocket(generator: str) -> Config:
-        return Config.from_yaml(
-            Path(__file__).parents[2] / "config" / "pocket.yaml",
-            generator=generator,
-            prm="huggingface",
-            dtype="float32",
-            method="collective",
-        )
+    The PRM says eighths, so that scores are exact on every processor; `assert_decided` sees to the draws.
+    """
+    file = Path(__file__).parents[2] / "config" / "pocket.yaml"
+    settings = Config.from_yaml(file, dtype="float32", method="collective")
+    prm = TellingPRM(lambda text: blake2b(text.encode()).digest()[0] % 9 / 8)
 
-    async def trees(generator: str, gather: Callable[..., Any]) -> list[list[Any]]:
-        settings = pocket(generator)
+    async def trees(generator: str, gather: Callable[..., Any], times: int) -> list[list[SearchSpace]]:
+        config = settings.model_copy(update={"generator": generator, "prm_name": "none"})
         problems = load_problems("pocket-math:count=3")
         found = []
-        async with open_models(settings) as (opened, prm):
-            for _ in range(2 if generator == "trie" else 1):
+        async with open_models(config) as (opened, _):
+            for _ in range(times):
                 spaces = [SearchSpace(problem, opened, prm, settings) for problem in problems]
                 await gather(*[make_searcher(settings).search(space) for space in spaces])
-                found.append([[(node.key, node.ids, node.state) for node in space.nodes] for space in spaces])
+                found.append(spaces)
         return found
 
     async def one_by_one(*searches: Any) -> None:
         for search in searches:
             await search
 
-    [expected] = await trees("huggingface", asyncio.gather)
-    assert await trees("trie", asyncio.gather) == [expected] * 2
-    assert await trees("trie", one_by_one) == [expected] * 2
+    [spaces] = await trees("huggingface", asyncio.gather, 1)
+    for space in spaces:
+        assert_decided(model_folder("pocket-gen"), *asked_and_drawn(space, settings))
+    for gather in (asyncio.gather, one_by_one):
+        for again in await trees("trie", gather, 2):
+            assert shapes(again) == shapes(spaces)
+
+
+def shapes(spaces: Sequence[SearchSpace]) -> list[list[tuple[Any, ...]]]:
+    return [[(node.key, node.ids, node.state) for node in space.nodes] for space in spaces]
+
+
+def asked_and_drawn(space: SearchSpace, settings: Config) -> tuple[list[StepRequest], list[Step]]:
+    """What the generator was asked for the newest step of every path of a search, and that step."""
+    steps = [node.steps[-1] for node in space.nodes]
+    asked = [
+        StepRequest(
+            space._prompt + node.ids[: len(node.ids) - len(step.ids)],
+            settings.sampling(step.temperature),
+            settings.stop_tokens,
+            settings.k_tokens,
+            step.seed,
+        )
+        for node, step in zip(space.nodes, steps, strict=True)
+    ]
+    return asked, steps

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,6 +21,7 @@ pytest.importorskip("psutil")
 from engines import alive, descendants, small
 
 from tt_scale.base_classes import Problem, Sampling, StepRequest
+from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.generator.smollm2 import smollm2_folder
 from tt_scale.generator.vllm import VLLMGenerator
@@ -43,6 +45,11 @@ def _model() -> None:
         pytest.skip(str(error))
 
 
+def large(**changes: Any) -> Config:
+    """SmolLM2, which is at work for seconds."""
+    return small(model_name="smollm2", dtype="auto", **changes)
+
+
 def long(generator: VLLMGenerator, tokens: int, seed: int) -> StepRequest:
     ids = generator.prompt(Problem("sea", "Write three short paragraphs about the sea.", ""), "")
     return StepRequest(ids, Sampling(temperature=1.0), (), tokens, seed)
@@ -55,7 +62,7 @@ from tt_scale.config import Config
 from tt_scale.generator.vllm import VLLMGenerator
 
 async def main():
-    config = Config(model_name="smollm2", dtype="auto", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
+    config = Config(model_name="pocket-gen", dtype="float32", max_model_len=512, kv_cache_gib=0.25, gpu_mem_util=0.1)
     generator = VLLMGenerator.from_config(config)
     try:
         await generator.start()
@@ -81,7 +88,7 @@ def test_no_engine_outlives_its_parent(number: signal.Signals, tmp_path: Path) -
     assert parent.stdout is not None
     assert parent.stdout.readline() == "ready\n"
     engines = descendants(parent.pid)
-    assert len(engines) >= 2
+    assert engines
     if number == signal.SIGINT:
         os.killpg(parent.pid, number)
     else:
@@ -93,7 +100,7 @@ def test_no_engine_outlives_its_parent(number: signal.Signals, tmp_path: Path) -
 
 async def test_dead_engine_is_told_from_a_failed_request() -> None:
     """A run that takes a dead engine for failed requests writes thousands of failed rows."""
-    opened = VLLMGenerator.from_config(small())
+    opened = VLLMGenerator.from_config(large())
     await opened.start()
     engines = descendants(os.getpid())
     task = asyncio.ensure_future(opened.generate([long(opened, 300, seed) for seed in range(4)]))
@@ -127,7 +134,7 @@ async def test_cancelled_start_leaves_no_process() -> None:
 
 async def test_crowded_cache_keeps_seeded_requests_alive() -> None:
     """A CPU engine ends with "CPU Generator does not use offset" where a seeded request is read in several pieces."""
-    opened = VLLMGenerator.from_config(small(kv_cache_gib=0.04))
+    opened = VLLMGenerator.from_config(large(kv_cache_gib=0.04))
     await opened.start()
     try:
         asked = [long(opened, 200, seed) for seed in range(24)]

@@ -13,7 +13,7 @@ from math import comb, prod
 from statistics import fmean
 
 import pytest
-from measuring import accuracy, assert_mean, assert_share, chosen, is_right, searches
+from measuring import PROBLEMS, accuracy, assert_mean, assert_share, chosen, is_right, searches
 
 from tt_scale.base_classes import Searcher
 from tt_scale.generator.simulated import World
@@ -114,5 +114,5 @@ def test_tokens_of_a_problem(searcher: Searcher, grown: int) -> None:
     """
     world = World(shortest=3, longest=12)
     assert world.mean_step_tokens == 7.5
-    found = searches(searcher, 3, 5, world=world, quality=0.6)
+    found = searches(searcher, 3, 5, world=world, quality=0.6, count=PROBLEMS // 4)
     assert_mean([space.usage.generated_tokens for _, space, _ in found], grown * 7.5)

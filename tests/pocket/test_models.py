@@ -3,82 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
-from typing import Any
 
 import pytest
+from margins import CLOSE
+from pocket_pair import CONFIG, PROBLEMS, assert_likelihoods, assert_same_solutions, opened, sampled, scored
 
-from tt_scale.base_classes import Problem, Sampling, Scores, Step, StepRequest
-from tt_scale.config import Config
+from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.errors import GeneratorError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.models import open_models
 from tt_scale.path import Path
-from tt_scale.pocket import POCKET_MODELS, model_folder, pocket_math, right_steps
+from tt_scale.pocket import POCKET_MODELS, model_folder, right_steps
 from tt_scale.pocket.problems import as_problem
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.space import SearchSpace
 
-PROBLEMS = pocket_math(20)
-CONFIG = Config(model_name="pocket-gen", prm_name="pocket-prm", dtype="float32", max_model_len=512, kv_cache_gib=0.25)
-
 
 def steps_of(text: str) -> list[str]:
     return [step.strip() for step in text.split("\n\n") if step.strip()]
-
-
-async def sampled(generator: Any) -> tuple[list[Step], list[tuple[StepRequest, Step]]]:
-    """Greedy solutions, and what was asked for and drawn at a temperature at which unlikely tokens are."""
-    await generator.start()
-    try:
-        greedy = [
-            StepRequest(generator.prompt(as_problem(each), "Solve it."), Sampling(0.0), (), 160, 1, top_logprobs=20)
-            for each in PROBLEMS
-        ]
-        wild = Sampling(2.0, repetition_penalty=1.3)
-        hot = [replace(each, sampling=wild, max_tokens=40, top_logprobs=2) for each in greedy[:5]]
-        steps = await generator.generate(greedy)
-        return steps, list(zip(hot, await generator.generate(hot), strict=True))
-    finally:
-        await generator.close()
-
-
-def check_likelihoods(drawn: list[tuple[StepRequest, Step]]) -> None:
-    """Against a plain forward of the model over prompt and tokens."""
-    import torch
-    from transformers import AutoModelForCausalLM
-
-    model = AutoModelForCausalLM.from_pretrained(model_folder("pocket-gen"), dtype=torch.float32)
-    outside = 0
-    for request, step in drawn:
-        with torch.no_grad():
-            logits = model(torch.tensor([request.ids + step.ids])).logits[0, len(request.ids) - 1 : -1]
-        expected = torch.log_softmax(logits, dim=-1)
-        likeliest = expected.topk(2, dim=-1)
-        own = expected.gather(-1, torch.tensor(step.ids)[:, None]).squeeze(-1)
-        assert step.logprobs == pytest.approx(own.tolist(), abs=1e-3)
-        assert step.confidences == pytest.approx((-likeliest.values.mean(dim=-1)).tolist(), abs=1e-3)
-        outside += sum(token not in best for token, best in zip(step.ids, likeliest.indices.tolist(), strict=True))
-    assert outside > 5
-
-
-async def scored(prm: Any) -> list[list[float]]:
-    """Right solutions, and the same with the last operation's numbers spoilt; step by step, as a search asks."""
-    await prm.start()
-    try:
-        found = []
-        for each in PROBLEMS[:10]:
-            spoilt = [*each.steps[:-2], each.steps[-2].replace(" = ", " = 9"), each.steps[-1]]
-            for texts in (each.steps, spoilt):
-                known: tuple[float, ...] = ()
-                for end in range(1, len(texts) + 1):
-                    path = Path((0,), tuple(Step(f"{text}\n\n", (1,), "stop") for text in texts[:end]), known)
-                    [scores] = await prm.score(as_problem(each), [path])
-                    known += scores.values
-                found.append(list(known))
-        return found
-    finally:
-        await prm.close()
 
 
 @pytest.fixture(scope="module")
@@ -86,8 +28,8 @@ def solutions() -> list[Step]:
     pytest.importorskip("transformers")
     from tt_scale.generator.huggingface import HuggingFaceGenerator
 
-    steps, drawn = asyncio.run(sampled(HuggingFaceGenerator.from_config(CONFIG)))
-    check_likelihoods(drawn)
+    steps, drawn = asyncio.run(opened(HuggingFaceGenerator.from_config(CONFIG), sampled))
+    assert_likelihoods(drawn)
     return steps
 
 
@@ -96,7 +38,7 @@ def verdicts() -> list[list[float]]:
     pytest.importorskip("transformers")
     from tt_scale.prm.huggingface import HuggingFacePRM
 
-    return asyncio.run(scored(HuggingFacePRM.from_config(CONFIG, SimulatedGenerator())))
+    return asyncio.run(opened(HuggingFacePRM.from_config(CONFIG, SimulatedGenerator()), scored))
 
 
 @pytest.mark.hf
@@ -123,24 +65,24 @@ def test_the_prm_tells_right_from_wrong(verdicts: list[list[float]]) -> None:
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.parametrize("processes", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_both_engines_agree(solutions: list[Step], verdicts: list[list[float]], processes: int) -> None:
-    """A table made on one engine must hold for the other, split or not: solutions, how likely their tokens, scores."""
+@pytest.mark.slow
+def test_split_over_two_processes(solutions: list[Step], verdicts: list[list[float]]) -> None:
+    """A table made on one engine must hold for the other, split or not: solutions, how likely their tokens, scores.
+
+    That it holds for an engine in one piece is seen where such an engine runs: `generator/test_vllm.py` and
+    `test_end_to_end.py`.
+    """
     pytest.importorskip("vllm")
     from tt_scale.generator.vllm import VLLMGenerator
     from tt_scale.prm.vllm import VLLMPRM
 
-    config = CONFIG.model_copy(update={"tensor_parallel_size": processes})
-    steps, drawn = asyncio.run(sampled(VLLMGenerator.from_config(config)))
-    assert [step.text for step in steps] == [step.text for step in solutions]
-    for step, other in zip(steps, solutions, strict=True):
-        assert step.logprobs == pytest.approx(other.logprobs, abs=1e-3)
-        assert step.confidences == pytest.approx(other.confidences, abs=1e-3)
-    check_likelihoods(drawn)
-    for one, other in zip(
-        asyncio.run(scored(VLLMPRM.from_config(config, SimulatedGenerator()))), verdicts, strict=True
-    ):
-        assert one == pytest.approx(other, abs=1e-4)
+    config = CONFIG.model_copy(update={"tensor_parallel_size": 2})
+    steps, drawn = asyncio.run(opened(VLLMGenerator.from_config(config), sampled))
+    assert_same_solutions(steps, solutions)
+    assert_likelihoods(drawn)
+    found = asyncio.run(opened(VLLMPRM.from_config(config, SimulatedGenerator()), scored))
+    for one, other in zip(found, verdicts, strict=True):
+        assert one == pytest.approx(other, abs=CLOSE)
 
 
 @pytest.mark.hf

@@ -37,11 +37,16 @@ def assert_read(found):
 
 
 def test_answers_against_an_independent_reader(train, test):
-    """A sentence that says one thing while the plan does another makes a wrong gold answer, in 100,000 problems."""
+    """A sentence that says one thing while the plan does another makes a wrong gold answer, in 40,000 problems."""
     assert_read(train)
     assert_read(test)
-    for seed in (1, 2, 3):
-        assert_read(pocket_math(20_000, seed, split="train"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_answers_of_other_seeds_against_an_independent_reader(seed):
+    """Sentences that one set in a hundred thousand problems does not hold."""
+    assert_read(pocket_math(20_000, seed, split="train"))
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path as FilePath
 
 import pytest
+from margins import CLOSE
 from tiny_prms import FAMILIES, Family
 
 from tt_scale.base_classes import PRM, Problem, Step
@@ -79,7 +80,7 @@ async def step_by_step(prm: PRM) -> tuple[list[list[float]], int, int]:
 def assert_close(found: list[list[float]], wanted: list[list[float]]) -> None:
     assert [len(each) for each in found] == [len(each) for each in wanted]
     for one, other in zip(found, wanted, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
+        assert one == pytest.approx(other, abs=CLOSE)
 
 
 async def test_transformers(checkpoint: tuple[Family, FilePath]) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from commands import Answer, Command
+from margins import CLOSE
 from tiny_models import save_generator, save_prm
 from tiny_prms import FAMILIES
 
@@ -90,9 +91,12 @@ def test_the_scores_are_the_models(check: object, folder: Path) -> None:
         await prm.close()
         return scores
 
-    printed = [float(number) for number in re.findall(r"\b0\.\d{6}\b", check().out)]
-    for value in asyncio.run(scored()).values:
-        assert sum(abs(number - value) < 2e-6 for number in printed) >= 2  # whole and by step
+    rows = re.findall(r"^ *\d .* (0\.\d{6}) +(0\.\d{6}) *$", check().out, re.MULTILINE)
+    whole, by_step = zip(*rows[: len(EXAMPLE.steps)], strict=True)  # a last row is of the wrong step
+    expected = pytest.approx(asyncio.run(scored()).values, abs=CLOSE)
+    assert tuple(map(float, whole)) == expected
+    assert tuple(map(float, by_step)) == expected
+    assert len(rows) == len(EXAMPLE.steps) + 1
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

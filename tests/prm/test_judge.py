@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from tiny_models import save_generator
 
 from tt_scale.base_classes import Problem, Step
@@ -54,9 +55,9 @@ async def test_each_new_step_gets_its_own_score(generator: HuggingFaceGenerator,
     await judge.start()
     one, three = await judge.score(PROBLEM, [path_of(1), path_of(3)])
     assert [len(one.values), len(three.values)] == [1, 3]
-    assert three.values[0] == pytest.approx(one.values[0], abs=1e-5)
+    assert three.values[0] == pytest.approx(one.values[0], abs=CLOSE)
     [last] = await judge.score(PROBLEM, [path_of(3, three.values[:2])])
-    assert last.values == pytest.approx(three.values[2:], abs=1e-5)
+    assert last.values == pytest.approx(three.values[2:], abs=CLOSE)
     assert three.tokens > one.tokens > 0
     assert judge.parameters == generator.parameters > 0
 

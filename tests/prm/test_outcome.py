@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from tiny_models import CHATML, save_tokenizer
 
 from tt_scale.base_classes import PRM, Problem, Step
@@ -91,10 +92,10 @@ async def check(prm: PRM, wanted: list[float]) -> int:
     assert (still_open.values, still_open.tokens, still_open.too_long) == ((0.5,), 0, False)
     for each, texts, right in zip(found, SOLUTIONS, wanted, strict=True):
         assert each.values[:-1] == (0.5,) * (len(texts) - 1)
-        assert each.values[-1] == pytest.approx(right, abs=1e-4)
+        assert each.values[-1] == pytest.approx(right, abs=CLOSE)
     grown = await prm.score(PROBLEM, [path_of(texts, (0.5,) * (len(texts) - 1)) for texts in SOLUTIONS])
     assert [len(each.values) for each in grown] == [1] * len(SOLUTIONS)
-    assert [each.values[0] for each in grown] == pytest.approx(wanted, abs=1e-4)
+    assert [each.values[0] for each in grown] == pytest.approx(wanted, abs=CLOSE)
     return sum(each.tokens for each in found)
 
 

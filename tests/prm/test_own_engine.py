@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from tiny_models import save_generator, save_prm
 from tiny_prms import FAMILIES
 
@@ -59,8 +60,8 @@ async def scored(config: Config) -> tuple[list[float], list[float], float]:
 def assert_as_the_authors(folder: FilePath, found: tuple[list[float], list[float], float]) -> None:
     expected = VERSA.read(folder, PROBLEM.question, TEXTS)
     assert max(expected) - min(expected) > 0.05
-    assert found[0] == pytest.approx(expected, abs=1e-4)
-    assert found[1] == pytest.approx(expected, abs=1e-4)
+    assert found[0] == pytest.approx(expected, abs=CLOSE)
+    assert found[1] == pytest.approx(expected, abs=CLOSE)
 
 
 @pytest.mark.hf

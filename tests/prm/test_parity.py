@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from tiny_models import save_generator, save_prm, save_tokenizer
 
 from tt_scale.base_classes import PRM, Problem, Step
@@ -113,7 +114,7 @@ async def step_by_step(prm: PRM) -> tuple[list[list[float]], int, int]:
 def assert_close(found: list[list[float]], expected: list[list[float]]) -> None:
     assert [len(each) for each in found] == [len(each) for each in expected]
     for one, other in zip(found, expected, strict=True):
-        assert one == pytest.approx(other, abs=1e-4)
+        assert one == pytest.approx(other, abs=CLOSE)
 
 
 async def test_transformers(folder: FilePath, expected: list[list[float]]) -> None:

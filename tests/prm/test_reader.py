@@ -7,6 +7,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from margins import CLOSE
 from tiny_prms import FAMILIES, SHAPE, Family, at_tags, causal_logits, piece_tokenizer
 
 from tt_scale.base_classes import PRM, Problem, Scores, Step
@@ -153,11 +154,11 @@ async def test_scores_are_those_of_whole_readings(
         elif held is None:  # siblings of one batch may both read the few tokens with which they begin alike
             assert distinct <= computed <= 1.25 * distinct
     for key, whole in found[0].items():
-        assert found[150][key] == pytest.approx(whole, abs=1e-5)
-        assert found[None][key] == pytest.approx(whole, abs=1e-5)
+        assert found[150][key] == pytest.approx(whole, abs=CLOSE)
+        assert found[None][key] == pytest.approx(whole, abs=CLOSE)
     question, steps = max(found[0], key=lambda key: len(key[1]))
     expected = family.read(folder, question, [step.strip() for step in steps])
-    assert found[None][question, steps] == pytest.approx(expected, abs=1e-4)
+    assert found[None][question, steps] == pytest.approx(expected, abs=CLOSE)
 
 
 async def test_all_steps_of_a_solution_after_some_were_read(
@@ -172,7 +173,7 @@ async def test_all_steps_of_a_solution_after_some_were_read(
     expected = family.read(folder, QUESTIONS[0], STARTS)
     for _ in range(2):
         one, other = await prm.score(problem, [path, path])
-        assert one.values == other.values == pytest.approx(expected, abs=1e-4)
+        assert one.values == other.values == pytest.approx(expected, abs=CLOSE)
         assert other.cached == other.tokens  # the same text in the same batch
     assert 0 < one.cached < one.tokens
     await prm.close()
@@ -197,7 +198,7 @@ async def test_a_window_is_read_whole(tmp_path: FilePath, monkeypatch: pytest.Mo
         known += found.values
     await prm.close()
     text = "\n".join([f"Step {number}: {step} ки" for number, step in enumerate(STARTS, 1)])
-    assert known == pytest.approx(at_tags(tmp_path, f"{QUESTIONS[0]} {text}", " ки", "▁+", "▁-"), abs=1e-4)
+    assert known == pytest.approx(at_tags(tmp_path, f"{QUESTIONS[0]} {text}", " ки", "▁+", "▁-"), abs=CLOSE)
     assert causal_logits(tmp_path, range(20)).shape[0] == 20
 
 
