@@ -163,7 +163,7 @@ def test_a_plan_fetches_nothing_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
     """Without a network, a name of the hub was waited for, half a minute for each, before anything was refused."""
     asked: list[bool] = []
 
-    def read(model: str, *, local: bool = False) -> dict[str, Any]:
+    def read(model: str, _: str | None, *, local: bool = False) -> dict[str, Any]:
         asked.append(local)
         raise OSError(model)
 
@@ -173,6 +173,23 @@ def test_a_plan_fetches_nothing_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
         assert asked == [True]
         assert resolve_dtype("auto", Place("vllm", "cuda:0"), "owner/model") == "float16"
         assert asked == [True, True, False]
+
+
+def test_the_type_is_that_of_the_revision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some repositories keep their weights in another type on a branch."""
+    stored = {None: "float32", "half": "float16"}
+    monkeypatch.setattr(dtypes, "read_settings", lambda model, revision, local: {"dtype": stored[revision]})
+    monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
+    with machine(monkeypatch, torch_on(**FAST, cards=CARDS["ampere"]), vllm_on_cpu=False):
+        told = [
+            dtype_keys(Config(model_name="a/b", prm_name="c/d", dtype="auto", **keys))
+            for keys in ({}, {"model_revision": "half"}, {"prm_revision": "half"})
+        ]
+    assert told == [
+        {"dtype": "float32"},
+        {"dtype": "float16", "prm_dtype": "float32"},
+        {"dtype": "float32", "prm_dtype": "float16"},
+    ]
 
 
 @pytest.mark.parametrize(
@@ -229,15 +246,16 @@ def test_a_card_without_bfloat16_says_so(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_every_command_refuses_it_before_it_loads(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, command: str
 ) -> None:
-    """A model of that name does not exist: the type is found first."""
+    """Before a folder is made, too."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("tt_scale.models.find_spec", lambda name: name == "vllm")
-    own = {"solve": ["1 + 1"], "prm-eval": ["no/prm"], "sweep": ["--random", "2"]}.get(command, [])
+    own = {"solve": ["1 + 1"], "prm-eval": ["pocket-prm"], "sweep": ["--random", "2"]}.get(command, [])
     prm = [] if command == "prm-eval" else ["--prm-name", "judge"]
-    rest = ["--dataset", "svamp", "--dtype", "bfloat16", "--method", "collective"]
-    rest = rest[:4] if command == "prm-eval" else rest
+    sets = [] if command == "solve" else ["--dataset", "pocket-math:count=4"]
+    rest = [*sets, "--max-model-len", "512", "--dtype", "bfloat16"]
+    rest += [] if command == "prm-eval" else ["--method", "collective"]
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["turing"]), vllm_on_cpu=False):
-        answer = Command(capsys)(command, *own, "--model-name", "no/model", *prm, *rest)
+        answer = Command(capsys)(command, *own, "--model-name", "pocket-gen", *prm, *rest)
     assert answer.status == 2
     assert "which vLLM does not compute on this GPU. Type: --dtype float16" in answer.err
     assert not list(tmp_path.rglob("problems.jsonl"))

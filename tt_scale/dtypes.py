@@ -21,7 +21,9 @@ from tt_scale.errors import ConfigError, TTScaleError
 from tt_scale.model_names import read_settings, resolve_model
 from tt_scale.run_keys import UNSET_DTYPE
 
-__all__ = ["TYPES", "Place", "check_dtype", "fast_types", "place_of", "resolve_dtype", "slow_dtype"]
+__all__ = [
+    "TYPES", "Place", "check_dtype", "fast_types", "fastest_type", "place_of", "resolve_dtype", "slow_dtype",
+]  # fmt: skip
 
 TYPES = ("bfloat16", "float16", "float32")
 EMULATED = ("AVX512_CORE", "AVX512_CORE_VNNI")
@@ -64,7 +66,9 @@ def place_of(engine: str, device: str | None = None) -> Place:
     return Place(engine, "cpu" if engine != "vllm" else "other")
 
 
-def resolve_dtype(dtype: str | None, place: Place, model: str, quantization: str | None = None) -> str:
+def resolve_dtype(
+    dtype: str | None, place: Place, model: str, quantization: str | None = None, revision: str | None = None
+) -> str:
     """Say in which type a model computes.
 
     Args:
@@ -73,6 +77,7 @@ def resolve_dtype(dtype: str | None, place: Place, model: str, quantization: str
         model: its name, folder or hub name; config.json is read where the type depends on it, and only for `auto` on
             CUDA fetched. Empty for none.
         quantization: what the configuration says of its weights.
+        revision: of the model on the hub; None is the newest.
 
     Returns:
         One of `TYPES`; "auto" only on an accelerator of which nothing is known here.
@@ -80,11 +85,13 @@ def resolve_dtype(dtype: str | None, place: Place, model: str, quantization: str
     if dtype in TYPES:
         return str(dtype)
     if place.device == "cpu":
-        packed = place.engine == "vllm" and (quantization or "quantization_config" in _settings(model, local=True))
-        return "bfloat16" if packed else (*fast_types(), "float32")[0]  # vLLM unpacks quantized weights to 16 bits
+        packed = place.engine == "vllm" and (
+            quantization or "quantization_config" in _settings(model, revision, local=True)
+        )
+        return "bfloat16" if packed else fastest_type()  # vLLM unpacks quantized weights to 16 bits
     if dtype is None or not place.on_cuda:
         return dtype or UNSET_DTYPE
-    stored = _stored_type(_settings(model))
+    stored = _stored_type(_settings(model, revision))
     return UNSET_DTYPE if stored == "bfloat16" and not _card_has_bfloat16(place.device) else stored
 
 
@@ -107,12 +114,17 @@ def fast_types() -> tuple[str, ...]:
     return tuple([name for name in having if name in native])
 
 
+def fastest_type() -> str:
+    """The type in which this processor computes fastest."""
+    return (*fast_types(), "float32")[0]
+
+
 def slow_dtype(dtype: str | None, place: Place) -> str:
     """Give a sentence for a type that was asked for and is slow in a place; empty for all others."""
     if dtype not in TYPES or dtype == "float32":
         return ""
     if place.device == "cpu" and dtype not in fast_types():
-        best = (*fast_types(), "float32")[0]
+        best = fastest_type()
         return f"dtype is {dtype}, which is slow on this processor; {best} is fastest. Type: --dtype {best}"
     if place.on_cuda and dtype == "bfloat16" and not _card_has_bfloat16(place.device):
         return "dtype is bfloat16, which this GPU emulates slowly. Type: --dtype float16"
@@ -131,8 +143,9 @@ def check_dtype(dtype: str | None, place: Place) -> None:
         raise ConfigError("dtype is 'bfloat16', which vLLM does not compute on this GPU.", "Type: --dtype float16")
     fault = _fault(str(dtype)) if place == Place("huggingface", "cpu") else ""
     if fault:
-        best = (*fast_types(), "float32")[0]
-        raise ConfigError(f"dtype is {dtype!r}, which torch cannot compute here: {fault}.", f"Type: --dtype {best}")
+        raise ConfigError(
+            f"dtype is {dtype!r}, which torch cannot compute here: {fault}.", f"Type: --dtype {fastest_type()}"
+        )
 
 
 def _torch() -> Any:
@@ -199,13 +212,13 @@ def _vllm_on_cpu() -> bool:
 
 
 @lru_cache(maxsize=64)
-def _settings(model: str, *, local: bool = False) -> Mapping[str, Any]:
+def _settings(model: str, revision: str | None, *, local: bool = False) -> Mapping[str, Any]:
     """config.json of a model; empty where there is none to be had, which loading it will report."""
     if model in ("", "smollm2"):  # nowhere; a folder that need not be there yet
         return {"dtype": "bfloat16"} if model else {}
     for here in (True,) if local else (True, False):
         with suppress(OSError, ValueError, ImportError, TTScaleError):
-            return read_settings(resolve_model(model), local=here)
+            return read_settings(resolve_model(model), revision, local=here)
     return {}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tt_scale.config import Config
+from tt_scale.dtypes import TYPES, fastest_type
 from tt_scale.errors import GeneratorError
 from tt_scale.machine import available_memory
 from tt_scale.models import backends, prm_configs, weights_of
@@ -60,4 +61,5 @@ def _on_vllm(backend: str, generator: str) -> bool:
 def _weights(name: str, dtype: str | None, quantization: str | None) -> float:
     from tt_scale.report.model_size import model_folder, model_size
 
-    return model_size(name, dtype or "auto", quantization, model_folder(name)).weight_bytes or 0.0
+    planned = dtype if dtype in TYPES else fastest_type()  # no GPU is there
+    return model_size(name, str(planned), quantization, model_folder(name)).weight_bytes or 0.0

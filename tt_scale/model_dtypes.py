@@ -28,12 +28,14 @@ class Loaded:
         name: as the configuration has it.
         place: where it runs.
         quantization: what the configuration says of its weights.
+        revision: on the hub; None is the newest.
     """
 
     role: str
     name: str
     place: Place
     quantization: str | None
+    revision: str | None = None
 
     def dtype(self, asked: str | None, model: str | None = None) -> str:
         """Say in which type it computes.
@@ -42,7 +44,8 @@ class Loaded:
             asked: the configuration's `dtype`.
             model: folder or hub name to read instead of its name.
         """
-        return resolve_dtype(asked, self.place, self.name if model is None else model, self.quantization)
+        name = self.name if model is None else model
+        return resolve_dtype(asked, self.place, name, self.quantization, self.revision)
 
 
 def loaded_models(config: Config) -> list[Loaded]:
@@ -55,11 +58,17 @@ def loaded_models(config: Config) -> list[Loaded]:
     found = []
     engine = ENGINES.get(backends(config)[0])
     if engine is not None:
-        found.append(Loaded("generator", config.model_name, place_of(engine), config.quantization))
+        found.append(
+            Loaded("generator", config.model_name, place_of(engine), config.quantization, config.model_revision)
+        )
     for each in prm_configs(config):
         own = _prm_engine(each)
         names = weights_of(each) if own else []
-        found += [Loaded("PRM", name, place_of(own, each.prm_device), each.prm_quantization) for name in names]
+        revisions = (each.prm_revision, each.prm_args.get("reference_revision"))  # of the second model that eurus has
+        found += [
+            Loaded("PRM", name, place_of(own, each.prm_device), each.prm_quantization, revision)
+            for name, revision in zip(names, revisions, strict=False)
+        ]
     return found
 
 

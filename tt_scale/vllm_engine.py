@@ -102,7 +102,7 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
 
     shared: dict[str, Any] = {
         "model": model,
-        "dtype": resolve_dtype(config.dtype, place_of("vllm"), model, config.quantization),
+        "dtype": resolve_dtype(config.dtype, place_of("vllm"), model, config.quantization, config.model_revision),
         "quantization": config.quantization,
         "max_model_len": config.max_model_len,
         "gpu_memory_utilization": config.gpu_mem_util,

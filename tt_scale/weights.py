@@ -59,13 +59,14 @@ def dtype_named(name: str) -> Any:
     return getattr(torch, name)
 
 
-def placement(dtype: str | None, model: str, device: str | None = None) -> dict[str, Any]:
+def placement(dtype: str | None, model: str, device: str | None = None, revision: str | None = None) -> dict[str, Any]:
     """How `from_pretrained` is told dtype and device; quantized weights must be read where they run.
 
     Args:
         dtype: as the configuration has it.
         model: folder or hub name.
         device: "cpu", "cuda:1"; None is the best there is.
+        revision: of the model on the hub; None is the newest.
 
     Raises:
         ConfigError: there is no such device.
@@ -75,7 +76,7 @@ def placement(dtype: str | None, model: str, device: str | None = None) -> dict[
 
     key = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
     where = best_device() if device is None else _device_named(device)
-    chosen = resolve_dtype(dtype, Place("huggingface", str(where)), model)
+    chosen = resolve_dtype(dtype, Place("huggingface", str(where)), model, revision=revision)
     return {key: dtype_named(chosen)} | ({"device_map": {"": where.index or 0}} if where.type == "cuda" else {})
 
 

@@ -136,7 +136,8 @@ class HuggingFaceGenerator(LanguageModel):
         with explained(f"The model {config.model_name!r}", GeneratorError):
             from transformers import AutoModelForCausalLM
 
-            how = placement(config.dtype, source) | quantization(config, source) | at_revision(config.model_revision)
+            how = placement(config.dtype, source, revision=config.model_revision) | quantization(config, source)
+            how |= at_revision(config.model_revision)
             model = AutoModelForCausalLM.from_pretrained(source, trust_remote_code=config.trust_remote_code, **how)
             self.parameters = count_parameters(model)
             most = _most_tokens(model, config)

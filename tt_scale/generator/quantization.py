@@ -41,7 +41,8 @@ def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str,
     if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
         return {}
     if asked in BITS and not method:
-        dtype = resolve_dtype(config.dtype, place_of("huggingface", config.prm_device if prm else None), source)
+        place = place_of("huggingface", config.prm_device if prm else None)
+        dtype = resolve_dtype(config.dtype, place, source, revision=revision)
         return {"quantization_config": _bitsandbytes(key, asked, dtype)}
     raise ConfigError(
         f"{key} is {asked!r}, but the weights of {name!r} are "

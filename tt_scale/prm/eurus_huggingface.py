@@ -56,8 +56,8 @@ class TwoOnTransformers(TwoModels):
         for name, source, revision in self._models:
             own = config.model_copy(update={"prm_revision": revision})
             with explained(f"The PRM {name!r}", PRMError):
-                how = placement(config.dtype, source, config.prm_device) | quantization(own, source, prm=True)
-                how |= at_revision(revision)
+                how = placement(config.dtype, source, config.prm_device, revision)
+                how |= quantization(own, source, prm=True) | at_revision(revision)
                 model = load_causal(name, source, how)
                 self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
             sizes.append(int(model.num_parameters()))

@@ -72,7 +72,8 @@ class TwoOnVLLM(TwoModels):
         """Make the engine of one model, and give the layer of its head."""
         config = self._config
         layer = await asyncio.to_thread(read_output_embeddings, name, source, revision)
-        dtype = resolve_dtype(config.dtype, place_of("vllm", config.prm_device), source, config.prm_quantization)
+        place = place_of("vllm", config.prm_device)
+        dtype = resolve_dtype(config.dtype, place, source, config.prm_quantization, revision)
         share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _part(layer[0], dtype, gpus))
         if share <= 0:
             raise PRMError(

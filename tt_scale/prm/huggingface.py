@@ -67,8 +67,8 @@ class HuggingFacePRM(RowPRM):
         self.adapter = open_adapter(config, model)
         self.context = context_of(self.adapter.checkpoint.settings, config)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
-            how = placement(config.dtype, model, config.prm_device) | quantization(config, model, prm=True)
-            how |= at_revision(config.prm_revision)
+            how = placement(config.dtype, model, config.prm_device, config.prm_revision)
+            how |= quantization(config, model, prm=True) | at_revision(config.prm_revision)
             scorer = load_scorer(config.prm_name, model, self.adapter.head, how)
             self._reader = Reader(scorer, most_held(scorer.base, config))
         self.parameters = scorer.parameters

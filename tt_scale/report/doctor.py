@@ -12,7 +12,7 @@ from tt_scale.bench.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.context_length import fitted, own_context
 from tt_scale.devices import first_gpu
-from tt_scale.dtypes import TYPES, fast_types
+from tt_scale.dtypes import TYPES, fastest_type
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.model_dtypes import check_dtypes, dtype_warnings, loaded_models
 from tt_scale.models import WRITING, backends, check_models, prm_configs, weights_of
@@ -139,7 +139,7 @@ def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
     """The type that memory is planned with; "auto" on a GPU is the checkpoint's."""
     if config.dtype in TYPES:
         return str(config.dtype)
-    return (*fast_types(), "float32")[0] if on_cpu else config.dtype or UNSET_DTYPE
+    return fastest_type() if on_cpu else config.dtype or UNSET_DTYPE
 
 
 def _context_of(name: str, config: Config) -> int:
