@@ -1,7 +1,7 @@
 # Five commands, the same at home and in CI:
 #   make bench      compare searches over a bundled benchmark, with real models on this machine
 #   make test       the tests (under ten minutes on two cores)
-#   make test-all   the slow ones too
+#   make test-all   the slow ones too, and rounding of another kind of processor: `make test`, then `make test-slow`
 #   make check      linter, formatter, types
 #   make wheel      build the wheel and test it without extras, in an environment of its own
 # Everything lives in .venv. `EXTRA=gpu make bench` sets up for a CUDA machine; `make bench OUTPUT=folder` keeps the
@@ -17,19 +17,26 @@ DTYPE ?= $(if $(filter config/pocket.yaml,$(CONFIG)),float32)
 METHODS ?= best_of_n beam_search collective independent
 OUTPUT =
 LEFT_OUT := not slow and not gpu and not network and not browser and not ray
+NOT_HERE := not gpu and not network and not ray
 BARE := $(LEFT_OUT) and not hf and not vllm
+# two processes, each with whole files, which share engines; a thread each: more would wait for each other on two cores
+PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+# kernels without vector instructions round otherwise, as another processor does
+OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE
 
-.PHONY: bench test test-all check wheel docs pocket clean
+.PHONY: bench test test-slow test-all check wheel docs pocket clean
 
 bench: $(VENV)/.ready
 	$(BIN)/tt-scale bench --config "$(CONFIG)" $(METHODS:%=--method %) $(DTYPE:%=--dtype %) $(if $(OUTPUT),--output-dir "$(OUTPUT)")
 
 test: $(VENV)/.ready
-	# two processes, each with whole files: some start an engine for all of their tests
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "$(LEFT_OUT)"
+	$(PYTEST) -m "$(LEFT_OUT)"
 
-test-all: $(VENV)/.ready
-	$(BIN)/python -m pytest -m "not gpu and not network and not ray"
+test-slow: $(VENV)/.ready
+	$(PYTEST) -m "(slow or browser) and $(NOT_HERE)"
+	$(OTHER_PROCESSOR) $(PYTEST) --random-order -m "hf and not vllm and $(LEFT_OUT)"
+
+test-all: test test-slow
 
 check: $(VENV)/.ready
 	$(BIN)/ruff check .
