@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -94,3 +96,15 @@ def test_variables_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
         failing()
     assert os.environ["ONE"] == "1"
     assert "TWO" not in os.environ
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is new in 3.11")
+def test_modules_of_others_in_the_current_folder(temporary: Path) -> None:
+    """A file `types.py` where a command was typed ended every process that it started."""
+    (temporary / "types.py").write_text("raise SystemExit('foreign')")
+    code = "from multiprocessing.spawn import spawn_main; print('mine')"
+    own = Scratch()
+    with own.in_use():
+        done = subprocess.run([sys.executable, "-c", code], cwd=temporary, capture_output=True, text=True, check=False)
+    own.remove()
+    assert (done.stdout, done.stderr) == ("mine\n", "")

@@ -189,11 +189,11 @@ ended_by() { # SIGNAL, a line of output to wait for, wanted status: ends a bench
     wait "$process"
     status=$?
     [ "$status" = "$3" ] || { echo "status $status, not $3" >"$here/why" && return 1; }
-    sleep 1
-    if pgrep -g "$process" >/dev/null; then
-        echo "processes are left" >"$here/why"
-        return 1
-    fi
+    waited=0
+    while pgrep -g "$process" >/dev/null; do
+        sleep 1
+        [ $((waited += 1)) -lt 20 ] || { echo "left running: $(pgrep -a -g "$process" | head -3)" >"$here/why" && return 1; }
+    done
 }
 
 in_interrupted() { ended_by INT '^Loaded' 130; }

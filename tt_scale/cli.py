@@ -20,6 +20,7 @@ from tt_scale.cli_prm_check import check_options, taken_example
 from tt_scale.cli_run import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.errors import ConfigError, TTScaleError
 from tt_scale.evaluation.commands import calibrate, prm_eval
+from tt_scale.scratch import SAFE_PATH
 from tt_scale.waiting import wait_for
 
 __all__ = ["cli", "main"]
@@ -39,6 +40,7 @@ def main(arguments: list[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    os.environ.update(SAFE_PATH)  # for the processes that grade
     for argument in sys.argv[1:] if arguments is None else arguments:
         if any("\ud800" <= sign <= "\udfff" for sign in argument):
             fail(f"{argument.encode(errors='replace').decode()!r} is no text in UTF-8.", 2)

@@ -16,7 +16,7 @@ from pathlib import Path
 from tt_scale.cache import cache_folder
 from tt_scale.errors import GeneratorError
 
-__all__ = ["Scratch", "place_caches", "set_variables"]
+__all__ = ["SAFE_PATH", "Scratch", "place_caches", "set_variables"]
 
 LONGEST_SOCKET = 107
 """Bytes in the name of a Unix socket."""
@@ -24,6 +24,9 @@ SOCKET_NAME = 37
 """A slash and the UUID that vLLM names a socket by."""
 FOLDER_NAME = len("/tt_scale-12345678")
 PREFIX = "tt_scale-"
+SAFE_PATH = {"PYTHONSAFEPATH": "1"}
+"""From Python 3.11 on: a new process does not look for modules in the current folder before it has the path of its
+parent. A file `types.py` there would end it."""
 
 
 class Scratch:
@@ -50,7 +53,7 @@ class Scratch:
     def in_use(self) -> Iterator[None]:
         """Let processes that start within put temporary files into the folder, and what has no other place."""
         folder = str(self.make())
-        variables = {"TMPDIR": folder, "VLLM_RPC_BASE_PATH": folder}
+        variables = {"TMPDIR": folder, "VLLM_RPC_BASE_PATH": folder, **SAFE_PATH}
         if "VLLM_CACHE_ROOT" not in os.environ and not _is_writable(_cache("vllm")):
             variables["VLLM_CACHE_ROOT"] = folder  # else vLLM prints a traceback about its cache
         with set_variables(variables):
