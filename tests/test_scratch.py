@@ -99,11 +99,12 @@ def test_variables_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="PYTHONSAFEPATH is new in 3.11")
-def test_modules_of_others_in_the_current_folder(temporary: Path) -> None:
+def test_modules_of_others_in_the_current_folder(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A file `types.py` where a command was typed ended every process that it started."""
     (temporary / "types.py").write_text("raise SystemExit('foreign')")
     code = "from multiprocessing.spawn import spawn_main; print('mine')"
     own = Scratch()
+    monkeypatch.delenv("PYTHONPATH", raising=False)
     with own.in_use():
         done = subprocess.run([sys.executable, "-c", code], cwd=temporary, capture_output=True, text=True, check=False)
     own.remove()

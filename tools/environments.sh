@@ -164,7 +164,10 @@ in_no_compiler() {
     PATH=$here/bin CC=/nowhere/cc CXX=/nowhere/c++ small_bench "$python"
 }
 
-in_bare_path() { small_bench env PATH=/nowhere "$python"; }
+in_bare_path() { # vLLM cannot do without lscpu, and the message has to say so
+    small_bench env PATH=/nowhere "$python"
+    refused $? 'lscpu.*install util-linux'
+}
 
 in_foreign_modules() {
     mkdir -p "$here/folder/vllm" "$here/folder/tests"
