@@ -103,9 +103,10 @@ in_unwritable_home() {
 in_no_home() { small_bench env -u HOME -u XDG_CACHE_HOME "$python"; }
 
 in_other_user() { # one without a name, as `docker --user 12345`
+    local again='import subprocess, sys, tt_scale; subprocess.run([sys.executable, "-c", ""], check=True)'
     chmod -R a+rwX "$here"
     if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null \
-        && setpriv --reuid 12345 --regid 12345 --clear-groups "$python" -c 'import tt_scale' 2>/dev/null; then
+        && setpriv --reuid 12345 --regid 12345 --clear-groups "$python" -c "$again" 2>/dev/null; then
         HOME=/ small_bench setpriv --reuid 12345 --regid 12345 --clear-groups "$python"
     elif unshare --user --map-user=12345 --map-group=12345 true 2>/dev/null; then
         HOME=/ small_bench unshare --user --map-user=12345 --map-group=12345 "$python"
