@@ -57,7 +57,7 @@ class Point:
 
 
 def recipe(**changes: object) -> Config:
-    """The recipe in one number type, so that the machine does not move the table, on the engine that repeats fastest."""
+    """The recipe in one number type, so that the machine does not move the table, on the engine that is fastest here."""
     keys = {**ENGINE, "output_dir": str(ROOT / "logs" / "results"), **changes}
     return Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
 
@@ -206,8 +206,8 @@ def page(
     footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in plans])
     return f"""# Four methods on the pocket pair
 
-Made by `python bench/results.py`: `config/pocket.yaml` with the generator `trie` in float32, seed 79, {machine["cores"]} cores,
-{machine["processor"]}{gpus}.
+Made by `python bench/results.py`: `config/pocket.yaml` with the generator `trie` in float32, seed 79,
+{machine["cores"]} cores, {machine["processor"]}{gpus}.
 pocket-gen is a model of 2.2 million parameters and pocket-math a set made for it: the numbers rank search methods on
 this pair, not on any other.
 
