@@ -57,7 +57,7 @@ class Point:
 
 
 def recipe(**changes: object) -> Config:
-    """The recipe in one number type, so that the machine does not move the table, on the engine that is fastest here."""
+    """The recipe in one number type, so that no machine moves the table, on the engine that is fastest here."""
     keys = {**ENGINE, "output_dir": str(ROOT / "logs" / "results"), **changes}
     return Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
 
