@@ -35,9 +35,8 @@ pytestmark = [
 ]
 
 GREEDY = Sampling(temperature=0.0)
-LONG, SHORT = as_problem(PROBLEMS[9]), as_problem(PROBLEMS[0])
-"""Seven steps and three."""
-SYSTEM = "Think step by step, and then think again, and write it down in good order."
+SHORT, LONG, LONGEST = [as_problem(PROBLEMS[number]) for number in (0, 9, 19)]
+"""Questions of 32, 56 and 93 tokens, which are solved in three steps and more."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -136,7 +135,7 @@ async def test_sampling_settings_reach_the_engine(generator: VLLMGenerator) -> N
 
 async def test_continuation_reads_the_cache(generator: VLLMGenerator) -> None:
     """Without prefix caching each step reads its whole path again, and usage must say how much was saved."""
-    prompt = generator.prompt(LONG, SYSTEM)
+    prompt = generator.prompt(LONG, "")
     first = await one(generator, request(prompt, stop=(), max_tokens=80))
     second = await one(generator, request(prompt + first.ids, stop=(), max_tokens=4))
     assert second.cached >= len(prompt)
@@ -168,7 +167,7 @@ async def test_choose_is_the_models_own_distribution(generator: VLLMGenerator) -
     import torch
     from transformers import AutoModelForCausalLM
 
-    prompts = [generator.prompt(SHORT, SYSTEM), generator.prompt(LONG, "")]  # each longer than a block of the cache
+    prompts = [generator.prompt(problem, "") for problem in (LONG, LONGEST)]  # longer than a block of the cache
     choices = [generator.tokens.id_of(word) for word in ("The", "+", "=")]
     model = AutoModelForCausalLM.from_pretrained(model_folder("pocket-gen"), dtype=torch.float32)
     for ask in (generator.choose(prompts, choices), one_by_one(generator, prompts, choices)):
