@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from statistics import fmean
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from worlds import TapeGenerator, TellingPRM, tape_space
+from worlds import TapeGenerator, TellingPRM, run, sim_problem, sim_space, tape_space
 
 from tt_scale.base_classes import Generator, Problem, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.path import Path
+from tt_scale.registry import searcher_class
 from tt_scale.rounds import LEAST_CHUNK, chunks
 from tt_scale.space import SearchSpace
 
@@ -266,3 +268,30 @@ async def test_answers_that_do_not_match_the_questions_are_errors(culprit: str) 
         space, error = tape_space(["a\n\n", "b"], prm=FixedPRM([0.5], verdicts=1))[0], PRMError
     with pytest.raises(error):
         await space.expand(space.roots(), 2, temperature=0.7)
+
+
+@pytest.mark.parametrize("method", ["rebase", "beam_search", "particle_filter"])
+def test_a_limit_that_suffices_leaves_the_waves_whole(method: str) -> None:
+    """64 children went out 1.3 at a time; at 1.2 x the need there are at most 1.25 x the rounds without a limit."""
+
+    def rounds(limit: int | None) -> tuple[float, float]:
+        counted, tokens = [], []
+        for number in range(6):
+            space = sim_space(sim_problem(number, level=1 + number % 5), max_generated_tokens=limit)
+            asked: list[int] = []
+            generate = space._generator.generate
+
+            async def counting(requests: list[StepRequest]) -> list[Step]:
+                asked.append(len(requests))  # noqa: B023 - used up before the next problem
+                return await generate(requests)  # noqa: B023
+
+            space._sampler._generator.generate = counting  # type: ignore[method-assign,assignment]
+            config = Config(method=method, N=64, max_total_branches=64)
+            run(searcher_class(method).from_config(config), space)
+            counted.append(len(asked))
+            tokens.append(space.usage.generated_tokens)
+        return fmean(counted), fmean(tokens)
+
+    free, need = rounds(None)
+    limited, _ = rounds(int(1.2 * need))
+    assert limited <= 1.25 * free
