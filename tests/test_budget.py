@@ -28,7 +28,7 @@ METHODS = sorted(BUILT_IN["searchers"])
 SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
 COST = {
     "independent": (0.5, 2.0),  # starts from one root, and widens only where steps fail
-    "collective": (0.7, 2.1),  # retries with the whole width, grows with a third of it
+    "collective": (0.7, 2.3),  # retries with the whole width, grows with a third of it
     "best_first": (0.1, 1.2),  # ends with the first solution that passes
     "mcts": (0.6, 1.1),  # walks share nodes
     "gumbel": (0.7, 1.35),  # what was drawn for one step serves the next

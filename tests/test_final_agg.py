@@ -42,7 +42,7 @@ def recorded(final_agg: str | None, agg: str = "last") -> dict[str, Any]:
     space = scripted_space(table(TREE), agg=agg)
     outcome = run(BeamSearch(n_beams=2, beam_width=2), space)
     with Grader() as grader:
-        return asyncio.run(search_record(0, 0, space, outcome, "best", grader, "", final_agg))
+        return asyncio.run(search_record(0, 0, space, outcome, "best", grader, final_agg))
 
 
 def test_the_final_selection_has_its_own_aggregate() -> None:

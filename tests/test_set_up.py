@@ -144,7 +144,7 @@ def test_make_bench_takes_an_output_folder(given: tuple[str, ...], wanted: str, 
         *given,
     ]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.rstrip().endswith(f"--method independent{wanted}")
+    assert done.stdout.rstrip().endswith(f"--method independent --dtype float32{wanted}")
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs make")

@@ -168,10 +168,10 @@ def test_a_table_by_hand() -> None:
     )
     assert [sheet.title for sheet in told][:2] == ["Budget 2", "Budget 4"]
     assert [row[0] for row in told[1].rows] == ["b", "a"]
-    assert told[0].numbers[5:] == ["pass@4", "Pool", "Truncated", "None"]
-    assert told[0].rows[0] == ["a", "50.0%", "15.0-85.0", "1,000", "2,000", "0.50", "75.0%", "4.0", "1.0", "1"]
+    assert told[0].numbers[5:] == ["pass@4", "Pool", "Cut", "Truncated", "None"]
+    assert told[0].rows[0] == ["a", "50.0%", "15.0-85.0", "1,000", "2,000", "0.50", "75.0%", "4.0", "0.0", "1.0", "1"]
     assert told[0].rows[1][5] == ""
-    assert "| b | 25.0% | 4.6-69.9 | 10 | 20 |  | 75.0% | 4.0 | 1.0 | 0 |" in markdown(told[0])
+    assert "| b | 25.0% | 4.6-69.9 | 10 | 20 |  | 75.0% | 4.0 | 0.0 | 1.0 | 0 |" in markdown(told[0])
 
 
 def test_pass_at_k_has_one_k_for_all_methods_of_a_table(tmp_path: Path) -> None:

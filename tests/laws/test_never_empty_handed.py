@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from itertools import product
 
 import pytest
-from worlds import TapeGenerator, TellingPRM, run, scripted_space, sim_problem, sim_space, table, tape_space
+from worlds import TapeGenerator, TellingPRM, run, scripted_space, sim_problem, sim_space, tape_space
 
 from tt_scale.base_classes import Problem, Searcher, Step, StepRequest
 from tt_scale.config import Config
@@ -101,19 +102,23 @@ def test_jumps_are_bounded_where_scores_fall_with_depth(agg: str) -> None:
 def test_steps_back_are_bounded() -> None:
     """Stepping back, going on and failing at the same place again is a circle without an end.
 
-    0 -- 0.0 .9 -- 0.0.* .1 (all fail) : back to 0, 0.1 .9 -- 0.1.* .1 : no more steps back at this depth, so a jump.
+    First steps pass, second ones fail: back to the root and down again, three times, which is `max_steps`; then a jump.
     """
-    tree = table("0.0-9 .9 \n" + "\n".join(f"0.{number}.0-9 .1 \n 0.{number}.0.0-9 .9 end" for number in range(10)))
-    for first in range(10):
-        for second in range(10):
-            for last in range(10):
-                tree[0, first, second, last] = (0.9, "end")
+    tree = {(0, first): (0.9, "step") for first in range(10)}
+    tree |= {(0, first, second): (0.1, "step") for first in range(10) for second in range(10)}
+    tree |= {(0, *rest): (0.9, "end") for rest in product(range(10), repeat=3)}
     space = scripted_space(tree)
     searcher = CollectiveBacktrack(
-        passing_minimum=1, max_total_branches=1, keeping_branches=1, max_backtracks=1, backtrack_depth=2, N=1
+        passing_minimum=1,
+        max_total_branches=1,
+        keeping_branches=1,
+        max_backtracks=1,
+        backtrack_depth=2,
+        N=1,
+        max_steps=3,
     )
     outcome = run(searcher, space)
-    assert [path.key[:1] for path in outcome.pool] == [(0,)]
+    assert [path.key[:2] for path in outcome.pool] == [(0, 3)]
     assert sum(event.kind == "jump" for event in space.events) == 1
 
 
