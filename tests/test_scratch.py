@@ -109,3 +109,35 @@ def test_modules_of_others_in_the_current_folder(temporary: Path, monkeypatch: p
         done = subprocess.run([sys.executable, "-c", code], cwd=temporary, capture_output=True, text=True, check=False)
     own.remove()
     assert (done.stdout, done.stderr) == ("mine\n", "")
+
+
+PLACED = """
+import logging, os
+from tt_scale.scratch import place_caches
+from tt_scale.weights import quiet_torch
+place_caches()
+place_caches()
+quiet_torch()
+os.makedirs(os.environ["TORCHINDUCTOR_CACHE_DIR"], exist_ok=True)  # as PyTorch does when it is imported
+logging.getLogger("torch.utils.cpp_extension").warning("No CUDA runtime is found, using CUDA_HOME='/usr/local/cuda'")
+print(os.environ["TORCHINDUCTOR_CACHE_DIR"])
+"""
+
+
+@pytest.mark.parametrize("home", ["a folder", "a file", "none"])
+def test_what_pytorch_compiles_is_no_temporary_file(home: str, temporary: Path) -> None:
+    """Importing vLLM left a folder `torchinductor_USER` in TMPDIR, and PyTorch warned of a CUDA that nobody uses."""
+    place = temporary.parent / "home"
+    environment = {**os.environ, "TMPDIR": str(temporary), "HOME": str(place)}
+    for name in ("XDG_CACHE_HOME", "TT_SCALE_CACHE", "TORCHINDUCTOR_CACHE_DIR"):
+        environment.pop(name, None)
+    if home == "a folder":
+        place.mkdir()
+    else:
+        place.write_text("cannot be written to")
+    if home == "none":
+        environment["HOME"] = ""
+    done = subprocess.run([sys.executable, "-c", PLACED], capture_output=True, text=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert list(temporary.iterdir()) == []
+    assert (done.stdout.strip() == str(place / ".cache/tt_scale/torchinductor")) == (home == "a folder")
