@@ -34,7 +34,7 @@ test: $(VENV)/.ready
 
 test-slow: $(VENV)/.ready
 	$(PYTEST) -m "(slow or browser) and $(NOT_HERE)"
-	$(OTHER_PROCESSOR) $(PYTEST) --random-order -m "hf and not vllm and $(LEFT_OUT)"
+	$(OTHER_PROCESSOR) $(PYTEST) --random-order --other-rounding -m "hf and not vllm and $(LEFT_OUT)"
 
 test-all: test test-slow
 

@@ -42,7 +42,10 @@ SMALL = Config(
     dtype="float32", max_model_len=512, max_tokens=120, k_tokens=40, kv_cache_gib=0.25,
 )  # fmt: skip
 """Two engines."""
-SHARED = {"generator": "vllm", "N": 2, "max_steps": 4, "tau": 0.5, "temperature": 0.7, "concurrency": 4}
+SHARED = {
+    "generator": "vllm", "N": 2, "max_total_branches": 4, "keeping_branches": 2, "passing_minimum": 2, "max_steps": 4,
+    "tau": 0.5, "temperature": 0.7, "concurrency": 4,
+}  # fmt: skip
 
 
 class Meter:
