@@ -26,9 +26,11 @@ LOG = logging.getLogger("tt_scale")
 
 
 def is_offline() -> bool:
-    """Whether the hub is not to be asked, since a user says so or it does not answer."""
-    from huggingface_hub import constants
-
+    """Whether the hub is not to be asked: a user says so, it does not answer, or there is nothing to ask it with."""
+    try:
+        from huggingface_hub import constants
+    except ImportError:
+        return True
     return bool(constants.HF_HUB_OFFLINE)
 
 

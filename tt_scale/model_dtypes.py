@@ -55,12 +55,18 @@ def loaded_models(config: Config) -> list[Loaded]:
         ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
         MissingExtraError: no engine is installed.
     """
-    found = []
+    return _loaded_generator(config) + _loaded_prms(config)
+
+
+def _loaded_generator(config: Config) -> list[Loaded]:
     engine = ENGINES.get(backends(config)[0])
-    if engine is not None:
-        found.append(
-            Loaded("generator", config.model_name, place_of(engine), config.quantization, config.model_revision)
-        )
+    if engine is None:
+        return []
+    return [Loaded("generator", config.model_name, place_of(engine), config.quantization, config.model_revision)]
+
+
+def _loaded_prms(config: Config) -> list[Loaded]:
+    found = []
     for each in prm_configs(config):
         own = _prm_engine(each)
         names = weights_of(each) if own else []
@@ -83,13 +89,13 @@ def _prm_engine(config: Config) -> str:
 
 def generator_dtype(config: Config) -> str:
     """The type in which the generator computes; one of another package is given what the configuration says."""
-    own = [each.dtype(config.dtype) for each in loaded_models(config) if each.role == "generator"]
+    own = [each.dtype(config.dtype) for each in _loaded_generator(config)]
     return own[0] if own else config.dtype or UNSET_DTYPE
 
 
 def prm_dtypes(config: Config) -> list[str]:
     """The types in which the PRMs compute that have weights of their own, each once."""
-    return _once(each.dtype(config.dtype) for each in loaded_models(config) if each.role == "PRM")
+    return _once(each.dtype(config.dtype) for each in _loaded_prms(config))
 
 
 def dtype_keys(config: Config) -> dict[str, str]:

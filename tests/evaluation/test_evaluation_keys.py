@@ -35,7 +35,7 @@ def test_scores_of_several_depend_on_each_and_on_how_they_are_combined() -> None
     assert (keys["prm"], keys["prm_combine"]) == ("confidence, vllm", "min")
     assert "prm_confidence" in keys
     assert "prm_quality" not in keys
-    assert "prm_combine" not in scoring_keys(Config(prm_name="x/y-PRM"), "vllm")
+    assert "prm_combine" not in scoring_keys(Config(generator="vllm", prm_name="x/y-PRM"), "vllm")
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from typing import Any
 from tt_scale.bench.manifest import OF_ONE_PRM, SEARCH_RULES
 from tt_scale.config import Config
 from tt_scale.config_keys import ConfigKey, config_keys
+from tt_scale.evaluation.sets import RECORDED
 from tt_scale.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.models import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
 from tt_scale.registry import BUILT_IN
@@ -82,7 +83,7 @@ def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
         left_out.add("prm_combine")
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
     dtypes = [] if backend not in (*BUILT_IN["prms"], ENSEMBLE) else prm_dtypes(config)
-    if reads_generator(config, backend):
+    if backend != RECORDED and reads_generator(config, backend):
         dtypes = list(dict.fromkeys([generator_dtype(config), *dtypes]))
     told = {"dtype": ", ".join(dtypes)} if dtypes else {}
     return {**_values(config, kept), **told, "prm_name": config.prm_name, "prm": ", ".join(used)}
