@@ -120,7 +120,11 @@ class EngineProcesses:
             return
         self._tell("end\n")
         with suppress(OSError):
-            self._guard.communicate(timeout=5)
+            try:
+                self._guard.communicate(timeout=5)
+            except subprocess.TimeoutExpired:  # on a busy machine; the engine has ended, so nothing is left to guard
+                self._guard.kill()
+                self._guard.communicate()
         self._guard = None
 
     def _tell(self, line: str) -> None:
