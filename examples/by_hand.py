@@ -10,15 +10,15 @@ from __future__ import annotations
 import asyncio
 
 from tt_scale.config import Config
+from tt_scale.core.path import name
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.path import name
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems import simulated_problems
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.searcher.collective import CollectiveBacktrack
-from tt_scale.searcher.independent import IndependentBacktrack
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
+from tt_scale.searcher.independent_backtrack import IndependentBacktrack
+from tt_scale.space.search_space import SearchSpace
 
 SEARCHERS = (
     BestOfN(N=8),

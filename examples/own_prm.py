@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tt_scale.prm.adapter import Adapter, Checkpoint, LayerHead
-from tt_scale.prm.plain_text import PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead
+from tt_scale.prm.adapters.plain_text import PlainText
 
 
 class MyPRM(Adapter):

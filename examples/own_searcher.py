@@ -20,11 +20,11 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.config import Config
+from tt_scale.core.path import Outcome, Path
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.path import Outcome, Path
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems import simulated_problems
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tt_scale.cli import main
+from tt_scale.cli.main import main
 
 SIMULATED = ("--model-name", "simulated", "--prm-name", "simulated")
 BENCH = ("bench", *SIMULATED, "--dataset", "simulated")

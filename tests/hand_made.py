@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tt_scale.bench.comparison import Entry
-from tt_scale.bench.record import Row
-from tt_scale.budget import Usage
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.stats.comparison import Entry
+from tt_scale.core.budget import Usage
 
 ROW = Row(0, "p", 0, None, "wrong", "1", "2", Usage(), {"pool": 4, "truncated": 1}, {}, "enough", "")
 

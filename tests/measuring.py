@@ -10,12 +10,12 @@ from worlds import sim_problem
 
 from tt_scale.base_classes import Problem, Searcher
 from tt_scale.config import Config
+from tt_scale.core.extraction import extract_answer
+from tt_scale.core.path import Outcome, Path
+from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.generator.simulated import SimulatedGenerator, World
-from tt_scale.grading.extract import extract_answer
-from tt_scale.path import Outcome, Path
 from tt_scale.prm.simulated import SimulatedPRM
-from tt_scale.selection import SELECTORS, Candidate
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 PROBLEMS = 2_000
 

@@ -10,7 +10,7 @@ from margins import assert_decided
 
 from tt_scale.base_classes import Sampling, Step, StepRequest
 from tt_scale.config import Config
-from tt_scale.path import Path
+from tt_scale.core.path import Path
 from tt_scale.pocket import model_folder, pocket_math
 from tt_scale.pocket.problems import as_problem
 

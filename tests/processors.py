@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tt_scale import dtypes
+from tt_scale.engines import dtypes
 
 FAST = {"vectors": "AVX512", "bf16": True, "fp16": True, "native": ("_is_avx512_bf16_supported",)}
 """A processor with native bfloat16: Intel from Cooper Lake on, AMD from Zen 4 on."""

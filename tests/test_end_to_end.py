@@ -15,12 +15,12 @@ from margins import CLOSE
 from rich.console import Console
 
 from tt_scale.base_classes import Problem, Scores, Step
-from tt_scale.bench.journal import read_records
+from tt_scale.bench.run.journal import read_records
 from tt_scale.config import Config
-from tt_scale.dtypes import TYPES
+from tt_scale.core.path import Path
+from tt_scale.core.seeds import derive_seed
+from tt_scale.engines.dtypes import TYPES
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.path import Path
-from tt_scale.seeds import derive_seed
 
 pytestmark = [
     pytest.mark.vllm,
@@ -113,7 +113,7 @@ def runs(request: pytest.FixtureRequest) -> Runs:
 def searched(pair: Config, folder: FilePath) -> Runs:
     """Run every method with a pair of models."""
     pytest.importorskip("vllm")
-    from tt_scale.bench import session
+    from tt_scale.bench.run import session
 
     configs = [
         Config(**{**pair.model_dump(exclude_unset=True), **SHARED, "method": method, "output_dir": str(folder)})

@@ -10,11 +10,11 @@ import pytest
 from commands import SIMULATED, Answer, finish, records, start
 from outside import install
 
-import tt_scale.models
+import tt_scale.backends
+from tt_scale.backends import backends
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
-from tt_scale.models import backends
 from tt_scale.registry import BUILT_IN, available, generator_class, prm_class, searcher_class
 
 
@@ -67,7 +67,7 @@ def test_the_prm_runs_on_an_installed_engine_where_the_generator_is_from_elsewhe
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """`auto` took the generator's name for the PRM's too, and then there was no such PRM."""
-    monkeypatch.setattr(tt_scale.models, "find_spec", lambda name: name == "vllm")
+    monkeypatch.setattr(tt_scale.backends, "find_spec", lambda name: name == "vllm")
     assert backends(Config(generator="slow", model_name="x", prm_name="y")) == ("slow", "vllm")
 
 

@@ -11,9 +11,9 @@ from commands import Command, snapshot
 
 pytest.importorskip("transformers")
 
-import tt_scale.hub
+import tt_scale.engines.hub
 from tt_scale.config import Config
-from tt_scale.context_length import fitted, own_context
+from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.errors import ConfigError, GeneratorError, PRMError, TTScaleError
 from tt_scale.preflight import preflight
 
@@ -31,8 +31,8 @@ def command(capsys: pytest.CaptureFixture[str]) -> Command:
 def silent_hub(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A hub that never answers; gives the attempts."""
     attempts: list[float] = []
-    monkeypatch.setattr(tt_scale.hub, "PAUSE", 0.0)
-    monkeypatch.setattr(tt_scale.hub, "_answers_once", lambda: bool(attempts.append(0.0)))
+    monkeypatch.setattr(tt_scale.engines.hub, "PAUSE", 0.0)
+    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: bool(attempts.append(0.0)))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return attempts
 
@@ -58,7 +58,7 @@ class FakeHub:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     fake = FakeHub(tmp_path)
-    monkeypatch.setattr(tt_scale.hub, "_answers_once", lambda: True)
+    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: True)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fake.fetch)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -278,7 +278,7 @@ def test_a_generator_on_the_hub_as_prm(hub: FakeHub) -> None:
 def test_offline_by_wish(monkeypatch: pytest.MonkeyPatch) -> None:
     """HF_HUB_OFFLINE is obeyed, and named."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(tt_scale.hub, "_answers_once", lambda: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: pytest.fail("the hub was asked"))
     with pytest.raises(TTScaleError, match="HF_HUB_OFFLINE"):
         preflight(Config(model_name="owner/model", prm_name="none", generator="huggingface"))
 

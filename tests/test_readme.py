@@ -29,7 +29,7 @@ def test_yaml_and_files_exist() -> None:
 
 def test_flags_in_commands_exist() -> None:
     """A flag that was renamed stays in the README for ever."""
-    from tt_scale.cli import cli
+    from tt_scale.cli.main import cli
 
     for line in re.findall(r"^tt-scale (bench|solve|doctor)(.*)$", README, re.MULTILINE):
         command, rest = line

@@ -21,9 +21,9 @@ from typing import Any
 
 import pytest
 
-from tt_scale.aggregate import aggregate
+from tt_scale.core.aggregate import aggregate
+from tt_scale.core.selection import SELECTORS, Candidate, oracle, pass_at_k
 from tt_scale.grading import Grade, Grader, extract_answer
-from tt_scale.selection import SELECTORS, Candidate, oracle, pass_at_k
 
 REPLAYS = Path(__file__).parent / "data" / "replay"
 BEAM, BON, GEN, MATH100 = (

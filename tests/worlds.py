@@ -9,11 +9,11 @@ from typing import Any
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores, Searcher, Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.core.path import Key, Outcome, Path, name
 from tt_scale.generator.simulated import SimulatedGenerator, World
-from tt_scale.path import Key, Outcome, Path, name
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems.simulated import simulated_answer, simulated_question
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 def sim_problem(number: int = 0, level: int = 3, steps: int = 5) -> Problem:
@@ -67,7 +67,7 @@ class ScriptedGenerator(Generator):
         raise NotImplementedError
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        from tt_scale.seeds import derive_seed
+        from tt_scale.core.seeds import derive_seed
 
         for key in self.script:
             self._by_seed[derive_seed(Config().seed, problem.id, key[:-1], key[-1])] = key

@@ -140,7 +140,7 @@ def _sampled(generator: object, tokenizer: object, arguments: argparse.Namespace
 
 
 def _auc(values: list[list[float]], labels: list[list[bool]]) -> float:
-    from tt_scale.evaluation.calibration import roc_auc
+    from tt_scale.prm_eval.calibration import roc_auc
 
     return roc_auc([each for row in values for each in row], [each for row in labels for each in row])
 

@@ -12,10 +12,10 @@ from typing import Any
 
 import torch
 
-from tt_scale.evaluation.calibration import expected_calibration_error, reliability, roc_auc
+from tt_scale.core.selection import pass_at_k
 from tt_scale.pocket import pocket_math
+from tt_scale.prm_eval.calibration import expected_calibration_error, reliability, roc_auc
 from tt_scale.report.reliability_plot import Curve, draw_reliability
-from tt_scale.selection import pass_at_k
 
 from .sampling import Sample, sample
 
@@ -132,7 +132,7 @@ def _prm_scores(folder: Path, drawn: Sequence[Sample]) -> list[list[float]]:
 
     from tt_scale.base_classes import Step
     from tt_scale.config import Config
-    from tt_scale.path import Path as SolutionPath
+    from tt_scale.core.path import Path as SolutionPath
     from tt_scale.pocket.problems import as_problem
     from tt_scale.prm.huggingface import HuggingFacePRM
 
@@ -193,7 +193,7 @@ def _pass_at(by_problem: Sequence[Sequence[Sample]]) -> dict[int, dict[int, floa
 
 
 def _answer(each: Sample) -> str:
-    from tt_scale.grading.extract import extract_answer
+    from tt_scale.core.extraction import extract_answer
 
     return (extract_answer(each.steps[-1]) or "").strip() if each.finished else ""
 
@@ -215,7 +215,7 @@ def _majority(by_problem: Sequence[Sequence[Sample]]) -> float:
 
 
 def write_found(found: Found, file: Path) -> None:
-    """Keep the figures for `bench/pocket.py`."""
+    """Keep the figures for `benchmarks/pocket.py`."""
     file.write_text(json.dumps(asdict(found), indent=2) + "\n", encoding="utf-8")
 
 

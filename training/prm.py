@@ -19,10 +19,10 @@ import torch
 from transformers import Qwen2Config, Qwen2Model
 
 from tt_scale.base_classes import Step
-from tt_scale.path import Path
+from tt_scale.core.path import Path
 from tt_scale.pocket import PocketProblem, pocket_math, right_steps
 from tt_scale.pocket.problems import as_problem
-from tt_scale.prm.adapter import Checkpoint
+from tt_scale.prm.adapters.base import Checkpoint
 from tt_scale.prm.adapters.qwen_math import QwenMath
 
 from .corruption import corrupted

@@ -17,8 +17,10 @@ from tt_scale._version import __version__
 
 if TYPE_CHECKING:
     from tt_scale.base_classes import PRM, Generator, Searcher
-    from tt_scale.budget import Budget, Usage
     from tt_scale.config import Config
+    from tt_scale.core.budget import Budget, Usage
+    from tt_scale.core.path import Outcome, Path
+    from tt_scale.core.records import Problem, Sampling, Scores, Step, StepRequest
     from tt_scale.errors import (
         ConfigError,
         EngineDeadError,
@@ -30,11 +32,9 @@ if TYPE_CHECKING:
         ProblemSetError,
         TTScaleError,
     )
-    from tt_scale.path import Outcome, Path
     from tt_scale.problems import list_problem_sets, load_problems
-    from tt_scale.records import Problem, Sampling, Scores, Step, StepRequest
-    from tt_scale.solving import Solution, asolve, solve
-    from tt_scale.space import SearchSpace
+    from tt_scale.solver import Solution, asolve, solve
+    from tt_scale.space.search_space import SearchSpace
 
 __all__ = [
     "Budget",
@@ -70,7 +70,7 @@ __all__ = [
 
 _HOMES = {
     "base_classes": ("PRM", "Generator", "Searcher"),
-    "budget": ("Budget", "Usage"),
+    "core.budget": ("Budget", "Usage"),
     "config": ("Config",),
     "errors": (
         "ConfigError",
@@ -83,11 +83,11 @@ _HOMES = {
         "ProblemSetError",
         "TTScaleError",
     ),
-    "path": ("Outcome", "Path"),
+    "core.path": ("Outcome", "Path"),
     "problems": ("list_problem_sets", "load_problems"),
-    "records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
-    "solving": ("Solution", "asolve", "solve"),
-    "space": ("SearchSpace",),
+    "core.records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
+    "solver": ("Solution", "asolve", "solve"),
+    "space.search_space": ("SearchSpace",),
 }
 
 

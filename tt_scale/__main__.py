@@ -1,6 +1,6 @@
 """`python -m tt_scale` is `tt-scale`."""
 
-from tt_scale.cli import main
+from tt_scale.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tt_scale.config.widths import derived_widths
+from tt_scale.core.records import Ended, Problem, Sampling, Scores, Step, StepRequest
 from tt_scale.errors import ConfigError, GeneratorError, nearest
-from tt_scale.records import Ended, Problem, Sampling, Scores, Step, StepRequest
-from tt_scale.widths import derived_widths
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tt_scale.config import Config
-    from tt_scale.path import Outcome, Path
-    from tt_scale.space import SearchSpace
+    from tt_scale.core.path import Outcome, Path
+    from tt_scale.space.search_space import SearchSpace
 
 __all__ = [
     "Ended",

@@ -2,170 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from importlib.util import find_spec
-from shutil import which
-from typing import Any, TypeVar
 
+from tt_scale.backends import ENSEMBLE, backends, check_models, prm_configs, weights_of
 from tt_scale.base_classes import PRM, Generator, Searcher
-from tt_scale.batching import together
-from tt_scale.config import Config, split_names
-from tt_scale.errors import ConfigError, MissingExtraError
-from tt_scale.likelihood import refuse_untold
-from tt_scale.main_guard import check_main_guard
+from tt_scale.config import Config
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.logprobs import require_logprobs
+from tt_scale.engines.memory_check import require_memory
+from tt_scale.engines.model_dtypes import check_dtypes
+from tt_scale.errors import ConfigError
 from tt_scale.prm.ensemble import EnsemblePRM
-from tt_scale.prm.remembered import RememberedPRM
-from tt_scale.prm.rows import RowPRM
-from tt_scale.registry import available, family_backend, generator_class, prm_class, searcher_class
+from tt_scale.prm.score_cache import RememberedPRM
+from tt_scale.prm.token_prm import RowPRM
+from tt_scale.registry import generator_class, prm_class, searcher_class
 
-__all__ = [
-    "ENSEMBLE",
-    "SHARED_PRMS",
-    "WRITING",
-    "backends",
-    "check_models",
-    "engine_beside",
-    "make_models",
-    "make_searcher",
-    "open_models",
-    "prm_configs",
-    "weights_of",
-]
-
-Name = TypeVar("Name", bound="str | None")
-
-ENSEMBLE = "ensemble"
-"""What stands for a backend where `prm_name` lists several PRMs."""
-
-SHARED_PRMS = ("confidence", "judge", "simulated")
-"""PRMs without weights of their own; `prm_name` names them as it names a model."""
-
-ON_TRANSFORMERS = ("huggingface", "trie")
-"""Generators beside which a PRM runs on Transformers, too."""
-
-WRITING = ("genprm", "thinkprm")
-"""Backends whose PRM is a language model, which may be the generator itself."""
-
-
-def backends(config: Config) -> tuple[str, str]:
-    """Resolve `auto`: the names of the generator's and the PRM's backend, "none" for no PRM, "ensemble" for several.
-
-    Raises:
-        MissingExtraError: a real model is named, and no engine for it is installed.
-    """
-    generator = config.generator
-    if generator == "auto":
-        generator = "simulated" if config.model_name == "simulated" else _installed_engine()
-    prm = config.prm
-    if config.prm_names == ("none",):
-        prm = "none"
-    elif len(config.prm_names) > 1:
-        prm = ENSEMBLE
-    elif prm == "auto":
-        prm = _prm_backend(config, generator)
-    return generator, prm
-
-
-def _prm_backend(config: Config, generator: str) -> str:
-    if config.prm_name in SHARED_PRMS:
-        return config.prm_name
-    family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
-    return family or _prm_engine(config, generator)
-
-
-def prm_configs(config: Config) -> list[Config]:
-    """Give each PRM a configuration of its own, where `prm_name` is its name and `prm` its backend; none without one.
-
-    Raises:
-        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
-    """
-    names = config.prm_names
-    if names == ("none",):
-        return []
-    adapters = _one_each("prm_adapter", "adapters", split_names(config.prm_adapter) or ("auto",), len(names))
-    revisions = _one_each("prm_revision", "revisions", split_names(config.prm_revision or "") or (None,), len(names))
-    found = []
-    for name, adapter, revision in zip(names, adapters, revisions, strict=True):
-        if revision is None and name == config.model_name:
-            revision = config.model_revision
-        own = "auto" if len(names) > 1 and name in SHARED_PRMS else config.prm
-        one = config.model_copy(
-            update={
-                "prm_name": name,
-                "prm_revision": revision,
-                "prm": own,
-                "prm_adapter": adapter,
-                "prm_args": _args_of(config, name),
-            }
-        )
-        found.append(one.model_copy(update={"prm": backends(one)[1]}))
-    return found
-
-
-def _one_each(key: str, what: str, given: Sequence[Name], count: int) -> Sequence[Name]:
-    """One value for each PRM, or one for all."""
-    if len(given) not in (1, count):
-        raise ConfigError(f"{key} names {len(given)} {what} for {count} PRMs.", "Name one for all, or one each.")
-    return given if len(given) == count else [given[0]] * count
-
-
-def weights_of(config: Config) -> list[str]:
-    """Name the models that a PRM, configured as `prm_configs` gives it, loads beside the generator's; none for none."""
-    if config.prm == "eurus":
-        from tt_scale.prm.eurus import REFERENCE
-
-        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
-    if config.prm in ("judge", *WRITING):
-        loads = config.prm_name != "judge" and not config.one_model
-    else:
-        loads = config.prm not in (*SHARED_PRMS, "generator", "http")
-    return [config.prm_name] if loads else []
-
-
-def _args_of(config: Config, name: str) -> dict[str, Any]:
-    """What of `prm_args` is meant for one PRM."""
-    if len(config.prm_names) == 1:
-        return config.prm_args
-    for key, knobs in config.prm_args.items():
-        if key not in config.prm_names or not isinstance(knobs, Mapping):
-            raise ConfigError(
-                f"prm_args holds {key!r}; with several PRMs it holds the knobs of each by its name.",
-                f"Write: prm_args: {{{name!r}: {{...}}}}",
-            )
-    return dict(config.prm_args.get(name, {}))
-
-
-def _prm_engine(config: Config, generator: str) -> str:
-    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
-
-    A server's address, or the generator's own name, say more.
-    """
-    if config.prm_url is not None:
-        return "http"
-    as_it_is = config.prm_quantization is None and config.prm_device is None
-    if config.one_model and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
-        return "generator"
-    return generator if generator in available("prms") else engine_beside(generator)
-
-
-def engine_beside(generator: str) -> str:
-    """Name the engine on which models run beside a generator: its own where it has one, else what is installed.
-
-    Raises:
-        MissingExtraError: nothing is.
-    """
-    if generator in ON_TRANSFORMERS:
-        return "huggingface"
-    return generator if generator == "vllm" else _installed_engine()
-
-
-def _installed_engine() -> str:
-    if find_spec("vllm"):
-        return "vllm"
-    if find_spec("transformers") and find_spec("torch"):
-        return "huggingface"
-    raise MissingExtraError("vllm", "gpu" if which("nvidia-smi") else "cpu", "Running a model")
+__all__ = ["make_models", "make_searcher", "open_models"]
 
 
 def make_models(config: Config) -> tuple[Generator, PRM | None]:
@@ -174,8 +27,6 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
     Raises:
         ConfigError: a backend that does not exist, a pair that cannot work, or a `dtype` that cannot be computed here.
     """
-    from tt_scale.model_dtypes import check_dtypes
-
     check_models(config)
     check_dtypes(config)
     generator_name, prm_name = backends(config)
@@ -186,40 +37,6 @@ def make_models(config: Config) -> tuple[Generator, PRM | None]:
         return generator, EnsemblePRM.from_config(config, generator)
     [one] = prm_configs(config)
     return generator, prm_class(prm_name).from_config(one, generator)
-
-
-def check_models(config: Config) -> None:
-    """Refuse names that do not belong together, without importing a backend.
-
-    Raises:
-        ConfigError: a backend without a model of its own under the name of a model that it would not run, or vLLM in
-            a script that would begin anew in each process that it starts.
-    """
-    _check_name("generator", backends(config)[0], "model_name", config.model_name)
-    if "vllm" in (backends(config)[0], *(each.prm for each in prm_configs(config))):
-        check_main_guard()
-    for each in prm_configs(config):
-        _check_name("PRM", each.prm, "prm_name", each.prm_name)
-        if each.prm_name in SHARED_PRMS and each.prm in ("huggingface", "vllm"):
-            raise ConfigError(
-                f"prm_name is {each.prm_name!r}, which has no weights of its own, but prm is {each.prm!r}, which loads "
-                "some.",
-                "Type: --prm auto",
-            )
-    if config.prm_url is not None and "http" not in [each.prm for each in prm_configs(config)]:
-        raise ConfigError(
-            f"prm_url is {config.prm_url!r}, but the PRM is {backends(config)[1]!r}, which asks no server.",
-            "Leave out --prm-url, or type: --prm http",
-        )
-
-
-def _check_name(key: str, backend: str, name_key: str, name: str) -> None:
-    """A table must not name a model that never ran."""
-    if backend in ("simulated", "confidence") and name != backend:
-        raise ConfigError(
-            f"The {key} is {backend!r}, but {name_key} is {name!r}, which it does not run.",
-            f"Type: --{name_key.replace('_', '-')} {backend}",
-        )
 
 
 def make_searcher(config: Config) -> Searcher:
@@ -237,7 +54,7 @@ def make_searcher(config: Config) -> Searcher:
         )
     if searcher.top_logprobs:
         generator = generator_class(backends(config)[0])
-        refuse_untold(generator, searcher.top_logprobs, f"method {config.method!r}")
+        require_logprobs(generator, searcher.top_logprobs, f"method {config.method!r}")
     return searcher
 
 
@@ -253,8 +70,6 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
     Raises:
         TTScaleError: a model cannot be loaded, or memory has no room for both.
     """
-    from tt_scale.memory_check import require_memory
-
     generator, prm = make_models(config)
     if prm is not None:
         prm = _remembering(prm, config)
@@ -272,7 +87,7 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
 async def _start_both(generator: Generator, prm: PRM, *, apart: bool) -> None:
     """Start both; a PRM that is `apart`, with weights of its own, does not wait for the generator where it need not."""
     if apart and await generator.launch():
-        await together([generator.start(), prm.start()])
+        await gather_or_cancel([generator.start(), prm.start()])
     else:
         await generator.start()
         await prm.start()

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tt_scale.backends import ON_TRANSFORMERS, SHARED_PRMS, WRITING, backends, check_models, prm_configs
 from tt_scale.config import Config
-from tt_scale.context_length import fitted, own_context
+from tt_scale.engines.context_length import fitted, own_context
+from tt_scale.engines.hub import cached_file_of, fetched_file, is_offline, leave_a_dead_hub
+from tt_scale.engines.model_names import refuse_scorer_settings, resolve_model
 from tt_scale.errors import ConfigError, GeneratorError, PRMError, TTScaleError, nearest
 from tt_scale.generator.chat_template import no_chat_template
-from tt_scale.hub import cached_file_of, fetched_file, is_offline, leave_a_dead_hub
-from tt_scale.model_names import refuse_scorer_settings, resolve_model
-from tt_scale.models import ON_TRANSFORMERS, SHARED_PRMS, WRITING, backends, check_models, prm_configs
 from tt_scale.pocket.weights import POCKET_MODELS
 from tt_scale.registry import adapter_class
 
@@ -107,7 +107,7 @@ def _check_prm(config: Config) -> None:
         return
     settings = _settings(config.prm_name, "prm_name", config.prm_revision, (*OWN_MODELS, *SHARED_PRMS, "none"))
     if backend in ("vllm", "huggingface", "generator") and settings:
-        from tt_scale.prm.finding import check_protocol
+        from tt_scale.prm.adapters.lookup import check_protocol
 
         check_protocol(config, settings)
 
@@ -116,7 +116,7 @@ def _settings(name: str, key: str, revision: str | None, known: Sequence[str]) -
     """Read the config.json of a model; empty where it has none, which its loader then says."""
     if name == "smollm2":
         _refuse_revision(key.replace("name", "revision"), revision, name)
-        from tt_scale.report.model_size import model_settings
+        from tt_scale.engines.model_size import model_settings
 
         return dict(model_settings(name))
     source = _resolved(name, key)

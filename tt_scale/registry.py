@@ -20,7 +20,7 @@ from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from tt_scale.prm.adapter import Adapter
+    from tt_scale.prm.adapters.base import Adapter
 
 __all__ = [
     "adapter_class",
@@ -39,13 +39,13 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "beam_search": "tt_scale.searcher.beam_search:BeamSearch",
             "best_first": "tt_scale.searcher.best_first:BestFirst",
             "best_of_n": "tt_scale.searcher.best_of_n:BestOfN",
-            "collective": "tt_scale.searcher.collective:CollectiveBacktrack",
+            "collective": "tt_scale.searcher.collective_backtrack:CollectiveBacktrack",
             "deepconf": "tt_scale.searcher.deepconf:DeepConf",
             "dora": "tt_scale.searcher.dora:DORA",
             "dvts": "tt_scale.searcher.dvts:DVTS",
             "greedy": "tt_scale.searcher.greedy:Greedy",
             "gumbel": "tt_scale.searcher.gumbel:Gumbel",
-            "independent": "tt_scale.searcher.independent:IndependentBacktrack",
+            "independent": "tt_scale.searcher.independent_backtrack:IndependentBacktrack",
             "mcts": "tt_scale.searcher.mcts:MCTS",
             "particle_filter": "tt_scale.searcher.particle_filter:ParticleFilter",
             "particle_gibbs": "tt_scale.searcher.particle_gibbs:ParticleGibbs",
@@ -57,7 +57,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
             "simulated": "tt_scale.generator.simulated:SimulatedGenerator",
-            "trie": "tt_scale.generator.trie:TrieGenerator",
+            "trie": "tt_scale.generator.trie.generator:TrieGenerator",
             "vllm": "tt_scale.generator.vllm:VLLMGenerator",
         },
         "prm_adapters": {
@@ -74,14 +74,14 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "prms": {
             "confidence": "tt_scale.prm.confidence:ConfidencePRM",
-            "eurus": "tt_scale.prm.eurus:EurusPRM",
-            "genprm": "tt_scale.prm.genprm:GenPRM",
-            "generator": "tt_scale.prm.own_engine:OwnEnginePRM",
-            "http": "tt_scale.prm.pooling_server:PoolingServerPRM",
+            "eurus": "tt_scale.prm.implicit.eurus:EurusPRM",
+            "genprm": "tt_scale.prm.generative.genprm:GenPRM",
+            "generator": "tt_scale.prm.generator_engine:OwnEnginePRM",
+            "http": "tt_scale.prm.server:PoolingServerPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
-            "thinkprm": "tt_scale.prm.thinkprm:ThinkPRM",
+            "thinkprm": "tt_scale.prm.generative.thinkprm:ThinkPRM",
             "vllm": "tt_scale.prm.vllm:VLLMPRM",
         },
     }
@@ -127,7 +127,7 @@ def generator_class(name: str) -> type[Generator]:
 
 def adapter_class(name: str) -> type[Adapter]:
     """Find a PRM adapter by name, or by `module:class`; errors as in `searcher_class`."""
-    from tt_scale.prm.adapter import Adapter
+    from tt_scale.prm.adapters.base import Adapter
 
     return cast("type[Adapter]", _load("prm_adapters", name, "prm_adapter", Adapter))
 

@@ -13,13 +13,13 @@ import pytest
 from margins import UNIT, assert_decided
 from tiny_models import SAMPLINGS, save_generator, started
 
-from tt_scale import dtypes
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.engines import dtypes
+from tt_scale.engines.transformers.loading import gpu_failed
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
-from tt_scale.generator.trie import TrieGenerator
-from tt_scale.weights import gpu_failed
+from tt_scale.generator.trie.generator import TrieGenerator
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

@@ -18,13 +18,13 @@ from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
-from tt_scale.generator.prefix_trie import Walk
-from tt_scale.generator.trie import TrieGenerator
-from tt_scale.generator.trie_decoder import TrieDecoder
+from tt_scale.generator.trie.decoder import TrieDecoder
+from tt_scale.generator.trie.generator import TrieGenerator
+from tt_scale.generator.trie.node import Walk
 from tt_scale.models import make_searcher, open_models
 from tt_scale.pocket import model_folder
 from tt_scale.problems import load_problems
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 

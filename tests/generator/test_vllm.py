@@ -21,12 +21,12 @@ from pocket_pair import CONFIG, PROBLEMS, assert_likelihoods, assert_same_soluti
 
 from tt_scale.base_classes import Sampling, Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.core.segmentation import split_steps
 from tt_scale.errors import ConfigError, GeneratorError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
 from tt_scale.generator.vllm import VLLMGenerator
 from tt_scale.pocket.problems import as_problem
 from tt_scale.pocket.weights import model_folder
-from tt_scale.segmentation import split_steps
 
 pytestmark = [
     pytest.mark.vllm,

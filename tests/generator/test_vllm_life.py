@@ -22,8 +22,8 @@ from engines import alive, descendants, small
 
 from tt_scale.base_classes import Problem, Sampling, StepRequest
 from tt_scale.config import Config
+from tt_scale.engines.smollm2 import smollm2_folder
 from tt_scale.errors import ConfigError, EngineDeadError
-from tt_scale.generator.smollm2 import smollm2_folder
 from tt_scale.generator.vllm import VLLMGenerator
 
 pytestmark = [

@@ -21,8 +21,8 @@ sys.path.insert(0, str(HERE.parent))
 from worlds import run, sim_problem, sim_space  # noqa: E402
 
 from tt_scale.config import Config  # noqa: E402
+from tt_scale.core.path import Path, name  # noqa: E402
 from tt_scale.generator.simulated import World  # noqa: E402
-from tt_scale.path import Path, name  # noqa: E402
 from tt_scale.registry import BUILT_IN, searcher_class  # noqa: E402
 
 METHODS = sorted(BUILT_IN["searchers"])

@@ -214,7 +214,7 @@ def test_a_script_without_a_main_guard_keeps_its_search(tmp_path: Path) -> None:
 def test_importing_is_light() -> None:
     """`import tt_scale` must not pay for sympy, and a searcher must not import a process pool."""
     heavy = "{'sympy', 'math_verify', 'pebble'}"
-    code = f"import sys, tt_scale.grading, tt_scale.selection; print(sorted({heavy} & {{*sys.modules}}))"
+    code = f"import sys, tt_scale.grading, tt_scale.core.selection; print(sorted({heavy} & {{*sys.modules}}))"
     run = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

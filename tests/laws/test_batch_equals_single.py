@@ -9,11 +9,11 @@ from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import StepRequest
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.generator.simulated import SimulatedGenerator, World
-from tt_scale.path import Path
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.searcher.collective import CollectiveBacktrack
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
 
 WORLD = World(blank=0.2)
 

@@ -12,20 +12,20 @@ from worlds import run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Searcher
 from tt_scale.config import Config
-from tt_scale.path import Key, best
+from tt_scale.core.path import Key, best
 from tt_scale.registry import BUILT_IN
 from tt_scale.registry import searcher_class as method_class
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_first import BestFirst
-from tt_scale.searcher.collective import CollectiveBacktrack
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
 from tt_scale.searcher.dvts import DVTS
 from tt_scale.searcher.gumbel import Gumbel
-from tt_scale.searcher.independent import IndependentBacktrack
+from tt_scale.searcher.independent_backtrack import IndependentBacktrack
 from tt_scale.searcher.mcts import MCTS
 from tt_scale.searcher.particle_filter import ParticleFilter
 from tt_scale.searcher.particle_gibbs import ParticleGibbs
 from tt_scale.searcher.rebase import Rebase
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 HEAT = 0.8
 WHOLE = {"best_of_n", "deepconf", "greedy", "self_consistency"}  # they draw a solution with one request, from one seed

@@ -14,11 +14,11 @@ from rich.console import Console
 from worlds import TapeGenerator, TellingPRM, asked_in, at, run, scripted_space, sim_problem, table
 
 from tt_scale.base_classes import Problem, Searcher
-from tt_scale.bench.journal import Journal
-from tt_scale.bench.metrics import by_level, selector_accuracy
-from tt_scale.bench.record import Row, search_record
-from tt_scale.bench.runner import Run, run_problems
-from tt_scale.bench.session import bench, warnings
+from tt_scale.bench.run.journal import Journal
+from tt_scale.bench.run.record import Row, search_record
+from tt_scale.bench.run.runner import Run, run_problems
+from tt_scale.bench.run.session import bench, warnings
+from tt_scale.bench.stats.metrics import by_level, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, JournalError
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -27,9 +27,9 @@ from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems import load_problems
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.searcher.collective import CollectiveBacktrack
-from tt_scale.searcher.independent import IndependentBacktrack
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
+from tt_scale.searcher.independent_backtrack import IndependentBacktrack
+from tt_scale.space.search_space import SearchSpace
 
 METHODS: list[Searcher] = [BeamSearch(), BestOfN(), CollectiveBacktrack(), IndependentBacktrack()]
 

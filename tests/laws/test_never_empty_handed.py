@@ -11,12 +11,12 @@ from worlds import TapeGenerator, TellingPRM, run, scripted_space, sim_problem, 
 
 from tt_scale.base_classes import Problem, Searcher, Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.generator.simulated import World
-from tt_scale.path import Path
 from tt_scale.registry import BUILT_IN, searcher_class
-from tt_scale.searcher.collective import CollectiveBacktrack
-from tt_scale.searcher.independent import IndependentBacktrack
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
+from tt_scale.searcher.independent_backtrack import IndependentBacktrack
+from tt_scale.space.search_space import SearchSpace
 
 METHODS = sorted(BUILT_IN["searchers"])
 HOPELESS = World(slip=(1.0,) * 5, repair=0.0)

@@ -10,13 +10,13 @@ import pytest
 from worlds import ScriptedGenerator, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Searcher, Step, StepRequest
-from tt_scale.bench.record import search_record
+from tt_scale.bench.run.record import search_record
 from tt_scale.config import Config
+from tt_scale.core.seeds import derive_seed
 from tt_scale.generator.simulated import World
 from tt_scale.grading import Grader, extract_answer
 from tt_scale.registry import BUILT_IN, searcher_class
-from tt_scale.seeds import derive_seed
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 METHODS = sorted(BUILT_IN["searchers"])
 WHOLE = {"best_of_n", "deepconf", "greedy", "self_consistency"}  # they grow to the end at once

@@ -9,14 +9,14 @@ from margins import CLOSE
 from pocket_pair import CONFIG, PROBLEMS, assert_likelihoods, assert_same_solutions, opened, sampled, scored
 
 from tt_scale.base_classes import Problem, Scores, Step
+from tt_scale.core.path import Path
 from tt_scale.errors import GeneratorError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.models import open_models
-from tt_scale.path import Path
 from tt_scale.pocket import POCKET_MODELS, model_folder, right_steps
 from tt_scale.pocket.problems import as_problem
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 def steps_of(text: str) -> list[str]:

@@ -12,16 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import run, sim_problem
 
+from tt_scale.backends import backends, check_models
 from tt_scale.base_classes import Scores, Step
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator, World
-from tt_scale.models import backends, check_models, make_models
-from tt_scale.path import Path
+from tt_scale.models import make_models
 from tt_scale.prm.confidence import ConfidencePRM
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 MEASURES = ("min", "mean", "certainty")
 

@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 from worlds import sim_problem
 
+from tt_scale.backends import backends, prm_configs
 from tt_scale.base_classes import PRM, Generator, Problem, Scores, Step
-from tt_scale.bench.manifest import experiment
-from tt_scale.bench.record import search_record
+from tt_scale.bench.run.manifest import experiment
+from tt_scale.bench.run.record import search_record
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.grading import Grader
-from tt_scale.models import backends, prm_configs
-from tt_scale.path import Path
 from tt_scale.prm.ensemble import EnsemblePRM, ranks
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.searcher.beam_search import BeamSearch
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 PROBLEM = Problem("p", "What is 1 + 1?", "2")
 

@@ -14,11 +14,11 @@ from tiny_models import save_generator
 
 from tt_scale.base_classes import Problem, Step
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
 from tt_scale.generator.huggingface import HuggingFaceGenerator
 from tt_scale.generator.language_model import Choice
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.path import Path
 from tt_scale.prm.judge import JudgePRM
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

@@ -12,11 +12,11 @@ from tiny_models import CHATML, save_tokenizer
 
 from tt_scale.base_classes import PRM, Problem, Step
 from tt_scale.config import Config
+from tt_scale.core.path import Path, State
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.path import Path, State
+from tt_scale.prm.adapters.lookup import find_adapter, open_adapter
 from tt_scale.prm.adapters.outcome import Outcome
-from tt_scale.prm.finding import find_adapter, open_adapter
 
 pytestmark = [
     pytest.mark.hf,

@@ -12,11 +12,11 @@ from tiny_models import save_generator, save_prm, save_tokenizer
 
 from tt_scale.base_classes import PRM, Problem, Step
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.errors import PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
-from tt_scale.path import Path
-from tt_scale.prm.adapter import Checkpoint, Reading
+from tt_scale.prm.adapters.base import Checkpoint, Reading
 from tt_scale.prm.adapters.qwen_math import QwenMath
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

@@ -12,7 +12,7 @@ import pytest
 from commands import Command
 from tiny_models import save_prm
 
-from tt_scale.prm.finding import find_adapter
+from tt_scale.prm.adapters.lookup import find_adapter
 from tt_scale.registry import BUILT_IN, PRM_FAMILIES, adapter_class, family_backend
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]

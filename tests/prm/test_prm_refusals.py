@@ -15,17 +15,17 @@ from tiny_prms import FAMILIES, byte_tokenizer, piece_tokenizer
 
 from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
+from tt_scale.core.path import Path
+from tt_scale.engines.model_names import refuse_scorer
 from tt_scale.errors import EngineDeadError, GeneratorError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
-from tt_scale.model_names import refuse_scorer
-from tt_scale.path import Path
-from tt_scale.prm.adapter import Checkpoint
+from tt_scale.prm.adapters.base import Checkpoint
 from tt_scale.prm.adapters.binary_tag import MathPSA, MathShepherd, VersaPRM
+from tt_scale.prm.adapters.lookup import settings_of
 from tt_scale.prm.adapters.qwen_math import QwenMath
 from tt_scale.prm.adapters.rlhflow import RLHFlow
 from tt_scale.prm.adapters.skywork import Skywork
-from tt_scale.prm.finding import settings_of
 from tt_scale.prm.huggingface import HuggingFacePRM
 from tt_scale.prm.simulated import SimulatedPRM
 
@@ -251,8 +251,8 @@ def test_paths_that_the_prm_cannot_read_are_counted(
 @pytest.mark.parametrize(("prm", "told"), [("none", True), ("simulated", True), ("judge", True), ("pocket-prm", False)])
 def test_keys_that_no_prm_looks_at_are_told(prm: str, told: bool) -> None:
     """A tag given to a judge did nothing, and nobody said so."""
-    from tt_scale.bench.manifest import ignored_options
-    from tt_scale.bench.session import warnings
+    from tt_scale.bench.run.manifest import ignored_options
+    from tt_scale.bench.run.session import warnings
 
     keys = {
         "prm_adapter": "versa", "prm_quantization": "awq", "prm_max_model_len": 99, "prm_device": "cpu",

@@ -41,7 +41,7 @@ class Hub:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    monkeypatch.setattr("tt_scale.hub._answers", lambda: False)
+    monkeypatch.setattr("tt_scale.engines.hub._answers", lambda: False)
 
 
 @pytest.fixture

@@ -17,15 +17,15 @@ from measuring import searched
 from references import beams, halving, mcts, particles, rebase
 from references.world import KeyWorld
 
-from tt_scale.path import Key, Outcome, Path
-from tt_scale.searcher.allocation import multinomial, rebase_split, softmax
+from tt_scale.core.path import Key, Outcome, Path
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.dvts import DVTS
 from tt_scale.searcher.gumbel import Gumbel
-from tt_scale.searcher.halving import considered_visits
 from tt_scale.searcher.mcts import MCTS
 from tt_scale.searcher.particle_filter import ParticleFilter
 from tt_scale.searcher.particle_gibbs import ParticleGibbs
+from tt_scale.searcher.parts.allocation import multinomial, rebase_split, softmax
+from tt_scale.searcher.parts.halving import considered_visits
 from tt_scale.searcher.rebase import Rebase
 
 WORLDS = range(60)

@@ -8,9 +8,9 @@ from __future__ import annotations
 import pytest
 from worlds import asked_in, at, run, scripted_space, table, tree_of
 
-from tt_scale.path import Outcome, name
+from tt_scale.core.path import Outcome, name
+from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.searcher.beam_search import BeamSearch
-from tt_scale.selection import SELECTORS, Candidate
 
 
 def pool_of(outcome: Outcome) -> set[str]:

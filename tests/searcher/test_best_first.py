@@ -6,7 +6,7 @@ import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table
 
 from tt_scale.base_classes import Step
-from tt_scale.path import Path
+from tt_scale.core.path import Path
 from tt_scale.searcher.best_first import BestFirst, Prefix, grown, most_promising, worth
 
 

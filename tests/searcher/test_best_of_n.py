@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from worlds import TellingPRM, asked_in, at, run, scripted_space, table, tape_space
 
-from tt_scale.path import name
+from tt_scale.core.path import name
+from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.searcher.best_of_n import BestOfN
-from tt_scale.selection import SELECTORS, Candidate
 
 
 def test_draws_n_solutions_of_which_finished_ones_vote() -> None:

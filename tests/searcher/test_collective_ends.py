@@ -8,9 +8,9 @@ from itertools import product
 import pytest
 from worlds import asked_in, at, run, scripted_space, table
 
-from tt_scale.path import Outcome, Path, name
-from tt_scale.searcher.collective import CollectiveBacktrack, share_evenly
-from tt_scale.space import SearchSpace
+from tt_scale.core.path import Outcome, Path, name
+from tt_scale.searcher.collective_backtrack import CollectiveBacktrack, share_evenly
+from tt_scale.space.search_space import SearchSpace
 
 
 def pool_of(outcome: Outcome) -> set[str]:

@@ -11,18 +11,18 @@ import pytest
 from worlds import ScriptedGenerator, reworded, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Problem, Step, StepRequest
-from tt_scale.bench.record import search_record
+from tt_scale.bench.run.record import search_record
 from tt_scale.config import Config
+from tt_scale.core.extraction import extract_answer
+from tt_scale.core.path import Key, Outcome, name
+from tt_scale.core.selection import SELECTORS, candidates
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
-from tt_scale.grading.extract import extract_answer
-from tt_scale.path import Key, Outcome, name
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.deepconf import DeepConf, group_confidences, percentile, trace_confidence
 from tt_scale.searcher.self_consistency import SelfConsistency
-from tt_scale.selection import SELECTORS, candidates
-from tt_scale.solving import solve
-from tt_scale.space import SearchSpace
+from tt_scale.solver import solve
+from tt_scale.space.search_space import SearchSpace
 
 
 class Doubting(ScriptedGenerator):

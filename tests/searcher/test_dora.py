@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Path
-from tt_scale.searcher.allocation import ceiling_split, dora_weights, rebase_split
 from tt_scale.searcher.dora import DORA
+from tt_scale.searcher.parts.allocation import ceiling_split, dora_weights, rebase_split
+from tt_scale.searcher.parts.similarity import similarities
 from tt_scale.searcher.rebase import Rebase
-from tt_scale.searcher.similarity import similarities
 
 COPIES = [[1.0, 1.0, 1.0, 0.2], [1.0, 1.0, 1.0, 0.2], [1.0, 1.0, 1.0, 0.2], [0.2, 0.2, 0.2, 1.0]]
 

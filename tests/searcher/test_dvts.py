@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
-from tt_scale.path import Path, best
+from tt_scale.core.path import Path, best
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.dvts import DVTS
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 async def greedy_by_prm(space: SearchSpace, width: int) -> list[Path]:

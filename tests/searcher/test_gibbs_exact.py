@@ -13,8 +13,8 @@ import pytest
 from measuring import searched
 from references.particles import Law, exact_sweep
 
-from tt_scale.path import Key, Path
-from tt_scale.records import Step
+from tt_scale.core.path import Key, Path
+from tt_scale.core.records import Step
 from tt_scale.searcher.particle_filter import ParticleFilter
 from tt_scale.searcher.particle_gibbs import ParticleGibbs
 

@@ -7,11 +7,11 @@ from collections import Counter
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table
 
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Path
 from tt_scale.searcher.gumbel import Gumbel
-from tt_scale.searcher.halving import considered_visits
-from tt_scale.searcher.tree import Node, back_up, scaled_values
+from tt_scale.searcher.parts.halving import considered_visits
+from tt_scale.searcher.parts.tree import Node, back_up, scaled_values
 
 TREE = """
     0.0      .6

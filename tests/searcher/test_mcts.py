@@ -7,11 +7,11 @@ from math import log
 import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Path
 from tt_scale.searcher.dvts import DVTS
 from tt_scale.searcher.mcts import MCTS, puct
-from tt_scale.searcher.tree import Node, back_up
+from tt_scale.searcher.parts.tree import Node, back_up
 
 TREE = """
     0.0      .6

@@ -10,15 +10,15 @@ from measuring import chosen, is_right, searched
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
 from tt_scale.config import Config
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import SimulatedGenerator, World
-from tt_scale.path import Path
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems.simulated import simulated_problems
-from tt_scale.searcher.allocation import RESAMPLERS
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.particle_filter import Particle, ParticleFilter, distinct, log_weight
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import RESAMPLERS
+from tt_scale.space.search_space import SearchSpace
 
 
 async def chain(space: SearchSpace) -> None:

@@ -8,10 +8,10 @@ import pytest
 from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import Step
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import World
-from tt_scale.path import Path
-from tt_scale.searcher.allocation import softmax
+from tt_scale.searcher.parts.allocation import softmax
 from tt_scale.searcher.power_backtrack import PowerBacktrack, Prefix, mixture_log_weights
 
 

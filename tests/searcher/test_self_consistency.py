@@ -11,13 +11,13 @@ from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.core.extraction import extract_answer
+from tt_scale.core.path import Outcome
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import SimulatedGenerator
-from tt_scale.grading.extract import extract_answer
-from tt_scale.path import Outcome
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.self_consistency import SelfConsistency, cannot_be_overtaken, leader_risk
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 def vote(outcome: Outcome) -> str | None:

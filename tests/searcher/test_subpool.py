@@ -10,10 +10,10 @@ import pytest
 from worlds import asked_in, at, run, scripted_space, sim_problem, sim_space, table, tree_of
 
 from tt_scale.base_classes import Step
+from tt_scale.core.path import Key, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Key, Path
 from tt_scale.searcher.subpool import Subpool, dealt, standing
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 
 def a_step() -> Step:

@@ -11,12 +11,12 @@ from worlds import sim_problem
 
 from tt_scale.base_classes import Problem, Scores
 from tt_scale.config import Config
-from tt_scale.first_steps import asked_quantile, measure
+from tt_scale.core.path import Key, Path
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.models import make_searcher
-from tt_scale.path import Key, Path
 from tt_scale.prm.simulated import SimulatedPRM
-from tt_scale.space import SearchSpace
+from tt_scale.space.first_steps import asked_quantile, measure
+from tt_scale.space.search_space import SearchSpace
 
 PROBLEMS = [sim_problem(number, level=1 + number % 5) for number in range(40)]
 TOWARDS_ONE, TOWARDS_ZERO = 0.05, 20.0

@@ -11,12 +11,12 @@ from dataclasses import dataclass, field
 from inspect import signature
 from typing import Any
 
-from tt_scale.base_classes import Ended, Step, StepRequest
+from tt_scale.core.logprobs import DIGITS
+from tt_scale.core.records import Ended, Step, StepRequest
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.language_model import Choice
 from tt_scale.generator.sampling import Recipe, draw, likelihoods
 from tt_scale.generator.tokens import UNKNOWN, Tokens
-from tt_scale.likelihood import DIGITS
 
 __all__ = ["NOT_A_NUMBER", "Decoder", "Question", "Row", "uniforms_of"]
 

@@ -10,18 +10,26 @@ from collections.abc import Callable, Sequence
 from threading import Event
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from tt_scale.base_classes import Step, StepRequest
-from tt_scale.batching import MicroBatcher, model_thread
-from tt_scale.context_length import fitted_to_model
+from tt_scale.core.logprobs import TOP_LOGPROBS
+from tt_scale.core.records import Step, StepRequest
+from tt_scale.engines.context_length import fitted_to_model
+from tt_scale.engines.load_errors import sentence
+from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
+from tt_scale.engines.model_names import at_revision, refuse_scorer, resolve_model
+from tt_scale.engines.transformers.loading import (
+    best_device,
+    count_parameters,
+    explained,
+    free_memory,
+    gpu_failed,
+    placement,
+    require_torch,
+)
+from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
 from tt_scale.generator.decoding import Decoder, Question
 from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.generator.quantization import quantization
 from tt_scale.generator.tokens import Tokens
-from tt_scale.likelihood import TOP_LOGPROBS
-from tt_scale.model_names import at_revision, refuse_scorer, resolve_model
-from tt_scale.vllm_reason import sentence
-from tt_scale.weights import best_device, count_parameters, explained, free_memory, gpu_failed, placement, require_torch
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tt_scale.base_classes import Generator, Problem
+from tt_scale.base_classes import Generator
+from tt_scale.core.final_answer import named_tags
+from tt_scale.core.records import Problem
 from tt_scale.errors import GeneratorError
-from tt_scale.final_answer import named_tags
 from tt_scale.generator.tokens import Tokens
 
 __all__ = ["Choice", "LanguageModel"]

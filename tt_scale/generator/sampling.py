@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tt_scale.base_classes import Sampling
-from tt_scale.likelihood import DIGITS, confidence
+from tt_scale.core.logprobs import DIGITS, confidence
+from tt_scale.core.records import Sampling
 
 __all__ = ["Recipe", "distribution", "draw", "filtered", "likelihoods", "penalised"]
 

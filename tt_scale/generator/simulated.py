@@ -21,9 +21,10 @@ from itertools import accumulate
 from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import Generator, Problem, Step, StepRequest
+from tt_scale.base_classes import Generator
+from tt_scale.core.logprobs import TOP_LOGPROBS
+from tt_scale.core.records import Problem, Step, StepRequest
 from tt_scale.errors import ConfigError, ProblemSetError
-from tt_scale.likelihood import TOP_LOGPROBS
 from tt_scale.problems.simulated import parse_question, simulated_answer
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from tt_scale.engines.model_names import at_revision, resolve_model
 from tt_scale.errors import GeneratorError, MissingExtraError
 from tt_scale.generator.chat_template import SpecialTokenCuts, no_chat_template, refuse_changing, render_chat
-from tt_scale.model_names import at_revision, resolve_model
 
 __all__ = ["UNKNOWN", "Tokens"]
 

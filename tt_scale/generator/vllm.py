@@ -12,18 +12,18 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.base_classes import Ended, Step, StepRequest
-from tt_scale.batching import together
 from tt_scale.config import Config
-from tt_scale.context_length import fitted_to_model
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.logprobs import TOP_LOGPROBS, confidence
+from tt_scale.core.records import Ended, Step, StepRequest
+from tt_scale.engines.context_length import fitted_to_model
+from tt_scale.engines.load_errors import sentence
+from tt_scale.engines.model_names import refuse_scorer, resolve_model
+from tt_scale.engines.vllm.checkpoint import count_parameters
+from tt_scale.engines.vllm.engine import Engine, engine_args, on_cpu, prepare_vllm
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.tokens import Tokens
-from tt_scale.likelihood import TOP_LOGPROBS, confidence
-from tt_scale.model_names import refuse_scorer, resolve_model
-from tt_scale.vllm_engine import Engine, engine_args, on_cpu, prepare_vllm
-from tt_scale.vllm_model import count_parameters
-from tt_scale.vllm_reason import sentence
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -113,7 +113,7 @@ class VLLMGenerator(LanguageModel):
         Raises:
             EngineDeadError: no request can be served any more.
         """
-        return await together([self._sample(request) for request in requests])
+        return await gather_or_cancel([self._sample(request) for request in requests])
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
         """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
@@ -121,11 +121,11 @@ class VLLMGenerator(LanguageModel):
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
         if self._samples_told or not _has_logprob_token_ids():
-            return await together([self._choose_one_by_one(prompt, choices) for prompt in prompts])
+            return await gather_or_cancel([self._choose_one_by_one(prompt, choices) for prompt in prompts])
         self._choices += 1
         self._no_choice.clear()
         try:
-            return await together([self._choose_at_once(prompt, choices) for prompt in prompts])
+            return await gather_or_cancel([self._choose_at_once(prompt, choices) for prompt in prompts])
         finally:
             self._choices -= 1
             if not self._choices:
@@ -201,7 +201,7 @@ class VLLMGenerator(LanguageModel):
         if len(prompt) + 2 > self.context:
             raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context of {self.context} holds two more.")
         asked = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        answers = await together([self._ask((*prompt, token), asked) for token in choices])
+        answers = await gather_or_cancel([self._ask((*prompt, token), asked) for token in choices])
         found = [answer.prompt_logprobs[-1][token] for answer, token in zip(answers, choices, strict=True)]
         return Choice(tuple(entry.logprob for entry in found), min(answer.num_cached_tokens or 0 for answer in answers))
 

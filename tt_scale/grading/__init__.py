@@ -3,7 +3,7 @@
 Everything here but the workers is pure, and importing it loads neither sympy nor Math-Verify.
 """
 
-from tt_scale.grading.extract import extract_answer
+from tt_scale.core.extraction import extract_answer
 from tt_scale.grading.workers import Grade, Grader
 
 __all__ = ["Grade", "Grader", "extract_answer"]

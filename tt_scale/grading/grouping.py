@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+from tt_scale.core.selection import NO_ANSWER
 from tt_scale.grading.normal import key
-from tt_scale.selection import NO_ANSWER
 
 __all__ = ["Same", "group"]
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from tt_scale.grading.extract import extract_answer
+from tt_scale.core.extraction import extract_answer
 from tt_scale.pocket.plan import OPERATORS, Operation, PocketProblem
 
 __all__ = ["follows", "right_steps"]

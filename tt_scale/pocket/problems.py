@@ -14,7 +14,7 @@ from hashlib import blake2b
 from random import Random
 from typing import Literal
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 from tt_scale.pocket.drafting import Size
 from tt_scale.pocket.expressions import expression

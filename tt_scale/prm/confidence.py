@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import PRM, Generator, Problem, Scores, Step
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.core.logprobs import TOP_LOGPROBS, require_logprobs
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores, Step
 from tt_scale.errors import ConfigError, PRMError, nearest
-from tt_scale.likelihood import TOP_LOGPROBS, refuse_untold
-from tt_scale.path import Path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -49,7 +50,7 @@ class ConfidencePRM(PRM):
             ConfigError: the generator tells no log-probabilities.
         """
         found = cls(config.prm_confidence)
-        refuse_untold(generator, found.top_logprobs, "The PRM 'confidence'")
+        require_logprobs(generator, found.top_logprobs, "The PRM 'confidence'")
         return found
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:

@@ -9,10 +9,11 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from tt_scale.base_classes import PRM, Generator, Problem, Scores
-from tt_scale.batching import together
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores
 from tt_scale.errors import ConfigError, PRMError
-from tt_scale.path import Path
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -94,7 +95,7 @@ class EnsemblePRM(PRM):
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
         """Make the PRMs that `prm_name` lists; nothing is loaded before `start`."""
-        from tt_scale.models import prm_configs
+        from tt_scale.backends import prm_configs
         from tt_scale.registry import prm_class
 
         made = {each.prm_name: prm_class(each.prm).from_config(each, generator) for each in prm_configs(config)}
@@ -114,7 +115,7 @@ class EnsemblePRM(PRM):
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Let every member score, and combine; errors as in `PRM.score`."""
-        tables = await together([self._asked(name, problem, paths) for name in self.members])
+        tables = await gather_or_cancel([self._asked(name, problem, paths) for name in self.members])
         found = list(zip(*tables, strict=True))  # [paths][members]
         readable = [not any(scores.too_long for scores in each) for each in found]
         columns = [

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tt_scale.engines.model_names import at_revision
 from tt_scale.errors import PRMError
-from tt_scale.model_names import at_revision
-from tt_scale.prm.adapter import Head, LayerHead, Reading, TokenHead
+from tt_scale.prm.adapters.base import Head, LayerHead, Reading, TokenHead
 
 __all__ = ["Scorer", "load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
 

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import Scores
-from tt_scale.batching import MicroBatcher, model_thread
+from tt_scale.core.records import Scores
+from tt_scale.engines.load_errors import sentence
+from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
+from tt_scale.engines.model_names import at_revision, resolve_model
+from tt_scale.engines.transformers.loading import explained, free_memory, gpu_failed, placement, require_torch
+from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
-from tt_scale.generator.quantization import quantization
-from tt_scale.model_names import at_revision, resolve_model
-from tt_scale.prm.adapter import Reading
-from tt_scale.prm.finding import context_of, open_adapter
+from tt_scale.prm.adapters.base import Reading
+from tt_scale.prm.adapters.lookup import context_of, open_adapter
 from tt_scale.prm.heads import load_scorer
-from tt_scale.prm.reader import MOST_READ, Reader, Verdicts, most_held
-from tt_scale.prm.rows import RowPRM
-from tt_scale.vllm_reason import sentence
-from tt_scale.weights import explained, free_memory, gpu_failed, placement, require_torch
+from tt_scale.prm.prefix_reader import MOST_READ, Reader, Verdicts, most_held
+from tt_scale.prm.token_prm import RowPRM
 
 if TYPE_CHECKING:
     from tt_scale.config import Config

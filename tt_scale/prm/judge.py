@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import PRM, Generator, Problem, Scores
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores
+from tt_scale.core.segmentation import step_texts
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.path import Path
-from tt_scale.segmentation import step_texts
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from tt_scale.batching import together
-from tt_scale.devices import device_args
-from tt_scale.dtypes import place_of, resolve_dtype
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.load_errors import sentence
+from tt_scale.engines.vllm.checkpoint import count_parameters
+from tt_scale.engines.vllm.devices import device_args
+from tt_scale.engines.vllm.engine import Engine, engine_args, prepare_vllm
 from tt_scale.errors import EngineDeadError, PRMError
-from tt_scale.prm.adapter import Reading
-from tt_scale.vllm_engine import Engine, engine_args, prepare_vllm
-from tt_scale.vllm_model import count_parameters
-from tt_scale.vllm_reason import sentence
+from tt_scale.prm.adapters.base import Reading
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -109,7 +109,7 @@ class PoolingEngine:
         found, tokens, cached = await self._rows(reading.ids, reading.positions)
         while hidden := [place for place in reading.positions if place not in found]:
             prompts = [(reading.ids[: places[-1] + 1], places) for places in self._by_block(hidden)]
-            for more, read, hits in await together([self._rows(*prompt) for prompt in prompts]):
+            for more, read, hits in await gather_or_cancel([self._rows(*prompt) for prompt in prompts]):
                 found |= more
                 tokens, cached = tokens + read, cached + hits
         return Rows(found, tokens, cached)

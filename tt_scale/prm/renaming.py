@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tt_scale.cache import cache_folder
+from tt_scale.engines.cache import cache_folder
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import LayerHead
+from tt_scale.prm.adapters.base import LayerHead
 
 __all__ = ["classifier_folder"]
 

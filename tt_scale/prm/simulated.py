@@ -8,10 +8,11 @@ from hashlib import blake2b
 from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import PRM, Generator, Problem, Scores
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import SimulatedGenerator, stands_right
-from tt_scale.path import Path
 
 if TYPE_CHECKING:
     from typing_extensions import Self

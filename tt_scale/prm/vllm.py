@@ -6,17 +6,17 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.base_classes import Scores
-from tt_scale.batching import together
-from tt_scale.devices import prm_gpus
-from tt_scale.model_names import resolve_model
-from tt_scale.prm.adapter import LayerHead, Reading
-from tt_scale.prm.finding import context_of, open_adapter
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.records import Scores
+from tt_scale.engines.model_names import resolve_model
+from tt_scale.engines.vllm.devices import prm_gpus
+from tt_scale.engines.vllm.engine import prepare_vllm, revision_args
+from tt_scale.prm.adapters.base import LayerHead, Reading
+from tt_scale.prm.adapters.lookup import context_of, open_adapter
 from tt_scale.prm.heads import read_layers
 from tt_scale.prm.pooling import PoolingEngine
-from tt_scale.prm.rows import RowPRM
+from tt_scale.prm.token_prm import RowPRM
 from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
-from tt_scale.vllm_engine import prepare_vllm, revision_args
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -80,7 +80,7 @@ class VLLMPRM(RowPRM):
 
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
         """Score readings; what an earlier step put into the cache is not computed again."""
-        return await together([self._score(reading) for reading in readings])
+        return await gather_or_cancel([self._score(reading) for reading in readings])
 
     async def _score(self, reading: Reading) -> Scores:
         assert self._engine is not None, "start() comes first"

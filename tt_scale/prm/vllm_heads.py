@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Adapter, TokenHead
+from tt_scale.prm.adapters.base import Adapter, TokenHead
 from tt_scale.prm.adapters.qwen_math import ARCHITECTURE
 from tt_scale.prm.renaming import classifier_folder
 

@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tt_scale.engines.hub import without_dead_hub
+from tt_scale.engines.model_names import at_revision
 from tt_scale.errors import MissingExtraError, ProblemSetError
-from tt_scale.hub import without_dead_hub
-from tt_scale.model_names import at_revision
 from tt_scale.problems.rows import Row
 
 __all__ = ["HUB_NAME", "read_hub"]

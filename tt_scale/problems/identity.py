@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 
 __all__ = ["identify", "sample"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError, ProblemSetError, nearest
 from tt_scale.pocket import problems as pocket
 from tt_scale.problems.bundled import BUNDLED

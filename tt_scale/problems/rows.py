@@ -9,9 +9,9 @@ from numbers import Number
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.boxes import boxes, last_boxes
+from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
-from tt_scale.grading.boxes import boxes, last_boxes
 from tt_scale.grading.equivalence import settled
 from tt_scale.grading.structure import structure
 

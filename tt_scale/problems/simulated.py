@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 
 __all__ = ["SimulatedQuestion", "parse_question", "simulated_answer", "simulated_problems", "simulated_question"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from tt_scale.errors import ConfigError
-from tt_scale.evaluation.sets import LABELLED
+from tt_scale.prm_eval.sets import LABELLED
 from tt_scale.problems import list_problem_sets
 from tt_scale.registry import (
     adapter_class,

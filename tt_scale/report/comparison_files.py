@@ -11,9 +11,9 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.comparison import Comparison, Entry, frontier
-from tt_scale.bench.verdict import verdict
-from tt_scale.bench.written import FILE, MARK
+from tt_scale.bench.run.written import FILE, MARK
+from tt_scale.bench.stats.comparison import Comparison, Entry, frontier
+from tt_scale.bench.stats.verdict import verdict
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
 from tt_scale.report.sheet import markdown

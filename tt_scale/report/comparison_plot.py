@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path as FilePath
 
-from tt_scale.bench.comparison import Comparison, frontier
+from tt_scale.bench.stats.comparison import Comparison, frontier
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 
 __all__ = ["check_plot", "plot_comparison"]

@@ -7,9 +7,9 @@ from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.comparison import Comparison, Entry, against, frontier
-from tt_scale.bench.pairs import Pair
-from tt_scale.bench.verdict import verdict
+from tt_scale.bench.stats.comparison import Comparison, Entry, against, frontier
+from tt_scale.bench.stats.pairs import Pair
+from tt_scale.bench.stats.verdict import verdict
 from tt_scale.report.sheet import Sheet, drawn
 
 if TYPE_CHECKING:

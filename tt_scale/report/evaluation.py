@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tt_scale.evaluation.calibration import Bin, tau_for
-from tt_scale.evaluation.figures import Figure, Items
-from tt_scale.evaluation.measured import Cost, Measured
+from tt_scale.prm_eval.calibration import Bin, tau_for
+from tt_scale.prm_eval.figures import Figure, Items
+from tt_scale.prm_eval.measured import Cost, Measured
 from tt_scale.report.tables import plain_table
 
 if TYPE_CHECKING:

@@ -7,12 +7,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tt_scale.config import Config
-from tt_scale.dtypes import check_dtype, place_of, slow_dtype
+from tt_scale.engines.dtypes import check_dtype, place_of, slow_dtype
+from tt_scale.engines.model_dtypes import ENGINES
 from tt_scale.errors import TTScaleError
-from tt_scale.model_dtypes import ENGINES
 from tt_scale.preflight import preflight_prms
-from tt_scale.prm.check import Measured, comparable, engines, judges, measure, score_remarks, spread, tolerance
-from tt_scale.prm.example import Example
+from tt_scale.prm.inspection.example import Example
+from tt_scale.prm.inspection.score_check import (
+    Measured,
+    comparable,
+    engines,
+    judges,
+    measure,
+    score_remarks,
+    spread,
+    tolerance,
+)
 from tt_scale.report.loading import loading
 from tt_scale.report.prm_layout import heading, print_layout, shortened
 

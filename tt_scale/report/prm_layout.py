@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from tt_scale.config import Config
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Adapter, TokenHead
-from tt_scale.prm.example import Example
-from tt_scale.prm.look import Look, layout_remarks, look_at
+from tt_scale.prm.adapters.base import Adapter, TokenHead
+from tt_scale.prm.inspection.example import Example
+from tt_scale.prm.inspection.layout_check import Look, layout_remarks, look_at
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -35,9 +35,9 @@ def print_layout(config: Config, example: Example, numbers: str, console: Consol
     Raises:
         TTScaleError: the PRM has no adapter, or the example does not fit into what it can read.
     """
-    from tt_scale.model_names import resolve_model
-    from tt_scale.prm.finding import context_of, open_adapter
-    from tt_scale.weights import require_torch
+    from tt_scale.engines.model_names import resolve_model
+    from tt_scale.engines.transformers.loading import require_torch
+    from tt_scale.prm.adapters.lookup import context_of, open_adapter
 
     require_torch(f"Scoring with {config.prm_name!r}")
     adapter = open_adapter(config, resolve_model(config.prm_name))

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.comparison import Entry
-from tt_scale.bench.grid import DEFAULT
-from tt_scale.bench.intervals import LEVEL
-from tt_scale.bench.sweep import ALLOWANCE, Sweep, recipe_keys
-from tt_scale.bench.variants import Variant
-from tt_scale.bench.verdict import significance
+from tt_scale.bench.compare.grid import DEFAULT
+from tt_scale.bench.compare.sweep import ALLOWANCE, Sweep, recipe_keys
+from tt_scale.bench.compare.variants import Variant
+from tt_scale.bench.stats.comparison import Entry
+from tt_scale.bench.stats.intervals import LEVEL
+from tt_scale.bench.stats.verdict import significance
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import difference_cells, points

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from tt_scale.cli import main
+from tt_scale.cli.main import main
 
 if __name__ == "__main__":
     main(["bench", *sys.argv[1:]])

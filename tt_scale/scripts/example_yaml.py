@@ -7,7 +7,7 @@ import sys
 from textwrap import wrap
 from typing import Any
 
-from tt_scale.config_keys import ConfigKey, keys_by_group
+from tt_scale.config.listing import ConfigKey, keys_by_group
 
 __all__ = ["example_yaml"]
 

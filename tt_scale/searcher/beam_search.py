@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.path import Outcome, Path, Stopped, best
-from tt_scale.searcher.allocation import paths_and_widths
-from tt_scale.space import SearchSpace
-from tt_scale.widths import at_least
+from tt_scale.config.widths import at_least
+from tt_scale.core.path import Outcome, Path, Stopped, best
+from tt_scale.searcher.parts.allocation import paths_and_widths
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["BeamSearch"]
 

@@ -2,7 +2,7 @@
 
 Source: this project; the specification stands in docs/algorithms.md. Two observations on the pocket pair led to it. A
 prefix whose child looks right draws the same child again, so that coming back to it is waste: it is worth only what its
-children do not account for. And where children failed the next one passes ever more rarely (`bench/retries.py`): a
+children do not account for. And where children failed the next one passes ever more rarely (`benchmarks/retries.py`): a
 search must be able to leave a prefix for another.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.path import Key, Outcome, Path
-from tt_scale.space import SearchSpace
+from tt_scale.core.path import Key, Outcome, Path
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["BestFirst", "Prefix", "most_promising", "worth"]
 

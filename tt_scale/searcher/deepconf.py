@@ -15,11 +15,11 @@ from math import ceil, floor, fsum, inf
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.logprobs import TOP_LOGPROBS
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError, nearest
 from tt_scale.grading.normal import key
-from tt_scale.likelihood import TOP_LOGPROBS
-from tt_scale.path import Outcome, Path
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["DeepConf", "group_confidences", "percentile", "trace_confidence"]
 

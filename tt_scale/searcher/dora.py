@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Path
-from tt_scale.searcher.allocation import ceiling_split, dora_weights
+from tt_scale.searcher.parts.allocation import ceiling_split, dora_weights
+from tt_scale.searcher.parts.similarity import similarities
 from tt_scale.searcher.rebase import Rebase
-from tt_scale.searcher.similarity import similarities
 
 __all__ = ["DORA"]
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.path import Outcome
-from tt_scale.space import SearchSpace
+from tt_scale.core.path import Outcome
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Greedy"]
 

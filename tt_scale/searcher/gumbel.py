@@ -15,12 +15,12 @@ from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Key, Outcome, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Key, Outcome, Path
-from tt_scale.searcher.allocation import near_square, softmax
-from tt_scale.searcher.halving import considered_visits
-from tt_scale.searcher.tree import Node, back_up, nodes, scaled_values
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import near_square, softmax
+from tt_scale.searcher.parts.halving import considered_visits
+from tt_scale.searcher.parts.tree import Node, back_up, nodes, scaled_values
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Gumbel"]
 

@@ -14,11 +14,11 @@ from math import log, sqrt
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Outcome, Path
-from tt_scale.searcher.allocation import near_square
-from tt_scale.searcher.tree import Node, back_up, nodes
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import near_square
+from tt_scale.searcher.parts.tree import Node, back_up, nodes
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["MCTS", "puct"]
 

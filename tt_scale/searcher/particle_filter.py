@@ -15,10 +15,10 @@ from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.path import Outcome, Path
-from tt_scale.searcher.allocation import RESAMPLERS, effective_sample_size, log_odds, softmax
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import RESAMPLERS, effective_sample_size, log_odds, softmax
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Particle", "ParticleFilter", "distinct", "extended", "log_weight"]
 

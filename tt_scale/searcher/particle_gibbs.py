@@ -16,11 +16,11 @@ from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Key, Outcome, Path, Stopped
 from tt_scale.errors import ConfigError
-from tt_scale.path import Key, Outcome, Path, Stopped
-from tt_scale.searcher.allocation import multinomial, softmax
 from tt_scale.searcher.particle_filter import Particle, distinct, extended, log_weight
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import multinomial, softmax
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["ParticleGibbs"]
 

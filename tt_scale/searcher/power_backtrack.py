@@ -23,11 +23,11 @@ from math import log
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Outcome, Path
-from tt_scale.searcher.allocation import CLIP, softmax, systematic
+from tt_scale.searcher.parts.allocation import CLIP, softmax, systematic
 from tt_scale.searcher.subpool import ROOT_SCORE
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["PowerBacktrack", "mixture_log_weights"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Outcome, Path
-from tt_scale.searcher.allocation import rebase_split
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.parts.allocation import rebase_split
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Rebase"]
 

@@ -14,10 +14,10 @@ from math import comb
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Outcome, Path
 from tt_scale.errors import ConfigError, nearest
 from tt_scale.grading.normal import key
-from tt_scale.path import Outcome, Path
-from tt_scale.space import SearchSpace
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["SelfConsistency", "cannot_be_overtaken", "leader_risk"]
 

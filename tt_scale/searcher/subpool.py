@@ -14,10 +14,10 @@ from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
+from tt_scale.core.path import Key, Outcome, Path
 from tt_scale.errors import ConfigError
-from tt_scale.path import Key, Outcome, Path
-from tt_scale.searcher.collective import share_evenly
-from tt_scale.space import SearchSpace
+from tt_scale.searcher.collective_backtrack import share_evenly
+from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Subpool", "dealt", "standing"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from references.world import KeyWorld
-from tt_scale.path import Key
+from tt_scale.core.path import Key
 
 
 def beam_search(world: KeyWorld, n: int, beam_width: int, iterations: int, *, refill: bool) -> tuple[list[Key], bool]:

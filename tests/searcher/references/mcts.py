@@ -6,7 +6,7 @@ import math
 from collections import defaultdict
 
 from references.world import KeyWorld
-from tt_scale.path import Key
+from tt_scale.core.path import Key
 
 
 def vanilla_mcts(world: KeyWorld, paths: int, width: int, *, close: bool) -> list[tuple[Key, float]]:

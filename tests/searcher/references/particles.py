@@ -9,7 +9,7 @@ from itertools import product
 from random import Random
 
 from references.world import KeyWorld
-from tt_scale.path import Key
+from tt_scale.core.path import Key
 
 
 def probabilities(scores: Sequence[float]) -> list[float]:

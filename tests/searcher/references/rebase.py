@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from references.world import KeyWorld
-from tt_scale.path import Key
+from tt_scale.core.path import Key
 
 
 def select_softmax(scores: Sequence[float], width: int, temperature: float) -> list[int]:

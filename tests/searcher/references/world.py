@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from random import Random
 
-from tt_scale.path import Key, Path
-from tt_scale.records import Step
+from tt_scale.core.path import Key, Path
+from tt_scale.core.records import Step
 
 
 class KeyWorld:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from tt_scale.errors import ConfigError, PRMError
-from tt_scale.prm.adapter import Adapter, Checkpoint, TokenHead
-from tt_scale.prm.plain_text import Part, PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, TokenHead
+from tt_scale.prm.adapters.plain_text import Part, PlainText
 
 __all__ = ["BinaryTag", "MathPSA", "MathShepherd", "VersaPRM"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tt_scale.base_classes import Problem
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError, PRMError
-from tt_scale.path import Path
-from tt_scale.prm.adapter import Adapter, Checkpoint, LayerHead, Reading
-from tt_scale.prm.chat import PLACE, rendered
-from tt_scale.prm.plain_text import Part, PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead, Reading
+from tt_scale.prm.adapters.chat import PLACE, rendered
+from tt_scale.prm.adapters.plain_text import Part, PlainText
 
 __all__ = ["Outcome"]
 

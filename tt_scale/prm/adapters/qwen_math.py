@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
-from tt_scale.prm.adapter import Adapter, Checkpoint, LayerHead
-from tt_scale.prm.chat import around_the_question
-from tt_scale.prm.plain_text import PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead
+from tt_scale.prm.adapters.chat import around_the_question
+from tt_scale.prm.adapters.plain_text import PlainText
 
 __all__ = ["ARCHITECTURE", "QwenMath"]
 

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Adapter, Checkpoint, TokenHead
-from tt_scale.prm.chat import PLACE, around, rendered
-from tt_scale.prm.plain_text import PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, TokenHead
+from tt_scale.prm.adapters.chat import PLACE, around, rendered
+from tt_scale.prm.adapters.plain_text import PlainText
 
 __all__ = ["RLHFlow"]
 

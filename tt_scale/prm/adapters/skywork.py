@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapter import Adapter, Checkpoint, LayerHead
-from tt_scale.prm.plain_text import PlainText
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead
+from tt_scale.prm.adapters.plain_text import PlainText
 
 __all__ = ["Skywork"]
 

@@ -1,0 +1,214 @@
+"""A PRM on a server: what is sent, what is read, and what is said when the server is not as it should be."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from tiny_models import save_prm
+
+from tt_scale.backends import backends, check_models, prm_configs, weights_of
+from tt_scale.base_classes import PRM, Problem, Step
+from tt_scale.config import Config
+from tt_scale.core.path import Path
+from tt_scale.errors import ConfigError, EngineDeadError, PRMError
+from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.prm.server import API_KEY, PoolingServerPRM
+
+pytest.importorskip("httpx")
+pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
+
+PROBLEM = Problem("p", "What is 12 + 30?", "42")
+
+
+def path_of(*texts: str, scores: tuple[float, ...] = ()) -> Path:
+    return Path((0,) * len(texts), tuple([Step(f"{text}\n\n", (1,), "stop") for text in texts]), scores)
+
+
+def by_place(ids: list[int]) -> list[list[float]]:
+    """The score of a token is its place, in thousandths."""
+    return [[1 - place / 1000, place / 1000] for place in range(len(ids))]
+
+
+@dataclass
+class Server:
+    """A vLLM server as far as it is asked."""
+
+    served: str
+    rows: Callable[[list[int]], Any] = by_place
+    status: int = 200
+    key: str = ""
+    context: int = 512
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    url: str = ""
+
+    def answer(self, path: str, body: dict[str, Any] | None, key: str | None) -> tuple[int, Any]:
+        if self.key and key != f"Bearer {self.key}":
+            return 401, {"error": "Unauthorized"}
+        if path == "/v1/models":
+            return 200, {"data": [{"id": "name", "root": self.served, "max_model_len": self.context}]}
+        assert path == "/pooling"
+        assert body is not None
+        self.asked.append(body)
+        if self.status != 200:
+            return self.status, {"error": {"message": "the prompt is too bad.\nTraceback", "code": self.status}}
+        return 200, {"data": [{"index": 0, "data": self.rows(body["input"])}]}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_prm(tmp_path_factory.mktemp("prm")))
+
+
+@pytest.fixture
+def server(folder: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+    told = Server(folder)
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy", API_KEY):
+        monkeypatch.delenv(name, raising=False)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            size = int(self.headers.get("Content-Length") or 0)
+            body = json.loads(self.rfile.read(size)) if size else None
+            status, answer = told.answer(self.path, body, self.headers.get("Authorization"))
+            sent = json.dumps(answer).encode() if not isinstance(answer, bytes) else answer
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(sent)))
+            self.end_headers()
+            self.wfile.write(sent)
+
+        do_POST = do_GET
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as listening:
+        told.url = f"http://127.0.0.1:{listening.server_port}"
+        thread = threading.Thread(target=lambda: listening.serve_forever(poll_interval=0.01))
+        thread.start()
+        yield told
+        listening.shutdown()
+        thread.join()
+
+
+def config_for(server: Server, **own: Any) -> Config:
+    return Config(**{"prm_name": server.served, "prm_url": server.url, "prm": "http", "dtype": "float32", **own})
+
+
+async def started(server: Server, **own: Any) -> PoolingServerPRM:
+    prm = PoolingServerPRM.from_config(config_for(server, **own), SimulatedGenerator())
+    try:
+        await prm.start()
+    except BaseException:
+        await prm.close()
+        raise
+    return prm
+
+
+async def score(prm: PRM, *paths: Path) -> list[Any]:
+    try:
+        return await prm.score(PROBLEM, paths)
+    finally:
+        await prm.close()
+
+
+async def test_rows_are_read_at_the_tags(server: Server) -> None:
+    """Columns changed, or rows counted from the wrong end, give scores that look like any others."""
+    prm = await started(server)
+    [whole, newest] = await score(
+        prm, path_of("one", "two", "three"), path_of("one", "two", "three", scores=(0.1, 0.2))
+    )
+    reading = prm.adapter.read(PROBLEM, path_of("one", "two", "three"))
+    assert whole.values == pytest.approx([place / 1000 for place in reading.positions])
+    assert newest.values == whole.values[2:]
+    assert (whole.tokens, whole.cached) == (len(reading.ids), 0)
+    assert server.asked[0] == {"model": "name", "input": list(reading.ids), "task": "token_classify"}
+
+
+async def test_what_the_server_cannot_read_is_too_long(server: Server) -> None:
+    """The server's context may be smaller than the model's; a refused request would lose the whole problem."""
+    server.context = 60
+    prm = await started(server)
+    long, short = await score(prm, path_of("add " * 80), path_of("one"))
+    assert long.too_long
+    assert len(short.values) == 1
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "told"),
+    [
+        (lambda ids: by_place(ids)[-2:], r"2 rows for \d+ tokens.*tok_pooling_type"),
+        (lambda ids: [[0.5]] * len(ids), r"gave \[0.5\] for a token; number 2"),
+        (lambda ids: [[0.1, float("nan")]] * len(ids), "score nan"),
+        (lambda ids: [[0.1, None]] * len(ids), "None"),
+        (lambda ids: [[-3.0, 3.0]] * len(ids), "score 3.0"),
+        (lambda ids: None, "gave no rows"),
+    ],
+)
+async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[list[int]], Any], told: str) -> None:
+    """A server with step pooling answers with fewer rows; one without softmax with logits."""
+    server.rows = rows
+    with pytest.raises(PRMError, match=told):
+        await score(await started(server), path_of("one", "two"))
+
+
+async def test_the_servers_words_are_passed_on(server: Server) -> None:
+    """A status code alone sends people to the server's log."""
+    server.status = 400
+    with pytest.raises(PRMError, match=r"answered 400 to /pooling: .*the prompt is too bad"):
+        await score(await started(server), path_of("one"))
+
+
+async def test_a_key_comes_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys in configurations end in run folders."""
+    server.key = "secret"
+    with pytest.raises(PRMError, match=rf"wants a key.*{API_KEY}"):
+        await started(server)
+    monkeypatch.setenv(API_KEY, "secret")
+    assert len(await score(await started(server), path_of("one"))) == 1
+    with pytest.raises(ConfigError, match="holds a password"):
+        Config(prm_url="http://me:secret@127.0.0.1")
+
+
+async def test_another_model_is_refused(server: Server, folder: str) -> None:
+    """Its scores would stand in a table under this one's name."""
+    server.served = "other"
+    with pytest.raises(PRMError, match=r"serves 'name'.*--served-model-name"):
+        await started(server, prm_name=folder)
+
+
+async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start it is a wrong address; later the run ends and can be resumed."""
+    monkeypatch.setattr("tt_scale.prm.server.CONNECT_RETRIES", 0)
+    prm = await started(server)
+    gone = server.url
+    server.url = "http://127.0.0.1:9"
+    with pytest.raises(PRMError, match=r"no server at http://127.0.0.1:9.*vllm serve"):
+        await started(server)
+    assert prm._client is not None
+    prm._client.base_url = "http://127.0.0.1:9"
+    with pytest.raises(EngineDeadError, match=f"{gone} is gone"):
+        await score(prm, path_of("one"))
+    with pytest.raises(EngineDeadError, match="closed"):
+        await prm.score(PROBLEM, [path_of("one")])
+
+
+def test_an_address_means_a_server() -> None:
+    """No option is ignored: not the address, not what only a local engine can do."""
+    there = {"prm_url": "http://127.0.0.1:8000", "prm_name": "a/b", "model_name": "a/b", "generator": "vllm"}
+    assert backends(Config(**there)) == ("vllm", "http")
+    assert not any(map(weights_of, prm_configs(Config(**there))))
+    with pytest.raises(ConfigError, match=r"prm_url is .* but the PRM is 'vllm'"):
+        check_models(Config(**there, prm="vllm"))
+    for own in ({"prm_url": None}, {"prm_device": "cpu"}, {"prm_quantization": "fp8"}):
+        with pytest.raises(ConfigError, match=r"no prm_url|the server at prm_url decides"):
+            PoolingServerPRM(Config(**{**there, **own}))
+    for url in ("127.0.0.1:8000", "ftp://a", "http://"):
+        with pytest.raises(ConfigError, match="an address begins with"):
+            Config(prm_url=url)

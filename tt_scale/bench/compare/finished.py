@@ -1,0 +1,186 @@
+"""Finished runs, read back from their folders to be compared; no model is opened."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.base_classes import Searcher
+from tt_scale.bench.compare.compare_command import charged, with_votes
+from tt_scale.bench.compare.subsampled import vote_curve
+from tt_scale.bench.run.journal import differing_keys, read_records
+from tt_scale.bench.run.manifest import METHOD_KEYS
+from tt_scale.bench.run.origin import Origin, computed_by
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
+from tt_scale.bench.stats.pairs import MAJORITY
+from tt_scale.config import Config
+from tt_scale.core.aggregate import aggregates_in_words
+from tt_scale.errors import ConfigError, JournalError, nearest
+from tt_scale.models import make_searcher
+
+__all__ = ["FinishedRun", "compare_folders", "read_runs"]
+
+NEVER_VARIED = ("dataset", "problems", "grader")
+OF_A_METHOD = METHOD_KEYS | {"method", "method_args", "budget", "max_generated_tokens"}
+IN_PROBLEMS = frozenset({"split", "num_samples", "question_field", "answer_field"})
+"""How problems were read and drawn; what came of it is compared."""
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A run folder.
+
+    Attributes:
+        folder: where it is.
+        experiment: what the run was, by key.
+        config: all keys that it ran with.
+        rows: of its problems.
+        origin: what computed it.
+    """
+
+    folder: FilePath
+    experiment: Mapping[str, Any]
+    config: Mapping[str, Any]
+    rows: Sequence[Row]
+    origin: Origin
+
+    @property
+    def shared(self) -> dict[str, Any]:
+        """What runs must have in common to be compared; the temperature is that of the first step."""
+        keys = {key: value for key, value in self.experiment.items() if key not in OF_A_METHOD | IN_PROBLEMS}
+        heat = self.experiment.get("temperature", self.experiment.get("temp_origin"))
+        return keys if heat is None else {**keys, "temperature": heat}
+
+    @property
+    def searcher(self) -> Searcher | None:
+        """Its method, where this version still knows it."""
+        try:
+            return make_searcher(Config(**self.config))
+        except ConfigError:
+            return None
+
+
+def compare_folders(paths: Sequence[str], meant: Collection[str]) -> Comparison:
+    """Compare finished runs.
+
+    Args:
+        paths: run folders, or folders of run folders; at least two runs together.
+        meant: keys that may differ beside the method's own knobs.
+
+    Raises:
+        JournalError: a folder that is no run, or a run that is not finished.
+        ConfigError: fewer than two runs, or runs that differ in what a comparison must have in common.
+    """
+    runs = [run for path in paths for run in read_runs(FilePath(path))]
+    if len({run.folder.resolve() for run in runs}) < max(len(runs), 2):
+        raise ConfigError("Only one run is named, or one twice; two or more different ones are compared.")
+    _refuse_unlike(runs, meant)
+    searchers = [run.searcher for run in runs]
+    samples = [None if searcher is None else searcher.samples for searcher in searchers]
+    entries = [
+        Entry(
+            label,
+            run.experiment.get("budget"),
+            run.rows if searcher is None else charged(run.rows, searcher, run.experiment.get("selector")),
+            str(run.folder),
+            votes=count is not None and _selector(run, searcher) == MAJORITY,
+        )
+        for run, label, searcher, count in zip(runs, _labels(runs), searchers, samples, strict=True)
+    ]
+    count, folder = max([(count or 0, run.folder) for count, run in zip(samples, runs, strict=True)])
+    curve = vote_curve(folder, count) if count else None
+    dataset, models = str(runs[0].experiment.get("dataset")), _models(runs[0])
+    found = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
+    return replace(found, footer=_aggregate_footer(runs) + computed_by([run.origin for run in runs]))
+
+
+def _aggregate_footer(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
+    """What `session.aggregate_footer` says, of runs that are read back."""
+    scored = [run.config for run in runs if run.experiment.get("prm") != "none"]
+    pairs = [(str(config.get("agg", "last")), config.get("final_agg")) for config in scored]
+    return tuple(filter(None, [aggregates_in_words(pairs)]))
+
+
+def read_runs(folder: FilePath) -> list[FinishedRun]:
+    """Read a run folder, or all that lie in a folder, by name.
+
+    Raises:
+        JournalError: there is no run, or it is not finished.
+    """
+    if folder.is_file():
+        raise JournalError(f"{str(folder)!r} is a file, not a run folder.", f"Type: tt-scale compare {folder.parent}")
+    if (folder / "manifest.json").exists():
+        return [_read_run(folder)]
+    found = sorted(folder.glob("*/manifest.json"))
+    if not found:
+        raise JournalError(f"{str(folder)!r} is no run folder and holds none.", "Name folders that bench wrote.")
+    return [_read_run(path.parent) for path in found]
+
+
+def _read_run(folder: FilePath) -> FinishedRun:
+    path = folder / "manifest.json"
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        experiment, config = told["experiment"], told["config"]
+        wanted = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
+        rows = [Row.of(record) for record in read_records(folder)]
+        origin = Origin(experiment, dict(told.get("versions", {})), dict(told.get("updates", {})))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise JournalError(f"{str(path)!r} or the journal beside it is damaged.") from None
+    if len(rows) < wanted:
+        raise JournalError(
+            f"{str(folder)!r} holds {len(rows)} of {wanted} searches; only finished runs are compared.",
+            "Give its command again: it goes on from there.",
+        )
+    return FinishedRun(folder, experiment, config, rows, origin)
+
+
+def _refuse_unlike(runs: Sequence[FinishedRun], meant: Collection[str]) -> None:
+    known = {key for run in runs for key in run.shared}
+    for key in meant:
+        if key in NEVER_VARIED or key not in known:
+            hint = "It must be the same." if key in NEVER_VARIED else nearest(key, known - set(NEVER_VARIED))
+            raise ConfigError(f"--vary is {key!r}, in which runs cannot differ.", hint)
+    for first, other in combinations(runs, 2):
+        one, two = dict(first.shared), dict(other.shared)
+        if "temperature" not in one or "temperature" not in two:  # greedy decoding has none
+            one.pop("temperature", None)
+            two.pop("temperature", None)
+        keys = [key for key in differing_keys(one, two) if key not in meant]
+        if keys:
+            told = "; ".join([f"{key}: {one.get(key)!r} and {two.get(key)!r}" for key in keys])
+            free = [key for key in keys if key not in NEVER_VARIED]
+            hint = f"Where that is what you compare, type: --vary {' --vary '.join(free)}" if free == keys else ""
+            raise ConfigError(f"{first.folder} and {other.folder} cannot be compared ({told}).", hint)
+
+
+def _labels(runs: Sequence[FinishedRun]) -> list[str]:
+    """The method of each run, with the keys that tell it from others of the same method and budget."""
+    found = []
+    for run in runs:
+        alike = [other for other in runs if _place(other) == _place(run)]
+        keys = sorted({key for other in alike for key in differing_keys(run.experiment, other.experiment)})
+        words = [f"{key}={run.experiment.get(key)}" for key in keys]
+        if len(alike) > 1 and not keys:
+            words = [str(run.folder)]
+        found.append(" ".join([str(run.experiment["method"]), *words]))
+    return found
+
+
+def _place(run: FinishedRun) -> tuple[Any, Any]:
+    return run.experiment["method"], run.experiment.get("budget")
+
+
+def _selector(run: FinishedRun, searcher: Searcher | None) -> str | None:
+    return run.experiment.get("selector") or (None if searcher is None else searcher.selector)
+
+
+def _models(run: FinishedRun) -> str:
+    prm = run.experiment.get("prm_name")
+    model = str(run.experiment.get("model_name"))
+    return model if run.experiment.get("prm") == "none" else f"{model} with {prm}"

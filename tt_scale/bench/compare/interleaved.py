@@ -1,0 +1,139 @@
+"""Runs that are searched side by side, problem by problem: wherever time ends, all have done the same problems."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+from time import monotonic
+
+from rich.console import Console
+
+from tt_scale.bench.run.plan import Plan
+from tt_scale.bench.run.processes import Shared, search_in_processes
+from tt_scale.bench.run.runner import Run, Task, run_tasks
+from tt_scale.bench.run.session import Models, first_scores, loaded_names
+from tt_scale.grading import Grader
+from tt_scale.report.loading import loading
+from tt_scale.report.progress import Progress
+from tt_scale.space.first_steps import asked_quantile
+
+__all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
+
+Search = tuple[str, int]
+"""Problem id and repeat."""
+
+
+def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
+    """The searches that every run has finished, of the first problems and with the same number of repeats of each.
+
+    Args:
+        plans: at least one, over the same problems; their journals were opened.
+    """
+    done = frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
+    return balanced(done, [problem.id for problem in plans[0].problems])
+
+
+def balanced(done: frozenset[Search], problems: Sequence[str]) -> frozenset[Search]:
+    """Leave out what would give easy problems more weight: they end first where a run was broken off.
+
+    Counted are the problems before the first that lacks a search, with r repeats each. Of n problems r is chosen for
+    the most n 2r / (1 + r): so much they are worth if half of the variance lies between problems and half between
+    searches of one.
+
+    Args:
+        done: problem ids and repeats, from 0.
+        problems: ids in the order in which they are searched.
+    """
+    repeats = range(1, 1 + max([repeat + 1 for _, repeat in done], default=0))
+    first = {
+        count: list(takewhile(lambda each: all((each, number) in done for number in range(count)), problems))  # noqa: B023
+        for count in repeats
+    }
+    best = max(repeats, key=lambda count: len(first[count]) * 2 * count / (1 + count), default=0)
+    return frozenset([(each, number) for each in first.get(best, ()) for number in range(best)])
+
+
+async def run_interleaved(
+    plans: Sequence[Plan], grader: Grader, console: Console, minutes: float, processes: int = 1
+) -> None:
+    """Search what runs still lack until time is up: all of them one problem, then all of them the next.
+
+    Searches under way when time is up are finished. Loading the models counts only where several
+    processes load their own.
+
+    Args:
+        plans: over the same problems, with the same models; their journals are open.
+        grader: open.
+        console: where progress goes.
+        minutes: of wall time, at least 0; 0 searches nothing.
+        processes: that share the problems, each with models of its own, at least 1.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journals.
+        JournalError: a journal cannot be written any more.
+    """
+    total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
+    if done == total or not minutes:
+        return
+    correct = sum([row.correct for plan in plans for row in plan.journal.rows])
+    label = f"{plans[0].dataset} {len(plans)} runs"
+    first = plans[0].config
+    progress = Progress(
+        console, label, total, done=done, correct=correct, verbose=first.verbose, at_once=first.concurrency * processes
+    )
+    async with Models(plans[0].config, console) as models:
+        for plan in plans:
+            if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
+                await first_scores(plan, *await models.get())
+        scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
+        if processes == 1:
+            generator, prm = await models.get()
+            runs = [
+                Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, own)
+                for plan, own in zip(plans, scores, strict=True)
+            ]
+            end = monotonic() + 60 * minutes
+            with progress:
+                await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
+            return
+    shared = Shared(
+        [plan.config for plan in plans],
+        [plan.searcher for plan in plans],
+        scores,
+        plans[0].problems,
+        sorted(_waiting(plans), key=lambda task: task[1]),
+        monotonic() + 60 * minutes,
+    )
+    await _in_processes(shared, processes, plans, console, progress)
+
+
+async def _in_processes(
+    shared: Shared, processes: int, plans: Sequence[Plan], console: Console, progress: Progress
+) -> None:
+    """Search in processes, and show first that they load their models, then what they have done."""
+    ready = asyncio.Event()
+    journals = [plan.journal for plan in plans]
+    searching = asyncio.ensure_future(search_in_processes(shared, processes, journals, progress, ready.set))
+    loaded = asyncio.ensure_future(ready.wait())
+    try:
+        async with loading(console, loaded_names(plans[0].config)):
+            await asyncio.wait([searching, loaded], return_when=asyncio.FIRST_COMPLETED)
+            if searching.done():
+                searching.result()
+        with progress:
+            await searching
+    finally:
+        for task in (loaded, searching):
+            task.cancel()
+        await asyncio.gather(loaded, searching, return_exceptions=True)
+
+
+def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:
+    """Repeats outermost, runs innermost."""
+    done = [plan.journal.done() for plan in plans]
+    for repeat in range(plans[0].config.repeats):
+        for index, problem in enumerate(plans[0].problems):
+            for place in range(len(plans)):
+                if (problem.id, repeat) not in done[place]:
+                    yield place, index, repeat

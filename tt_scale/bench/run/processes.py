@@ -1,0 +1,182 @@
+"""Searches in several processes: each has models of its own, and one process alone writes the journals.
+
+Where models are small, searching takes more time than asking them, and Python searches on one core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import groupby, takewhile
+from multiprocessing.connection import Connection, wait
+from time import monotonic
+from typing import TYPE_CHECKING, Any
+
+from tt_scale.base_classes import Searcher
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.run.runner import Run, Task, run_tasks
+from tt_scale.bench.run.signals import wait_for
+from tt_scale.config import Config
+from tt_scale.core.records import Problem
+from tt_scale.engines.micro_batcher import share_thread
+from tt_scale.errors import EngineDeadError, TTScaleError
+from tt_scale.grading import Grader
+from tt_scale.models import open_models
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
+
+    from tt_scale.bench.run.journal import Journal
+
+__all__ = ["Shared", "search_in_processes"]
+
+
+READY = "ready"
+"""What a process sends once its models are loaded."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the processes search together.
+
+    Attributes:
+        configs: of the runs, with the same models [runs].
+        searchers: their methods [runs].
+        first_scores: of which a quantile as `tau` is taken, for each run [runs][scores].
+        problems: of the set.
+        tasks: in the order in which they are begun; those of one problem, side by side, go to one process, since what
+            a model read of it is there.
+        end: no search is begun after this time of the monotonic clock.
+    """
+
+    configs: Sequence[Config]
+    searchers: Sequence[Searcher]
+    first_scores: Sequence[Sequence[float]]
+    problems: Sequence[Problem]
+    tasks: Sequence[Task]
+    end: float
+
+
+async def search_in_processes(
+    shared: Shared,
+    processes: int,
+    journals: Sequence[Journal],
+    report: Callable[[Row], None],
+    ready: Callable[[], None] = lambda: None,
+) -> None:
+    """Search in several processes, each taking the next problem when it has room; journals and report are fed.
+
+    Args:
+        shared: what is searched.
+        processes: at least 1; no more are started than there are problems.
+        journals: of the runs, open [runs].
+        report: called with each new row.
+        ready: called when the first process has loaded its models, before any row.
+
+    Raises:
+        EngineDeadError: a process died, or its engine; what was done is in the journals.
+        TTScaleError: what ended a process.
+        JournalError: a journal cannot be written any more.
+    """
+    with _started(shared, processes) as ends:
+        open_ends = list(ends)
+        while open_ends:
+            for end in await asyncio.to_thread(wait, open_ends, 0.2):
+                assert isinstance(end, Connection)
+                try:
+                    found = end.recv()
+                except EOFError:
+                    raise EngineDeadError("A process that searched died. What it had finished is kept.") from None
+                if found is None:
+                    open_ends.remove(end)
+                elif found == READY:
+                    ready()
+                elif isinstance(found, BaseException):
+                    raise found
+                else:
+                    place, line, record = found
+                    report(journals[place].append_line(line, record))
+
+
+@contextmanager
+def _started(shared: Shared, count: int) -> Iterator[list[Connection]]:
+    context = multiprocessing.get_context("spawn")
+    begun = context.Value("q", 0)
+    ends, processes = [], []
+    try:
+        for _ in range(min(count, len({task[1] for task in shared.tasks}))):
+            ours, theirs = context.Pipe(duplex=False)
+            process = context.Process(target=_work, args=(shared, begun, theirs))
+            process.start()
+            processes.append(process)
+            theirs.close()  # so that the death of the process is the end of what can be read
+            ends.append(ours)
+        yield ends
+    except BaseException:
+        for end, process in zip(ends, processes, strict=False):
+            end.close()  # one that is sending would wait for a reader for ever
+            process.terminate()
+        raise
+    finally:
+        for process in processes:
+            process.join()
+
+
+def _work(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
+    """In the new process: search, and send what is found; at last None, or what ended it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # who started it decides
+    gc.set_threshold(100_000, 50, 50)  # what is remembered is millions of objects, and none of them is garbage
+    with suppress(asyncio.CancelledError, BrokenPipeError):  # ended by who started it
+        try:
+            wait_for(_search(shared, begun, end))
+            end.send(None)
+        except TTScaleError as error:
+            end.send(error)
+
+
+class _Sender:
+    """Stands for the journal of a run: what it is given goes to the process that writes."""
+
+    def __init__(self, place: int, end: Connection) -> None:
+        self._place = place
+        self._end = end
+
+    def append(self, record: Mapping[str, Any]) -> Row:
+        small = {**record, "pool": [], "events": [], "tree": []}
+        self._end.send((self._place, json.dumps(record, ensure_ascii=False), small))
+        return Row.of(small)
+
+
+async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
+    share_thread()
+    first = shared.configs[0]
+    with Grader(seconds=first.grade_timeout, workers=1) as grader:
+        async with open_models(first) as (generator, prm):
+            end.send(READY)
+            runs = [
+                Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)
+                for place, (config, searcher, scores) in enumerate(
+                    zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
+                )
+            ]
+            await run_tasks(
+                runs, shared.problems, takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
+            )
+
+
+def _taken(tasks: Sequence[Task], begun: Synchronized[int]) -> Iterator[Task]:
+    """The tasks of one problem after the other, of those that no process has begun; `begun` counts problems."""
+    problems = [list(group) for _, group in groupby(tasks, key=lambda task: task[1])]
+    while True:
+        with begun.get_lock():
+            number = begun.value
+            begun.value += 1
+        if number >= len(problems):
+            return
+        yield from problems[number]

@@ -1,0 +1,113 @@
+"""Search many problems at once; write each down as it finishes.
+
+Problems are tasks in one event loop. Their requests meet in the backends, which batch them; no problem waits for
+another. What ends a problem is its own row; only a dead engine, the user or a full disk end a run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from tt_scale.base_classes import PRM, Generator, Searcher
+from tt_scale.bench.run.record import Row, failure_record, search_record
+from tt_scale.config import Config
+from tt_scale.core.budget import Usage
+from tt_scale.core.records import Problem
+from tt_scale.engines.bounded_gather import in_flight
+from tt_scale.errors import EngineDeadError, JournalError
+from tt_scale.grading import Grader
+from tt_scale.space.search_space import SearchSpace
+
+__all__ = ["Run", "Task", "run_problems", "run_tasks"]
+
+Task = tuple[int, int, int]
+"""Place of a run, place of a problem, and repeat."""
+
+
+class Writes(Protocol):
+    """Takes the records of a run, as a journal does."""
+
+    def append(self, record: Mapping[str, Any]) -> Row:
+        """Write one down, and give its numbers."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Everything that a run needs, all of it open.
+
+    Attributes:
+        config: of the run.
+        searcher: the method.
+        generator: started.
+        prm: started, or None.
+        grader: open.
+        journal: open, or what stands for it.
+        report: called with each new row.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
+    """
+
+    config: Config
+    searcher: Searcher
+    generator: Generator
+    prm: PRM | None
+    grader: Grader
+    journal: Writes
+    report: Callable[[Row], None]
+    first_scores: Sequence[float] = ()
+
+    async def problem(self, index: int, repeat: int, problem: Problem) -> None:
+        """Search, grade and write down one problem, whatever happens to it."""
+        usage = Usage()
+        try:
+            space = SearchSpace(
+                problem,
+                self.generator,
+                self.prm,
+                self.config,
+                repeat=repeat,
+                first_scores=self.first_scores,
+                max_steps=self.searcher.longest_path,
+            )
+            usage = space.usage
+            outcome = await space.conclude(await self.searcher.search(space))
+            selector = self.config.selector or self.searcher.selector
+            final_agg = self.config.final_agg
+            record = await search_record(index, repeat, space, outcome, selector, self.grader, final_agg)
+        except (EngineDeadError, JournalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row
+            record = failure_record(index, repeat, problem, usage, error)
+        self.report(self.journal.append(record))
+
+
+async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:
+    """Search all problems that are not done yet (id, repeat); errors as of `run_tasks`."""
+    waiting = [
+        (0, index, repeat)
+        for repeat in range(run.config.repeats)
+        for index, problem in enumerate(problems)
+        if (problem.id, repeat) not in done
+    ]
+    await run_tasks([run], problems, waiting)
+
+
+async def run_tasks(runs: Sequence[Run], problems: Sequence[Problem], tasks: Iterable[Task]) -> None:
+    """Search, `config.concurrency` of the first run at a time.
+
+    Args:
+        runs: at least one, with the same models.
+        problems: of all of them.
+        tasks: in the order in which they are begun.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journals.
+        JournalError: a journal cannot be written any more.
+    """
+
+    async def work(task: Task) -> None:
+        place, index, repeat = task
+        await runs[place].problem(index, repeat, problems[index])
+
+    await in_flight(tasks, work, runs[0].config.concurrency)

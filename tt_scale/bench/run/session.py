@@ -1,0 +1,287 @@
+"""One command: several methods over several problem sets, with the models opened once.
+
+Everything that can be wrong is found before a model is loaded: keys, methods, problem sets, run folders.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+
+from tt_scale.backends import backends
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
+from tt_scale.bench.run.origin import computed_by
+from tt_scale.bench.run.plan import Plan, plan_runs
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.run.runner import Run, run_problems
+from tt_scale.config import Config
+from tt_scale.core.aggregate import aggregates_in_words
+from tt_scale.grading import Grader
+from tt_scale.models import make_models, make_searcher, open_models
+from tt_scale.preflight import preflight
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
+from tt_scale.report.csv_logs import append_summary, check_summary, summary_line, summary_path, write_detail_log
+from tt_scale.report.forecast import Forecast
+from tt_scale.report.loading import loading
+from tt_scale.report.progress import Progress
+from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
+from tt_scale.space.first_steps import asked_quantile, measure
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "Models",
+    "aggregate_footer",
+    "Plan",
+    "bench",
+    "first_scores",
+    "first_temperature",
+    "loaded_names",
+    "model_names",
+    "plan_runs",
+    "plan_warnings",
+    "ready",
+    "run_all",
+    "run_plan",
+    "shared_warnings",
+    "show",
+    "warn",
+    "warnings",
+]
+
+
+async def bench(
+    configs: Sequence[Config], console: Console, quiet: Collection[str] = ()
+) -> dict[str, dict[str, list[Row]]]:
+    """Run each configuration over each of its problem sets, and show the closing tables.
+
+    Args:
+        configs: equal but for the method; at least one.
+        console: where progress and tables go.
+        quiet: as of `warnings`.
+
+    Returns:
+        Problem set -> method -> rows.
+
+    Raises:
+        TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
+            later, with everything that was finished on disk.
+    """
+    grader = Grader(seconds=configs[0].grade_timeout)
+    configs = ready(configs)
+    plans = plan_runs(configs, f"{grader.name} {grader.version}")
+    warn(console, [*warnings(configs, quiet), *plan_warnings(plans)])
+    with ExitStack() as stack:
+        stack.enter_context(grader)
+        for plan in plans:
+            stack.enter_context(plan.journal)
+        await run_all(plans, grader, console)
+        return show(plans, console)
+
+
+def ready(configs: Sequence[Config]) -> list[Config]:
+    """Find what is wrong with methods and models before anything is loaded or written; no folder is made.
+
+    Args:
+        configs: equal but for the method; at least one.
+
+    Returns:
+        The same with the context that the generator will have.
+    """
+    make_models(configs[0])
+    for config in configs:
+        make_searcher(config)
+    context = preflight(configs[0]).max_model_len
+    changed = [] if context == configs[0].max_model_len else [("max_model_len", context)]
+    return [config.model_copy(update=dict(changed)) for config in configs]
+
+
+def warn(console: Console, told: Sequence[str]) -> None:
+    """Print warnings, each on a line of its own."""
+    for warning in told:
+        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+
+
+def plan_warnings(plans: Sequence[Plan]) -> list[str]:
+    """What is said of problem sets, once for each."""
+    sets = {plan.dataset: plan for plan in plans}
+    return [each for name, plan in sets.items() for each in sample_warnings(plan.config, name, plan.problems)]
+
+
+class Models:
+    """Generator and PRM of a configuration, opened when they are first needed and closed at the end.
+
+    Args:
+        config: names them.
+        console: is told that they are loaded.
+    """
+
+    def __init__(self, config: Config, console: Console) -> None:
+        self._config = config
+        self._console = console
+        self._stack = AsyncExitStack()
+        self._opened: tuple[Generator, PRM | None] | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *ended: object) -> None:
+        await self._stack.aclose()
+
+    async def get(self) -> tuple[Generator, PRM | None]:
+        """Give both, loaded."""
+        if self._opened is None:
+            check_summary(summary_path(self._config))
+            async with loading(self._console, loaded_names(self._config)):
+                self._opened = await self._stack.enter_async_context(open_models(self._config))
+        return self._opened
+
+
+async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, models: Models | None = None) -> None:
+    """Search what runs still lack, with the models opened once, or not at all where nothing is lacking.
+
+    Args:
+        plans: at least one, of the same models; their journals are open.
+        grader: open.
+        console: where progress goes.
+        models: to use and leave open; None opens and closes those of the plans.
+    """
+    if models is None:
+        async with Models(plans[0].config, console) as own:
+            return await run_all(plans, grader, console, own)
+    for plan in plans:
+        detail = plan.journal.folder / "detail.csv"
+        if plan.config.detail_log and len(plan.journal.rows) == plan.total and not detail.exists():
+            write_detail_log(detail, plan.journal.rows)  # first left out, or deleted since
+    total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
+    if done:
+        console.print(f"Done before: {done} of {total}.", highlight=False)
+    if done == total:
+        return None
+    warn(console, _updates(plans))
+    generator, prm = await models.get()
+    lacking = [plan.total - len(plan.journal.rows) for plan in plans]
+    forecast = Forecast([count for count in lacking if count], plans[0].config.concurrency)
+    for plan in plans:
+        await run_plan(plan, grader, console, generator, prm, forecast)
+    return None
+
+
+def _updates(plans: Sequence[Plan]) -> list[str]:
+    """What a run that goes on must know about its beginning."""
+    told = []
+    for plan in plans:
+        changes = ", ".join([f"{name} {then} then, {now} now" for name, (then, now) in plan.journal.updated.items()])
+        if changes and plan.journal.rows:
+            told.append(f"{plan.journal.folder} was begun with other versions ({changes}); numbers may differ.")
+    return told
+
+
+def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Row]]]:
+    """Print the closing tables, one set of them for each problem set."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for plan in plans:
+        found.setdefault(plan.dataset, {})[plan.config.method] = plan.journal.rows
+    for dataset, rows in found.items():
+        first = plans[0].config
+        console.print()
+        console.print(level_table(f"{dataset}: {model_names(first)}", rows))
+        pairs = pair_table(rows)
+        if pairs is not None:
+            console.print(pairs)
+        console.print(selector_table(rows))
+        console.print(cost_table(rows))
+        backtracking = backtracking_table(rows)
+        if backtracking is not None:
+            console.print(backtracking)
+        measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
+        footer = aggregate_footer([plan.config for plan in plans])
+        footer += computed_by([plan.journal.origin for plan in plans if plan.dataset == dataset])
+        for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
+            console.print(remark, markup=False, highlight=False)
+    for plan in plans:
+        console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
+    return found
+
+
+async def run_plan(
+    plan: Plan,
+    grader: Grader,
+    console: Console,
+    generator: Generator,
+    prm: PRM | None,
+    forecast: Forecast | None = None,
+) -> None:
+    """Search what a run still lacks. Ends with the detail log and a row of the summary.
+
+    Args:
+        plan: of the run; its journal is open.
+        grader: open.
+        console: where progress goes.
+        generator: started.
+        prm: started, or None.
+        forecast: of the command that the run is a part of; None where it is all of it.
+    """
+    config, journal = plan.config, plan.journal
+    before = len(journal.rows)
+    if before == plan.total:
+        return
+    began = time.monotonic()
+    scores, tau = await first_scores(plan, generator, prm)
+    label = f"{plan.dataset} {plan.name}"
+    correct = sum([row.correct for row in journal.rows])
+    progress = Progress(
+        console,
+        label,
+        plan.total,
+        done=before,
+        correct=correct,
+        verbose=config.verbose,
+        at_once=config.concurrency,
+        forecast=forecast,
+    )
+    try:
+        with progress:
+            run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
+            await run_problems(run, plan.problems, journal.done())
+    finally:
+        if config.detail_log:
+            write_detail_log(journal.folder / "detail.csv", journal.rows)
+    elapsed = time.monotonic() - began
+    line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
+    append_summary(summary_path(config), line)
+
+
+async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
+    """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
+    asked, journal = asked_quantile(plan.searcher), plan.journal
+    if asked is None:
+        return (), getattr(plan.searcher, "tau", None)
+    if journal.first_steps is None:
+        found = await measure(asked, plan.searcher, plan.problems, generator, prm, plan.config)
+        journal.keep_first_steps(found)
+    assert journal.first_steps is not None
+    return journal.first_steps.scores, journal.first_steps.value
+
+
+def model_names(config: Config) -> str:
+    """The generator, and the PRM where there is one, as tables name them."""
+    return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
+
+
+def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
+    """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
+    scored = [config for config in configs if backends(config)[1] != "none"]
+    return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
+
+
+def loaded_names(config: Config) -> str:
+    """What the user waits for while it is loaded; empty where that is nothing."""
+    return "" if backends(config)[0] == "simulated" else model_names(config)

@@ -1,0 +1,4 @@
+"""The statistics of finished runs: accuracies, intervals, paired tests, verdicts.
+
+Imports `core` and records of runs.
+"""

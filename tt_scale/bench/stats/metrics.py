@@ -1,0 +1,142 @@
+"""Numbers for tables, from rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.stats.intervals import mean_interval
+from tt_scale.core.budget import Usage
+from tt_scale.core.selection import pass_at_k
+
+__all__ = ["Summary", "by_level", "common_pool", "interval", "mean_pass_at_k", "selector_accuracy", "summarise"]
+
+MOST_SEARCHES = 0.9
+"""So many searches have a pool as large as the k of a table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a table says of some rows.
+
+    Attributes:
+        name: "Overall" or "Level n".
+        samples: rows, failed ones included.
+        correct: rows whose answer is right.
+        accuracy: correct / samples, in [0, 1].
+        low: lower end of the 95 % interval.
+        high: upper end.
+        tokens: mean generated tokens.
+        no_answer: rows without an answer, failed ones included.
+        ungraded: rows that the grader could not judge.
+        errors: rows that failed.
+        usage: sum of all usage.
+    """
+
+    name: str
+    samples: int
+    correct: int
+    accuracy: float
+    low: float
+    high: float
+    tokens: float
+    no_answer: int
+    ungraded: int
+    errors: int
+    usage: Usage
+
+
+def interval(rows: Sequence[Row]) -> tuple[float, float]:
+    """95 % interval of the accuracy, problems being drawn at random: that of the problems' mean shares."""
+    outcomes: dict[str, list[bool]] = defaultdict(list)
+    for row in rows:
+        outcomes[row.id].append(row.correct)
+    return mean_interval([sum(each) / len(each) for each in outcomes.values()])
+
+
+def summarise(name: str, rows: Sequence[Row]) -> Summary:
+    """Sum rows up; no row is left out of the denominator."""
+    low, high = interval(rows)
+    correct = sum([row.correct for row in rows])
+    count = max(len(rows), 1)
+    usage = Usage()
+    for row in rows:
+        usage = usage + row.usage
+    return Summary(
+        name=name,
+        samples=len(rows),
+        correct=correct,
+        accuracy=correct / count,
+        low=low,
+        high=high,
+        tokens=usage.generated_tokens / count,
+        no_answer=sum([row.grade == "no_answer" for row in rows]),
+        ungraded=sum([row.grade == "ungraded" for row in rows]),
+        errors=sum([bool(row.error) for row in rows]),
+        usage=usage,
+    )
+
+
+def by_level(rows: Sequence[Row]) -> list[Summary]:
+    """Overall, then each level that occurs."""
+    levels = sorted({row.level for row in rows if row.level is not None})
+    return [
+        summarise("Overall", rows),
+        *(summarise(f"Level {level}", [row for row in rows if row.level == level]) for level in levels),
+    ]
+
+
+def selector_accuracy(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
+    """Accuracy of each selector at each power of two up to the largest pool; 0 stands for whole pools.
+
+    A search whose pool is smaller counts with all that it has, one without a pool as not correct, so that every
+    column has the same denominator.
+    """
+    largest = max([row.telemetry.get("pool", 0) for row in rows], default=0)
+    columns = [*(1 << exponent for exponent in range(largest.bit_length())), 0]
+    selectors = sorted({selector for row in rows for selector in row.selectors})
+    return {
+        selector: {size: sum([_right(row, selector, size) for row in rows]) / len(rows) for size in columns}
+        for selector in selectors
+    }
+
+
+def _right(row: Row, selector: str, size: int) -> bool:
+    verdicts = row.selectors.get(selector, {})
+    fitting = [known for known in verdicts if not size or known <= size]
+    return bool(fitting) and verdicts[max(fitting)]
+
+
+def common_pool(methods: Sequence[Sequence[Row]]) -> int:
+    """Find the k of a table's pass@k: the most finished paths that nine in ten searches of every method have.
+
+    Args:
+        methods: rows of each method of the table.
+
+    Returns:
+        At least 1.
+    """
+    found = []
+    for rows in methods:
+        pools = sorted([row.telemetry.get("pool", 0) for row in rows], reverse=True)
+        found += pools[ceil(MOST_SEARCHES * len(pools)) - 1 : ceil(MOST_SEARCHES * len(pools))]
+    return max(1, min(found, default=1))
+
+
+def mean_pass_at_k(rows: Sequence[Row], k: int) -> float:
+    """Estimate how often at least one of k finished paths is right; without bias where a search has k or more.
+
+    A search that has fewer counts with all that it has.
+
+    Args:
+        rows: of one method; none gives 0.
+        k: at least 1.
+    """
+    found = []
+    for row in rows:
+        pool = row.telemetry.get("pool", 0)
+        found.append(pass_at_k(pool, row.right, min(k, pool)) if pool else 0.0)
+    return sum(found) / max(len(found), 1)

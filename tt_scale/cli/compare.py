@@ -1,0 +1,213 @@
+"""`tt-scale compare` and `tt-scale sweep`: which method, and which knobs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tt_scale.cli.configs import given, methods_of, of_methods, only, quiet_keys, resumable, status_of
+from tt_scale.cli.options import GroupedCommand, NumberRange, flags_of
+from tt_scale.config.listing import config_keys
+from tt_scale.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tt_scale.bench.compare.variants import Variant
+    from tt_scale.bench.stats.comparison import Comparison
+
+__all__ = ["compare", "sweep"]
+
+_FILES = (
+    "Runs, comparison.json, comparison.md and comparison.csv are kept in a folder that the run tag names; the same "
+    "command again goes on where the last one stopped. In YAML, method and budget take lists; vary maps knobs to lists."
+)
+
+_RECIPE = (
+    "A recipe that generates more than 1.05 x the tokens of the default is not ranked. Without --grid, --random varies "
+    "the method's own search keys over their whole range. The same command again goes on where the last one stopped."
+)
+
+
+@click.command(cls=GroupedCommand, epilog=_FILES)
+@click.argument("folders", nargs=-1, metavar="[FOLDER]...")
+@flags_of([key for key in config_keys() if key.name != "budget"])
+@click.option("--budget", metavar="INT,...", help="Budgets in units of one sampled solution: 1,2,4,8.")
+@click.option("--vary", multiple=True, metavar="KNOB=VALUE,...", help="Values of a knob: tau=0.4,0.6. Repeatable.")
+@click.option("--derive/--no-derive", default=True, help="Read smaller runs off the pool of a wider one. [derive]")
+@click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
+@click.option(
+    "--minutes",
+    type=NumberRange(0),
+    metavar="NUMBER",
+    help="Search problem by problem for so long; compares what all have done. The same command goes on.",
+)
+def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) -> int:
+    """Compare methods, knobs and budgets at equal cost.
+
+    Runs every --method with every value of --vary at every --budget over the same problems, the models loaded once,
+    and says which to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished runs
+    instead; no model is loaded, and --vary KEY names what may differ beside the method.
+    """
+    options = {name: values.pop(name) for name in ("vary", "derive", "plot")}
+    minutes = values.pop("minutes")
+    if options["plot"]:
+        from tt_scale.report.comparison_plot import check_plot
+
+        check_plot(options["plot"])
+    if folders:
+        return _compare_folders(folders, config_file, values, {**options, "minutes": minutes})
+    from tt_scale.bench.compare.compare_command import compare as run
+    from tt_scale.bench.run.plan import tag_folder
+    from tt_scale.report.comparison_files import check_files
+
+    variants = _variants(config_file, values, options["vary"])
+    folder = tag_folder(variants[0].config)
+    check_files(folder)
+    console = _console()
+    quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
+    found = resumable(run(variants, console, derive=options["derive"], minutes=minutes, quiet=quiet))
+    _tell(found, console, str(folder), options["plot"])
+    rows = [row for each in found for entry in each.entries for row in entry.rows]
+    return status_of([row.error for row in rows], "every search failed")
+
+
+def _compare_folders(
+    folders: tuple[str, ...], config_file: str | None, values: dict[str, Any], options: dict[str, Any]
+) -> int:
+    """Compare what lies on disk; its tables go to a folder only where a tag names one."""
+    from pathlib import Path as FilePath
+
+    from tt_scale.bench.compare.finished import compare_folders
+    from tt_scale.bench.run.plan import tag_folder
+    from tt_scale.bench.run.written import compare_again, was_compared
+    from tt_scale.config import Config
+    from tt_scale.report.comparison_files import check_files
+
+    typed = given(values)
+    others = sorted(typed.keys() - {"run_tag", "output_dir"})
+    others += ["minutes"] * (options["minutes"] is not None) + ["no_derive"] * (not options["derive"])
+    if others or config_file:
+        flag = f"--{others[0].replace('_', '-')}" if others else "--config"
+        raise ConfigError(f"{flag} says how to run, but {folders[0]!r} is a run that is finished.", "Leave it out.")
+    told = next((text for text in options["vary"] if "=" in text), None)
+    if told is not None:
+        raise ConfigError(
+            f"--vary is {told!r}, but finished runs have their values.", f"Type: --vary {told.split('=')[0]}"
+        )
+    config = Config(**typed)
+    folder = tag_folder(config) if config.run_tag else None
+    if folder is not None:
+        check_files(folder)
+    meant = [text.replace("-", "_") for text in options["vary"]]
+    if len(folders) == 1 and not meant and was_compared(FilePath(folders[0])):
+        found = compare_again(FilePath(folders[0]))
+    else:
+        found = [compare_folders(folders, meant)]
+    _tell(found, _console(), str(folder) if folder else None, options["plot"])
+    return 0
+
+
+def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[str]) -> list[Variant]:
+    """Cross what flags and YAML name."""
+    from tt_scale.bench.compare.compare_command import refuse_different_heat, tagged
+    from tt_scale.bench.compare.variants import read_budgets, read_knobs, variants
+    from tt_scale.config import merged
+    from tt_scale.config.yaml_file import read_yaml
+
+    file = {} if config_file is None else read_yaml(config_file)
+    typed = given({key: value for key, value in values.items() if key != "budget"})
+    knobs = {**_mapping(file.pop("vary", None) or {}), **read_knobs(vary)}
+    listed = methods_of(file)
+    named, in_file = file.pop("method", None), file.pop("budget", None)
+    given_budgets = in_file if values["budget"] is None else values["budget"]
+    budgets = [] if given_budgets in (None, "none") else read_budgets(given_budgets)
+    methods = typed.pop("method", None) or listed or (named and [named])
+    keys = merged(
+        file, {**typed, "budget": budgets[0] if budgets and values["budget"] else None}
+    )  # widths of the file give way
+    keys.pop("budget")
+    configs = of_methods(keys, methods)
+    found = tagged(variants(configs, knobs, budgets), "compare")
+    refuse_different_heat(found, knobs)
+    return found
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ConfigError(f"vary is {value!r}; it maps knobs to lists of values.", "Write vary: {tau: [0.4, 0.6]}")
+    return value
+
+
+def _tell(found: Sequence[Comparison], console: Console, folder: str | None, plot: str | None) -> None:
+    """Print, write and draw."""
+    from pathlib import Path as FilePath
+
+    from tt_scale.report.comparison_files import write_files
+    from tt_scale.report.comparison_plot import plot_comparison
+    from tt_scale.report.comparison_tables import print_comparison
+
+    for comparison in found:
+        print_comparison(comparison, console)
+    console.print()
+    if folder is not None:
+        write_files(FilePath(folder), found)
+        console.print(f"Records and tables: {folder}", markup=False, highlight=False, soft_wrap=True)
+    for number, comparison in enumerate(found if plot else (), 1):
+        path = FilePath(str(plot))
+        path = path if len(found) == 1 else path.with_stem(f"{path.stem}-{number}")
+        plot_comparison(comparison, str(path))
+        console.print(f"Plot: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _console() -> Console:
+    from tt_scale.report.terminal import Terminal
+
+    return Terminal(fixed=True)
+
+
+@click.command(cls=GroupedCommand, epilog=_RECIPE)
+@flags_of(config_keys())
+@click.option("--grid", metavar="FILE", help="YAML: knobs and their values; ranges {from: 0.2, to: 0.8} with --random.")
+@click.option("--random", "count", type=click.IntRange(1), metavar="INT", help="Draw so many recipes at random.")
+@click.option(
+    "--holdout", type=float, default=0.3, metavar="NUMBER", help="Share of problems that test the winner. [0.3]"
+)
+@click.option("--recipe", metavar="FILE", help="Where the best recipe goes. [recipe.yaml in the folder of the tag]")
+def sweep(config_file: str | None, **values: Any) -> int:
+    """Find good knobs for one method, and test them on problems held out.
+
+    Runs every combination of --grid, or --random of them, and the method as configured; ranks them by accuracy at equal
+    tokens; tests the winner against the default on problems that did not choose it; writes it as YAML for bench.
+    """
+    from pathlib import Path as FilePath
+
+    from tt_scale.bench.compare.compare_command import tagged
+    from tt_scale.bench.compare.grid import grid_recipes, random_recipes
+    from tt_scale.bench.compare.sweep import run_sweep
+    from tt_scale.bench.run.plan import tag_folder
+    from tt_scale.config.yaml_file import read_yaml
+    from tt_scale.report.sweep_report import check_recipe, print_sweep, write_recipe
+
+    options = {name: values.pop(name) for name in ("grid", "count", "holdout", "recipe")}
+    if not 0 <= options["holdout"] < 1:
+        raise ConfigError(f"--holdout is {options['holdout']}; it is a share from 0 to below 1.", "Type: --holdout 0.3")
+    if options["grid"] is None and options["count"] is None:
+        raise ConfigError("Nothing says what to vary.", "Type: --grid grid.yaml, or --random 20")
+    config = only(config_file, values, "sweep")
+    grid = read_yaml(options["grid"]) if options["grid"] else {}
+    count = options["count"]
+    found = grid_recipes(config, grid) if count is None else random_recipes(config, grid, count)
+    recipes = tagged(found, "sweep", options["holdout"])
+    folder = tag_folder(recipes[0].config)
+    path = FilePath(options["recipe"] or folder / "recipe.yaml")
+    check_recipe(path, recipes)
+    console = _console()
+    result = resumable(run_sweep(recipes, options["holdout"], console, quiet_keys(config_file, values)))
+    print_sweep(result, config.method, console)
+    write_recipe(path, recipes, result)
+    console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)
+    rows = [row for entry in (*result.places, *result.dearer) for row in entry.rows]
+    return status_of([row.error for row in rows], "every search failed")

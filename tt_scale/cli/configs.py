@@ -1,0 +1,163 @@
+"""What every command does with what was typed: configurations from flags and YAML, and an end that closes engines."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Coroutine, Sequence
+from typing import Any, NoReturn, TypeVar, get_args
+
+import click
+
+from tt_scale.bench.run.signals import wait_for
+from tt_scale.config import WIDTH_KEYS, Config, merged
+from tt_scale.config.yaml_file import read_yaml, yaml_value
+from tt_scale.errors import ConfigError, EngineDeadError
+from tt_scale.registry import own_knobs
+
+__all__ = [
+    "INTERRUPTED",
+    "TERMINATED",
+    "configs",
+    "fail",
+    "given",
+    "methods_of",
+    "of_methods",
+    "only",
+    "quiet_keys",
+    "resumable",
+    "status_of",
+]
+
+Result = TypeVar("Result")
+INTERRUPTED, TERMINATED = 130, 143  # what shells expect: 128 + the number of the signal
+TEMPERATURES = frozenset({"temperature", "temp_origin", "temp_step"})
+RESUME = "What was finished is kept; the same command goes on from there."
+
+
+def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
+    """Make one configuration for each method that was named; command line over YAML over defaults.
+
+    Args:
+        config_file: a YAML file, or None.
+        values: flags by key; None and () were not typed.
+
+    Raises:
+        ConfigError: a key or a value that cannot be.
+    """
+    typed = given(values)
+    file = {} if config_file is None else read_yaml(config_file)
+    methods = typed.pop("method", None) or methods_of(file)
+    return of_methods(merged(file, typed), methods)
+
+
+def methods_of(file: dict[str, Any]) -> list[str] | None:
+    """Take a list of methods out of what a file says; None where it names one, or none.
+
+    Raises:
+        ConfigError: the list is empty or holds something that is no name.
+    """
+    named = file.get("method")
+    if not isinstance(named, list):
+        return None
+    if not named or not all(isinstance(each, str) for each in named):
+        raise ConfigError(f"method is {named!r}; it is a name, or a list of names.", "Write method: [best_of_n, dvts]")
+    return [str(each) for each in file.pop("method")]
+
+
+def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str]:
+    """The keys of a file that may stand there although no method of the run reads them.
+
+    A recipe lists widths and temperatures of all methods that it can be run with, so that they are compared fairly;
+    where a method was typed, all that the file says for others is meant so.
+
+    Args:
+        config_file: a YAML file, or None.
+        values: flags by key; None and () were not typed.
+    """
+    if config_file is None:
+        return frozenset()
+    typed = given(values).keys()
+    written = read_yaml(config_file).keys() - typed
+    return frozenset(written if "method" in typed else written & (WIDTH_KEYS | TEMPERATURES))
+
+
+def given(values: dict[str, Any]) -> dict[str, Any]:
+    """The flags that were typed, as the configuration takes them."""
+    return {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
+
+
+def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Config]:
+    """Make one configuration for each method out of keys that they share; None stands for the method of the keys."""
+    if methods is None:
+        return [Config(**base)]
+    arguments = base.pop("method_args", {})
+    if not isinstance(arguments, dict):
+        return [Config(**base, method_args=arguments)]
+    return [Config(**{**base, "method": each, "method_args": _share(arguments, each, methods)}) for each in methods]
+
+
+def _share(arguments: dict[str, Any], method: str, methods: Sequence[str]) -> dict[str, Any]:
+    """Give one of several methods its part of `method_args`; what none knows goes to all, which complain."""
+    others = {knob for other in methods if other != method for knob in own_knobs(other)}
+    return {knob: value for knob, value in arguments.items() if knob in own_knobs(method) or knob not in others}
+
+
+def only(config_file: str | None, values: dict[str, Any], command: str) -> Config:
+    """The configuration of a command that takes one method; errors as in `configs`."""
+    found = configs(config_file, values)
+    if len(found) > 1:
+        raise ConfigError(f"{command} takes one --method.", "Use bench or compare for several.")
+    return found[0]
+
+
+def _typed(key: str, value: Any) -> Any:
+    """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
+    if Config.model_fields[key].annotation == dict[str, Any]:
+        try:
+            return yaml_value(value)
+        except ValueError:
+            raise ConfigError(f"{key} is {value!r}; write it as {{name: value}}.") from None
+    if key == "stop_tokens":
+        return () if value == ("none",) else tuple([_unescaped(text) for text in value])
+    if value in ("none", "null") and type(None) in get_args(Config.model_fields[key].annotation):
+        return None
+    return value
+
+
+def _unescaped(text: str) -> str:
+    r"""Read `\n` and `\t`, which a shell cannot write, but not where a letter follows: `\nabla` is a word."""
+    return re.sub(r"\\([nt])(?![A-Za-z])", lambda found: {"n": "\n", "t": "\t"}[found[1]], text)
+
+
+def resumable(work: Coroutine[Any, Any, Result]) -> Result:
+    """Run work that keeps a journal: whatever ends it early is told with the way to go on."""
+    try:
+        return wait_for(work)
+    except KeyboardInterrupt:
+        fail(f"interrupted. {RESUME}", INTERRUPTED)
+    except asyncio.CancelledError:
+        fail(f"terminated. {RESUME}", TERMINATED)
+    except EngineDeadError as error:
+        fail(f"{error} {RESUME}", error.exit_code)
+
+
+def status_of(errors: Sequence[str], what: str) -> int:
+    """Give 1, and say so, where nothing at all came of a command; 0 otherwise.
+
+    Args:
+        errors: of each piece of work; empty where it succeeded.
+        what: did not succeed: "every search failed".
+    """
+    if not errors or not all(errors):
+        return 0
+    first = " ".join(errors[0].split())
+    click.echo(f"tt-scale: {what}; the first error: {first}", err=True)
+    return 1
+
+
+def fail(message: str, status: int) -> NoReturn:
+    """Print one message and end with a status."""
+    click.echo(f"tt-scale: {message}", err=True)
+    sys.exit(status)

@@ -1,0 +1,151 @@
+"""The command line: `tt-scale bench | compare | sweep | solve | prm-check | prm-eval | calibrate | list | doctor`.
+
+Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from contextlib import suppress
+from typing import Any
+
+import click
+
+from tt_scale._version import __version__
+from tt_scale.bench.run.signals import wait_for
+from tt_scale.cli.compare import compare, sweep
+from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
+from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
+from tt_scale.cli.prm_check import check_options, taken_example
+from tt_scale.engines.scratch import SAFE_PATH
+from tt_scale.errors import ConfigError, TTScaleError
+from tt_scale.prm_eval.commands import calibrate, prm_eval
+
+__all__ = ["cli", "main"]
+
+SETTINGS = {
+    "help_option_names": ["-h", "--help"],
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+    "max_content_width": HELP_WIDTH,
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a mistake of the user gives one message and exit status 2, never a traceback."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by who called
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the process ends)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    os.environ.update(SAFE_PATH)  # for the processes that grade
+    for argument in sys.argv[1:] if arguments is None else arguments:
+        if any("\ud800" <= sign <= "\udfff" for sign in argument):
+            fail(f"{argument.encode(errors='replace').decode()!r} is no text in UTF-8.", 2)
+    try:
+        status = cli.main(args=arguments, prog_name="tt-scale", standalone_mode=False)
+    except TTScaleError as error:
+        fail(str(error), error.exit_code)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "tt-scale"
+        fail(f"{error.format_message()} Type: {command} --help", error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        fail("interrupted.", INTERRUPTED)
+    except asyncio.CancelledError:
+        fail("terminated.", TERMINATED)
+    except BrokenPipeError:  # the reader of our output had enough
+        sys.stdout = None
+        sys.exit(0)
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+@click.group(context_settings=SETTINGS)
+@click.version_option(__version__, prog_name="tt-scale")
+def cli() -> None:
+    """Make a language model solve harder problems by searching at answer time."""
+
+
+@cli.command(cls=GroupedCommand)
+@flags
+def bench(config_file: str | None, **values: Any) -> int:
+    """Run methods over benchmarks: accuracy against tokens.
+
+    Give --method and --dataset several times to compare; the models are loaded once. The same command again goes on
+    where the last one stopped.
+    """
+    from tt_scale.bench.run.session import bench as run_bench
+    from tt_scale.report.terminal import Terminal
+
+    console = Terminal(fixed=True)
+    found = resumable(run_bench(configs(config_file, values), console, quiet_keys(config_file, values)))
+    rows = [row for methods in found.values() for each in methods.values() for row in each]
+    return status_of([row.error for row in rows], "every search failed")
+
+
+@cli.command(cls=SolveCommand)
+@click.argument("question")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the search.")
+@flags_of(question_keys())
+def solve(question: str, config_file: str | None, as_json: bool, **values: Any) -> int:
+    """Search for the answer to one question, live."""
+    from tt_scale.bench.run.config_warnings import shared_warnings
+    from tt_scale.cli.solve import solve_live
+    from tt_scale.engines.model_dtypes import check_dtypes
+    from tt_scale.report.live_search import print_growth, print_json, print_solution
+
+    if not question.strip():
+        raise ConfigError("The question is empty.", 'Type: tt-scale solve "What is 2 + 3?"')
+    config = only(config_file, values, "solve")
+    check_dtypes(config)
+    for warning in shared_warnings([config], quiet_keys(config_file, values)):
+        click.echo(f"warning: {warning}", err=True)
+    solution = wait_for(solve_live(question, config, None if as_json else print_growth))
+    (print_json if as_json else print_solution)(solution)
+    return 0 if solution.answer is not None else 1
+
+
+cli.add_command(compare)
+cli.add_command(sweep)
+cli.add_command(prm_eval)
+cli.add_command(calibrate)
+
+
+@cli.command(name="list")
+def list_names() -> None:
+    """List methods, generators, PRMs and problem sets."""
+    from tt_scale.report.catalogue import print_catalogue
+
+    print_catalogue()
+
+
+@cli.command(cls=GroupedCommand)
+@flags
+def doctor(config_file: str | None, **values: Any) -> None:
+    """Say what is installed, what is missing and what fits.
+
+    Plans the memory of the two models of a configuration, without loading them.
+    """
+    from tt_scale.doctor.diagnosis import print_diagnosis
+
+    print_diagnosis(only(config_file, values, "doctor"))
+
+
+@cli.command(name="prm-check", cls=GroupedCommand)
+@check_options
+def prm_check(config_file: str | None, **values: Any) -> int:
+    """Look at a PRM on one worked example before trusting it.
+
+    Shows what the model reads, at which tokens, and its scores on every installed engine, whole and step by step; the
+    exit status is 1 where they differ.
+    """
+    from tt_scale.report.prm_check import print_check
+    from tt_scale.report.terminal import Terminal
+
+    example = taken_example(values)
+    console = Terminal(fixed=True, highlight=False)
+    return wait_for(print_check(only(config_file, values, "prm-check"), example, console))

@@ -1,0 +1,314 @@
+"""One flat, validated schema: YAML, command line and Python name the same keys.
+
+Precedence: command line, then YAML, then the defaults here. An unknown key or a value out of range is an error
+that says what is allowed; an option that the chosen method would ignore is a warning.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path as FilePath
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError, ValidationInfo, field_validator, model_validator
+
+from tt_scale.config.budget import BudgetKeys
+from tt_scale.config.data import MATH_ARENA, DataKeys
+from tt_scale.config.declare import GROUPS
+from tt_scale.config.model import ModelKeys
+from tt_scale.config.runtime import UNSET_DTYPE, RuntimeKeys
+from tt_scale.config.sampling import SamplingKeys
+from tt_scale.config.search import MethodKeys, SearchKeys
+from tt_scale.config.yaml_file import read_yaml
+from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.core.budget import Budget
+from tt_scale.core.records import Sampling
+from tt_scale.core.selection import SELECTORS
+from tt_scale.errors import ConfigError, nearest
+
+__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
+
+
+class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
+    """Everything that decides what a run does; its keys are declared in the modules beside.
+
+    Raises:
+        ConfigError: a key that does not exist, a value out of range, or a combination that cannot run.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        unknown = [key for key in values if key not in type(self).model_fields]
+        if unknown:
+            raise ConfigError(f"Unknown key {unknown[0]!r}.", nearest(unknown[0], type(self).model_fields))
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise ConfigError(_explain(error)) from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in type(self).model_fields:
+            raise ConfigError(
+                f"{name} cannot be set: a Config is frozen, since a run is found again by what it was made with.",
+                f"Make another with config.changed({name}={value!r}).",
+            )
+        super().__setattr__(name, value)
+
+    def __delattr__(self, name: str) -> None:
+        raise ConfigError(
+            f"{name} cannot be deleted: a Config is frozen.", "Make another with config.changed(...), or a new Config."
+        )
+
+    @field_validator("method", mode="before")
+    @classmethod
+    def _one_method(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple):
+            shown = ", ".join(map(str, value))
+            raise ValueError(f"is a list ({shown}); one Config has one method, bench and compare take several")
+        return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
+        assert info.field_name is not None
+        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
+            raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
+        return value
+
+    @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")
+    @classmethod
+    def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
+        """A list is written as one text, as tables show it: `a, b`."""
+        if value is None:
+            return {"prm_name": "none", "prm_adapter": "auto"}.get(str(info.field_name))
+        if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
+            value = ",".join(value)
+        return ", ".join(split_names(value)) if isinstance(value, str) and "," in value else value
+
+    @field_validator("prm_name")
+    @classmethod
+    def _possible_ensemble(cls, value: str) -> str:
+        names = split_names(value)
+        if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
+            raise ValueError(f"is {value!r}: an ensemble holds different PRMs, each once, and `none` is no PRM")
+        return value
+
+    @field_validator("adaptive", mode="before")
+    @classmethod
+    def _yaml_off(cls, value: Any) -> Any:
+        """YAML reads `on` and `off` as truth values."""
+        return {"true": "beta", "false": "off"}.get(str(value).lower(), value)
+
+    @field_validator("datasets", "stop_tokens", "reasoning_tags", mode="before")
+    @classmethod
+    def _one_or_many(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+    @field_validator("prm_device")
+    @classmethod
+    def _device(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"cpu|cuda(:\d+)?", value):
+            raise ValueError(f"is {value!r}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
+        return value
+
+    @field_validator("prm_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        parts = urlsplit(value or "http://server")
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError(f"is {value!r}; an address begins with http:// or https:// and names a server")
+        if parts.username or parts.password:
+            raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
+        return value
+
+    @field_validator("agg", "final_agg")
+    @classmethod
+    def _known_aggregate(cls, value: str | None) -> str | None:
+        if value is not None and value not in AGGREGATES:
+            raise ValueError(f"is {value!r}. {nearest(value, AGGREGATES)}")
+        return value
+
+    @field_validator("selector")
+    @classmethod
+    def _known_selector(cls, value: str | None) -> str | None:
+        if value is not None and value not in SELECTORS:
+            raise ValueError(f"is {value!r}. {nearest(value, SELECTORS)}")
+        return value
+
+    @field_validator("stop_tokens")
+    @classmethod
+    def _no_empty_delimiter(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not delimiter for delimiter in value):
+            raise ValueError("holds an empty delimiter; write [] for no delimiter at all")
+        return value
+
+    @field_validator("reasoning_tags")
+    @classmethod
+    def _pairs_of_tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) % 2 or not all(map(str.strip, value)):
+            raise ValueError(
+                f"is {list(value)}: an opening tag, then the one that closes it, and so on. "
+                "In YAML: reasoning_tags: ['<plan>', '</plan>']"
+            )
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_delimiters(cls, values: Any) -> Any:
+        """Steps of a fixed length have no delimiters; a user who asks for both is told so below."""
+        if isinstance(values, Mapping) and values.get("step_tokens") is not None:
+            return {"stop_tokens": (), **values}
+        return values
+
+    @model_validator(mode="after")
+    def _one_step_unit(self) -> Config:
+        told = f"step_tokens is {self.step_tokens}"
+        if self.step_tokens is None:
+            return self
+        if self.stop_tokens:
+            raise ValueError(
+                f"{told} and stop_tokens is {list(self.stop_tokens)}: one of them ends a step. "
+                "Type: --stop-tokens none (in YAML, stop_tokens: [])"
+            )
+        if self.k_tokens < self.step_tokens:
+            raise ValueError(
+                f"{told}, more than k_tokens, which is {self.k_tokens}: no step could be whole. "
+                f"Type: --k-tokens {self.step_tokens}"
+            )
+        if self.warmup:
+            raise ValueError(f"{told}, the first step's too, but warmup is true. Type: --no-warmup")
+        return self
+
+    @model_validator(mode="after")
+    def _possible(self) -> Config:
+        if self.keeping_branches > self.max_total_branches:
+            raise ValueError(
+                f"keeping_branches is {self.keeping_branches}, more than max_total_branches, which is "
+                f"{self.max_total_branches}: no more paths can be kept than are proposed"
+            )
+        if self.method == "collective" and self.budget is None and self.passing_minimum > self.max_total_branches:
+            raise ValueError(
+                f"passing_minimum is {self.passing_minimum}, more than max_total_branches, which is "
+                f"{self.max_total_branches}: no retry proposes enough steps to go on. "
+                f"Type: --passing-minimum {self.max_total_branches}"
+            )
+        if not self.datasets:
+            raise ValueError("datasets is empty: name at least one problem set")
+        return self
+
+    @classmethod
+    def from_yaml(cls, path: str | FilePath, **overrides: Any) -> Config:
+        """Read a YAML file; `overrides` win over it.
+
+        Raises:
+            ConfigError: the file cannot be read, is no mapping, or holds a bad key or value.
+        """
+        return cls(**merged(read_yaml(path), overrides))
+
+    def sampling(self, temperature: float) -> Sampling:
+        """All sampling settings at one temperature."""
+        return Sampling(temperature, self.top_p, self.top_k, self.min_p, self.repetition_penalty)
+
+    @property
+    def prm_names(self) -> tuple[str, ...]:
+        """The PRMs that `prm_name` lists; one, almost always."""
+        return split_names(self.prm_name) or ("none",)
+
+    @property
+    def context(self) -> int:
+        """`max_model_len` as a number.
+
+        Raises:
+            ConfigError: it is None, and nobody has looked up what the model reads.
+        """
+        if self.max_model_len is None:
+            raise ConfigError("max_model_len is null, and what the model reads is not known.", "Give a number.")
+        return self.max_model_len
+
+    @property
+    def one_model(self) -> bool:
+        """Whether the PRM is the generator's own model, in the same state."""
+        return self.prm_name == self.model_name and self.prm_revision in (None, self.model_revision)
+
+    @property
+    def limits(self) -> Budget:
+        """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
+        most = self.max_generated_tokens
+        if most is None and self.budget is not None:
+            most = self.budget * self.max_tokens
+        return Budget(most, self.max_prm_tokens, self.max_seconds)
+
+    def changed(self, **values: Any) -> Config:
+        """Make a configuration with other values; what was left at its default stays so, and all is checked again.
+
+        Raises:
+            ConfigError: as of the class.
+        """
+        return type(self)(**{**{key: getattr(self, key) for key in self.model_fields_set}, **values})
+
+    @property
+    def non_defaults(self) -> frozenset[str]:
+        """The keys that were given another value than the default."""
+        fields = type(self).model_fields
+        return frozenset([key for key in self.model_fields_set if getattr(self, key) != fields[key].default])
+
+    def experiment(self, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The keys that can change a number, without those in `ignore`; two runs may be one only if these agree."""
+        fields = type(self).model_fields
+        values = self.model_dump(mode="json")
+        values["dtype"] = self.dtype or UNSET_DTYPE  # as runs of before `dtype` could be unset have it
+        return {
+            key: value
+            for key, value in values.items()
+            if key not in ignore and _extra(fields[key].json_schema_extra)["experiment"]
+        }
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """The names in a text that lists them with commas."""
+    return tuple([name.strip() for name in text.split(",") if name.strip()])
+
+
+def merged(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay what a user gives over what a file says: a `budget` also stands over the widths of the file."""
+    kept = file
+    if given.get("budget") is not None:
+        kept = {key: value for key, value in file.items() if key not in WIDTH_KEYS}
+    return {**kept, **given}
+
+
+def _extra(extra: Any) -> Mapping[str, Any]:
+    assert isinstance(extra, dict)
+    return extra
+
+
+WIDTH_KEYS = frozenset(
+    [name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["width"]]
+)
+"""The keys that methods derive from `budget`."""
+
+
+def digest(experiment: Mapping[str, Any]) -> str:
+    """Twelve hex digits that name an experiment."""
+    text = json.dumps(experiment, sort_keys=True, ensure_ascii=False)
+    return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
+
+
+def _explain(error: ValidationError) -> str:
+    """Say each fault, and in which key, as a person would."""
+    parts = []
+    for fault in error.errors():
+        message = fault["msg"].removeprefix("Value error, ")
+        if not fault["loc"]:
+            parts.append(message)
+            continue
+        key = str(fault["loc"][0])
+        if fault["type"] == "value_error":
+            parts.append(f"{key} {message}")
+        else:
+            message = message.removeprefix("Input ").partition(", unable to parse")[0]
+            parts.append(f"{key} is {fault['input']!r}, but {message}")
+    return " ".join(f"{part.rstrip('.?')}{'?' if part.endswith('?') else '.'}" for part in parts)

@@ -1,0 +1,33 @@
+"""What one problem may spend."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tt_scale.config.declare import BUDGET, Keys, key
+
+__all__ = ["BudgetKeys"]
+
+
+class BudgetKeys(Keys):
+    """What one problem may spend."""
+
+    budget: int | None = key(
+        BUDGET, "Compute in units of one sampled solution; a method derives its widths from it.", None, ge=1
+    )
+    max_generated_tokens: int | None = key(
+        BUDGET,
+        "Most generated tokens per problem; unset is `budget` x `max_tokens`, or no limit without a budget.",
+        None,
+        ge=1,
+    )
+    max_prm_tokens: int | None = key(
+        BUDGET, "Most tokens that the PRM reads per problem, checked before each expansion.", None, ge=1
+    )
+    max_seconds: float | None = key(BUDGET, "Most seconds per problem, checked before each expansion.", None, gt=0)
+
+    last_resort: Literal["force", "none"] = key(
+        BUDGET,
+        "Where no path has an answer and tokens are left: force asks the best open path for one, at most 32 tokens.",
+        "none",
+    )

@@ -1,0 +1,126 @@
+"""The final answer of a solution, as far as its text alone says: never a draft inside a reasoning block.
+
+A reasoning block is what models write between `<think>` and `</think>` or tags like these before they answer. What is
+inside is neither an answer nor the end of a path, also while the block is still open. A prompt may open the block
+itself (templates of R1 and QwQ do); the output then holds only the closing tag, and all before it is reasoning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+from tt_scale.core.extraction import extract_answer
+
+__all__ = ["THINK", "FinalAnswer", "named_tags", "outside_reasoning"]
+
+Tags = tuple[str, str]
+"""The tags that open and close a reasoning block."""
+
+THINK: Tags = ("<think>", "</think>")
+
+KNOWN_TAGS: tuple[Tags, ...] = (
+    THINK,
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("<|START_THINKING|>", "<|END_THINKING|>"),
+    ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|channel|>analysis<|message|>", "<|end|>"),
+)
+"""Tags of public models, looked for in chat templates."""
+
+
+def named_tags(chat_template: str) -> tuple[Tags, ...]:
+    """The known reasoning tags that a chat template names, opening or closing.
+
+    A lone `<|end|>` also ends other messages, so only the tags of reasoning itself count.
+    """
+    return tuple([tags for tags in KNOWN_TAGS if tags[0] in chat_template or (tags[1] in chat_template and _own(tags))])
+
+
+def _own(tags: Tags) -> bool:
+    return tags[1] != "<|end|>"
+
+
+def outside_reasoning(text: str, tags: Iterable[Tags], *, opened: bool = False) -> str:
+    """What of a text lies outside of reasoning blocks.
+
+    Args:
+        text: of a solution, or of its beginning.
+        tags: pairs of opening and closing tags.
+        opened: whether the prompt left a block open.
+
+    Returns:
+        The text without its blocks; an open block reaches to the end, and all before an unpaired closing tag is
+        reasoning.
+    """
+    pairs = tuple(tags)
+    kept: list[str] = []
+    inside, begin = opened, 0
+    for mark in _pattern(pairs).finditer(text):
+        closes = mark.lastgroup == "closing"
+        if not inside:
+            kept = [] if closes else [*kept, text[begin : mark.start()]]
+        inside, begin = not closes, mark.end()
+    return "".join(kept) if inside else "".join([*kept, text[begin:]])
+
+
+@lru_cache(maxsize=64)
+def _pattern(tags: Sequence[Tags]) -> re.Pattern[str]:
+    opening = "|".join([re.escape(tag) for tag, _ in tags]) or "(?!)"
+    closing = "|".join([re.escape(tag) for _, tag in tags]) or "(?!)"
+    return re.compile(f"(?P<opening>{opening})|(?P<closing>{closing})")
+
+
+@dataclass(frozen=True, slots=True)
+class FinalAnswer:
+    """Finds the final answer of one problem's solutions.
+
+    Attributes:
+        prefix: text before a final answer; empty where only boxes count.
+        tags: of reasoning blocks.
+        opened: whether the prompt left a block open.
+    """
+
+    prefix: str = ""
+    tags: tuple[Tags, ...] = (THINK,)
+    opened: bool = False
+
+    def of(self, text: str, *, cut: bool = False) -> str | None:
+        """Give the last complete answer outside of reasoning, or None.
+
+        Args:
+            text: of the solution.
+            cut: whether a limit may have ended it inside a word or number: what more text could still change is not
+                complete then.
+        """
+        if not self._mentions_one(text):
+            return None
+        seen = outside_reasoning(text, self.tags, opened=self.opened)
+        answer = extract_answer(seen, self.prefix)
+        while cut and answer is not None and extract_answer(seen + "7", self.prefix) != answer:
+            seen = seen[: self._last_mention(seen)]
+            answer = extract_answer(seen, self.prefix)
+        return answer
+
+    def states_one(self, text: str, *, cut: bool = False) -> bool:
+        """Whether a solution states a complete answer; arguments as in `of`."""
+        return self.of(text, cut=cut) is not None
+
+    def _mentions_one(self, text: str) -> bool:
+        """A quick look, for it is asked at the end of every step."""
+        return "box" in text or (bool(self.prefix) and self._body in text)
+
+    @property
+    def _body(self) -> str:
+        """The prefix without its colon, which may stand behind a mark of bold print."""
+        return self.prefix.rstrip(": ") or self.prefix
+
+    def _last_mention(self, text: str) -> int:
+        """Where the last box or prefix begins."""
+        return max(text.rfind("\\boxed"), text.rfind("\\fbox"), text.rfind(self._body) if self.prefix else -1, 0)

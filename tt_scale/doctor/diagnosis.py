@@ -1,0 +1,219 @@
+"""The diagnosis of `tt-scale doctor`: installation, machine, backends, and whether the two models fit."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from tt_scale._version import __version__
+from tt_scale.backends import WRITING, backends, check_models, prm_configs, weights_of
+from tt_scale.bench.run.manifest import hardware
+from tt_scale.config import Config
+from tt_scale.config.runtime import UNSET_DTYPE
+from tt_scale.doctor.installation import broken_transformers, packages, torch_devices
+from tt_scale.doctor.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
+from tt_scale.engines.context_length import fitted, own_context
+from tt_scale.engines.dtypes import TYPES, fastest_type
+from tt_scale.engines.model_dtypes import check_dtypes, dtype_warnings, loaded_models
+from tt_scale.engines.model_size import model_folder, model_settings, model_size
+from tt_scale.engines.vllm.devices import first_gpu
+from tt_scale.errors import ConfigError, MissingExtraError
+from tt_scale.prm.adapters.lookup import context_of
+from tt_scale.registry import prm_class, searcher_class
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tt_scale.prm.generative.base import GenerativePRM
+
+__all__ = ["memory_plan", "print_diagnosis"]
+
+
+def print_diagnosis(config: Config) -> None:
+    """Print everything that decides whether a configuration can run here.
+
+    Raises:
+        ConfigError: the configuration itself cannot run anywhere.
+    """
+    from tt_scale.report.terminal import Terminal
+
+    searcher_class(config.method).from_config(config)
+    try:
+        check_models(config)
+        config = _with_context(config)
+        no_engine = ""
+    except MissingExtraError as error:
+        no_engine = str(error)
+    console = Terminal(highlight=False, soft_wrap=True)
+    _print_installation(console)
+    machine = hardware()
+    gpus = [str(gpu) for gpu in machine["gpus"]]
+    _print_machine(console, machine, gpus)
+    _section(console, "This configuration")
+    if no_engine:
+        _line(console, "backend", no_engine)
+    else:
+        _print_models(console, config, memory_plan(config, gpus, float(machine["memory_gib"] or 0)))
+
+
+def _with_context(config: Config) -> Config:
+    """Fill in the context as far as it can be known without the hub; what cannot be is planned for as by default."""
+    own = own_context(model_settings(config.model_name))
+    if own is None:
+        default = Config.model_fields["max_model_len"].default
+        return config if config.max_model_len else config.model_copy(update={"max_model_len": default})
+    return fitted(config, own)
+
+
+def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPlan:
+    """Plan the memory of a configuration.
+
+    Args:
+        config: whose backends can be resolved.
+        gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU. One whose memory is not
+            told shares the main memory.
+        ram_gib: main memory.
+    """
+    told = [re.search(r"([\d.]+) MiB", gpu) for gpu in gpus]
+    sizes = [float(found[1]) / 1024 if found else ram_gib for found in told]
+    places = _places(config, len(sizes))
+    if not places:
+        return MemoryPlan((), True, "Fits: no model is loaded.")
+    missing = [gpu for place in places.values() for gpu in place if gpu >= len(sizes)]
+    if missing:
+        key = f"prm_device is {config.prm_device}, " if config.prm_device else ""
+        asked = f"{key}tensor_parallel_size is {config.tensor_parallel_size}, but there are {len(sizes)} GPUs"
+        return MemoryPlan((), False, f"Does not fit: {asked}.")
+    meet = len(set(places.values())) == 1 or bool(set.intersection(*map(set, places.values())))
+    groups = [list(places)] if meet else [[role] for role in places]
+    plans = []
+    for group in groups:
+        shares = [each for role in group for each in _shares(config, role, places[role], apart=len(groups) > 1)]
+        used = [sizes[gpu] for role in group for gpu in places[role]]
+        plans.append(plan_gpu(shares, min(used), config.tensor_parallel_size) if used else plan_cpu(shares, ram_gib))
+    return together(plans)
+
+
+def _places(config: Config, gpus: int) -> dict[str, range]:
+    """The models that are loaded here, and the GPUs of each; none means main memory."""
+
+    def from_gpu(first: int | None) -> range:
+        return range(0) if first is None else range(first, first + config.tensor_parallel_size)
+
+    best = from_gpu(0 if gpus else None)
+    places = {} if backends(config)[0] == "simulated" else {"generator": best}
+    if any(weights_of(each) for each in prm_configs(config)):
+        places["PRM"] = best if config.prm_device is None else from_gpu(first_gpu(config.prm_device))
+    return places
+
+
+def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Share]:
+    """What the generator, or each of the PRMs, takes of its place."""
+    place = "" if not apart else f"cuda:{gpus[0]}" if gpus else "the CPU"
+    if role == "generator":
+        own = [(config.model_name, config.quantization, config.gpu_mem_util, config.context)]
+    else:
+        own = []
+        for each in prm_configs(config):
+            names = weights_of(each)
+            granted = each.prm_gpu_mem_util / max(len(names), 1)
+            own += [(name, each.prm_quantization, granted, _context_of(name, each)) for name in names]
+    key = "kv_cache_gib" if not gpus else "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
+    return [
+        Share(
+            role,
+            name,
+            model_size(name, _planned_dtype(config, on_cpu=not gpus), quantization, model_folder(name)),
+            key,
+            granted if gpus else config.kv_cache_gib,
+            context,
+            place,
+        )
+        for name, quantization, granted, context in own
+    ]
+
+
+def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
+    """The type that memory is planned with; "auto" on a GPU is the checkpoint's."""
+    if config.dtype in TYPES:
+        return str(config.dtype)
+    return fastest_type() if on_cpu else config.dtype or UNSET_DTYPE
+
+
+def _context_of(name: str, config: Config) -> int:
+    """Tokens for which a PRM's cache must have room: what its backend asks the engine for."""
+    if config.prm == "judge":
+        return config.prm_max_model_len or config.context
+    if config.prm in WRITING:
+        prm = cast("type[GenerativePRM]", prm_class(config.prm))
+        return prm.context_of(model_settings(name), config, config.prm_args.get("chain_tokens"))
+    return context_of(model_settings(name), config)
+
+
+def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
+    _section(console, "Machine")
+    _line(console, "processor", f"{machine['processor']}, {machine['cores']} cores")
+    _line(console, "memory", f"{machine['memory_gib']} GiB")
+    for gpu in gpus or ["none that nvidia-smi shows"]:
+        _line(console, "GPU", gpu)
+
+
+def _print_models(console: Console, config: Config, plan: MemoryPlan) -> None:
+    _line(console, "generator", f"{config.model_name} on {backends(config)[0]}")
+    prms = prm_configs(config)
+    for each in prms:
+        _line(console, "PRM", f"{each.prm_name} on {each.prm}")
+    if not prms:
+        _line(console, "PRM", "none")
+    elif len(prms) > 1:
+        _line(console, "combined by", config.prm_combine)
+    for told in _dtypes(config):
+        _line(console, "dtype", told)
+    for told in plan.lines:
+        _line(console, "memory", told)
+    _line(console, "verdict", plan.verdict)
+
+
+def _dtypes(config: Config) -> list[str]:
+    """In which type each model computes, and why; what is slow or cannot be computed says so."""
+    reason = "unset" if config.dtype is None else "asked for" if config.dtype in TYPES else config.dtype
+    found: dict[str, list[str]] = {}
+    for each in loaded_models(config):
+        folder = model_folder(each.name)
+        unread = config.dtype == "auto" and each.place.on_cuda and folder is None
+        dtype = "what the checkpoint says" if unread else each.dtype(config.dtype, str(folder or ""))
+        found.setdefault(f"{dtype} ({reason})", []).append(each.role)
+    told = [f"{dtype}{'' if len(found) == 1 else ': ' + ', '.join(roles)}" for dtype, roles in found.items()]
+    try:
+        check_dtypes(config)
+    except ConfigError as error:
+        return [*told, str(error)]
+    return [*told, *dtype_warnings(config)]
+
+
+def _print_installation(console: Console) -> None:
+    found = packages()
+    _section(console, "Installed")
+    _line(console, "tt-scale", f"{__version__} on Python {platform.python_version()}")
+    for each in found:
+        if each.version:
+            devices = f", {torch_devices()}" if each.package == "torch" else ""
+            _line(console, each.package, each.version + devices)
+    missing = [each for each in found if not each.version]
+    fault = broken_transformers()
+    if missing or fault:
+        _section(console, "Missing or broken")
+    for each in missing:
+        _line(console, each.package, f"for {each.purpose}. Type: {each.command}")
+    if fault:
+        _line(console, "transformers", fault)
+
+
+def _section(console: Console, title: str) -> None:
+    console.print(f"\n[bold]{title}[/bold]")
+
+
+def _line(console: Console, label: str, text: str) -> None:
+    console.print(f"  {label:<13}{text}", markup=False)

@@ -1,0 +1,89 @@
+"""How many tokens a model reads, by its own `config.json`, and what `max_model_len` comes to for it."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from tt_scale.config import Config
+from tt_scale.engines.model_names import read_settings
+from tt_scale.errors import ConfigError
+
+__all__ = ["fitted", "fitted_to_model", "own_context"]
+
+LENGTHS = (
+    "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", "max_sequence_length",
+)  # fmt: skip
+"""Names under which architectures state it; the smallest counts, as in vLLM."""
+
+NOT_STRETCHED = ("default", "llama3", "longrope", "su", "mrope", "proportional")
+"""Kinds of rope whose stated length is already the whole one; the others multiply it by their factor."""
+
+LOG = logging.getLogger("tt_scale")
+
+
+def own_context(settings: Mapping[str, Any]) -> int | None:
+    """Read the most tokens that a model was made for.
+
+    Args:
+        settings: its config.json.
+
+    Returns:
+        Tokens of prompt and solution together; None where it does not say.
+    """
+    inner = settings.get("text_config")
+    text = {**settings, **inner} if isinstance(inner, Mapping) else settings
+    stated = [int(text[name]) for name in LENGTHS if isinstance(text.get(name), int | float) and text[name] > 0]
+    if not stated:
+        return None
+    scaling = text.get("rope_parameters") or text.get("rope_scaling") or {}
+    kind = scaling.get("rope_type") or scaling.get("type") or "default"
+    if kind in NOT_STRETCHED or not isinstance(scaling.get("factor"), int | float):
+        return min(stated)
+    before = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
+    return int((before or min(stated)) * scaling["factor"])
+
+
+def fitted(config: Config, own: int | None) -> Config:
+    """Give a configuration the context that its generator will have.
+
+    The default is lowered, with a line, for a model that reads less; None becomes the model's own.
+
+    Args:
+        config: of the run.
+        own: most tokens that the model reads; None where it does not say.
+
+    Raises:
+        ConfigError: a `max_model_len` that was given is more than the model reads, or None and nothing says how much.
+    """
+    asked = config.max_model_len
+    if asked is None and own is None:
+        raise ConfigError(
+            f"max_model_len is null, and the model {config.model_name!r} does not say how much it reads.",
+            "Type: --max-model-len 4096",
+        )
+    if own is None or (asked is not None and asked <= own):
+        return config
+    if asked is not None and "max_model_len" in config.model_fields_set:
+        raise ConfigError(
+            f"max_model_len is {asked}; the model {config.model_name!r} was trained for {own}.",
+            f"Type: --max-model-len {own}",
+        )
+    if asked is not None:
+        LOG.warning("max_model_len is lowered from %s to %s, all that %s reads.", asked, own, config.model_name)
+    return config.model_copy(update={"max_model_len": own})
+
+
+def fitted_to_model(config: Config, model: str) -> Config:
+    """The same for the generator's model, whose config.json is read.
+
+    Args:
+        config: of the run.
+        model: local folder or hub name.
+    """
+    settings: Mapping[str, Any] = {}
+    with suppress(OSError, ValueError):
+        settings = read_settings(model, config.model_revision)
+    return fitted(config, own_context(settings))

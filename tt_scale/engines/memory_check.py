@@ -1,0 +1,65 @@
+"""Whether main memory has room for the models of a run, before the system ends one of them without a word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tt_scale.backends import backends, prm_configs, weights_of
+from tt_scale.config import Config
+from tt_scale.engines.dtypes import TYPES, fastest_type
+from tt_scale.engines.machine import available_memory
+from tt_scale.errors import GeneratorError
+
+__all__ = ["needed_memory", "require_memory"]
+
+GIB = 2**30
+PROCESS_GIB = 0.4
+"""This process with PyTorch and an engine's client."""
+ENGINE_GIB = 0.5
+"""A vLLM engine's process beside weights and KV cache: measured 0.48 (0.32, x86-64)."""
+GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
+
+
+def require_memory(config: Config) -> None:
+    """Refuse models that the free main memory cannot hold; where there is a GPU nothing is said.
+
+    Raises:
+        GeneratorError: it cannot.
+    """
+    free = available_memory()
+    if free is None or any(Path(device).exists() for device in GPUS):
+        return
+    needed = needed_memory(config)
+    if needed > free:
+        raise GeneratorError(
+            f"The models need at least {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} GiB are free.",
+            f"Lower --kv-cache-gib (now {config.kv_cache_gib:g} for each engine), take smaller models, or give the "
+            "container more (docker run --memory).",
+        )
+
+
+def needed_memory(config: Config) -> float:
+    """Bytes that the models of a configuration take at least; a model of unknown size counts as none."""
+    generator, _ = backends(config)
+    loaded = [] if generator == "simulated" else [(generator, config.model_name, config.quantization)]
+    for each in prm_configs(config):
+        loaded += [(each.prm, name, each.prm_quantization) for name in weights_of(each)]
+    if not loaded:
+        return 0.0
+    total = PROCESS_GIB * GIB
+    for backend, name, quantization in loaded:
+        engine = ENGINE_GIB + config.kv_cache_gib if _on_vllm(backend, generator) else 0.0
+        total += _weights(name, config.dtype, quantization) + engine * GIB
+    return total
+
+
+def _on_vllm(backend: str, generator: str) -> bool:
+    """Whether a model has an engine of its own; PRMs that write run where the generator does."""
+    return backend == "vllm" or (generator == "vllm" and backend != "huggingface")
+
+
+def _weights(name: str, dtype: str | None, quantization: str | None) -> float:
+    from tt_scale.engines.model_size import model_folder, model_size
+
+    planned = dtype if dtype in TYPES else fastest_type()  # no GPU is there
+    return model_size(name, str(planned), quantization, model_folder(name)).weight_bytes or 0.0

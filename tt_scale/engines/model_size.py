@@ -1,0 +1,172 @@
+"""How large a model is, before it is loaded: from its folder where there is one, else from its name."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from math import prod
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.pocket.weights import POCKET_MODELS
+from tt_scale.pocket.weights import model_folder as pocket_folder
+
+__all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_settings", "model_size", "parameters_in_name"]
+
+SMOLLM2_PARAMETERS = 134_515_008
+MOST_HEADER_BYTES = 100_000_000  # the format's own limit
+DTYPE_BYTES = {"auto": 2.0, "float16": 2.0, "bfloat16": 2.0, "float32": 4.0}
+QUANTIZED_BYTES = {"4 bit": 0.72, "8 bit": 1.1}
+"""Bytes per parameter as published AWQ, GPTQ and FP8 checkpoints have them: scales and 16-bit embeddings included."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSize:
+    """What a model needs.
+
+    Attributes:
+        parameters: how many; None where nothing tells.
+        weight_bytes: of the loaded weights; None likewise.
+        kv_bytes: of the KV cache for one token; None where no config.json is at hand.
+        source: "config and weights", "config", "name", or "" where nothing tells.
+    """
+
+    parameters: int | None = None
+    weight_bytes: float | None = None
+    kv_bytes: int | None = None
+    source: str = ""
+
+
+def model_size(name: str, dtype: str, quantization: str | None = None, folder: FilePath | None = None) -> ModelSize:
+    """Estimate the size of a model.
+
+    Args:
+        name: hub name, local folder, `pocket-gen`, `pocket-prm`, or `smollm2`.
+        dtype: in which it computes; "auto" is what its config.json says, 16 bits where it says nothing.
+        quantization: the configuration's `quantization`; None goes by the name.
+        folder: with its config.json, if there is one on this machine.
+    """
+    config = _config(folder)
+    dtype = _stored_type(config) if dtype == "auto" else dtype
+    bits = _bits(name, quantization, config)
+    stored = _stored(folder)
+    parameters, source = stored, "config and weights"
+    if parameters is None and config is not None:
+        parameters, source = _parameters_of(config), "config"
+    if parameters is None or (bits and source == "config and weights"):  # packed integers are not parameters
+        parameters, source = parameters_in_name(name) or parameters, "name"
+    if parameters is None:
+        return ModelSize(kv_bytes=kv_bytes_per_token(config, dtype))
+    each = QUANTIZED_BYTES[bits] if bits else DTYPE_BYTES[dtype]
+    return ModelSize(parameters, parameters * each, kv_bytes_per_token(config, dtype), source)
+
+
+def _stored_type(config: Mapping[str, Any] | None) -> str:
+    told = str((config or {}).get("dtype") or (config or {}).get("torch_dtype") or "").removeprefix("torch.")
+    return told if told in DTYPE_BYTES else "auto"
+
+
+def parameters_in_name(name: str) -> int | None:
+    """Read "7B", "1.5b", "135M" out of a name; the last one counts, as in `Skywork-o1-Open-PRM-Qwen-2.5-1.5B`."""
+    if name == "smollm2":
+        return SMOLLM2_PARAMETERS
+    found = re.findall(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bBmM])(?![A-Za-z0-9])", name)
+    if not found:
+        return None
+    number, unit = found[-1]
+    return round(float(number) * (1e9 if unit in "bB" else 1e6))
+
+
+def kv_bytes_per_token(config: Mapping[str, Any] | None, dtype: str) -> int | None:
+    """2 (keys and values) x layers x KV heads x head dimension x bytes; None where config.json does not say."""
+    if config is None:
+        return None
+    try:
+        heads = config["num_attention_heads"]
+        key_heads = config.get("num_key_value_heads") or heads
+        head = config.get("head_dim") or config["hidden_size"] // heads
+        return int(2 * config["num_hidden_layers"] * key_heads * head * DTYPE_BYTES[dtype])
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None
+
+
+def model_folder(name: str) -> FilePath | None:
+    """Find a model's files on this machine: a local folder, a pocket model, the unpacked `smollm2`, the hub's cache."""
+    if name in POCKET_MODELS:
+        return pocket_folder(name)
+    if name == "smollm2":
+        from tt_scale.engines.cache import cache_folder
+
+        return next((folder for folder in sorted(cache_folder().glob("smollm2-*")) if folder.is_dir()), None)
+    path = FilePath(name).expanduser()
+    if path.is_dir():
+        return path
+    if name.count("/") != 1 or not find_spec("huggingface_hub"):
+        return None
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        found = try_to_load_from_cache(name, "config.json")
+    except HFValidationError:
+        return None
+    return FilePath(found).parent if isinstance(found, str) else None
+
+
+def model_settings(name: str) -> Mapping[str, Any]:
+    """A model's config.json, where it is on this machine; else empty."""
+    return _config(model_folder(name)) or {}
+
+
+def _config(folder: FilePath | None) -> Mapping[str, Any] | None:
+    if folder is None:
+        return None
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if not isinstance(config, dict):
+        return None
+    inner = config.get("text_config")
+    return {**config, **inner} if isinstance(inner, dict) else config
+
+
+def _bits(name: str, quantization: str | None, config: Mapping[str, Any] | None) -> str:
+    told = (config or {}).get("quantization_config")
+    method = told.get("quant_method", "") if isinstance(told, dict) else ""
+    words = f"{quantization or ''} {method} {name}".lower()
+    if re.search(r"awq|gptq|bitsandbytes|bnb|int4|4bit|w4a16|nf4", words):
+        return "4 bit"
+    return "8 bit" if re.search(r"fp8|int8|8bit|w8a8|w8a16", words) else ""
+
+
+def _stored(folder: FilePath | None) -> int | None:
+    """Count what the headers of safetensors files say; nothing is loaded."""
+    files = sorted(folder.glob("*.safetensors")) if folder else []
+    total = 0
+    for path in files:
+        try:
+            with path.open("rb") as file:
+                length = int.from_bytes(file.read(8), "little")
+                header = json.loads(file.read(min(length, MOST_HEADER_BYTES)))
+            total += sum([prod(each["shape"]) for key, each in header.items() if key != "__metadata__"])
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
+    return total or None
+
+
+def _parameters_of(config: Mapping[str, Any]) -> int | None:
+    """Count the weights of a Llama-like decoder: embeddings, attention and gated feed-forward of each layer."""
+    try:
+        width, heads = config["hidden_size"], config["num_attention_heads"]
+        head = config.get("head_dim") or width // heads
+        key_heads = config.get("num_key_value_heads") or heads
+        attention = 2 * width * head * (heads + key_heads)
+        layer = attention + 3 * width * config["intermediate_size"]
+        tables = 1 if config.get("tie_word_embeddings") else 2
+        return int(config["num_hidden_layers"] * layer + tables * config["vocab_size"] * width)
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None

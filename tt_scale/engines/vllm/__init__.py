@@ -1,0 +1,4 @@
+"""Start, watch and stop vLLM engines.
+
+Imports `engines` and what lies below it; vLLM itself is imported inside functions.
+"""

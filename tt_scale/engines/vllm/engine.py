@@ -1,0 +1,261 @@
+"""A vLLM engine's life: quiet, private, and never outliving the process that started it.
+
+The engine runs in processes of its own. What they print goes to a file, from which the reason of a failure is read;
+a user who sets VLLM_LOGGING_LEVEL sees everything instead. Ctrl-C reaches only this process, which then decides.
+Its temporary files lie in a folder that is removed with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tt_scale.config import Config
+from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.load_errors import advice, sentence
+from tt_scale.engines.main_guard import check_main_guard
+from tt_scale.engines.scratch import Scratch, place_caches
+from tt_scale.engines.transformers.loading import quiet_torch
+from tt_scale.engines.vllm.checkpoint import check_weights
+from tt_scale.engines.vllm.cpu import cpu_args, engine_threads, inspect_models_here
+from tt_scale.engines.vllm.devices import visible
+from tt_scale.engines.vllm.log import EngineLog
+from tt_scale.engines.vllm.processes import EngineProcesses, shielded_from_interrupts
+from tt_scale.errors import GeneratorError, MissingExtraError, TTScaleError
+
+__all__ = ["Engine", "engine_args", "on_cpu", "prepare_vllm", "revision_args"]
+
+ENVIRONMENT = {
+    "VLLM_LOGGING_LEVEL": "ERROR",
+    "VLLM_NO_USAGE_STATS": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would copy our threads' locks
+    "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise all engines bind the same cores
+}
+"""What vLLM reads from the environment; what the user has set stays."""
+
+TURN = threading.Lock()
+"""Held while an engine's processes are started: meanwhile the output and the environment of this process are theirs."""
+
+
+def prepare_vllm(purpose: str) -> None:
+    """Set what vLLM reads when it is first imported, and import it.
+
+    Args:
+        purpose: what it is needed for, for the message.
+
+    Raises:
+        MissingExtraError: vLLM is not installed.
+        ConfigError: the script that runs would begin anew in each process that vLLM starts.
+    """
+    if find_spec("vllm") is None:
+        raise MissingExtraError("vllm", "gpu" if _has_nvidia() else "cpu", purpose)
+    check_main_guard()
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    quiet_torch()
+    place_caches()
+    _silence()
+    import vllm.v1.engine.async_llm  # noqa: F401
+
+    _silence()  # the import brought its own handlers
+
+
+def _silence() -> None:
+    """Turn off vLLM's logger in this process: what fails here comes back as an exception anyway."""
+    if EngineLog.hidden():
+        log = logging.getLogger("vllm")
+        log.handlers[:] = [logging.NullHandler()]
+        log.setLevel(logging.CRITICAL)
+
+
+def on_cpu() -> bool:
+    """Whether the installed vLLM runs on a CPU."""
+    from vllm.platforms import current_platform
+
+    return bool(current_platform.is_cpu())
+
+
+def engine_args(config: Config, model: str, **own: Any) -> Any:
+    """Say how to build an engine.
+
+    Args:
+        config: of the run.
+        model: folder or hub name.
+        own: fields of `AsyncEngineArgs` that differ for this engine.
+
+    Returns:
+        vLLM's `AsyncEngineArgs`.
+
+    Raises:
+        MissingExtraError: vLLM is not installed.
+    """
+    prepare_vllm(f"Running {model!r}")
+    from vllm import AsyncEngineArgs
+
+    shared: dict[str, Any] = {
+        "model": model,
+        "dtype": resolve_dtype(config.dtype, place_of("vllm"), model, config.quantization, config.model_revision),
+        "quantization": config.quantization,
+        "max_model_len": config.max_model_len,
+        "gpu_memory_utilization": config.gpu_mem_util,
+        "tensor_parallel_size": config.tensor_parallel_size,
+        "trust_remote_code": config.trust_remote_code,
+        **revision_args(model, config.model_revision),
+        "seed": config.seed % 2**32,
+        "enable_prefix_caching": True,
+        "generation_config": "vllm",
+        "disable_log_stats": True,
+        "use_tqdm_on_load": False,
+    }
+    if on_cpu():
+        os.environ.setdefault("OMP_NUM_THREADS", str(engine_threads(config)))
+        inspect_models_here()
+        shared |= cpu_args(config)
+    return AsyncEngineArgs(**{**shared, **own})
+
+
+def revision_args(model: str, revision: str | None) -> dict[str, str | None]:
+    """Name the state of weights, tokenizer and remote code, as `AsyncEngineArgs` takes it; a folder has one only.
+
+    Args:
+        model: folder or hub name.
+        revision: branch, tag or commit on the hub; None is the newest.
+    """
+    state = None if Path(model).is_dir() else revision
+    return {"revision": state, "tokenizer_revision": state, "code_revision": state}
+
+
+class Engine:
+    """One running vLLM engine.
+
+    Args:
+        model: its folder or hub name.
+        make_args: gives the `AsyncEngineArgs`; called when it starts.
+        gpus: that it may see; none for all.
+
+    Attributes:
+        llm: vLLM's `AsyncLLM` while it runs, else None.
+    """
+
+    def __init__(self, model: str, make_args: Callable[[], Any], gpus: Sequence[int] = ()) -> None:
+        self.model = model
+        self.llm: Any = None
+        self._make_args = make_args
+        self._gpus = gpus
+        self._log = EngineLog()
+        self._processes = EngineProcesses()
+        self._scratch = Scratch()
+        self._building: asyncio.Future[Any] | None = None
+
+    async def launch(self) -> None:
+        """Begin to build the engine; returns when its process runs, or has failed to. A second call does nothing.
+
+        Raises:
+            GeneratorError: the model's folder lacks something, or there is no room for temporary files.
+        """
+        if self._building is not None:
+            return
+        check_weights(self.model)
+        async with _turn():
+            with self._log.collecting(), self._scratch.in_use(), visible(self._gpus):
+                self._processes.prepare(self._scratch.make())
+                self._building = asyncio.ensure_future(asyncio.to_thread(self._build))
+                try:
+                    while not self._building.done() and not self._processes.notice():
+                        await asyncio.wait([self._building], timeout=0.05)
+                except BaseException:
+                    await self.close()
+                    raise
+
+    async def start(self) -> None:
+        """Build the engine; returns when it can serve.
+
+        Raises:
+            GeneratorError: it cannot be built; the message holds vLLM's own reason.
+        """
+        await self.launch()
+        assert self._building is not None
+        try:
+            await asyncio.wait([self._building])
+            self.llm = self._building.result()
+            self._processes.notice_workers()
+            _silence()  # the engine brought them again
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """End the engine and its processes, also while it is built; a second call does nothing."""
+        building, self._building = self._building, None
+        if building is not None and self.llm is None:
+            self.llm = await self._given_up(building)
+        llm, self.llm = self.llm, None
+        if llm is not None:
+            await asyncio.to_thread(llm.shutdown)
+            _finish(llm)
+        self._processes.kill()
+        self._processes.release()
+        self._log.close()
+        self._scratch.remove()
+
+    def reason(self) -> str:
+        """What the engine complained of, or how it ended, as one sentence; empty where nothing is known."""
+        complaint = self._log.reason() or self._processes.ended().capitalize()
+        return sentence(complaint) if complaint else ""
+
+    def _build(self) -> Any:
+        try:
+            with shielded_from_interrupts():
+                args = self._make_args()
+                from vllm.usage.usage_lib import UsageContext
+                from vllm.v1.engine.async_llm import AsyncLLM
+
+                # On a GPU the batch is as large as the card allows only for who says what it is for.
+                purpose = UsageContext.ENGINE_CONTEXT if on_cpu() else UsageContext.LLM_CLASS
+                return AsyncLLM.from_engine_args(args, usage_context=purpose)
+        except TTScaleError:
+            raise
+        except Exception as error:
+            reason = self._log.reason() or self._processes.ended() or str(error)
+            message = f"The model {self.model!r} cannot be started: {sentence(reason)}"
+            raise GeneratorError(message, advice(reason)) from error
+
+    async def _given_up(self, building: asyncio.Future[Any]) -> Any:
+        """End a start that failed or was cancelled; a build ends by itself once its processes are gone."""
+        while not building.done():
+            self._processes.notice()
+            self._processes.kill()
+            await asyncio.wait([building], timeout=0.1)
+        return building.result() if not building.cancelled() and building.exception() is None else None
+
+
+@asynccontextmanager
+async def _turn() -> AsyncIterator[None]:
+    """Wait until no other engine's processes are being started, in whichever event loop."""
+    while not TURN.acquire(blocking=False):  # noqa: ASYNC110  (an asyncio lock belongs to one event loop)
+        await asyncio.sleep(0.05)
+    try:
+        yield
+    finally:
+        TURN.release()
+
+
+def _finish(llm: Any) -> None:
+    """Do what vLLM's `shutdown` leaves to the garbage collector, where it warns, or fails while Python ends."""
+    llm.shutdown = lambda timeout=None: None  # its __del__ calls it again
+    resources = vars(getattr(llm.engine_core, "resources", None) or object)
+    sockets = [value for name, value in resources.items() if name.endswith("_socket") and value is not None]
+    if "ctx" in resources and all(socket.closed for socket in sockets):  # with an open one it would wait for ever
+        resources["ctx"].destroy(linger=0)
+
+
+def _has_nvidia() -> bool:
+    return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/dxg"))

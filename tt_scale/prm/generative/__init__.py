@@ -1,0 +1,4 @@
+"""PRMs that write a rationale, then a verdict.
+
+Imports `prm`, `generator`, `sandbox` and what lies below them.
+"""

@@ -1,0 +1,159 @@
+"""GenPRM: step after step, a critique and a verdict; on demand with code that the model writes and that is run."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from tt_scale.errors import PRMError
+from tt_scale.prm.adapters.base import Checkpoint
+from tt_scale.prm.adapters.chat import rendered
+from tt_scale.prm.adapters.plain_text import Part
+from tt_scale.prm.generative.base import GenerativePRM
+from tt_scale.prm.generative.chain_of_thought import Chain
+from tt_scale.sandbox.confinement import Limits, check_confinement, run_confined
+
+if TYPE_CHECKING:
+    from tt_scale.base_classes import Generator
+    from tt_scale.config import Config
+
+__all__ = ["GenPRM"]
+
+SYSTEM = "You are a math teacher. Your task is to review and critique the paragraphs in solution step by step."
+ANALYSIS_END, OUTPUT = "</analyze>\n", "<output>\n"
+CODE, CODE_END = "```python\n", "\n```\n"
+VERIFICATION = f"<verify>\nLet's use python code to find any potential error:\n{CODE}"
+JUDGEMENT = f"{OUTPUT}**Judgement**: $\\boxed{{"
+MOST_ROUNDS = 3
+MOST_REMEMBERED = 4096
+
+Steps = tuple[str, ...]
+
+
+class GenPRM(GenerativePRM):
+    """GenPRM-1.5B to -70B: each paragraph is a turn, each critique the answer to it.
+
+    The score is P(Yes) / (P(Yes) + P(No)) at the place of the verdict, where the authors write on and look for it. The
+    likelier verdict ends the critique, which later steps are judged after. Critiques are remembered, so that a step
+    costs one critique; one that was forgotten is written again with the same seed, and counted again.
+
+    Args:
+        config: as of `GenerativePRM`.
+        generator: likewise.
+        samples: chains about each step.
+        temperature: of the chains.
+        chain_tokens: most tokens of an analysis, and of each piece of code.
+        code: let the model write and run code, confined as `prm/confinement.py` says.
+    """
+
+    summary: ClassVar[str] = (
+        "GenPRM: analyses the step, on demand with code that it runs, then P(yes) / (P(yes) + P(no))"
+    )
+    knobs: ClassVar[tuple[str, ...]] = ("samples", "temperature", "chain_tokens", "code")
+    source: ClassVar[str] = "Zhao et al. 2025, arXiv 2504.00891; code of GenPRM"
+    top_p: ClassVar[float] = 0.95
+    top_k: ClassVar[int] = 20
+    own_chain_tokens: ClassVar[int] = 2048
+
+    def __init__(self, config: Config, generator: Generator, *, code: bool = False, **knobs: Any) -> None:
+        super().__init__(config, generator, **knobs)
+        self._code = code
+        self._critiques: OrderedDict[tuple[str, Steps, int], tuple[str, float]] = OrderedDict()
+
+    async def start(self) -> None:
+        """Load the model; where it runs code, make sure first that code can be confined.
+
+        Raises:
+            ConfigError: it cannot; other errors as in `GenerativePRM.start`.
+        """
+        if self._code:
+            await check_confinement()
+        await super().start()
+
+    def _begin(self, checkpoint: Checkpoint) -> None:
+        self._checkpoint = checkpoint
+        self._yes, self._no = self._token("Yes"), self._token("No")
+        self._turns(1)  # a template that has no place for an answer is refused now
+
+    def _turns(self, count: int) -> list[str]:
+        """Render a chat of so many turns: what stands before each turn and each answer [2 x turns]."""
+        messages = [{"role": "system", "content": SYSTEM}]
+        places = []
+        for number in range(count):
+            asked, told = f"{{turn {number}}}", f"{{answer {number}}}"
+            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": told}]
+            places += [asked, told]
+        rest = rendered(self._checkpoint, messages, False)
+        between = []
+        for place in places:
+            before, found, rest = rest.partition(place)
+            if not found:
+                raise PRMError(f"The chat template of {self._checkpoint.name!r} does not write all turns of a chat.")
+            between.append(before)
+        return between
+
+    def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
+        parts = []
+        before = iter(self._turns(len(texts)))
+        for number, (text, told) in enumerate(zip(texts, [*earlier, ""], strict=True)):
+            asked = text if number else f"Question: {question}\n\n{text}"
+            parts += [Part(next(before), ours=True), Part(asked), Part(next(before), ours=True), Part(told)]
+        return parts
+
+    async def _verdicts(
+        self, question: str, texts: Sequence[str], known: int, sample: int, chains: list[Chain]
+    ) -> list[float]:
+        told: list[str] = []
+        verdicts: list[float] = []
+        for end in range(1, len(texts) + 1):
+            key = (question, tuple(texts[:end]), sample)
+            critique = self._critiques.get(key) if end <= known else None
+            if critique is None:
+                chain = self._chain(question, texts[:end], sample, told)
+                chains.append(chain)
+                critique = await self._critique(chain, end)
+            self._remember(key, critique)
+            told.append(critique[0])
+            verdicts.append(critique[1])
+        return verdicts[known:]
+
+    def _remember(self, key: tuple[str, Steps, int], critique: tuple[str, float]) -> None:
+        """Keep a critique as the newest; the one that was longest of no use is forgotten."""
+        self._critiques[key] = critique
+        self._critiques.move_to_end(key)
+        if len(self._critiques) > MOST_REMEMBERED:
+            self._critiques.popitem(last=False)
+
+    async def _critique(self, chain: Chain, number: int) -> tuple[str, float]:
+        """Write one critique: analysis, code if it is wanted, verdict."""
+        said = [f"<analyze>\nLet's analyze the Paragraph {number} step by step: "]
+        chain.add(said[-1])
+        analysis, _ = await chain.write([ANALYSIS_END, OUTPUT], self._chain_tokens)
+        chain.add(ANALYSIS_END)
+        said += [analysis, ANALYSIS_END]
+        if self._code:
+            said.append(await self._verified(chain))
+        chain.add(JUDGEMENT)
+        share = await chain.share(self._yes, self._no)
+        said += [JUDGEMENT, "Yes" if share >= 0.5 else "No", "}$\n</output>\n"]
+        return "".join(said), share
+
+    async def _verified(self, chain: Chain) -> str:
+        """Let the model write code, show it what that prints, a few times over; gives all that was said."""
+        said = [VERIFICATION]
+        chain.add(VERIFICATION)
+        writing = CODE  # what the model writes next: code, or words up to more of it
+        for _ in range(2 * MOST_ROUNDS - 1):
+            stop = [CODE_END, OUTPUT] if writing == CODE else [CODE, OUTPUT]
+            written, mark = await chain.write(stop, self._chain_tokens)
+            said.append(written)
+            if mark not in (CODE, CODE_END):
+                break
+            if writing == CODE:
+                printed = await run_confined(written, Limits())
+                mark += f"[Code Output]\n\n```\n{printed.rstrip()}{CODE_END}"
+            chain.add(mark)
+            said.append(mark)
+            writing = CODE if writing != CODE else ""
+        return "".join(said)

@@ -1,0 +1,60 @@
+"""One worked example: a question, right steps, and a wrong version of the last one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Step
+
+__all__ = ["EXAMPLE", "Example", "path_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """What a PRM is tried on.
+
+    Attributes:
+        question: of the problem.
+        steps: right ones [steps].
+        wrong: a wrong version of the last step; empty for none.
+    """
+
+    question: str
+    steps: tuple[str, ...]
+    wrong: str = ""
+
+    @property
+    def problem(self) -> Problem:
+        """The question as a problem."""
+        return Problem("example", self.question, "")
+
+    @property
+    def solutions(self) -> tuple[tuple[str, ...], ...]:
+        """The right solution, and the one with the wrong last step where there is one [solutions][steps]."""
+        return (self.steps, (*self.steps[:-1], self.wrong)) if self.wrong else (self.steps,)
+
+
+def path_of(
+    steps: tuple[str, ...], delimiters: tuple[str, ...], scores: tuple[float, ...] = (), *, finished: bool = False
+) -> Path:
+    """Make the path that a search would have after these steps.
+
+    Args:
+        steps: their texts [steps].
+        delimiters: that end a step.
+        scores: of the first of them.
+        finished: whether the last one ends the solution.
+    """
+    ending = delimiters[0] if delimiters else ""
+    made = tuple([Step(f"{step}{ending}", (), "stop") for step in steps])
+    return Path((0,) * len(steps), made, scores, state="finished" if finished else "open")
+
+
+EXAMPLE = Example(
+    "Leo has 28 books. Zoe has 2 books more than Leo has. Tom has 5 books fewer than Zoe has. "
+    "How many books do Zoe and Tom have together?",
+    ("Zoe has 28 + 2 = 30 books.", "Tom has 30 - 5 = 25 books.", "Together they have 30 + 25 = 55 books."),
+    "Together they have 30 + 25 = 57 books.",
+)
+"""Short enough for any context, and easy enough that every PRM should tell right from wrong."""

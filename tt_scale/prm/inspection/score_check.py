@@ -1,0 +1,183 @@
+"""The scores of one worked example, whole and step by step, on every engine that can give them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Protocol, runtime_checkable
+
+from tt_scale.backends import backends
+from tt_scale.base_classes import PRM
+from tt_scale.config import Config
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores
+from tt_scale.engines.dtypes import TYPES
+from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
+from tt_scale.errors import ConfigError, PRMError
+from tt_scale.prm.inspection.example import Example, path_of
+from tt_scale.registry import PRM_FAMILIES, family_backend, generator_class, prm_class
+
+__all__ = ["AsksInWords", "Measured", "comparable", "engines", "measure", "score_remarks", "spread", "tolerance"]
+
+ENGINES = {"vllm": "vllm", "huggingface": "transformers"}
+"""Backends that both a PRM and a judge can run on, and the package that each needs."""
+
+
+@runtime_checkable
+class AsksInWords(Protocol):
+    """A PRM that puts questions instead of reading at tokens."""
+
+    def asked(self, problem: Problem, path: Path) -> Sequence[str]:
+        """Give the prompts for the steps of a path that have no score yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one engine said.
+
+    Attributes:
+        engine: name of the backend.
+        whole: scores of each solution, read at once [solutions][steps].
+        by_step: likewise, each step asked for when it is the newest.
+        tokens: that were read for `by_step`.
+        cached: how many of them were not computed again.
+        prompts: where the PRM is asked in words, for the last step.
+    """
+
+    engine: str
+    whole: tuple[tuple[float, ...], ...]
+    by_step: tuple[tuple[float, ...], ...]
+    tokens: int = 0
+    cached: int = 0
+    prompts: tuple[str, ...] = ()
+
+
+def comparable(config: Config) -> Config:
+    """Compute in float32, where rounding hides nothing, unless the user chose otherwise or the weights are packed.
+
+    A choice that depends on where the model runs is made once, so that all engines compute in the same type.
+    """
+    if config.dtype is None and not config.prm_quantization:
+        return config.model_copy(update={"dtype": "float32"})
+    if config.dtype in TYPES:
+        return config
+    dtypes = [generator_dtype(config)] if judges(config) else prm_dtypes(config)
+    return config.model_copy(update={"dtype": dtypes[0]}) if dtypes else config
+
+
+def tolerance(config: Config) -> float:
+    """Largest difference of two scores that rounding explains."""
+    return 1e-4 if config.dtype == "float32" and not config.prm_quantization else 0.02
+
+
+def engines(config: Config) -> list[str]:
+    """Name the backends to try: what the configuration names, or every installed one.
+
+    Raises:
+        ConfigError: there is no model to look at, several or one that has no places to look at, or no engine.
+    """
+    if len(config.prm_names) > 1:
+        raise ConfigError(f"prm-check looks at one PRM; {config.prm_name!r} are several.", "Name one at a time.")
+    own = config.prm if config.prm in PRM_FAMILIES.values() else family_backend(config.prm_name)
+    if own and config.prm in ("auto", own) and config.prm_adapter == "auto":
+        raise ConfigError(
+            f"The PRM {config.prm_name!r} is asked by {own!r}: its verdict stands at no one token of a text that is "
+            "given, so there is nothing to lay out.",
+            "Measure it with tt-scale prm-eval.",
+        )
+    if config.prm_name in ("none", "", "simulated") or config.prm == "simulated":
+        raise ConfigError(f"There is no model behind the PRM {config.prm_name!r}.", "Name one, for example: pocket-prm")
+    if judges(config) and "simulated" in (config.model_name, config.generator):
+        raise ConfigError("The judge needs a language model, and the simulated world is none.", "Name another model.")
+    asked = config.generator if judges(config) and config.prm in ("auto", "judge") else config.prm
+    if asked != "auto":
+        (generator_class if judges(config) else prm_class)(asked)  # a name that does not exist is refused here
+        return [asked]
+    found = [engine for engine, package in ENGINES.items() if find_spec(package) and find_spec("torch")]
+    if not found:
+        backends(config)  # says what to install
+    return found
+
+
+def judges(config: Config) -> bool:
+    """Whether a generator is asked."""
+    return "judge" in (config.prm, config.prm_name)
+
+
+async def measure(config: Config, engine: str, example: Example) -> Measured:
+    """Start an engine, score both solutions whole and step by step, and close it.
+
+    Raises:
+        TTScaleError: the engine cannot be started, or the model failed.
+    """
+    async with _opened(config, engine) as prm:
+        problem, stops = example.problem, config.stop_tokens
+        paths = [path_of(steps, stops, finished=True) for steps in example.solutions]
+        found = await prm.score(problem, paths)
+        whole = [_checked(scores, len(steps)) for scores, steps in zip(found, example.solutions, strict=True)]
+        by_step, tokens, cached = [], 0, 0
+        for steps in example.solutions:
+            known: tuple[float, ...] = ()
+            for end in range(1, len(steps) + 1):
+                path = path_of(steps[:end], stops, known, finished=end == len(steps))
+                [scores] = await prm.score(problem, [path])
+                known += _checked(scores, 1)
+                tokens, cached = tokens + scores.tokens, cached + scores.cached
+            by_step.append(known)
+        last = path_of(example.steps, stops, whole[0][:-1], finished=True)
+        prompts = prm.asked(problem, last) if isinstance(prm, AsksInWords) else ()
+        return Measured(engine, tuple(whole), tuple(by_step), tokens, cached, tuple(prompts))
+
+
+@asynccontextmanager
+async def _opened(config: Config, engine: str) -> AsyncIterator[PRM]:
+    judge = judges(config)
+    generator = generator_class(engine if judge else "simulated").from_config(config)
+    prm = prm_class("judge" if judge else engine).from_config(config, generator)
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(generator.close)
+        await generator.start()
+        stack.push_async_callback(prm.close)
+        await prm.start()
+        yield prm
+
+
+def _checked(scores: Scores, wanted: int) -> tuple[float, ...]:
+    if scores.too_long:
+        raise PRMError("The example is longer than the PRM can read.", "Give a shorter one: --question --step")
+    scores.check(wanted)
+    return scores.values
+
+
+def spread(ways: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, float]:
+    """How far each way lies from the last one at most.
+
+    Args:
+        ways: name -> scores [solutions][steps]; at least one.
+    """
+    flat = {name: [value for solution in scores for value in solution] for name, scores in ways.items()}
+    reference = list(flat.values())[-1]
+    return {
+        name: max([abs(one - other) for one, other in zip(values, reference, strict=True)])
+        for name, values in flat.items()
+    }
+
+
+def score_remarks(example: Example, whole: Sequence[Sequence[float]]) -> list[str]:
+    """Say what is odd about the scores: sentences, none where nothing is.
+
+    Args:
+        example: that was scored.
+        whole: scores [solutions][steps].
+    """
+    every = [value for solution in whole for value in solution]
+    if len(every) > 1 and max(every) - min(every) < 1e-6:
+        return [f"all scores are {every[0]:.4f}: the head says nothing, as one does that was never trained."]
+    if example.wrong and whole[0][-1] <= whole[1][-1]:
+        return [
+            f"the right last step scores {whole[0][-1]:.4f} and the wrong one {whole[1][-1]:.4f}: the wrong label, "
+            "place or adapter, or a model that cannot tell on this example."
+        ]
+    return []

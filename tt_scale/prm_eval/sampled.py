@@ -1,0 +1,225 @@
+"""Solutions that a generator samples, labelled exactly where a step can be checked, else by their final answers.
+
+logs/<folder>/solutions.jsonl    one line for each problem: all its solutions
+
+The folder depends on generator, problems and sampling alone, so that PRMs can be compared on the same solutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from tt_scale.base_classes import Generator
+from tt_scale.bench.run.journal import JournalOf
+from tt_scale.bench.run.plan import problems_of
+from tt_scale.config import Config
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Step
+from tt_scale.core.segmentation import step_texts
+from tt_scale.engines.bounded_gather import in_flight
+from tt_scale.errors import EngineDeadError, JournalError
+from tt_scale.generator.simulated import stands_right
+from tt_scale.grading import Grade, Grader
+from tt_scale.pocket import PocketProblem, pocket_math, read_request, right_steps
+from tt_scale.pocket.problems import NAME as POCKET
+from tt_scale.prm_eval.labelled import LabelledSolution
+from tt_scale.space.search_space import SearchSpace
+
+__all__ = ["BY_OUTCOME", "Drawn", "DrawnJournal", "SampledSet", "draw", "sampled_set"]
+
+BY_OUTCOME = "outcomes: every step is labelled by whether the final answer of its solution is right"
+
+Checker = Callable[[Problem, tuple[int, ...], Path], tuple[bool, ...]]
+"""(problem, ids of its prompt, path) -> whether each step, and all before it, is right."""
+
+
+@dataclass(frozen=True)
+class SampledSet:
+    """A set whose solutions have to be sampled.
+
+    Attributes:
+        name: as it was asked for.
+        truth: a phrase about who judges what.
+        problems: to be solved.
+        checker: of steps; None labels them by outcome.
+    """
+
+    name: str
+    truth: str
+    problems: Sequence[Problem] = field(repr=False)
+    checker: Checker | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """What was sampled for one problem.
+
+    Attributes:
+        id: of the problem.
+        solutions: of it.
+        lost: how many requests failed.
+        error: why there are no solutions; empty where nothing failed.
+    """
+
+    id: str
+    solutions: tuple[LabelledSolution, ...]
+    lost: int
+    error: str
+
+
+@dataclass(frozen=True)
+class World:
+    """What samples and judges.
+
+    Attributes:
+        config: sampling, limits and delimiters are taken from it.
+        generator: started.
+        grader: open.
+        top_logprobs: of the likeliest tokens that the generator is to tell of, for a PRM that reads them.
+    """
+
+    config: Config
+    generator: Generator
+    grader: Grader
+    top_logprobs: int = 0
+
+
+def sampled_set(name: str, config: Config) -> SampledSet:
+    """Load the problems to be solved.
+
+    Raises:
+        ProblemSetError: there are none of that name.
+    """
+    problems = problems_of(config, name)
+    short, _, settings = name.partition(":")
+    if short == POCKET:
+        asked = read_request(settings)
+        made = {each.id: each for each in pocket_math(asked.count, asked.seed, asked.levels, asked.split)}
+        checker = _PocketChecker(made, config.stop_tokens)
+        return SampledSet(name, "steps as judged by the exact checker of pocket-math", problems, checker)
+    if name == "simulated":
+        return SampledSet(name, "steps as the simulated world knows them", problems, _simulated_checker)
+    return SampledSet(name, BY_OUTCOME, problems)
+
+
+@dataclass(frozen=True)
+class _PocketChecker:
+    problems: Mapping[str, PocketProblem]
+    delimiters: tuple[str, ...]
+
+    def __call__(self, problem: Problem, prompt: tuple[int, ...], path: Path) -> tuple[bool, ...]:
+        return tuple(right_steps(self.problems[problem.id], step_texts(path.steps, self.delimiters)))
+
+
+def _simulated_checker(problem: Problem, prompt: tuple[int, ...], path: Path) -> tuple[bool, ...]:
+    labels, ids = [], prompt
+    for step in path.steps:
+        ids += step.ids
+        labels.append(stands_right(ids))
+    return tuple(labels)
+
+
+class DrawnJournal(JournalOf[Drawn]):
+    """The journal of the solutions of a sampled set."""
+
+    file = "solutions.jsonl"
+
+    def __init__(self, drawn: SampledSet, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._problems = {problem.id: problem for problem in drawn.problems}
+
+    def name_of(self, entry: Drawn) -> Hashable:
+        """Its id."""
+        return entry.id
+
+    def entry(self, record: Mapping[str, Any]) -> Drawn:
+        """Take a record's solutions, steps and all: they are what is scored."""
+        problem = self._problems[record["id"]]
+        solutions = [
+            LabelledSolution(
+                id=f"{problem.id}#{each['number']}",
+                problem=problem,
+                steps=tuple(map(_read_step, each["steps"])),
+                labels=tuple(each["labels"]),
+                number=each["number"],
+                correct=each["correct"],
+                answer=each["answer"],
+                finished=each["finished"],
+            )
+            for each in record["solutions"]
+        ]
+        return Drawn(problem.id, tuple(solutions), record["lost"], record["error"])
+
+
+async def draw(asked: SampledSet, world: World, journal: DrawnJournal, report: Callable[[Drawn], None]) -> None:
+    """Sample `N` solutions of each problem that the journal lacks.
+
+    Args:
+        asked: what to sample.
+        world: what samples and judges.
+        journal: open.
+        report: called with what each problem gave.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journal.
+        JournalError: the journal cannot be written any more.
+    """
+    done = {row.id for row in journal.rows}
+
+    async def work(problem: Problem) -> None:
+        try:
+            record = await _solved(asked, world, problem)
+        except (EngineDeadError, JournalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its record
+            record = {"solutions": [], "lost": world.config.N, "error": f"{type(error).__name__}: {error}"}
+        report(journal.append({"id": problem.id, **record}))
+
+    await in_flight([each for each in asked.problems if each.id not in done], work, world.config.concurrency)
+
+
+async def _solved(asked: SampledSet, world: World, problem: Problem) -> dict[str, Any]:
+    config, generator, grader = world.config, world.generator, world.grader
+    space = SearchSpace(problem, generator, None, config)
+    space.tell_logprobs(world.top_logprobs)
+    [paths] = await space.complete(space.roots(), config.N, temperature=config.temperature)
+    prompt = generator.prompt(problem, config.system_prompt)
+    kept = [path for path in paths if path.state != "failed" and path.steps]
+    answers = [space.answer(path) if path.is_finished else None for path in kept]
+    grades = await grader.grade_many(problem.answer, answers)
+    return {
+        "solutions": [
+            _solution(number, path, answer, grade, asked.checker and asked.checker(problem, prompt, path))
+            for number, (path, answer, grade) in enumerate(zip(kept, answers, grades, strict=True))
+        ],
+        "lost": config.N - len(kept),
+        "error": "",
+    }
+
+
+def _solution(
+    number: int, path: Path, answer: str | None, grade: Grade, checked: tuple[bool, ...] | None
+) -> dict[str, Any]:
+    """Write one solution down; what could not be graded has no label, what states no answer is wrong."""
+    correct = None if grade == "ungraded" else grade == "correct"
+    return {
+        "number": number,
+        "answer": answer,
+        "correct": correct,
+        "finished": path.is_finished and answer is not None,
+        "labels": [correct] * len(path.steps) if checked is None else list(checked),
+        "steps": list(map(_written_step, path.steps)),
+    }
+
+
+def _written_step(step: Step) -> dict[str, Any]:
+    """All of a step but what is as it is anyway: what a PRM reads of it is the PRM's business."""
+    values = {each.name: getattr(step, each.name) for each in fields(step)}
+    return {each.name: values[each.name] for each in fields(step) if values[each.name] != each.default}
+
+
+def _read_step(record: Mapping[str, Any]) -> Step:
+    values: dict[str, Any] = {key: tuple(each) if isinstance(each, list) else each for key, each in record.items()}
+    return Step(**values)

@@ -1,0 +1,167 @@
+"""Labelled solutions through a PRM, many at a time, each written down as it is scored.
+
+logs/<folder>/scores.jsonl    one line for each solution: its scores and what they cost
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.run.journal import JournalOf
+from tt_scale.core.path import Path
+from tt_scale.core.records import Problem, Scores
+from tt_scale.engines.bounded_gather import in_flight
+from tt_scale.errors import EngineDeadError, JournalError, PRMError
+from tt_scale.prm_eval.labelled import LabelledSolution
+
+__all__ = ["RecordedPRM", "Scored", "ScoreJournal", "score_solutions"]
+
+_TOO_LONG = "longer than what the PRM reads"
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a PRM said of one solution.
+
+    Attributes:
+        id: of the solution.
+        of: fingerprint of its steps.
+        values: of its steps, each in [0, 1] [steps]; empty where it failed.
+        tokens: that the PRM was given.
+        cached: how many of them it did not compute again.
+        seconds: since the record before it, or since scoring began; they add up to the time that scoring took.
+        overlong: whether the solution is longer than what the PRM reads.
+        error: what went wrong; empty where nothing did.
+    """
+
+    id: str
+    of: str
+    values: tuple[float, ...]
+    tokens: int
+    cached: int
+    seconds: float
+    overlong: bool
+    error: str
+
+
+class ScoreJournal(JournalOf[Scored]):
+    """The journal of the scores of one set by one PRM."""
+
+    file = "scores.jsonl"
+
+    def name_of(self, entry: Scored) -> Hashable:
+        """Its id."""
+        return entry.id
+
+    def entry(self, record: Mapping[str, Any]) -> Scored:
+        """Take all of it."""
+        return Scored(**{**record, "values": tuple(record["values"])})
+
+    def check(self, solutions: Sequence[LabelledSolution]) -> None:
+        """Make sure that the scores are of these solutions.
+
+        Raises:
+            JournalError: a solution of the same id has other steps.
+        """
+        fingerprints = {each.id: each.fingerprint for each in solutions}
+        if any(fingerprints.get(row.id, row.of) != row.of for row in self.rows):
+            raise JournalError(
+                f"{str(self.folder)!r} holds scores of other solutions than those that were sampled last.",
+                "Give another --run-tag, or delete that folder.",
+            )
+
+
+class RecordedPRM(PRM):
+    """Gives the scores that came with the solutions; no model reads anything.
+
+    Args:
+        solutions: of one set, all with recorded scores.
+    """
+
+    def __init__(self, solutions: Sequence[LabelledSolution]) -> None:
+        self._scores = {(each.problem.id, each.path.key): each.recorded for each in solutions}
+
+    @classmethod
+    def from_config(cls, config: Any, generator: Generator) -> RecordedPRM:
+        """There is nothing to take from a configuration; make it from solutions."""
+        raise TypeError("a RecordedPRM is made from solutions")
+
+    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
+        """Look the scores up."""
+        return [Scores(self._scores[problem.id, path.key][len(path.scores) :]) for path in paths]
+
+
+async def score_solutions(
+    solutions: Sequence[LabelledSolution],
+    prm: PRM,
+    journal: ScoreJournal,
+    report: Callable[[Scored], None],
+    concurrency: int,
+) -> None:
+    """Score all solutions that the journal lacks, those of a problem together.
+
+    A solution on which the PRM fails is written down as such; the others of its problem are asked again one by one.
+
+    Args:
+        solutions: of a set.
+        prm: started.
+        journal: open.
+        report: called with each record.
+        concurrency: problems in flight, at least 1.
+
+    Raises:
+        EngineDeadError: the engine died; what was done is in the journal.
+        JournalError: the journal cannot be written any more.
+    """
+    done = {row.id for row in journal.rows}
+    groups: dict[str, list[LabelledSolution]] = {}
+    for solution in solutions:
+        if solution.id not in done:
+            groups.setdefault(solution.problem.id, []).append(solution)
+    last = time.monotonic()
+
+    def write(solution: LabelledSolution, scores: Scores, error: Exception | None = None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        record = {
+            "id": solution.id,
+            "of": solution.fingerprint,
+            "values": list(scores.values),
+            "tokens": scores.tokens,
+            "cached": scores.cached,
+            "seconds": round(now - last, 6),
+            "overlong": scores.too_long,
+            "error": _TOO_LONG if scores.too_long else f"{type(error).__name__}: {error}" if error else "",
+        }
+        last = now
+        report(journal.append(record))
+
+    async def work(group: Sequence[LabelledSolution]) -> None:
+        paths = [each.path for each in group]
+        try:
+            verdicts = await prm.score(group[0].problem, paths)
+            _check(paths, verdicts)
+        except (EngineDeadError, JournalError):
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its record
+            if len(group) == 1:
+                write(group[0], Scores(()), error)
+            else:
+                for each in group:
+                    await work([each])
+            return
+        for solution, scores in zip(group, verdicts, strict=True):
+            write(solution, scores)
+
+    await in_flight(groups.values(), work, concurrency)
+
+
+def _check(paths: Sequence[Path], verdicts: Sequence[Scores]) -> None:
+    if len(verdicts) != len(paths):
+        raise PRMError(f"The PRM gave {len(verdicts)} records for {len(paths)} paths; one each is needed.")
+    for path, verdict in zip(paths, verdicts, strict=True):
+        verdict.check(len(path.steps))

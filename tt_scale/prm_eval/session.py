@@ -1,0 +1,229 @@
+"""One command: a PRM over several labelled sets, each model opened once and only where it is needed.
+
+Everything that can be wrong is found before a model is loaded: keys, sets, run folders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Sequence
+from contextlib import AsyncExitStack, ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+
+from rich.console import Console
+
+from tt_scale.backends import backends, prm_configs, weights_of
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
+from tt_scale.bench.run.manifest import described
+from tt_scale.bench.run.session import warn
+from tt_scale.config import Config, digest
+from tt_scale.core.records import Problem
+from tt_scale.engines.model_dtypes import dtype_warnings
+from tt_scale.errors import ConfigError
+from tt_scale.grading import Grader
+from tt_scale.models import make_models
+from tt_scale.preflight import preflight, preflight_prms
+from tt_scale.prm_eval.keys import idle_keys, reads_generator, sampling_keys, scoring_keys
+from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution
+from tt_scale.prm_eval.sampled import DrawnJournal, SampledSet, World, draw
+from tt_scale.prm_eval.scoring import RecordedPRM, ScoreJournal, score_solutions
+from tt_scale.prm_eval.sets import RECORDED, find_sets, resolved
+from tt_scale.report.counting import Counting
+from tt_scale.report.loading import loading
+
+__all__ = ["Plan", "plan_sets", "run_plans"]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One set and where its records are.
+
+    Attributes:
+        asked: the set.
+        config: of the run.
+        scores: journal of the scores.
+        drawn: journal of the solutions; None where they are given.
+        top_logprobs: what the PRM asks a generator to tell of its tokens.
+    """
+
+    asked: GivenSet | SampledSet
+    config: Config
+    scores: ScoreJournal = field(repr=False)
+    drawn: DrawnJournal | None = field(repr=False)
+    top_logprobs: int = 0
+
+    @property
+    def solutions(self) -> list[LabelledSolution]:
+        """Those that are there."""
+        if isinstance(self.asked, GivenSet):
+            return list(self.asked.solutions)
+        assert self.drawn is not None
+        order = {problem.id: place for place, problem in enumerate(self.asked.problems)}
+        rows = sorted(self.drawn.rows, key=lambda row: order[row.id])
+        return [solution for row in rows for solution in row.solutions]
+
+    @property
+    def lacks_solutions(self) -> bool:
+        """Whether some have yet to be sampled."""
+        return isinstance(self.asked, SampledSet) and len(self.drawn.rows) < len(self.asked.problems)  # type: ignore[union-attr]
+
+    @property
+    def lacks_scores(self) -> bool:
+        """Whether some have yet to be scored."""
+        return self.lacks_solutions or len(self.scores.rows) < len(self.solutions)
+
+
+def plan_sets(config: Config, grader: Grader, console: Console, quiet: Collection[str] = ()) -> list[Plan]:
+    """Read every set and lay out its folders; no model is loaded, nothing is written.
+
+    Raises:
+        ConfigError: a PRM or a pair of models that cannot work.
+        ProblemSetError: a set that cannot be read.
+    """
+    if config.prm_name in ("none", ""):
+        raise ConfigError(f"The PRM is {config.prm_name!r}; there is nothing to measure.", "Name a PRM.")
+    config = resolved(config)
+    sets = find_sets(config)
+    generator, prm = ("", RECORDED) if config.prm_name == RECORDED else backends(config)
+    if prm != RECORDED:
+        config = _ready(config, prm, samples=any(isinstance(each, SampledSet) for each in sets))
+    model = None if prm == RECORDED else make_models(config)[1]
+    told = model.top_logprobs if model else 0
+    samples = any(isinstance(each, SampledSet) for each in sets)
+    idle = [key for key in idle_keys(config, samples=samples, backend=prm) if key not in quiet]
+    unread = [f"nothing here looks at {', '.join(idle)}."] if idle else []
+    types = dtype_warnings(config) if model else []
+    warn(console, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
+    by = f"{grader.name} {grader.version}"
+    return [_plan(each, config, (generator, prm), by, told) for each in sets]
+
+
+def _sample_warnings(config: Config, sets: Sequence[GivenSet | SampledSet]) -> list[str]:
+    problems = [(each.name, {p.id: p for p in _problems(each)}) for each in sets]
+    return [told for name, its in problems for told in sample_warnings(config, name, list(its.values()))]
+
+
+def _problems(asked: GivenSet | SampledSet) -> Sequence[Problem]:
+    return [each.problem for each in asked.solutions] if isinstance(asked, GivenSet) else asked.problems
+
+
+def _ready(config: Config, prm: str, *, samples: bool) -> Config:
+    """Check the models that will be loaded: of given solutions, the PRM alone."""
+    if samples or reads_generator(config, prm):
+        return preflight(config)
+    preflight_prms(config)
+    return config
+
+
+def _plan(
+    asked: GivenSet | SampledSet, config: Config, engines: tuple[str, str], grader: str, top_logprobs: int
+) -> Plan:
+    drawn = None
+    generator, prm = engines
+    if isinstance(asked, SampledSet):
+        keys = sampling_keys(config, generator) | {"set": asked.name, "grader": grader, "top_logprobs": top_logprobs}
+        keys["problems"] = _hash(len(asked.problems), [f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in asked.problems])
+        folder = _folder(config, asked.name, "sampled", digest(keys))
+        drawn = DrawnJournal(asked, folder, described(keys, config), retry_failed=config.retry_failed)
+        content = digest(keys)
+    else:
+        content = _hash(
+            len(asked.solutions),
+            [f"{each.id}\x1f{each.problem.question}\x1f{each.steps}\x1f{each.recorded}" for each in asked.solutions],
+        )
+    keys = scoring_keys(config, prm) | {"set": asked.name, "solutions": content}
+    folder = _folder(config, asked.name, _short(str(config.prm_name)), digest(keys))
+    scores = ScoreJournal(folder, described(keys, config), retry_failed=config.retry_failed)
+    return Plan(asked, config, scores, drawn, top_logprobs)
+
+
+def _hash(count: int, lines: Sequence[str]) -> str:
+    return f"{count} ({hashlib.blake2b(chr(10).join(lines).encode(), digest_size=8).hexdigest()})"
+
+
+def _folder(config: Config, name: str, what: str, digest: str) -> FilePath:
+    """A tagged run has folders that its tag names; any other is found again by its digest."""
+    if config.run_tag:
+        tag = _short(config.run_tag).lstrip(".") or "-"
+        return FilePath(config.output_dir) / tag / f"{_short(name)}-{'sampled' if what == 'sampled' else 'scores'}"
+    return FilePath(config.output_dir) / f"{_short(name)}-{what}-{digest}"
+
+
+def _short(name: str) -> str:
+    last = name.rstrip("/").rpartition("/")[2]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", last)
+
+
+async def run_plans(plans: Sequence[Plan], grader: Grader, console: Console) -> None:
+    """Sample and score what is missing. The folders are locked meanwhile.
+
+    Raises:
+        TTScaleError: a folder of another experiment, a model that cannot be loaded; an EngineDeadError or a
+            JournalError later, with everything that was finished on disk.
+    """
+    with ExitStack() as folders:
+        for plan in plans:
+            if plan.drawn is not None:
+                folders.enter_context(plan.drawn)
+            folders.enter_context(plan.scores)
+        done = sum([len(plan.scores.rows) for plan in plans])
+        if done:
+            console.print(f"Scored before: {done:,} solutions.", highlight=False)
+        if any(plan.lacks_scores for plan in plans):
+            await _fill(plans, grader, console)
+        for plan in plans:
+            plan.scores.check(plan.solutions)
+
+
+async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None:
+    config = plans[0].config
+    if config.prm_name == RECORDED:
+        for plan in plans:
+            await _score(plan, RecordedPRM(plan.solutions), console)
+        return
+    generator, prm = make_models(config)
+    assert prm is not None
+    reads = reads_generator(config, backends(config)[1])
+    async with AsyncExitStack() as models:
+        if reads or any(plan.lacks_solutions for plan in plans):
+            models.push_async_callback(generator.close)
+            async with loading(console, "" if backends(config)[0] == "simulated" else config.model_name):
+                await generator.start()
+        for plan in plans:
+            if plan.lacks_solutions:
+                await _draw(plan, generator, grader, console)
+        if not reads:
+            await models.aclose()  # its memory is for the PRM
+        if any(plan.lacks_scores for plan in plans):
+            models.push_async_callback(prm.close)
+            weights = [each.prm_name for each in prm_configs(config) if weights_of(each)]
+            async with loading(console, ", ".join(weights)):
+                await prm.start()
+            for plan in plans:
+                await _score(plan, prm, console)
+
+
+async def _draw(plan: Plan, generator: Generator, grader: Grader, console: Console) -> None:
+    assert isinstance(plan.asked, SampledSet)
+    assert plan.drawn is not None
+    total, done = len(plan.asked.problems), len(plan.drawn.rows)
+    with Counting(
+        console, f"{plan.asked.name} sampling", total, unit="problems", done=done, at_once=plan.config.concurrency
+    ) as counting:
+        world = World(plan.config, generator, grader, plan.top_logprobs)
+        await draw(plan.asked, world, plan.drawn, lambda _: counting.more())
+
+
+async def _score(plan: Plan, prm: PRM, console: Console) -> None:
+    solutions = plan.solutions
+    plan.scores.check(solutions)
+    if len(plan.scores.rows) == len(solutions):
+        return
+    total, done = len(solutions), len(plan.scores.rows)
+    with Counting(
+        console, f"{plan.asked.name} scoring", total, unit="solutions", done=done, at_once=plan.config.concurrency
+    ) as counting:
+        await score_solutions(solutions, prm, plan.scores, lambda _: counting.more(), plan.config.concurrency)

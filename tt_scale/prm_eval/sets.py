@@ -1,0 +1,124 @@
+"""From a name to labelled solutions, or to problems whose solutions have to be sampled."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError, nearest
+from tt_scale.pocket.problems import NAME as POCKET
+from tt_scale.prm_eval.labelled import GivenSet
+from tt_scale.prm_eval.processbench import PROCESSBENCH, processbench
+from tt_scale.prm_eval.sampled import SampledSet, sampled_set
+from tt_scale.prm_eval.solutions_file import read_solutions
+from tt_scale.problems.identity import sample
+
+__all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
+
+POCKET_CONTEXT = 512
+"""Tokens for which pocket-gen was trained."""
+
+RECORDED = "recorded"
+"""The PRM that stands for the scores in the file."""
+
+LABELLED: Mapping[str, str] = MappingProxyType(
+    {
+        "processbench-gsm8k": "ProcessBench: 400 solutions of GSM8K problems, the first wrong step found by people",
+        "processbench-math": "ProcessBench: 1000 solutions of MATH problems, the first wrong step found by people",
+        POCKET: "solutions that a generator samples, labelled by an exact checker",
+        "simulated": "solutions of the simulated world, whose steps it knows",
+    }
+)
+"""Sets whose steps are labelled: name -> one line about it."""
+
+
+def find_sets(config: Config) -> list[GivenSet | SampledSet]:
+    """Read every set of a configuration.
+
+    Raises:
+        ConfigError: none is named, one is named twice, or a set does not go with the PRM.
+        ProblemSetError: one cannot be read.
+    """
+    if "datasets" not in config.model_fields_set:
+        raise ConfigError(
+            "No set is named.",
+            f"Type: --dataset with {', '.join(LABELLED)}, a problem set, or a file of labelled solutions (.jsonl)",
+        )
+    sets = [_find(name, config) for name in config.datasets]
+    names = [each.name for each in sets]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ConfigError(f"The set {twice!r} is named twice.", "Name it once, or rename one of the files.")
+    for each in sets:
+        _check(each, config)
+    return sets
+
+
+def _find(name: str, config: Config) -> GivenSet | SampledSet:
+    if name in PROCESSBENCH:
+        return _sampled(processbench(name), config)
+    path = os.path.expanduser(name)
+    if name.lower().startswith("processbench") and not os.path.isfile(path):
+        raise ConfigError(f"There is no set or file {name!r}.", nearest(name.lower(), PROCESSBENCH))
+    if os.path.isfile(path):
+        found = read_solutions(path)
+        if found is not None:
+            return _sampled(found, config)
+        return replace(sampled_set(name, config), name=os.path.splitext(os.path.basename(path))[0])
+    return sampled_set(name, config)
+
+
+def _sampled(given: GivenSet, config: Config) -> GivenSet:
+    """Keep the solutions of a seeded sample of problems, if one was asked for."""
+    problems = list({each.problem.id: each.problem for each in given.solutions}.values())
+    kept = {problem.id for problem in sample(problems, config.num_samples, config.seed)}
+    return replace(given, solutions=[each for each in given.solutions if each.problem.id in kept])
+
+
+def _check(each: GivenSet | SampledSet, config: Config) -> None:
+    """Refuse what could only fail solution by solution."""
+    if config.prm_name == RECORDED:
+        _check_recorded(each)
+        return
+    if not isinstance(each, GivenSet):
+        return
+    if config.prm_name in ("simulated", "confidence"):
+        raise ConfigError(
+            f"The PRM {config.prm_name!r} reads what a generator leaves behind as it samples, and the solutions of "
+            f"{each.name!r} were written by others.",
+            f"Type: --dataset {'simulated' if config.prm_name == 'simulated' else POCKET}",
+        )
+    bare = next((one for one in each.solutions if any(not step.text.strip() for step in one.steps)), None)
+    if bare is not None:
+        raise ConfigError(
+            f"{each.name!r} does not hold the steps of {bare.id!r}, only its end or blanks; no PRM can read them.",
+            f"Its recorded scores can be measured: tt-scale prm-eval {RECORDED}",
+        )
+
+
+def _check_recorded(each: GivenSet | SampledSet) -> None:
+    solutions = each.solutions if isinstance(each, GivenSet) else ()
+    if not solutions or not all(one.recorded for one in solutions):
+        raise ConfigError(
+            f"{each.name!r} holds no recorded scores for every step.", "Name a PRM, or a replay with scores."
+        )
+    for one in solutions:
+        for score in one.recorded:
+            if not 0.0 <= score <= 1.0:
+                raise ConfigError(f"{each.name!r}: {one.id!r} has the score {score}; a score lies between 0 and 1.")
+
+
+def resolved(config: Config) -> Config:
+    """Fill in the generator that a set or a PRM speaks of, where nobody named one."""
+    if "model_name" in config.model_fields_set:
+        return config
+    names: Sequence[str] = [name.partition(":")[0] for name in config.datasets]
+    if config.prm_name == "simulated" or "simulated" in names:
+        return config.model_copy(update={"model_name": "simulated"})
+    if POCKET in names:
+        context = {} if "max_model_len" in config.model_fields_set else {"max_model_len": POCKET_CONTEXT}
+        return config.model_copy(update={"model_name": "pocket-gen", **context})
+    return config

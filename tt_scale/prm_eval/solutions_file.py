@@ -1,0 +1,192 @@
+r"""Labelled solutions in files, JSON Lines of one of three kinds.
+
+Steps with a label each, as of PRM800K; null is a step that nobody judged::
+
+    {"question": "What is 2 + 3 * 4?", "steps": ["3 * 4 = 12.", "2 + 12 = 15."], "labels": [true, false]}
+
+Steps with the first wrong one, from 0, or -1 where all are right, as of ProcessBench::
+
+    {"question": "What is 2 + 3 * 4?", "steps": ["3 * 4 = 12.", "2 + 12 = 15."], "label": 1}
+
+A replay: several solutions of each problem, judged by their answers, with recorded scores where there are some::
+
+    {"question": "What is 2 + 3 * 4?", "answer": "14", "samples": [
+        {"steps": ["3 * 4 = 12.", "\\boxed{14}"], "correct": true, "scores": [0.98, 0.95]}]}
+
+`id` and, beside labels, `final_answer_correct` and `scores` (of the steps, recorded) can be given. Where a sample of a
+replay has no steps, its `text` is cut at blank lines, and its `end` (the last lines of a solution) does for recorded
+scores alone. A sample may give its `answer`, for solutions that state none in a box: without an answer it is chosen by
+nobody, as in a search.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from tt_scale.core.records import Problem
+from tt_scale.errors import ProblemSetError
+from tt_scale.grading import extract_answer
+from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution, given_steps
+from tt_scale.problems.local import parse_jsonl
+from tt_scale.problems.rows import Row, kind
+
+__all__ = ["BY_FILE", "read_rows", "read_solutions"]
+
+BY_FILE = "steps as labelled in the file"
+_QUESTION = ("question", "problem")
+
+
+def read_solutions(path: str) -> GivenSet | None:
+    """Read a file of labelled solutions; None where its first row has neither steps nor samples: a problem set.
+
+    Raises:
+        ProblemSetError: it cannot be read, or a row is broken.
+    """
+    if not path.lower().endswith(".jsonl"):
+        return None
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError as error:
+        raise ProblemSetError(f"{path} cannot be read: {error.strerror or error}.") from None
+    rows = parse_jsonl(path, data)
+    if not rows or not rows[0].values.keys() & {"steps", "samples"}:
+        return None
+    return read_rows(os.path.splitext(os.path.basename(path))[0], rows)
+
+
+def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE) -> GivenSet:
+    """Understand rows that were read.
+
+    Raises:
+        ProblemSetError: a row is broken, or two have the same id.
+    """
+    replay = "samples" in rows[0].values
+    solutions: list[LabelledSolution] = []
+    seen: set[str] = set()
+    for number, row in enumerate(rows):
+        problem = Problem(_text(row, ("id",), f"{name}-{number}"), _text(row, _QUESTION, "" if replay else None), "")
+        for each in _samples(row, problem) if replay else [_labelled(row, problem)]:
+            if each.id in seen:
+                raise ProblemSetError(f"{row.place}: the id {each.id!r} stands there twice.", "Make ids differ.")
+            seen.add(each.id)
+            solutions.append(each)
+    if replay:
+        truth = "final answers as judged in the file"
+    return GivenSet(name, truth, solutions, replay)
+
+
+def _labelled(row: Row, problem: Problem) -> LabelledSolution:
+    steps = _list(row, row.values, "steps", lambda value: isinstance(value, str) and bool(value.strip()), "text")
+    if "labels" in row.values:
+        labels = tuple(
+            _list(row, row.values, "labels", lambda value: value is None or value in (0, 1), "true, false or null")
+        )
+        if len(labels) != len(steps):
+            raise ProblemSetError(f"{row.place}: {len(labels)} labels for {len(steps)} steps.", "Write one for each.")
+        labels = tuple([None if label is None else bool(label) for label in labels])
+    else:
+        labels = _from_first_error(row, len(steps))
+    correct = row.values.get("final_answer_correct")
+    if not isinstance(correct, bool | None):
+        raise ProblemSetError(f"{row.place}: final_answer_correct is {correct!r}, not true or false.")
+    recorded = _scores(row, row.values, len(steps), "the solution")
+    texts = given_steps(steps)
+    answer = extract_answer("".join([step.text for step in texts]))
+    return LabelledSolution(problem.id, problem, texts, labels, correct=correct, answer=answer, recorded=recorded)
+
+
+def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -> tuple[float, ...]:
+    """Recorded scores; none where the field is missing."""
+    if "scores" not in values:
+        return ()
+    scores = _list(row, values, "scores", _is_number, "number")
+    if steps is not None and len(scores) != steps:
+        raise ProblemSetError(f"{row.place}: {what} has {len(scores)} scores for {steps} steps.", "Write one for each.")
+    return tuple(map(float, scores))
+
+
+def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
+    """Steps behind the first wrong one were not judged."""
+    label = row.values.get("label")
+    if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < steps:
+        raise ProblemSetError(
+            f"{row.place}: label is {label!r}; allowed: the first wrong step, 0 to {steps - 1}, or -1 for none.",
+            'Or give every step its own: "labels": [true, false]',
+        )
+    if label < 0:
+        return (True,) * steps
+    return (True,) * label + (False,) + (None,) * (steps - label - 1)
+
+
+def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
+    for number, sample in enumerate(_list(row, row.values, "samples", lambda value: isinstance(value, dict), "object")):
+        correct = sample.get("correct")
+        if not isinstance(correct, bool):
+            raise ProblemSetError(f"{row.place}: correct of sample {number} is {correct!r}, not true or false.")
+        texts = _sample_texts(row, sample, number)
+        yield LabelledSolution(
+            f"{problem.id}#{number}",
+            # replays that keep only ends leave the question out; the problems still differ by their ids
+            Problem(problem.id, problem.question or problem.id, str(row.values.get("answer", ""))),
+            given_steps(texts),
+            (None,) * len(texts),
+            number,
+            correct,
+            _answer(row, sample, number, texts[-1]),
+            recorded=_scores(row, sample, len(texts), f"sample {number}"),
+        )
+
+
+def _answer(row: Row, sample: Mapping[str, Any], number: int, last: str) -> str | None:
+    """Give the answer that a sample names, else what its last step has in a box; null names none."""
+    if "answer" not in sample:
+        return extract_answer(last)
+    answer = sample["answer"]
+    if answer is not None and not isinstance(answer, str):
+        raise ProblemSetError(f"{row.place}: answer of sample {number} is {answer!r}, not text or null.")
+    return (answer or "").strip() or None
+
+
+def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]:
+    if "steps" in sample:
+        return _list(row, sample, "steps", lambda value: isinstance(value, str), "text")
+    whole = sample.get("text")
+    if isinstance(whole, str) and whole.strip():
+        return [text for text in whole.split("\n\n") if text.strip()]
+    end = sample.get("end")
+    scores = _scores(row, sample, None, "")
+    if isinstance(end, str) and scores:
+        return [*[""] * (len(scores) - 1), end]
+    raise ProblemSetError(
+        f"{row.place}: sample {number} has no steps; fields present: {', '.join(sample) or 'none'}.",
+        'Write "steps": ["...", "..."].',
+    )
+
+
+def _text(row: Row, names: Sequence[str], default: str | None) -> str:
+    value = next((row.values[name] for name in names if name in row.values), default)
+    if not isinstance(value, str) or (default is None and not value.strip()):
+        told = f"is {value!r}" if value is not None else "is missing"
+        raise ProblemSetError(f"{row.place}: {names[0]} {told}; text is needed.")
+    return value
+
+
+def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
+    found = values.get(name)
+    if not isinstance(found, list) or not found:
+        shown = f"a {kind(found)}" if found is not None else "missing"
+        raise ProblemSetError(f"{row.place}: {name} is {shown}; a list that is not empty is needed.")
+    wrong = next((value for value in found if not allowed(value)), ...)
+    if wrong is not ...:
+        hint = "Of PRM800K's ratings, 1 and 0 are true and -1 is false." if wrong == -1 and name == "labels" else ""
+        raise ProblemSetError(f"{row.place}: {name} holds {wrong!r}; allowed: {wanted}.", hint)
+    return found
+
+
+def _is_number(value: Any) -> bool:
+    """Whether it is a number that a float can be; JSON's whole numbers know no bound."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and not 1e300 < abs(value) < math.inf

@@ -1,0 +1,251 @@
+"""The CSV files that people open first."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
+from datetime import datetime, timezone
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.bench.run.manifest import other_methods_knobs
+from tt_scale.bench.run.record import Row
+from tt_scale.bench.stats.backtracking import sum_up
+from tt_scale.bench.stats.metrics import summarise
+from tt_scale.config import WIDTH_KEYS, Config
+from tt_scale.config.listing import config_keys
+from tt_scale.errors import JournalError
+from tt_scale.space.first_steps import FirstSteps
+
+__all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
+
+COUNTS = (
+    "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "cut", "truncated", "forced",
+    "unreadable", "wasted_tokens",
+)  # fmt: skip
+SPENT = (
+    "prompt_tokens",
+    "cached_prompt_tokens",
+    "prm_tokens",
+    "cached_prm_tokens",
+    "generator_calls",
+    "seconds",
+    "flops",
+)
+HEAD = [
+    "question_index", "id", "repeat", "level", "model_answer", "gold_answer", "correct", "grade", "total_tokens",
+    *COUNTS, *SPENT, "stopped", "error",
+]  # fmt: skip
+KNOB_GROUPS = ("Sampling", "Search", "Budget")
+
+
+def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
+    """Write one line for each problem and repeat, in the order of the set; replaced whole, never half written.
+
+    Raises:
+        JournalError: the file cannot be written.
+    """
+    partial = path.with_suffix(".partial")
+    try:
+        with partial.open("w", newline="", encoding="utf-8") as file:
+            sheet = csv.writer(file)
+            sheet.writerow(HEAD)
+            sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
+        os.replace(partial, path)
+    except OSError as error:
+        raise JournalError(f"The detail log {str(path)!r} cannot be written: {error.strerror or error}.") from None
+
+
+def _cells(row: Row) -> list[Any]:
+    usage = row.usage
+    return [
+        *(row.index, row.id, row.repeat, row.level, row.answer, row.gold, row.correct, row.grade),
+        usage.generated_tokens,
+        *(row.telemetry.get(count, 0) for count in COUNTS),
+        *(getattr(usage, spent) for spent in SPENT),
+        *(row.stopped, row.error),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    """One line about a whole run; its fields are the columns of the summary.
+
+    Attributes:
+        timestamp: of its end, UTC.
+        tag: `run_tag`.
+        model: `model_name`.
+        prm: `prm_name`.
+        method: of the run.
+        dataset: as it was named.
+        knobs: what differs from the defaults among sampling, search and budget, as far as the method looks at it.
+        correct: problems answered right.
+        total: problems x repeats.
+        accuracy: correct / total, in [0, 1].
+        low: lower end of its 95 % interval.
+        high: upper end.
+        avg_tokens: generated per problem.
+        tau: the score that steps were judged by; empty for a method that has no tau.
+        tau_tokens: generated for the whole run to find out what a quantile comes to; in no average.
+        pass_rate: steps that passed of those judged, in [0, 1]; this and the next two are empty where there were none.
+        recovery_rate: backtracks that a correct path followed, of all, in [0, 1].
+        wasted_share: tokens on no path of a pool, of all, in [0, 1].
+        retries: per problem.
+        backtracks: per problem.
+        jumps: per problem.
+        no_answer: problems without an answer.
+        ungraded: answers that the grader could not judge.
+        errors: problems that failed.
+        elapsed: seconds of the last leg of the run.
+        seed: of the run.
+        folder: where its records are.
+    """
+
+    timestamp: str
+    tag: str
+    model: str
+    prm: str
+    method: str
+    dataset: str
+    knobs: str
+    correct: int
+    total: int
+    accuracy: float
+    low: float
+    high: float
+    avg_tokens: float
+    tau: float | None
+    tau_tokens: int
+    pass_rate: float | None
+    recovery_rate: float | None
+    wasted_share: float | None
+    retries: float
+    backtracks: float
+    jumps: float
+    no_answer: int
+    ungraded: int
+    errors: int
+    elapsed: float
+    seed: int
+    folder: str
+
+
+COLUMNS = [field.name for field in fields(SummaryLine)]
+
+
+def summary_path(config: Config) -> FilePath:
+    """Where the summary of a run goes."""
+    return FilePath(config.summary_csv or FilePath(config.output_dir) / "summary.csv")
+
+
+def summary_line(
+    config: Config,
+    dataset: str,
+    folder: FilePath,
+    rows: Sequence[Row],
+    elapsed: float,
+    tau: float | None = None,
+    first_steps: FirstSteps | None = None,
+) -> SummaryLine:
+    """Sum a run up.
+
+    Args:
+        config: of the run.
+        dataset: as it was named.
+        folder: of the run.
+        rows: at least one.
+        elapsed: seconds of the last leg.
+        tau: the score that steps were judged by, if the method has such a knob.
+        first_steps: what a quantile was measured on.
+    """
+    summary, back = summarise("Overall", rows), sum_up(rows)
+    return SummaryLine(
+        timestamp=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        tag=config.run_tag,
+        model=config.model_name,
+        prm=config.prm_name,
+        method=config.method,
+        dataset=dataset,
+        knobs=_knobs(config),
+        correct=summary.correct,
+        total=summary.samples,
+        accuracy=round(summary.accuracy, 6),
+        low=round(summary.low, 6),
+        high=round(summary.high, 6),
+        avg_tokens=round(summary.tokens, 2),
+        tau=_rounded(tau),
+        tau_tokens=first_steps.usage.generated_tokens if first_steps else 0,
+        pass_rate=_rounded(back.pass_rate),
+        recovery_rate=_rounded(back.recovery_rate),
+        wasted_share=_rounded(back.wasted_share),
+        retries=round(back.retries / summary.samples, 2),
+        backtracks=round(back.backtracks / summary.samples, 2),
+        jumps=round(back.jumps / summary.samples, 2),
+        no_answer=summary.no_answer,
+        ungraded=summary.ungraded,
+        errors=summary.errors,
+        elapsed=round(elapsed, 2),
+        seed=config.seed,
+        folder=str(folder),
+    )
+
+
+def _rounded(share: float | None) -> float | None:
+    return None if share is None else round(share, 6)
+
+
+def _knobs(config: Config) -> str:
+    derived = WIDTH_KEYS & config.model_fields_set if config.budget else frozenset()
+    telling = (config.non_defaults | derived) - other_methods_knobs(config)
+    names = [key.name for key in config_keys() if key.group in KNOB_GROUPS and key.name in telling]
+    return " ".join([f"{name}={getattr(config, name)}" for name in names])
+
+
+def check_summary(path: FilePath) -> None:
+    """Find out before a run whether its line can be appended in the end.
+
+    Raises:
+        JournalError: the file cannot be written, or is not one of ours; it is left alone.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        found = _columns(path)
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionError(13, "Permission denied")
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise _unwritable(path, error) from None
+    if found not in ([], COLUMNS):
+        raise JournalError(
+            f"The summary {str(path)!r} has other columns ({', '.join(found)[:200]}). Nothing was changed.",
+            "Give another --summary-csv.",
+        )
+
+
+def append_summary(path: FilePath, line: SummaryLine) -> None:
+    """Append a line, under a lock, so that several runs may share a summary; errors as in `check_summary`."""
+    from filelock import FileLock
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(path.with_name(f".{path.name}.lock")):
+            check_summary(path)
+            new = not _columns(path)
+            with path.open("a", newline="", encoding="utf-8") as file:
+                sheet = csv.writer(file)
+                sheet.writerows([COLUMNS, astuple(line)] if new else [astuple(line)])
+    except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def _columns(path: FilePath) -> list[str]:
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def _unwritable(path: FilePath, error: Exception) -> JournalError:
+    reason = getattr(error, "strerror", None) or error
+    return JournalError(f"The summary {str(path)!r} cannot be written: {reason}.", "Give another --summary-csv.")

@@ -1,0 +1,84 @@
+"""A search as it grows, for `tt-scale solve`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import cache
+from typing import TYPE_CHECKING
+
+from tt_scale.core.path import Path, name
+from tt_scale.solver import Solution
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["print_growth", "print_json", "print_solution"]
+
+STOPPED = {
+    "enough": "it had enough finished paths",
+    "steps": "it made its last expansion",
+    "frontier": "nothing was left to grow",
+    "budget": "the budget was spent",
+}
+MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "unreadable": "…"}
+
+
+@cache
+def _console() -> Console:
+    from tt_scale.report.terminal import Terminal
+
+    return Terminal(highlight=False)
+
+
+def print_growth(children: Sequence[Path]) -> None:
+    """Print one line for each child of an expansion: state, key, score and the start of its last step."""
+    console = _console()
+    for child in children:
+        line = " ".join(child.steps[-1].text.split())
+        room = max(20, console.width - 30)
+        shown = line if len(line) <= room else line[: room - 1] + "…"
+        score = f"{child.score:.3f}" if child.scores else "  -  "
+        console.print(f"{MARKS[child.state]} {name(child.key):<16} {score}  {shown}", markup=False, soft_wrap=True)
+    console.print()
+
+
+def print_solution(solution: Solution) -> None:
+    """Print the chosen path, its cost and the answer last."""
+    console = _console()
+    usage = solution.usage
+    pool, stopped = len(solution.outcome.pool), STOPPED[solution.outcome.stopped]
+    if solution.path is not None:
+        console.rule(f"path {name(solution.path.key)}, score {solution.path.score:.3f}")
+        console.print(solution.path.text.strip(), markup=False)
+        console.rule()
+    console.print(
+        f"Finished paths: {pool}; the search ended because {stopped}. {usage.generated_tokens:,} tokens generated, "
+        f"{usage.prm_tokens:,} read by the PRM, {usage.seconds:.1f} s.",
+        markup=False,
+    )
+    console.print(f"Answer: {solution.answer}" if solution.answer is not None else "No answer was found.", markup=False)
+
+
+def print_json(solution: Solution) -> None:
+    """Print answer, chosen path, pool and cost as one JSON object; `answer` and `path` are null where there is none."""
+    path = solution.path
+    told = {
+        "answer": solution.answer,
+        "path": None if path is None else _path(path),
+        "pool": [_path(each) for each in solution.outcome.pool],
+        "stopped": solution.outcome.stopped,
+        "usage": asdict(solution.usage),
+    }
+    print(json.dumps(told, ensure_ascii=False))  # noqa: T201  (rich would wrap and colour it)
+
+
+def _path(path: Path) -> dict[str, object]:
+    return {
+        "key": name(path.key),
+        "score": path.score if path.scores else None,
+        "scores": list(path.scores),
+        "steps": [step.text for step in path.steps],
+        "tokens": path.tokens,
+    }

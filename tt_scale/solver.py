@@ -1,0 +1,115 @@
+"""One question, from Python."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.config import Config
+from tt_scale.core.budget import Usage
+from tt_scale.core.path import Outcome, Path
+from tt_scale.core.records import Problem
+from tt_scale.core.selection import SELECTORS, candidates
+from tt_scale.errors import ConfigError
+from tt_scale.grading import Grader
+from tt_scale.models import make_models, make_searcher, open_models
+from tt_scale.preflight import preflight
+from tt_scale.space.first_steps import asked_quantile, measure
+from tt_scale.space.search_space import SearchSpace
+
+__all__ = ["Solution", "Watch", "asolve", "solve"]
+
+Watch = Callable[[Sequence[Path]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """The answer to a question and how it was found.
+
+    Attributes:
+        answer: the final answer, or None where no path gave one.
+        path: the path that the selector chose, or None.
+        outcome: the whole pool, and why the search ended.
+        usage: what it cost, with the first steps that a quantile as `tau` was measured on.
+    """
+
+    answer: str | None
+    path: Path | None
+    outcome: Outcome
+    usage: Usage
+
+
+def solve(question: str, config: Config | None = None, *, watch: Watch | None = None) -> Solution:
+    """Search for the answer to one question; opens and closes the models.
+
+    Args:
+        question: as a person would write it.
+        config: model, PRM, method and knobs; the defaults where None.
+        watch: called with the children of every expansion.
+
+    Returns:
+        The answer, its path, the pool and the usage.
+
+    Raises:
+        TTScaleError: a configuration that cannot run, or a model that failed.
+    """
+    task = asolve(question, config or Config(), watch=watch)
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(task)
+    with ThreadPoolExecutor(1) as pool:  # a notebook has a loop of its own
+        return pool.submit(asyncio.run, task).result()
+
+
+async def asolve(
+    question: str,
+    config: Config,
+    *,
+    models: tuple[Generator, PRM | None] | None = None,
+    watch: Watch | None = None,
+) -> Solution:
+    """As `solve`, for code that has an event loop.
+
+    Args:
+        question: as a person would write it.
+        config: model, PRM, method and knobs.
+        models: started ones to use and leave open; None opens and closes those of the configuration.
+        watch: called with the children of every expansion.
+    """
+    if not question.strip():
+        raise ConfigError("The question is empty.", 'Ask something, such as "What is 2 + 3?".')
+    if models is None:
+        make_searcher(config)  # a bad method is found before a model is loaded
+        make_models(config)
+        config = await asyncio.to_thread(preflight, config)
+        async with open_models(config) as opened:
+            return await asolve(question, config, models=opened, watch=watch)
+    generator, prm = models
+    searcher = make_searcher(config)
+    digest = hashlib.blake2b(question.encode(), digest_size=6).hexdigest()
+    problem = Problem(f"question-{digest}", question, "")
+    asked = asked_quantile(searcher)
+    first = await measure(asked, searcher, [problem], generator, prm, config) if asked else None
+    space = SearchSpace(
+        problem,
+        generator,
+        prm,
+        config,
+        first_scores=first.scores if first else (),
+        max_steps=searcher.longest_path,
+        watch=watch,
+    )
+    outcome = await space.conclude(await searcher.search(space))
+    answers = [space.answer(path) for path in outcome.pool]
+    with Grader(seconds=config.grade_timeout) as grader:
+        classes = await grader.group(answers)
+    chosen = SELECTORS[config.selector or searcher.selector](candidates(outcome, classes, config.final_agg))
+    usage = first.usage + space.usage if first else space.usage
+    if chosen is None:
+        return Solution(None, None, outcome, usage)
+    return Solution(answers[chosen], outcome.pool[chosen], outcome, usage)

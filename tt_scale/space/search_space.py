@@ -1,0 +1,352 @@
+"""One problem's world: the only door between a searcher and everything else.
+
+A searcher calls two verbs, `expand` and `complete`. Behind them the space renders the prompt, derives seeds, keeps
+within the budget, merges blank steps, asks the PRM, charges usage and records the tree, for every method alike. It also
+sees to it that no search ends without an answer: paths that reach a limit of steps or tokens are grown to their end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from math import inf
+from random import Random
+
+from tt_scale.base_classes import PRM, Generator
+from tt_scale.config import Config
+from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.core.budget import Usage
+from tt_scale.core.final_answer import THINK, FinalAnswer
+from tt_scale.core.logprobs import require_logprobs
+from tt_scale.core.path import Key, Outcome, Path
+from tt_scale.core.records import Problem
+from tt_scale.core.segmentation import is_blank
+from tt_scale.core.threshold import Bar
+from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.space.candidate import Birth, Rules
+from tt_scale.space.planner import Planner, best_first
+from tt_scale.space.rounds import LEAST_CHUNK
+from tt_scale.space.sampler import Sampler, Twins
+from tt_scale.space.spending import Ledger
+
+__all__ = ["Event", "SearchSpace"]
+
+PROMPT_END = 32
+"""Tokens at the end of a prompt in which it may open a reasoning block."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something a searcher wants to be remembered.
+
+    Attributes:
+        kind: "retry", "backtrack", "jump", "left" or "rescue"; third-party methods may add their own.
+        keys: the paths that it concerns.
+        created: how many paths the tree had when it happened.
+    """
+
+    kind: str
+    keys: tuple[Key, ...]
+    created: int
+
+
+class SearchSpace:
+    """One problem, one generator, one PRM, one budget.
+
+    Args:
+        problem: what is searched.
+        generator: started.
+        prm: started; None leaves paths without scores.
+        config: sampling, limits, delimiters, aggregate and budget are taken from it.
+        repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
+        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
+        max_steps: most steps of a path; None means `max_steps` of the configuration.
+        watch: called with the children of every growth, for live views.
+
+    Attributes:
+        answers: finds the final answer in the text of this problem's solutions.
+
+    Raises:
+        GeneratorError: the prompt leaves no room in the context.
+        ConfigError: the PRM reads log-probabilities and the generator tells none.
+    """
+
+    def __init__(
+        self,
+        problem: Problem,
+        generator: Generator,
+        prm: PRM | None,
+        config: Config,
+        *,
+        repeat: int = 0,
+        first_scores: Sequence[float] = (),
+        max_steps: int | None = None,
+        watch: Callable[[Sequence[Path]], None] | None = None,
+    ) -> None:
+        self.problem = problem
+        self._ledger = Ledger(config.limits)
+        self.usage = self._ledger.usage
+        self.costs = self._ledger.costs
+        self.nodes: list[Path] = []
+        self.events: list[Event] = []
+        self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
+        self.expansions = 0
+        self.bar = Bar(first_scores)
+        self._generator = generator
+        self._prm = prm
+        self._config = config
+        self._watch = watch
+        self._aggregate = AGGREGATES[config.agg]
+        self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
+        self._roots = 0
+        self._prompt = generator.prompt(problem, config.system_prompt)
+        if len(self._prompt) >= generator.context:
+            raise GeneratorError(
+                f"The prompt of problem {problem.id!r} has {len(self._prompt)} tokens, the context holds "
+                f"{generator.context}.",
+                "Raise max_model_len or leave the problem out.",
+            )
+        self._planner = Planner(config, self._prompt, generator.context, max_steps or config.max_steps)
+        self.answers = self._answers_of(config)
+        self._rules = Rules(
+            config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
+        )
+        self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id)
+        self._twins = Twins()
+        self.tell_logprobs(prm.top_logprobs if prm else 0)
+        self._completing = False  # whether the budget made paths grow to their end
+
+    def roots(self, count: int = 1) -> list[Path]:
+        """Give empty paths with distinct keys, so that copies of the root draw different children."""
+        self._roots += count
+        return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
+
+    async def expand(
+        self,
+        paths: Sequence[Path],
+        n: int | Sequence[int] = 1,
+        *,
+        temperature: float | Sequence[float],
+        kept: bool = True,
+    ) -> list[list[Path]]:
+        """Grow each path by one scored step.
+
+        A path of `max_steps` - 1 steps grows to its end instead; so do all, the best first, where the budget could not
+        afford the step and the rest of a solution after it.
+
+        Args:
+            paths: open ones [paths].
+            n: children for each path, one number or one for each [paths].
+            temperature: likewise; at 0 equal siblings are drawn once.
+            kept: False for a look ahead, whose children are dropped: none is drawn where the budget may be needed
+                to finish a path.
+
+        Returns:
+            The children of each path [paths][n], fewer where the budget ran out.
+        """
+        endless = not self._rules.delimiters and self._rules.step_tokens is None
+        return await self._grow(paths, n, temperature, whole=endless, kept=kept)
+
+    async def complete(
+        self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
+    ) -> list[list[Path]]:
+        """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
+        return await self._grow(paths, n, temperature, whole=True, kept=True)
+
+    def tell_logprobs(self, top_logprobs: int) -> None:
+        """Let all steps from now on have `logprobs` and `confidences`.
+
+        Args:
+            top_logprobs: how many of the likeliest tokens the confidences look at; no less than was asked before.
+
+        Raises:
+            ConfigError: the generator does not tell them.
+        """
+        require_logprobs(self._generator, top_logprobs, "The search")
+        self._sampler.top_logprobs = max(self._sampler.top_logprobs, top_logprobs)
+
+    def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
+        """Remember that something happened to paths; the report counts the kinds."""
+        self.events.append(Event(kind, tuple([path.key for path in paths]), len(self.nodes)))
+
+    def random(self, name: str) -> Random:
+        """Give a source of chance for the search itself, which depends on run seed, problem, repeat and name alone.
+
+        Args:
+            name: what is decided by it; the same name gives the same stream again.
+        """
+        where = f"{self._config.seed}\x1f{self._seed_id}\x1f{name}".encode()
+        return Random(int.from_bytes(blake2b(where, digest_size=16).digest(), "big"))
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the budget leaves nothing to spend."""
+        return self._ledger.exhausted
+
+    @property
+    def max_steps(self) -> int:
+        """Most steps of a path."""
+        return self._planner.max_steps
+
+    async def conclude(self, outcome: Outcome) -> Outcome:
+        """Close a search, so that no answer is thrown away.
+
+        A search that brings no answer gets the finished paths that it had rejected, and after that, where
+        `last_resort` says so, an answer that the best open path is asked for. Where the budget made paths grow to
+        their end it is named as what stopped the search.
+        """
+        if self._completing and outcome.stopped in ("frontier", "steps"):
+            outcome = replace(outcome, stopped="budget")
+        if any(self.answer(path) for path in outcome.pool):
+            return outcome
+        pooled = {path.key for path in outcome.pool}
+        rejected = [node for node in self.nodes if node.is_finished and node.key not in pooled and self.answer(node)]
+        if rejected:
+            self.mark("rescue", rejected)
+            weights = outcome.weights and (*outcome.weights, *[path.score for path in rejected])
+            return Outcome((*outcome.pool, *rejected), outcome.stopped, weights)
+        if self._config.last_resort == "none":
+            return outcome
+        forced = await self._forced()
+        return outcome if forced is None else Outcome((*outcome.pool, forced), outcome.stopped)
+
+    def answer(self, path: Path) -> str | None:
+        """Give the final answer that a path states, or None."""
+        return self.answers.of(path.text, cut=path.cut)
+
+    async def _grow(
+        self,
+        paths: Sequence[Path],
+        n: int | Sequence[int],
+        temperature: float | Sequence[float],
+        *,
+        whole: bool,
+        kept: bool,
+    ) -> list[list[Path]]:
+        counts = [n] * len(paths) if isinstance(n, int) else n
+        temperatures = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
+        births = [
+            birth
+            for family, planned in enumerate(zip(paths, counts, temperatures, strict=True))
+            for birth in self._planner.births(family, *planned, whole=whole)
+        ]
+        self.expansions += 1
+        children = await self._within_budget(births, kept)
+        families: list[list[Path]] = [[] for _ in paths]
+        for birth, child in children:
+            families[birth.family].append(child)
+        self.nodes += [child for _, child in children]
+        self._ledger.stamp()
+        if self._watch is not None:
+            self._watch([child for _, child in children])
+        return families
+
+    async def _within_budget(self, births: list[Birth], kept: bool) -> list[tuple[Birth, Path]]:
+        """Draw children as the budget allows: as planned, in rounds, or, where little is left, as whole solutions.
+
+        The tokens of one solution are kept back until one is drawn to its end.
+        """
+        left = self._ledger.tokens_left
+        if left == inf:
+            return await self._drawn(births)
+        births = best_first(births)
+        if all(birth.whole for birth in births):
+            return await self._drawn(births)
+        reserve = max(map(self._planner.to_the_end, births)) if kept else self._rules.most_tokens
+        others = births[1:] if kept else births
+        if sum([birth.limit for birth in others]) <= left - reserve:
+            return await self._drawn(births)
+        if not kept:
+            return []
+        children: list[tuple[Birth, Path]] = []
+        if others and left - reserve >= LEAST_CHUNK * len(others):
+            children = await self._drawn(births, reserve)
+            if any(child.is_open or child.is_finished for _, child in children):
+                return children
+            births = [self._planner.again(birth) for birth in births]  # every step was cut short
+        self._completing = True
+        self._planner.complete(births)
+        return children + await self._drawn(births)
+
+    async def _drawn(self, births: list[Birth], reserve: int = 0) -> list[tuple[Birth, Path]]:
+        """Draw children and score them; those that greedy decoding must make equal are drawn once.
+
+        Args:
+            births: in the order in which they go first where not all can.
+            reserve: tokens of the budget that all but the first of them leave alone.
+
+        Returns:
+            Each birth with its child, in the order of families and numbers, without those that the budget left out.
+        """
+        unlike, twins = self._twins.set_aside(births)
+        drawn = await self._sampler.children(unlike, reserve)
+        scored = await self._scored(list(drawn.values()))
+        children = dict(zip(drawn, scored, strict=True))
+        self._twins.remember(children)
+        for birth, twin in twins:
+            if (same := self._twins.known(birth) or children.get(twin)) is not None:
+                children[birth] = self._copied(birth, same)
+        return sorted(children.items(), key=lambda pair: (pair[0].family, pair[0].child_number))
+
+    def _copied(self, birth: Birth, same: Path) -> Path:
+        """Give a birth the child that was drawn for an equal one; it costs nothing."""
+        key = (*birth.parent.key, birth.child_number)
+        self.costs[key] = Usage()
+        if same.key in self.parts:
+            self.parts[key] = self.parts[same.key]
+        return replace(same, key=key)
+
+    async def _forced(self) -> Path | None:
+        """Ask the best open path for its final answer; None where that is not possible or gives none."""
+        open_paths = [path for path in [*self.nodes, *self.roots()] if path.is_open]
+        parent = min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
+        [birth] = self._planner.births(0, parent, 1, 0.0, whole=True)
+        lead_in = self._generator.lead_in(self._config.final_answer_prefix)
+        child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
+        if child is None:
+            return None
+        self.nodes.append(child)
+        self._ledger.stamp()
+        return child if child.is_finished and self.answer(child) else None
+
+    def _answers_of(self, config: Config) -> FinalAnswer:
+        """Learn from configuration, chat template and prompt where this problem's solutions state their answer."""
+        own = tuple(zip(config.reasoning_tags[::2], config.reasoning_tags[1::2], strict=True))
+        tags = tuple(dict.fromkeys([THINK, *self._generator.reasoning_tags, *own]))
+        end = "".join(self._generator.pieces(self._prompt[-PROMPT_END:])).rstrip()
+        return FinalAnswer(config.final_answer_prefix, tags, any(end.endswith(opening) for opening, _ in tags))
+
+    async def _scored(self, children: list[Path]) -> list[Path]:
+        """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
+        if self._prm is None:
+            return children
+        wanted = [
+            index
+            for index, child in enumerate(children)
+            if child.state in ("open", "finished") and self._unscored(child)
+        ]
+        for index, child in enumerate(children):
+            if child.is_finished and child.scores and not self._unscored(child):  # ended by a blank step
+                children[index] = replace(child, score=self._aggregate(child.scores, True))
+        if not wanted:
+            return children
+        verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
+        if len(verdicts) != len(wanted):
+            raise PRMError(f"The PRM gave {len(verdicts)} records for {len(wanted)} paths; one each is needed.")
+        for index, verdict in zip(wanted, verdicts, strict=True):
+            child = children[index]
+            self._ledger.charge_scores(child.key, verdict, self._prm.parameters)
+            verdict.check(len(child.steps) - len(child.scores))
+            if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
+                children[index] = replace(child, state="unreadable", score=0.0)
+                continue
+            if verdict.parts:
+                self.parts[child.key] = verdict.parts
+            scores = child.scores + verdict.values
+            children[index] = replace(child, scores=scores, score=self._aggregate(scores, child.is_finished))
+        return children
+
+    def _unscored(self, child: Path) -> bool:
+        new = child.steps[len(child.scores) :]
+        return bool(new) and not is_blank(new[-1].text, self._config.stop_tokens)
