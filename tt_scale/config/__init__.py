@@ -2,6 +2,8 @@
 
 Precedence: command line, then YAML, then the defaults here. An unknown key or a value out of range is an error
 that says what is allowed; an option that the chosen method would ignore is a warning.
+
+Imports `core` and `errors` alone.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from typing import Literal
 
 from tt_scale.core.records import Step
 
-__all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "name"]
+__all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "finished_children", "name", "open_children"]
 
 Key = tuple[int, ...]
 """Where a path hangs in the tree: the number of its root copy, then a child number for each growth."""
@@ -88,6 +88,16 @@ class Outcome:
 def best(paths: Iterable[Path], count: int) -> list[Path]:
     """Keep the `count` best paths by score, best first; ties break by key, so that order of arrival never matters."""
     return sorted(paths, key=lambda path: (-path.score, path.key))[:count]
+
+
+def finished_children(families: Iterable[Iterable[Path]]) -> list[Path]:
+    """Collect the finished children of all families, in order."""
+    return [child for family in families for child in family if child.is_finished]
+
+
+def open_children(families: Iterable[Iterable[Path]]) -> list[Path]:
+    """Collect the children of all families that can grow, in order."""
+    return [child for family in families for child in family if child.is_open]
 
 
 def name(key: Key) -> str:

@@ -1,6 +1,8 @@
 """From a solution to a verdict: extraction, normal forms, exact numbers, and Math-Verify in killable workers.
 
 Everything here but the workers is pure, and importing it loads neither sympy nor Math-Verify.
+
+Imports `core`, `errors` and, inside the workers, Math-Verify.
 """
 
 from tt_scale.core.extraction import extract_answer

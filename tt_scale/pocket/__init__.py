@@ -1,6 +1,8 @@
 """The project's own small world of real models: generated problems with levels, and a pair of models that solve some.
 
 `pocket_math` makes problems, `follows` judges a step of a solution, `model_folder` finds the shipped weights.
+
+Imports `core` and `errors` alone.
 """
 
 from __future__ import annotations

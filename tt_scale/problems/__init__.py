@@ -1,4 +1,7 @@
-"""Problem sets: bundled ones, local files, and the Hugging Face hub."""
+"""Problem sets: bundled ones, local files, and the Hugging Face hub.
+
+Imports `pocket`, `engines` (for the hub) and what lies below them.
+"""
 
 from __future__ import annotations
 

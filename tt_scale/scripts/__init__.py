@@ -1,1 +1,4 @@
-"""Programs that are run as modules."""
+"""Programs that are run as modules.
+
+Imports everything else.
+"""

@@ -56,6 +56,6 @@ class DORA(Rebase):
         """Say how alike paths are by their text so far: at most 1, and 1 of a path with itself [paths][paths]."""
         return similarities([path.text for path in paths])
 
-    def _handed(self, opened: Sequence[Path], width: int) -> list[int]:
+    def _split(self, opened: Sequence[Path], width: int) -> list[int]:
         scores = [path.score for path in opened]
         return ceiling_split(dora_weights(scores, self.alike(opened), self.balance, self.similarity_temperature), width)

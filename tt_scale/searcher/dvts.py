@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.core.path import Outcome, Path, best
+from tt_scale.core.path import Outcome, Path, best, finished_children, open_children
 from tt_scale.searcher.parts.allocation import paths_and_widths
 from tt_scale.space.search_space import SearchSpace
 
@@ -68,9 +68,8 @@ class DVTS(Searcher):
         for _ in range(self.num_iterations or self.max_steps):
             shares = [self.width + (tip.key[0] - first < self.wider_beams) for tip in tips]
             families = await space.expand(tips, shares, temperature=self.temperature)
-            pool += [child for family in families for child in family if child.is_finished]
-            chosen = [path for family in families for path in best(filter(_alive, family), 1)]
-            tips = [path for path in chosen if path.is_open]
+            pool += finished_children(families)
+            tips = open_children([best(filter(_alive, family), 1) for family in families])
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
             if not tips:

@@ -6,11 +6,11 @@ Source: this project; the specification stands in docs/algorithms.md.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, NamedTuple
 
 from tt_scale.base_classes import Searcher
-from tt_scale.core.path import Outcome, Path, best
+from tt_scale.core.path import Outcome, Path, Stopped, best
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["IndependentBacktrack"]
@@ -21,6 +21,30 @@ class Branch(NamedTuple):
 
     path: Path
     retries: int = 0
+
+
+@dataclass(slots=True)
+class Front:
+    """The state of a search.
+
+    Attributes:
+        branches: paths that grow next.
+        pool: finished paths that passed or were accepted.
+        rejected: children that failed after the last retry.
+        jumps: rejected children that were accepted after all, in order.
+    """
+
+    branches: list[Branch]
+    pool: list[Path] = field(default_factory=list)
+    rejected: list[Path] = field(default_factory=list)
+    jumps: list[Path] = field(default_factory=list)
+
+    def accept(self, child: Path) -> None:
+        """Continue from an open child; add a finished one to the pool."""
+        if child.is_open:
+            self.branches.append(Branch(child))
+        else:
+            self.pool.append(child)
 
 
 @dataclass(frozen=True)
@@ -57,76 +81,64 @@ class IndependentBacktrack(Searcher):
         return {"max_branches": budget, "max_finished_branches": max(1, round(budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Grow every branch by one step; what fails stays behind and tries again."""
-        pool: list[Path] = []
-        rejected: list[Path] = []
-        jumps: list[Path] = []
-        frontier = [Branch(path) for path in space.roots()]
+        """Attempt one step of every branch, place the children, jump where nothing is left, prune."""
+        front = Front([Branch(path) for path in space.roots()])
         while True:
-            heats = [min(2.0, self.temp_origin + self.temp_step * branch.retries) for branch in frontier]
-            retried = [branch.path for branch in frontier if branch.retries]
-            if retried:
-                space.mark("retry", retried)
-            families = await space.expand([branch.path for branch in frontier], 1, temperature=heats)
-            following: list[Branch] = []
-            for branch, family in zip(frontier, families, strict=True):
+            attempts, families = front.branches, await self._attempt(space, front.branches)
+            front.branches = []
+            for branch, family in zip(attempts, families, strict=True):
                 for child in family:
-                    self._place(child, branch, following, pool, rejected, space)
-            if not following and len(pool) < self.max_finished_branches:
-                self._jump(following, pool, rejected, jumps, space)
-            frontier = self._pruned(following)
-            if len(pool) >= self.max_finished_branches:
-                return Outcome(tuple(pool), "enough")
-            if space.exhausted:
-                return Outcome(tuple(pool), "budget")
-            if not frontier:
-                return Outcome(tuple(pool), "frontier")
+                    self._place(space, front, branch, child)
+            self._jump(space, front)
+            front.branches = self._pruned(front.branches)
+            if stopped := self._stopped(space, front):
+                return Outcome(tuple(front.pool), stopped)
 
-    def _place(
-        self,
-        child: Path,
-        branch: Branch,
-        following: list[Branch],
-        pool: list[Path],
-        rejected: list[Path],
-        space: SearchSpace,
-    ) -> None:
-        """Decide where one child goes: forward, to the pool, back for a retry, or out."""
+    async def _attempt(self, space: SearchSpace, branches: Sequence[Branch]) -> list[list[Path]]:
+        """1. Expand: one child for each branch, the hotter the more often it was retried."""
+        if retried := [branch.path for branch in branches if branch.retries]:
+            space.mark("retry", retried)
+        temperatures = [min(2.0, self.temp_origin + self.temp_step * branch.retries) for branch in branches]
+        return await space.expand([branch.path for branch in branches], 1, temperature=temperatures)
+
+    def _place(self, space: SearchSpace, front: Front, branch: Branch, child: Path) -> None:
+        """2, 3. Accept a child that passes; otherwise retry its parent; reject it after the last retry."""
         alive = child.is_open or child.is_finished
         if alive and space.bar.passes(child, self.tau, self.tau_relax * branch.retries):
-            if child.is_open:
-                following.append(Branch(child))
-            else:
-                pool.append(child)
+            front.accept(child)
         elif branch.retries < self.max_backtracks:
             space.mark("backtrack", [branch.path])
-            copies = self.expansion_factor if len(following) < self.max_branches else 1
-            following += [Branch(branch.path, branch.retries + 1)] * copies
+            copies = self.expansion_factor if len(front.branches) < self.max_branches else 1
+            front.branches += [Branch(branch.path, branch.retries + 1)] * copies
         elif alive:
-            rejected.append(child)
+            front.rejected.append(child)
 
-    def _jump(
-        self, following: list[Branch], pool: list[Path], rejected: list[Path], jumps: list[Path], space: SearchSpace
-    ) -> None:
-        """Accept the best rejected child after all, so that a search always moves on.
+    def _jump(self, space: SearchSpace, front: Front) -> None:
+        """4. Accept the best rejected child where no branch is left, so that a search always moves on.
 
         Scores that fall with depth would make it return to shallow children for ever: after `max_steps` jumps it
         only jumps deeper than it last did.
         """
-        while rejected and not following and len(pool) < self.max_finished_branches:
-            deepest = len(jumps[-1].key) if len(jumps) >= self.max_steps else 0
-            chosen = best([child for child in rejected if len(child.key) > deepest], 1)
+        while not front.branches and len(front.pool) < self.max_finished_branches:
+            deepest = len(front.jumps[-1].key) if len(front.jumps) >= self.max_steps else 0
+            chosen = best([child for child in front.rejected if len(child.key) > deepest], 1)
             if not chosen:
                 return
-            accepted = chosen[0]
-            rejected.remove(accepted)
-            jumps.append(accepted)
+            [accepted] = chosen
+            front.rejected.remove(accepted)
+            front.jumps.append(accepted)
             space.mark("jump", [accepted])
-            if accepted.is_open:
-                following.append(Branch(accepted))
-            else:
-                pool.append(accepted)
+            front.accept(accepted)
 
     def _pruned(self, branches: Sequence[Branch]) -> list[Branch]:
+        """5. Keep the `max_branches` best by score, then by fewer retries."""
         ranked = sorted(branches, key=lambda branch: (-branch.path.score, branch.retries, branch.path.key))
         return ranked[: self.max_branches]
+
+    def _stopped(self, space: SearchSpace, front: Front) -> Stopped | None:
+        """Why the search ends, if it does."""
+        if len(front.pool) >= self.max_finished_branches:
+            return "enough"
+        if space.exhausted:
+            return "budget"
+        return None if front.branches else "frontier"

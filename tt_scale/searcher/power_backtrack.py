@@ -20,10 +20,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import log
+from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.core.path import Outcome, Path
+from tt_scale.core.path import Outcome, Path, finished_children, open_children
 from tt_scale.errors import ConfigError
 from tt_scale.searcher.parts.allocation import CLIP, softmax, systematic
 from tt_scale.searcher.subpool import ROOT_SCORE
@@ -92,31 +93,29 @@ class PowerBacktrack(Searcher):
         prefixes = [Prefix(path) for path in space.roots()]
         for number in range(self.max_steps):
             grow = space.expand if number < self.max_steps - 1 else space.complete  # the last round leaves none open
-            weights = softmax(self._log_weights(prefixes))
-            counts = systematic(weights, self.N, random)
-            chosen = [index for index, count in enumerate(counts) if count]
-            if returning := [prefixes[index].path for index in chosen if prefixes[index].drawn]:
-                space.mark("backtrack", returning)
-            for prefix, weight, count in zip(prefixes, weights, counts, strict=True):
-                prefix.expected += self.N * weight
-                prefix.drawn += count
-            families = await grow(
-                [prefixes[index].path for index in chosen],
-                [counts[index] for index in chosen],
-                temperature=self.temperature,
-            )
-            pool += [child for family in families for child in family if child.is_finished]
-            prefixes += [
-                Prefix(child, index)
-                for index, family in zip(chosen, families, strict=True)
-                for child in family
-                if child.is_open
-            ]
+            chosen = self._parents(space, prefixes, random)
+            parents = [prefixes[index].path for index in chosen]
+            families = await grow(parents, list(chosen.values()), temperature=self.temperature)
+            pool += finished_children(families)
+            for index, family in zip(chosen, families, strict=True):
+                prefixes += [Prefix(child, index) for child in open_children([family])]
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
         return Outcome(tuple(pool), "steps")
+
+    def _parents(self, space: SearchSpace, prefixes: Sequence[Prefix], random: Random) -> dict[int, int]:
+        """Draw N children: the index of each prefix that gets some, and how many."""
+        weights = softmax(self._log_weights(prefixes))
+        counts = systematic(weights, self.N, random)
+        chosen = {index: count for index, count in enumerate(counts) if count}
+        if returning := [prefixes[index].path for index in chosen if prefixes[index].drawn]:
+            space.mark("backtrack", returning)
+        for prefix, weight, count in zip(prefixes, weights, counts, strict=True):
+            prefix.expected += self.N * weight
+            prefix.drawn += count
+        return chosen
 
     def _log_weights(self, prefixes: Sequence[Prefix]) -> list[float]:
         scores = [prefix.path.score if prefix.path.steps else ROOT_SCORE for prefix in prefixes]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.core.path import Outcome, Path
+from tt_scale.core.path import Outcome, Path, finished_children, open_children
 from tt_scale.errors import ConfigError
 from tt_scale.searcher.parts.allocation import rebase_split
 from tt_scale.space.search_space import SearchSpace
@@ -60,19 +60,18 @@ class Rebase(Searcher):
         frontier, shares = space.roots(), [self.N]
         for _ in range(self.max_steps):
             families = await space.expand(frontier, shares, temperature=self.temperature)
-            children = [child for family in families for child in family]
-            pool += [child for child in children if child.is_finished]
+            pool += finished_children(families)
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
-            opened = [child for child in children if child.is_open]
-            if not opened:
+            frontier = open_children(families)
+            if not frontier:
                 return Outcome(tuple(pool), "frontier")
-            handed = self._handed(opened, self.N - len(pool))
-            frontier = [path for path, share in zip(opened, handed, strict=True) if share]
-            shares = [share for share in handed if share]
+            split = self._split(frontier, self.N - len(pool))
+            frontier = [path for path, share in zip(frontier, split, strict=True) if share]
+            shares = [share for share in split if share]
         return Outcome(tuple(pool), "steps")
 
-    def _handed(self, opened: Sequence[Path], width: int) -> list[int]:
+    def _split(self, opened: Sequence[Path], width: int) -> list[int]:
         return rebase_split([path.score for path in opened], width, self.balance)

@@ -14,7 +14,7 @@ from random import Random
 from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
-from tt_scale.core.path import Key, Outcome, Path
+from tt_scale.core.path import Key, Outcome, Path, finished_children, open_children
 from tt_scale.errors import ConfigError
 from tt_scale.searcher.collective_backtrack import share_evenly
 from tt_scale.space.search_space import SearchSpace
@@ -71,17 +71,22 @@ class Subpool(Searcher):
         for number in range(self.max_steps):
             grow = space.expand if number < self.max_steps - 1 else space.complete  # the last round leaves none open
             chosen = self._chosen(prefixes, grown, random)
-            if returning := [path for path in chosen if grown[path.key]]:
-                space.mark("backtrack", returning)
-            grown.update([path.key for path in chosen])
+            self._mark(space, chosen, grown)
             families = await grow(chosen, share_evenly(chosen, self.N), temperature=self.temperature)
-            pool += [child for family in families for child in family if child.is_finished]
-            prefixes += [child for family in families for child in family if child.is_open]
+            pool += finished_children(families)
+            prefixes += open_children(families)
             if len(pool) >= self.N:
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
         return Outcome(tuple(pool), "steps")
+
+    @staticmethod
+    def _mark(space: SearchSpace, chosen: Sequence[Path], grown: Counter[Key]) -> None:
+        """Count how often each prefix was grown; to grow one again is to backtrack."""
+        if returning := [path for path in chosen if grown[path.key]]:
+            space.mark("backtrack", returning)
+        grown.update([path.key for path in chosen])
 
     def _chosen(self, prefixes: Sequence[Path], grown: Counter[Key], random: Random) -> list[Path]:
         """Take the best of each subpool, N prefixes in all where there are so many."""
