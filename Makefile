@@ -11,9 +11,9 @@ PYTHON ?= python3
 EXTRA ?= cpu
 VENV ?= .venv
 BIN := $(VENV)/bin
-CONFIG ?= config/pocket.yaml
+CONFIG ?= pocket
 # one type on every machine, so that the processor does not move the table; of other recipes, what they say
-DTYPE ?= $(if $(filter config/pocket.yaml,$(CONFIG)),float32)
+DTYPE ?= $(if $(filter pocket %/pocket.yaml,$(CONFIG)),float32)
 METHODS ?= best_of_n beam_search collective independent
 OUTPUT =
 LEFT_OUT := not slow and not gpu and not network and not browser and not ray
@@ -63,7 +63,7 @@ pocket: $(VENV)/.ready
 	$(BIN)/python -m training $(ARGUMENTS)
 
 docs: $(VENV)/.ready
-	$(BIN)/python -m tt_scale.scripts.example_yaml > config/example.yaml
+	$(BIN)/python -m tt_scale.scripts.example_yaml > tt_scale/config/example.yaml
 
 clean:
 	rm -rf $(VENV) .venv-wheel build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -29,7 +29,7 @@ from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.cli.configs import resumable
 from tt_scale.config import Config, merged
-from tt_scale.config.yaml_file import read_yaml
+from tt_scale.config.recipe_files import read_config
 from tt_scale.errors import TTScaleError
 from tt_scale.report.comparison_plot import check_plot, plot_comparison
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
@@ -61,7 +61,7 @@ def variants_of(problems: int, repeats: int, budgets: Sequence[int]) -> list[Var
         **ENGINE,
         "budget": budgets[0],
     }
-    keys = merged(read_yaml(str(ROOT / "config" / "pocket.yaml")), given)
+    keys = merged(read_config("pocket"), given)
     keys.pop("budget")
     found = variants([Config(**{**keys, "method": method}) for method in METHODS], {}, budgets)
     refuse_different_heat(found, ())
@@ -97,7 +97,7 @@ def page(comparison: Comparison, seed: int, arguments: argparse.Namespace) -> st
     head = f"""# Every method at equal budgets, on the pocket pair
 
 Made by one or more sittings of `{command(arguments)}`:
-`config/pocket.yaml` with widths that follow from the budget, seed {seed}, {machine["cores"]} cores,
+The recipe `pocket` with widths that follow from the budget, seed {seed}, {machine["cores"]} cores,
 {machine["processor"]}{gpus}. A budget of n is what n sampled solutions cost.
 The generator is `trie`, in float32: tokens are drawn and counted as on any other, and the model is asked once what
 follows a prefix. Seconds are those of {ENGINE["concurrency"]:,} searches in flight at a time in each process: they

@@ -95,9 +95,7 @@ def main() -> None:
     parser.add_argument("--paths", type=int, default=1000)
     parser.add_argument("--backend", default="huggingface", choices=["huggingface", "vllm"])
     arguments = parser.parse_args()
-    config = Config.from_yaml(
-        ROOT / "config" / "pocket.yaml", generator=arguments.backend, prm=arguments.backend, dtype="float32"
-    )
+    config = Config.from_yaml("pocket", generator=arguments.backend, prm=arguments.backend, dtype="float32")
     asyncio.run(measure(config, arguments.paths))
 
 

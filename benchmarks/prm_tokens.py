@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--backend", default="huggingface", choices=["huggingface", "vllm"])
     arguments = parser.parse_args()
     keys = {"generator": "huggingface", "prm": arguments.backend, "dtype": "float32"}
-    config = Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
+    config = Config.from_yaml("pocket", **keys)
     print(f"{'method':<16}{'given':>10}{'computed':>10}{'tree':>10}{'computed/tree':>15}{'computed/given':>16}")
     for method in ("best_of_n", "beam_search", "collective", "independent"):
         given, computed, tree = asyncio.run(measure(config.model_copy(update={"method": method}), arguments.problems))

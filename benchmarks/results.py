@@ -2,7 +2,7 @@
 
     python benchmarks/results.py [--problems 1000] [--repeats 3] [--curve-problems 1000]
 
-1. Every method of config/pocket.yaml over the same problems, several times: the table, with paired differences.
+1. Every method of the recipe pocket over the same problems, several times: the table, with paired differences.
 2. Each method at several widths, once: the curve. What best-of-N and the vote over its pool reach with fewer samples is
    read off the pools of the widest run.
 
@@ -59,7 +59,7 @@ class Point:
 def recipe(**changes: object) -> Config:
     """The recipe in one number type, so that no machine moves the table, on the engine that is fastest here."""
     keys = {**ENGINE, "output_dir": str(ROOT / "logs" / "results"), **changes}
-    return Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
+    return Config.from_yaml("pocket", **keys)
 
 
 def table_configs(problems: int, repeats: int) -> list[Config]:
@@ -206,7 +206,7 @@ def page(
     footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in plans])
     return f"""# Four methods on the pocket pair
 
-Made by `python benchmarks/results.py`: `config/pocket.yaml` with the generator `trie` in float32, seed 79,
+Made by `python benchmarks/results.py`: the recipe `pocket` with the generator `trie` in float32, seed 79,
 {machine["cores"]} cores, {machine["processor"]}{gpus}.
 pocket-gen is a model of 2.2 million parameters and pocket-math a set made for it: the numbers rank search methods on
 this pair, not on any other.

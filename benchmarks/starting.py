@@ -1,6 +1,6 @@
 """What the start of both models of a configuration costs: seconds, processor seconds, and processes.
 
-    python benchmarks/starting.py [--config config/pocket.yaml] [--rounds 3]
+    python benchmarks/starting.py [--config pocket] [--rounds 3]
 
 Each round opens the models in a process of its own: as they are opened, with the engines one after the other, and with
 vLLM's worker processes besides. The ratios to the first way are what to look at; on a busy machine, those of processor
@@ -16,10 +16,8 @@ import statistics
 import subprocess
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
 WAYS = ("as they are", "one by one", "with workers")
 
 
@@ -39,7 +37,7 @@ async def measured(config_file: str, way: str) -> dict[str, float]:
 
     from tt_scale import models
     from tt_scale.config import Config
-    from tt_scale.config.yaml_file import read_yaml
+    from tt_scale.config.recipe_files import read_config
     from tt_scale.engines.vllm import cpu as vllm_cpu
     from tt_scale.generator.vllm import VLLMGenerator
 
@@ -51,7 +49,7 @@ async def measured(config_file: str, way: str) -> dict[str, float]:
     if way == "with workers":
         vllm_cpu._single_process_executor = lambda: None
     began = time.perf_counter()
-    async with models.open_models(Config(**read_yaml(config_file))):
+    async with models.open_models(Config(**read_config(config_file))):
         seconds = time.perf_counter() - began
         everyone = [psutil.Process(), *psutil.Process().children(recursive=True)]
         return {
@@ -71,7 +69,7 @@ def round_of(config_file: str, way: str) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=str(ROOT / "config" / "pocket.yaml"))
+    parser.add_argument("--config", default="pocket")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()

@@ -29,7 +29,7 @@ METHODS = ("best_of_n", "beam_search", "collective")
 
 def recipe(**changes: object) -> Config:
     keys = {"generator": "trie", "prm": "huggingface", "dtype": "float32", **changes}
-    return Config.from_yaml(ROOT / "config" / "pocket.yaml", **keys)
+    return Config.from_yaml("pocket", **keys)
 
 
 async def shares(problems: Sequence[Problem], samples: int) -> None:

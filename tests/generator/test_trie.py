@@ -231,8 +231,7 @@ async def test_searches_find_the_same_trees() -> None:
 
     The PRM says eighths, so that scores are exact on every processor; `assert_decided` sees to the draws.
     """
-    file = Path(__file__).parents[2] / "config" / "pocket.yaml"
-    settings = Config.from_yaml(file, dtype="float32", method="collective")
+    settings = Config.from_yaml("pocket", dtype="float32", method="collective")
     prm = TellingPRM(lambda text: blake2b(text.encode()).digest()[0] % 9 / 8)
 
     async def trees(generator: str, gather: Callable[..., Any], times: int) -> list[list[SearchSpace]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 from itertools import combinations
 from pathlib import Path
@@ -43,3 +44,21 @@ def test_every_test_runs_once() -> None:
         for own in map(set, combinations(marks, size)):
             runs = [eval(selection, {}, {mark: mark in own for mark in marks}) for selection in found]
             assert sum(runs) == (0 if own & ELSEWHERE else 1), own
+
+
+@pytest.mark.parametrize(
+    ("typed", "config", "dtype"),
+    [
+        ([], "pocket", ["--dtype", "float32"]),
+        (["CONFIG=tt_scale/config/recipes/pocket.yaml"], "tt_scale/config/recipes/pocket.yaml", ["--dtype", "float32"]),
+        (["CONFIG=cpu"], "cpu", []),
+        (["CONFIG=my runs/mine.yaml"], "my runs/mine.yaml", []),
+        (["CONFIG=cpu", "DTYPE=float32"], "cpu", ["--dtype", "float32"]),
+    ],
+)
+def test_bench_takes_a_recipe_or_a_path(typed: list[str], config: str, dtype: list[str]) -> None:
+    """Only the pocket recipe is set to float32, by which its table is the same on every machine."""
+    told = subprocess.run(["make", "-n", "bench", *typed], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    words = shlex.split(told.splitlines()[-1])
+    assert words[1:4] == ["bench", "--config", config]
+    assert words[words.index("independent") + 1 :] == dtype

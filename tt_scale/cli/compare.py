@@ -115,9 +115,9 @@ def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[st
     from tt_scale.bench.compare.compare_command import refuse_different_heat, tagged
     from tt_scale.bench.compare.variants import read_budgets, read_knobs, variants
     from tt_scale.config import merged
-    from tt_scale.config.yaml_file import read_yaml
+    from tt_scale.config.recipe_files import read_config
 
-    file = {} if config_file is None else read_yaml(config_file)
+    file = {} if config_file is None else read_config(config_file)
     typed = given({key: value for key, value in values.items() if key != "budget"})
     knobs = {**_mapping(file.pop("vary", None) or {}), **read_knobs(vary)}
     listed = methods_of(file)

@@ -12,7 +12,8 @@ import click
 
 from tt_scale.bench.run.signals import wait_for
 from tt_scale.config import WIDTH_KEYS, Config, merged
-from tt_scale.config.yaml_file import read_yaml, yaml_value
+from tt_scale.config.recipe_files import read_config
+from tt_scale.config.yaml_file import yaml_value
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.registry import own_knobs
 
@@ -40,14 +41,14 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
     """Make one configuration for each method that was named; command line over YAML over defaults.
 
     Args:
-        config_file: a YAML file, or None.
+        config_file: a YAML file, the name of a recipe, or None.
         values: flags by key; None and () were not typed.
 
     Raises:
         ConfigError: a key or a value that cannot be.
     """
     typed = given(values)
-    file = {} if config_file is None else read_yaml(config_file)
+    file = {} if config_file is None else read_config(config_file)
     methods = typed.pop("method", None) or methods_of(file)
     return of_methods(merged(file, typed), methods)
 
@@ -73,13 +74,13 @@ def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str
     where a method was typed, all that the file says for others is meant so.
 
     Args:
-        config_file: a YAML file, or None.
+        config_file: a YAML file, the name of a recipe, or None.
         values: flags by key; None and () were not typed.
     """
     if config_file is None:
         return frozenset()
     typed = given(values).keys()
-    written = read_yaml(config_file).keys() - typed
+    written = read_config(config_file).keys() - typed
     return frozenset(written if "method" in typed else written & (WIDTH_KEYS | TEMPERATURES))
 
 

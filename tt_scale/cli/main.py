@@ -1,4 +1,5 @@
-"""The command line: `tt-scale bench | compare | sweep | solve | prm-check | prm-eval | calibrate | list | doctor`.
+"""The command `tt-scale`; its subcommands are `bench`, `compare`, `sweep`, `solve`, `init`, `list`, `doctor` and those
+for PRMs: `prm-check`, `prm-eval`, `calibrate`.
 
 Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
 """
@@ -17,6 +18,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.run.signals import wait_for
 from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
+from tt_scale.cli.init import init
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
 from tt_scale.cli.prm_check import check_options, taken_example
 from tt_scale.engines.scratch import SAFE_PATH
@@ -113,11 +115,12 @@ cli.add_command(compare)
 cli.add_command(sweep)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
+cli.add_command(init)
 
 
 @cli.command(name="list")
 def list_names() -> None:
-    """List methods, generators, PRMs and problem sets."""
+    """List methods, generators, PRMs, recipes and problem sets."""
     from tt_scale.report.catalogue import print_catalogue
 
     print_catalogue()

@@ -14,6 +14,10 @@ __all__ = ["HELP_WIDTH", "GroupedCommand", "NumberRange", "SolveCommand", "flags
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
+CONFIG = (
+    "A YAML file, or a recipe that `tt-scale list` names; an existing file wins over a recipe of the same name. "
+    "Flags override its values."
+)
 METAVARS = {"integer": "INT", "number": "NUMBER", "number or text": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
 
 
@@ -81,7 +85,7 @@ def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callab
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for key in reversed(keys):
             command = _flag(key)(command)
-        return click.option("--config", "config_file", metavar="FILE", help="YAML file; flags win over it.")(command)
+        return click.option("--config", "config_file", metavar="FILE|RECIPE", help=CONFIG)(command)
 
     return add
 

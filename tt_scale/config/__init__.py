@@ -22,10 +22,10 @@ from tt_scale.config.budget import BudgetKeys
 from tt_scale.config.data import MATH_ARENA, DataKeys
 from tt_scale.config.declare import GROUPS
 from tt_scale.config.model import ModelKeys
+from tt_scale.config.recipe_files import read_config
 from tt_scale.config.runtime import UNSET_DTYPE, RuntimeKeys
 from tt_scale.config.sampling import SamplingKeys
 from tt_scale.config.search import MethodKeys, SearchKeys
-from tt_scale.config.yaml_file import read_yaml
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.budget import Budget
 from tt_scale.core.records import Sampling
@@ -203,12 +203,16 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
 
     @classmethod
     def from_yaml(cls, path: str | FilePath, **overrides: Any) -> Config:
-        """Read a YAML file; `overrides` win over it.
+        """Read a YAML file or a recipe.
+
+        Args:
+            path: of the file, or the name of a recipe such as "pocket"; an existing file of that name wins.
+            overrides: values that win over those of the file.
 
         Raises:
-            ConfigError: the file cannot be read, is no mapping, or holds a bad key or value.
+            ConfigError: the file cannot be read, is not a mapping, or holds a bad key or value.
         """
-        return cls(**merged(read_yaml(path), overrides))
+        return cls(**merged(read_config(path), overrides))
 
     def sampling(self, temperature: float) -> Sampling:
         """All sampling settings at one temperature."""

@@ -11,7 +11,7 @@ __all__ = ["BUDGET", "DATA", "GROUPS", "MODEL", "RUNTIME", "SAMPLING", "SEARCH",
 MODEL, SAMPLING, SEARCH, BUDGET, DATA, RUNTIME = GROUPS = (
     "Model and method", "Sampling", "Search", "Budget", "Data and grading", "Runtime",
 )  # fmt: skip
-"""The headings in `config/example.yaml` and in `--help`."""
+"""The headings in `example.yaml` and in `--help`."""
 
 
 class Keys(BaseModel):

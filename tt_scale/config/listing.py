@@ -1,4 +1,4 @@
-"""The keys of the configuration as people read them: in `--help`, in `config/example.yaml`, in the documentation."""
+"""The keys of the configuration as people read them: in `--help`, in `example.yaml`, in the documentation."""
 
 from __future__ import annotations
 

@@ -24,13 +24,15 @@ def read_yaml(path: str | FilePath) -> dict[str, Any]:
         values = yaml_value(text)
         node = yaml.compose(text, yaml.SafeLoader)
     except FileNotFoundError:
-        raise ConfigError(f"There is no configuration file {str(path)!r}.", "Start from config/example.yaml.") from None
+        raise ConfigError(f"There is no file {str(path)!r}.") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{str(path)!r} is a folder, not a YAML file.") from None
     except UnicodeDecodeError:
-        raise ConfigError(f"The configuration file {str(path)!r} is no UTF-8 text.") from None
+        raise ConfigError(f"The configuration file {str(path)!r} is not valid UTF-8.") from None
     except OSError as error:
         raise ConfigError(f"The configuration file {str(path)!r} cannot be read: {error.strerror or error}.") from None
     except ValueError as error:
-        raise ConfigError(f"{path} is no valid YAML: {error}.") from None
+        raise ConfigError(f"{path} is not valid YAML: {error}.") from None
     values = {} if node is None else values
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds a {type(values).__name__}, not keys and values such as `tau: 0.6`.")

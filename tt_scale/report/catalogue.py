@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from tt_scale.config.recipe_files import recipe_names, recipe_summary
 from tt_scale.errors import ConfigError
 from tt_scale.prm_eval.sets import LABELLED
 from tt_scale.problems import list_problem_sets
@@ -41,6 +42,7 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
                 yield name, error.message
 
     found = {headings[kind]: list(lines(kind)) for kind in finders}
+    found["Recipes, for --config and init"] = [(name, recipe_summary(name)) for name in recipe_names()]
     found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
     found["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
     return found

@@ -1,4 +1,4 @@
-"""`python -m tt_scale.scripts.example_yaml > config/example.yaml` writes every key with its default."""
+"""`python -m tt_scale.scripts.example_yaml > tt_scale/config/example.yaml` writes every key with its default."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WIDTH = 100
 
 
 def example_yaml() -> str:
-    """The text of `config/example.yaml`; loading it gives the defaults."""
+    """The text of `tt_scale/config/example.yaml`; loading it gives the defaults."""
     parts = [HEAD]
     for group, keys in keys_by_group().items():
         parts.append(f"\n# {group} {'-' * (WIDTH - 3 - len(group))}\n")

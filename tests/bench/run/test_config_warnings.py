@@ -10,12 +10,12 @@ from commands import Command
 
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings, warnings
 from tt_scale.config import Config
+from tt_scale.config.recipe_files import recipe_names, recipe_path, template_path
 from tt_scale.problems import load_problems
 
 SIMULATED: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
 TYPED = ("--model-name", "simulated", "--prm-name", "simulated", "--generator", "simulated", "--prm", "simulated",
          "--dataset", "simulated", "--num-samples", "2")  # fmt: skip
-CONFIG = Path(__file__).parents[3] / "config"
 
 
 @pytest.fixture
@@ -110,8 +110,9 @@ def test_a_sample_larger_than_the_set(command: Command) -> None:
     assert answer.out.count("num_samples is 5, but few.jsonl holds 1 problems") == 1
 
 
-@pytest.mark.skipif(not CONFIG.is_dir(), reason="the recipes are part of a checkout, not of the wheel")
-@pytest.mark.parametrize("path", sorted(CONFIG.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", [*map(recipe_path, recipe_names()), template_path("example")], ids=lambda path: path.stem
+)
 @pytest.mark.parametrize("method", [(), ("--method", "best_of_n"), ("--method", "greedy")])
 def test_shipped_recipes_run_without_a_warning(command: Command, path: Path, method: tuple[str, ...]) -> None:
     """A warning that comes with every run is not read."""
