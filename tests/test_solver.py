@@ -75,7 +75,7 @@ def test_no_finished_path_is_no_answer() -> None:
     ("question", "keys", "error"),
     [
         ("2+2", {}, ProblemSetError),
-        (QUESTION, {"method": "colective"}, ConfigError),
+        (QUESTION, {"method": "collektive"}, ConfigError),
         (QUESTION, {"prm_name": "none"}, ConfigError),
     ],
 )

@@ -51,7 +51,7 @@ ROWS = {
     # what was typed after `bench --model-name simulated ...` -> what the message must say
     "misspelt flag": ("--taw 0.5", "--taw", "--tau"),
     "misspelt key in a file": ("--config unknown.yaml", "'tua'", "'tau'"),
-    "misspelt method": ("--method colective", "'colective'", "'collective'"),
+    "misspelt method": ("--method collektive", "'collektive'", "'collective'"),
     "misspelt aggregate": ("--agg lst", "agg is 'lst'", "Did you mean 'last'?"),
     "misspelt selector": ("--selector bets", "selector is 'bets'", "Did you mean 'best'?"),
     "misspelt backend": ("--generator vlm", "generator is 'vlm'", "'vllm'"),
@@ -80,7 +80,7 @@ ROWS = {
         "budget 2 makes it 2",
         "--budget none",
     ),
-    "misspelt resampler": ("--method particle_filter --resampling sistematic", "'sistematic'", "'systematic'"),
+    "misspelt resampler": ("--method particle_filter --resampling sistemattic", "'sistemattic'", "'systematic'"),
     "knobs that are none": ("--method-args 3", "method_args is 3", "dictionary"),
     "knobs that cannot be read": ("--method-args {shots", "method_args is '{shots'", "{name: value}"),
     "knob that the method lacks": ("--method-args {shots:3}", "method_args", "shots"),
@@ -144,7 +144,7 @@ def test_a_mistake_gives_one_message_and_changes_nothing(
         (("bench", *SIMULATED, "--dataset", "good.jsonl", "--config", ""), "''"),
         (("solve", *SIMULATED, "2+2"), "'2+2'"),
         (("solve", *SIMULATED, "--method", "collective", "--method", "best_of_n", "x"), "one --method"),
-        (("doctor", "--method", "colective"), "'collective'"),
+        (("doctor", "--method", "collektive"), "'collective'"),
         (("doctor", "--prm", "simulated", "--generator", "simulated"), "--model-name simulated"),
     ],
 )

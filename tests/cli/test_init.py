@@ -57,7 +57,7 @@ def test_the_printed_command_runs(command: Command, tmp_path: Path) -> None:
         ("init pocket --output none/x.yaml", "There is no folder 'none'. Type: mkdir -p none"),
         ("init pocket --output mine.yaml/x.yaml", "'mine.yaml/x.yaml' cannot be written: Not a directory."),
         (f"init pocket --output {'x' * 300}", "cannot be written: File name too long."),
-        ("init poket", "There is no recipe 'poket'. Did you mean 'pocket'?"),
+        ("init pocke", "There is no recipe 'pocke'. Did you mean 'pocket'?"),
         ("init pocket.yaml", "There is no recipe 'pocket.yaml'. Did you mean 'pocket'?"),
         ("init a/pocket", "There is no recipe 'a/pocket'. Did you mean 'pocket'?"),
         ("init ../zzz", "There is no recipe '../zzz'. Type: tt-scale list"),

@@ -59,7 +59,7 @@ def test_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("name", "told"),
     [
-        ("poket", "There is no configuration file or recipe 'poket'. Did you mean 'pocket'?"),
+        ("pocke", "There is no configuration file or recipe 'pocke'. Did you mean 'pocket'?"),
         ("pocket.yaml", "Did you mean 'pocket'?"),
         ("config/pocket.yaml", "Did you mean 'pocket'?"),
         ("zzz", "There is no configuration file or recipe 'zzz'. Type: tt-scale list"),
@@ -95,16 +95,16 @@ COMMANDS = (
 def test_every_command_takes_a_recipe(command: Command, typed: tuple[str, ...]) -> None:
     """One that read the file by itself would not find it."""
     assert command(*typed, "--config", "pocket").err == ""
-    answer = command(*typed, "--config", "poket")
+    answer = command(*typed, "--config", "pocke")
     assert answer.status == 2
-    assert "There is no configuration file or recipe 'poket'. Did you mean 'pocket'?" in answer.err
+    assert "There is no configuration file or recipe 'pocke'. Did you mean 'pocket'?" in answer.err
 
 
 @pytest.mark.parametrize("typed", [("prm-check", "pocket-prm"), ("doctor",)], ids=["prm-check", "doctor"])
 def test_a_wrong_name_is_refused(command: Command, typed: tuple[str, ...]) -> None:
     """These load models or their libraries, so that only the refusal is cheap."""
-    answer = command(*typed, "--config", "poket")
-    assert answer.err == "tt-scale: There is no configuration file or recipe 'poket'. Did you mean 'pocket'?\n"
+    answer = command(*typed, "--config", "pocke")
+    assert answer.err == "tt-scale: There is no configuration file or recipe 'pocke'. Did you mean 'pocket'?\n"
 
 
 def test_list_shows_recipes(command: Command) -> None:

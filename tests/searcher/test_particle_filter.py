@@ -199,7 +199,7 @@ def test_results_are_continuous_in_the_threshold(weights: str, resampling: str) 
 @pytest.mark.parametrize(
     ("args", "words"),
     [
-        ({"resampling": "sistematic"}, "Did you mean 'systematic'"),
+        ({"resampling": "sistemattic"}, "Did you mean 'systematic'"),
         ({"particle_weights": "hole"}, "Did you mean 'whole'"),
         ({"ess_threshold": 2}, "between 0 and 1"),
         ({"weight_temperature": 0}, "above 0"),

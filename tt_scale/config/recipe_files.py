@@ -77,7 +77,7 @@ def _may_exist(path: FilePath) -> bool:
 
 
 def _similar(name: str) -> str:
-    """Suggest the recipe that was probably meant: `pocket` for `poket` and for `config/pocket.yaml`."""
+    """Suggest the recipe that was probably meant: `pocket` for `pocke` and for `config/pocket.yaml`."""
     stem = name.rpartition("/")[2].removesuffix(".yaml")
     close = difflib.get_close_matches(stem, recipe_names(), n=1)
     return f"Did you mean {close[0]!r}?" if close else "Type: tt-scale list"
