@@ -11,10 +11,11 @@ from commands import SIMULATED, Answer, finish, records, start
 from outside import install
 
 import tt_scale.backends
-from tt_scale.backends import backends
+from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
+from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.registry import BUILT_IN, available, generator_class, prm_class, searcher_class
 
 
@@ -68,7 +69,9 @@ def test_the_prm_runs_on_an_installed_engine_where_the_generator_is_from_elsewhe
 ) -> None:
     """`auto` took the generator's name for the PRM's too, and then there was no such PRM."""
     monkeypatch.setattr(tt_scale.backends, "find_spec", lambda name: name == "vllm")
-    assert backends(Config(generator="slow", model_name="x", prm_name="y")) == ("slow", "vllm")
+    monkeypatch.setattr(tt_scale.backends, "generator_class", lambda name: SimulatedGenerator)
+    models = resolve(Config(generator="slow", model_name="x", prm_name="y"))
+    assert (models.generator.backend, models.prm_backends) == ("slow", "vllm")
 
 
 @pytest.mark.parametrize(

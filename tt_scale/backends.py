@@ -1,97 +1,198 @@
-"""Which backends a configuration means, and whether they fit together; nothing is imported or loaded for it."""
+"""Which backends a configuration means, and what they are: a `Config` becomes `ResolvedModels`, once for each run.
+
+What a backend can do is said by attributes of its class (`Generator`, `PRM`), so that a new one is named nowhere here;
+its module is imported for that, but no engine, and nothing is loaded.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from shutil import which
+from types import MappingProxyType
 from typing import Any, TypeVar
 
+from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config, split_names
-from tt_scale.engines.main_guard import check_main_guard
+from tt_scale.core.records import Weights
 from tt_scale.errors import ConfigError, MissingExtraError
-from tt_scale.registry import available, family_backend
+from tt_scale.registry import available, family_backend, generator_class, is_own_name, prm_class
 
 __all__ = [
-    "ENSEMBLE",
-    "ON_TRANSFORMERS",
-    "SHARED_PRMS",
-    "WRITING",
-    "backends",
-    "check_models",
-    "engine_beside",
-    "prm_configs",
-    "weights_of",
+    "ENGINES",
+    "PRM_KEYS",
+    "ResolvedGenerator",
+    "ResolvedModels",
+    "ResolvedPRM",
+    "installed_engines",
+    "resolve",
+    "resolve_generator",
 ]
 
 Name = TypeVar("Name", bound="str | None")
 
-ENSEMBLE = "ensemble"
-"""What stands for a backend where `prm_name` lists several PRMs."""
+ENGINES: Mapping[str, tuple[str, ...]] = MappingProxyType({"vllm": ("vllm",), "huggingface": ("transformers", "torch")})
+"""What loads weights, the preferred first, and the packages that each needs; a generator and a PRM bear its name."""
 
-SHARED_PRMS = ("confidence", "judge", "simulated")
-"""PRMs without weights of their own; `prm_name` names them as it names a model."""
-
-ON_TRANSFORMERS = ("huggingface", "trie")
-"""Generators beside which a PRM runs on Transformers, too."""
-
-WRITING = ("genprm", "thinkprm")
-"""Backends whose PRM is a language model, which may be the generator itself."""
+PRM_KEYS = PRM.config_keys | {"prm_quality", "prm_confidence"}
+"""The keys that only some PRMs read; `PRM.config_keys` says which."""
 
 
-def backends(config: Config) -> tuple[str, str]:
-    """Resolve `auto`: the names of the generator's and the PRM's backend, "none" for no PRM, "ensemble" for several.
+@dataclass(frozen=True, slots=True)
+class ResolvedGenerator:
+    """The generator of a run.
+
+    Attributes:
+        backend: its name in the registry.
+        cls: its class.
+        weights: the models that it loads, each with the engine that does; none for a world of its own.
+    """
+
+    backend: str
+    cls: type[Generator]
+    weights: tuple[Weights, ...]
+
+    @property
+    def engine_beside(self) -> str:
+        """The engine on which other models run beside it: its own where that is one of ours, else what is installed.
+
+        Raises:
+            MissingExtraError: nothing is.
+        """
+        return self.cls.engine if self.cls.engine in ENGINES else _preferred_engine()
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPRM:
+    """One PRM of a run.
+
+    Attributes:
+        backend: its name in the registry.
+        cls: its class.
+        config: the run's, for this PRM alone: `prm_name` is its name, `prm` its backend.
+        weights: the models that it loads beside the generator's, each with the engine that does.
+    """
+
+    backend: str
+    cls: type[PRM]
+    config: Config
+    weights: tuple[Weights, ...]
+
+    @property
+    def name(self) -> str:
+        """As the configuration has it."""
+        return self.config.prm_name
+
+    @property
+    def uses_generator(self) -> bool:
+        """Whether it asks the run's generator, which then has to run."""
+        return self.cls.uses_generator and not (self.cls.engine == "generator" and self.weights)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModels:
+    """The models of a run, by their classes; nothing is made or loaded.
+
+    Attributes:
+        config: of the run.
+        generator: that writes.
+        prms: that score, in the order in which the configuration lists them; none, one, or the members of an ensemble.
+    """
+
+    config: Config
+    generator: ResolvedGenerator
+    prms: tuple[ResolvedPRM, ...]
+
+    @property
+    def prm_backends(self) -> str:
+        """The backends of the PRMs, with commas between several; "none" without one."""
+        return ", ".join([prm.backend for prm in self.prms]) or "none"
+
+    @property
+    def unread_keys(self) -> frozenset[str]:
+        """Those of `PRM_KEYS` that no PRM of the run reads."""
+        return PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms])
+
+
+def resolve(config: Config) -> ResolvedModels:
+    """Find the backends that a configuration means, and give each PRM a configuration of its own.
 
     Raises:
+        ConfigError: a backend that does not exist or cannot be imported; `prm_adapter`, `prm_revision` or `prm_args`
+            do not say which PRM they mean.
         MissingExtraError: a real model is named, and no engine for it is installed.
     """
-    generator = config.generator
-    if generator == "auto":
-        generator = "simulated" if config.model_name == "simulated" else _installed_engine()
-    prm = config.prm
-    if config.prm_names == ("none",):
-        prm = "none"
-    elif len(config.prm_names) > 1:
-        prm = ENSEMBLE
-    elif prm == "auto":
-        prm = _prm_backend(config, generator)
-    return generator, prm
+    generator = resolve_generator(config)
+    return ResolvedModels(config, generator, tuple([_prm(each, generator) for each in _configs_of_prms(config)]))
 
 
-def _prm_backend(config: Config, generator: str) -> str:
-    if config.prm_name in SHARED_PRMS:
+def resolve_generator(config: Config) -> ResolvedGenerator:
+    """The generator alone; errors as of `resolve`."""
+    backend = config.generator
+    if backend == "auto":
+        own = is_own_name("generators", config.model_name)
+        backend = config.model_name if own else _preferred_engine()
+    cls = generator_class(backend)
+    return ResolvedGenerator(backend, cls, tuple(cls.weights(config)))
+
+
+def _prm(config: Config, generator: ResolvedGenerator) -> ResolvedPRM:
+    backend = _prm_backend(config, generator)
+    cls = prm_class(backend)
+    own = config.model_copy(update={"prm": backend})
+    return ResolvedPRM(backend, cls, own, tuple([_placed(each, generator) for each in cls.weights(own)]))
+
+
+def _placed(weights: Weights, generator: ResolvedGenerator) -> Weights:
+    """Name the engine of weights that are loaded where the generator's are."""
+    if weights.engine == "generator":
+        return replace(weights, engine=generator.cls.engine)
+    return replace(weights, engine=generator.engine_beside) if weights.engine == "auto" else weights
+
+
+def _prm_backend(config: Config, generator: ResolvedGenerator) -> str:
+    """What the configuration names, what the PRM's name is or is known by, or where it can run."""
+    if config.prm != "auto":
+        return config.prm
+    if is_own_name("prms", config.prm_name):
         return config.prm_name
     family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""
-    return family or _prm_engine(config, generator)
+    return family or _scoring_engine(config, generator)
 
 
-def prm_configs(config: Config) -> list[Config]:
-    """Give each PRM a configuration of its own, where `prm_name` is its name and `prm` its backend; none without one.
+def _scoring_engine(config: Config, generator: ResolvedGenerator) -> str:
+    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
 
-    Raises:
-        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
+    A server's address, or the generator's own name, say more.
     """
-    names = config.prm_names
-    if names == ("none",):
+    if config.prm_url is not None:
+        return "http"
+    as_it_is = config.prm_quantization is None and config.prm_device is None
+    if config.one_model and as_it_is and generator.cls.can_score:
+        return "generator"
+    return generator.backend if generator.backend in available("prms") else generator.engine_beside
+
+
+def _configs_of_prms(config: Config) -> list[Config]:
+    """Give each PRM a configuration where `prm_name` is its name; `prm` may still be "auto"."""
+    if not config.has_prm:
         return []
+    names = config.prm_names
     adapters = _one_each("prm_adapter", "adapters", split_names(config.prm_adapter) or ("auto",), len(names))
     revisions = _one_each("prm_revision", "revisions", split_names(config.prm_revision or "") or (None,), len(names))
-    found = []
-    for name, adapter, revision in zip(names, adapters, revisions, strict=True):
-        if revision is None and name == config.model_name:
-            revision = config.model_revision
-        own = "auto" if len(names) > 1 and name in SHARED_PRMS else config.prm
-        one = config.model_copy(
+    return [
+        config.model_copy(
             update={
                 "prm_name": name,
-                "prm_revision": revision,
-                "prm": own,
+                "prm_revision": config.model_revision if revision is None and name == config.model_name else revision,
+                "prm": "auto" if len(names) > 1 and is_own_name("prms", name) else config.prm,
                 "prm_adapter": adapter,
                 "prm_args": _args_of(config, name),
             }
         )
-        found.append(one.model_copy(update={"prm": backends(one)[1]}))
-    return found
+        for name, adapter, revision in zip(names, adapters, revisions, strict=True)
+    ]
 
 
 def _one_each(key: str, what: str, given: Sequence[Name], count: int) -> Sequence[Name]:
@@ -99,19 +200,6 @@ def _one_each(key: str, what: str, given: Sequence[Name], count: int) -> Sequenc
     if len(given) not in (1, count):
         raise ConfigError(f"{key} names {len(given)} {what} for {count} PRMs.", "Name one for all, or one each.")
     return given if len(given) == count else [given[0]] * count
-
-
-def weights_of(config: Config) -> list[str]:
-    """Name the models that a PRM, configured as `prm_configs` gives it, loads beside the generator's; none for none."""
-    if config.prm == "eurus":
-        from tt_scale.prm.implicit.eurus import REFERENCE
-
-        return [config.prm_name, str(config.prm_args.get("reference", REFERENCE))]
-    if config.prm in ("judge", *WRITING):
-        loads = config.prm_name != "judge" and not config.one_model
-    else:
-        loads = config.prm not in (*SHARED_PRMS, "generator", "http")
-    return [config.prm_name] if loads else []
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:
@@ -127,67 +215,13 @@ def _args_of(config: Config, name: str) -> dict[str, Any]:
     return dict(config.prm_args.get(name, {}))
 
 
-def _prm_engine(config: Config, generator: str) -> str:
-    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
-
-    A server's address, or the generator's own name, say more.
-    """
-    if config.prm_url is not None:
-        return "http"
-    as_it_is = config.prm_quantization is None and config.prm_device is None
-    if config.one_model and as_it_is and generator in ("vllm", *ON_TRANSFORMERS):
-        return "generator"
-    return generator if generator in available("prms") else engine_beside(generator)
+def installed_engines() -> list[str]:
+    """The engines that can load weights here, the preferred first."""
+    return [engine for engine, packages in ENGINES.items() if all(find_spec(package) for package in packages)]
 
 
-def engine_beside(generator: str) -> str:
-    """Name the engine on which models run beside a generator: its own where it has one, else what is installed.
-
-    Raises:
-        MissingExtraError: nothing is.
-    """
-    if generator in ON_TRANSFORMERS:
-        return "huggingface"
-    return generator if generator == "vllm" else _installed_engine()
-
-
-def _installed_engine() -> str:
-    if find_spec("vllm"):
-        return "vllm"
-    if find_spec("transformers") and find_spec("torch"):
-        return "huggingface"
-    raise MissingExtraError("vllm", "gpu" if which("nvidia-smi") else "cpu", "Running a model")
-
-
-def check_models(config: Config) -> None:
-    """Refuse names that do not belong together, without importing a backend.
-
-    Raises:
-        ConfigError: a backend without a model of its own under the name of a model that it would not run, or vLLM in
-            a script that would begin anew in each process that it starts.
-    """
-    _check_name("generator", backends(config)[0], "model_name", config.model_name)
-    if "vllm" in (backends(config)[0], *(each.prm for each in prm_configs(config))):
-        check_main_guard()
-    for each in prm_configs(config):
-        _check_name("PRM", each.prm, "prm_name", each.prm_name)
-        if each.prm_name in SHARED_PRMS and each.prm in ("huggingface", "vllm"):
-            raise ConfigError(
-                f"prm_name is {each.prm_name!r}, which has no weights of its own, but prm is {each.prm!r}, which loads "
-                "some.",
-                "Type: --prm auto",
-            )
-    if config.prm_url is not None and "http" not in [each.prm for each in prm_configs(config)]:
-        raise ConfigError(
-            f"prm_url is {config.prm_url!r}, but the PRM is {backends(config)[1]!r}, which asks no server.",
-            "Leave out --prm-url, or type: --prm http",
-        )
-
-
-def _check_name(key: str, backend: str, name_key: str, name: str) -> None:
-    """A table must not name a model that never ran."""
-    if backend in ("simulated", "confidence") and name != backend:
-        raise ConfigError(
-            f"The {key} is {backend!r}, but {name_key} is {name!r}, which it does not run.",
-            f"Type: --{name_key.replace('_', '-')} {backend}",
-        )
+def _preferred_engine() -> str:
+    found = installed_engines()
+    if not found:
+        raise MissingExtraError("vllm", "gpu" if which("nvidia-smi") else "cpu", "Running a model")
+    return found[0]

@@ -12,7 +12,7 @@ from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.config.widths import derived_widths
-from tt_scale.core.records import Ended, Problem, Sampling, Scores, Step, StepRequest
+from tt_scale.core.records import Ended, Problem, Sampling, Scores, Step, StepRequest, Weights
 from tt_scale.errors import ConfigError, GeneratorError, nearest
 
 if TYPE_CHECKING:
@@ -32,21 +32,38 @@ __all__ = [
     "Searcher",
     "Step",
     "StepRequest",
+    "Weights",
 ]
+
+LEAST_CONTEXT = 4096
+"""Tokens that an engine makes room for, where the PRM can read so many."""
 
 
 class Generator(ABC):
     """Grows token ids.
 
-    A backend is opened once (`start`), serves many problems at a time and is closed on every way out (`close`).
+    A backend is opened once (`start`), serves many problems at a time and is closed on every way out (`close`). What
+    it can do is said by attributes of its class, which are read before one is made (`tt_scale.backends`).
 
     Attributes:
+        own_name: the backend's name in the registry, where `model_name` may be that name in place of a model's; empty
+            where it always names a model. One without an `engine` then runs under no other name.
+        engine: which of our engines loads its weights: "vllm" or "huggingface"; empty where none of them does.
+        can_score: whether a PRM that is the generator's own model is asked in the generator's engine
+            (`LanguageModel.choose`).
+        starts_processes: whether it starts processes that import the running script again.
+        default_context: its `context` where `max_model_len` is null; None where the model says.
         context: most tokens of prompt and output together.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
         most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
         reasoning_tags: opening and closing tags of the reasoning blocks that its chat template names.
     """
 
+    own_name: ClassVar[str] = ""
+    engine: ClassVar[str] = ""
+    can_score: ClassVar[bool] = False
+    starts_processes: ClassVar[bool] = False
+    default_context: ClassVar[int | None] = None
     context: int
     parameters: int = 0
     most_logprobs: int = 0
@@ -56,6 +73,21 @@ class Generator(ABC):
     @abstractmethod
     def from_config(cls, config: Config) -> Self:
         """Make one as a configuration says; cheap, nothing is loaded before `start`."""
+
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """Name the models that it loads; none under its own name."""
+        if config.model_name == cls.own_name:
+            return ()
+        return (Weights(config.model_name, config.model_revision, cls.engine),)
+
+    @classmethod
+    def check_problem(cls, problem: Problem) -> None:
+        """Refuse a problem that it cannot solve, before anything is loaded.
+
+        Raises:
+            ProblemSetError: it is one that this backend does not know.
+        """
 
     async def launch(self) -> bool:
         """Begin to load, where that goes on in another process by itself; `start` comes later and waits for its end.
@@ -114,7 +146,23 @@ class Generator(ABC):
 class PRM(ABC):
     """Scores reasoning steps.
 
+    What a PRM needs is said by attributes of its class, which are read before one is made (`tt_scale.backends`). With
+    `prm: auto`, a PRM under the generator's name in the registry is the generator's PRM.
+
     Attributes:
+        own_name: the backend's name in the registry, where `prm_name` may be that name in place of a model's; empty
+            where it always names a model. One without an `engine` then scores under no other name.
+        names: beginnings of model names, owner left out, in lower case, by which it is found without `prm`.
+        engine: what loads its weights: "vllm" or "huggingface"; "generator" is the generator's engine, for a language
+            model that may be the generator itself; "auto" is the generator's, or the installed one where the
+            generator has none of ours; empty where none of them does.
+        config_keys: the keys beginning with `prm_` that it reads, beside `prm_name`; those that no PRM of a run reads
+            are warned about. `prm_adapter` beside an `engine` says that an adapter reads for its model.
+        uses_generator: whether it asks the run's generator, which then has to run; one of `engine` "generator" asks
+            it only where it loads no weights of its own.
+        reads_samples: whether it reads token ids or log-probabilities of the steps, so that it cannot score solutions
+            that somebody else wrote.
+        starts_processes: whether it starts processes that import the running script again.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
         causal: whether the reading of a step goes on where that of its parent ended, so that a prefix cache leaves
             only the new step to compute.
@@ -123,6 +171,15 @@ class PRM(ABC):
             no log-probabilities. Where several ask, all get those over the largest number.
     """
 
+    own_name: ClassVar[str] = ""
+    names: ClassVar[tuple[str, ...]] = ()
+    engine: ClassVar[str] = ""
+    config_keys: ClassVar[frozenset[str]] = frozenset(
+        {"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device", "prm_revision"}
+    )
+    uses_generator: ClassVar[bool] = True
+    reads_samples: ClassVar[bool] = False
+    starts_processes: ClassVar[bool] = False
     parameters: int = 0
     top_logprobs: int = 0
     causal: ClassVar[bool] = True
@@ -137,6 +194,28 @@ class PRM(ABC):
             config: of the run.
             generator: of the run, for PRMs that read its model; not started yet.
         """
+
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """Name the models that it loads beside the generator's; none under its own name, or as the generator itself.
+
+        Args:
+            config: of this PRM alone: `prm_name` is its name, `prm` its backend.
+        """
+        if config.prm_name == cls.own_name or (cls.engine == "generator" and config.one_model):
+            return ()
+        return (Weights(config.prm_name, config.prm_revision, cls.engine),)
+
+    @classmethod
+    def context_of(cls, settings: Mapping[str, Any], config: Config) -> int:
+        """Most tokens that it is given: what it was trained to read, and no more than paths of the run can need.
+
+        Args:
+            settings: config.json of its model.
+            config: of the run.
+        """
+        own = int(settings.get("max_position_embeddings") or LEAST_CONTEXT)
+        return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.context))
 
     async def start(self) -> None:
         """Load what is heavy. Called once, after the generator was started, or launched."""

@@ -7,21 +7,22 @@ does not exist, a context longer than the model's own: each would else be found 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tt_scale.backends import ON_TRANSFORMERS, SHARED_PRMS, WRITING, backends, check_models, prm_configs
+from tt_scale.backends import ResolvedGenerator, ResolvedModels, ResolvedPRM, resolve
 from tt_scale.config import Config
 from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.engines.hub import cached_file_of, fetched_file, is_offline, leave_a_dead_hub
+from tt_scale.engines.main_guard import check_main_guard
 from tt_scale.engines.model_names import refuse_scorer_settings, resolve_model
 from tt_scale.errors import ConfigError, GeneratorError, PRMError, TTScaleError, nearest
 from tt_scale.generator.chat_template import no_chat_template
 from tt_scale.pocket.weights import POCKET_MODELS
-from tt_scale.registry import adapter_class
+from tt_scale.prm.adapters.lookup import adapter_class, check_protocol
+from tt_scale.registry import is_own_name, own_names
 
-__all__ = ["preflight", "preflight_prms"]
+__all__ = ["check_models", "preflight", "preflight_prms"]
 
 OWN_MODELS = (*POCKET_MODELS, "smollm2")
 """Models that come with tt_scale or with one of its packages, and have no revisions."""
@@ -41,29 +42,65 @@ def preflight(config: Config) -> Config:
     Raises:
         TTScaleError: what the models are, or where, does not fit the configuration.
     """
-    check_models(config)
-    for each in prm_configs(config):
-        _check_adapter_name(each)
-    settings = _settings_of_generator(config)
-    preflight_prms(config)
-    return _with_context(config, settings)
+    models = resolve(config)
+    check_models(models)
+    for each in models.prms:
+        _check_adapter_name(each.config)
+    settings = _settings_of_generator(models)
+    _check_prms(models)
+    return _with_context(models, settings)
 
 
 def preflight_prms(config: Config) -> None:
     """Check the PRMs alone; errors as in `preflight`."""
-    for each in prm_configs(config):
-        _check_adapter_name(each)
-        _check_prm(each)
+    _check_prms(resolve(config))
 
 
-def _settings_of_generator(config: Config) -> dict[str, Any]:
+def check_models(models: ResolvedModels) -> None:
+    """Refuse names that do not belong together, and a script that an engine's processes would run again.
+
+    Raises:
+        ConfigError: a backend without a model of its own under the name of a model that it would not run, or one that
+            starts processes in a script that would begin anew in each of them.
+    """
+    config = models.config
+    _check_own_name("generator", models.generator, "model_name", config.model_name)
+    backends: list[ResolvedGenerator | ResolvedPRM] = [models.generator, *models.prms]
+    for each in backends:
+        if each.cls.starts_processes:
+            check_main_guard("vLLM" if each.cls.engine == "vllm" else f"The backend {each.backend!r}")
+    for prm in models.prms:
+        _check_own_name("PRM", prm, "prm_name", prm.name)
+        if prm.name != prm.backend and prm.cls.engine and prm.weights and is_own_name("prms", prm.name):
+            raise ConfigError(
+                f"prm_name is {prm.name!r}, which has no weights of its own, but prm is {prm.backend!r}, which loads "
+                "some.",
+                "Type: --prm auto",
+            )
+    if config.prm_url is not None and not any("prm_url" in prm.cls.config_keys for prm in models.prms):
+        raise ConfigError(
+            f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which asks no server.",
+            "Leave out --prm-url, or type: --prm http",
+        )
+
+
+def _check_own_name(role: str, found: ResolvedGenerator | ResolvedPRM, key: str, name: str) -> None:
+    """A table must not name a model that never ran."""
+    if found.backend == found.cls.own_name != name and not found.cls.engine:
+        raise ConfigError(
+            f"The {role} is {found.backend!r}, but {key} is {name!r}, which it does not run.",
+            f"Type: --{key.replace('_', '-')} {found.backend}",
+        )
+
+
+def _settings_of_generator(models: ResolvedModels) -> dict[str, Any]:
     """Read them where one of our engines runs it; a backend of another package knows its own names."""
-    backend = backends(config)[0]
-    if backend == "simulated":
+    config, cls = models.config, models.generator.cls
+    if models.generator.backend == cls.own_name:
         _refuse_revision("model_revision", config.model_revision, config.model_name)
-    if backend not in ("vllm", *ON_TRANSFORMERS):
+    if not cls.engine:
         return {}
-    settings = _settings(config.model_name, "model_name", config.model_revision, (*OWN_MODELS, "simulated"))
+    settings = _settings(config.model_name, "model_name", config.model_revision)
     refuse_scorer_settings(settings, config.model_name)
     _check_chat_template(config.model_name)
     return settings
@@ -78,13 +115,11 @@ def _check_chat_template(name: str) -> None:
         raise no_chat_template(name)
 
 
-def _with_context(config: Config, settings: dict[str, Any]) -> Config:
-    backend = backends(config)[0]
-    if backend == "simulated":
-        from tt_scale.generator.simulated import DEFAULT_CONTEXT
-
-        return config if config.max_model_len else config.model_copy(update={"max_model_len": DEFAULT_CONTEXT})
-    if backend not in ("vllm", *ON_TRANSFORMERS):
+def _with_context(models: ResolvedModels, settings: dict[str, Any]) -> Config:
+    config, cls = models.config, models.generator.cls
+    if config.max_model_len is None and cls.default_context is not None:
+        return config.model_copy(update={"max_model_len": cls.default_context})
+    if not cls.engine:
         return config
     own = own_context(settings)
     unpacked_later = config.model_name == "smollm2" and own is None
@@ -96,23 +131,26 @@ def _check_adapter_name(config: Config) -> None:
         adapter_class(config.prm_adapter)
 
 
-def _check_prm(config: Config) -> None:
-    """Check one PRM, configured as `prm_configs` gives it."""
-    backend = config.prm
-    if config.prm_name in SHARED_PRMS:
-        _refuse_revision("prm_revision", config.prm_revision, config.prm_name)
-        return
-    ours = ("vllm", "huggingface", "generator", "eurus", "judge", *WRITING)
-    if backend not in ours:
-        return
-    settings = _settings(config.prm_name, "prm_name", config.prm_revision, (*OWN_MODELS, *SHARED_PRMS, "none"))
-    if backend in ("vllm", "huggingface", "generator") and settings:
-        from tt_scale.prm.adapters.lookup import check_protocol
+def _check_prms(models: ResolvedModels) -> None:
+    for each in models.prms:
+        _check_adapter_name(each.config)
+        _check_prm(each)
 
+
+def _check_prm(prm: ResolvedPRM) -> None:
+    """Check the model of one PRM, where one of our engines runs it."""
+    config = prm.config
+    if is_own_name("prms", prm.name):
+        _refuse_revision("prm_revision", config.prm_revision, prm.name)
+        return
+    if not prm.cls.engine:
+        return
+    settings = _settings(prm.name, "prm_name", config.prm_revision)
+    if "prm_adapter" in prm.cls.config_keys and settings:
         check_protocol(config, settings)
 
 
-def _settings(name: str, key: str, revision: str | None, known: Sequence[str]) -> dict[str, Any]:
+def _settings(name: str, key: str, revision: str | None) -> dict[str, Any]:
     """Read the config.json of a model; empty where it has none, which its loader then says."""
     if name == "smollm2":
         _refuse_revision(key.replace("name", "revision"), revision, name)
@@ -127,7 +165,7 @@ def _settings(name: str, key: str, revision: str | None, known: Sequence[str]) -
     if cached is not None:
         leave_a_dead_hub()
         return _read(cached)
-    _refuse_unknown(name, key, known)
+    _refuse_unknown(name, key)
     return _fetched(name, key, revision)
 
 
@@ -139,9 +177,10 @@ def _resolved(name: str, key: str) -> str:
         raise (PRMError if key == "prm_name" else GeneratorError)(error.message, error.hint) from None
 
 
-def _refuse_unknown(name: str, key: str, known: Sequence[str]) -> None:
+def _refuse_unknown(name: str, key: str) -> None:
     """Refuse a name that can only be one of ours, or a folder, and is neither."""
     if "/" not in name:
+        known = (*OWN_MODELS, *(own_names("generators") if key == "model_name" else (*own_names("prms"), "none")))
         close = nearest(name, known)
         raise ConfigError(
             f"{key} is {name!r}, which is no model folder here and no model of that short name.",

@@ -7,27 +7,29 @@ A package adds a method, a PRM, an adapter or a generator by declaring an entry 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import PurePath
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
 
-if TYPE_CHECKING:
-    from tt_scale.prm.adapters.base import Adapter
-
 __all__ = [
-    "adapter_class",
-    "adapter_knobs",
     "available",
+    "family_backend",
     "generator_class",
+    "is_own_name",
+    "load",
     "own_knobs",
+    "own_names",
     "prm_class",
     "searcher_class",
     "summary",
@@ -87,15 +89,6 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
     }
 )
 
-PRM_FAMILIES: Mapping[str, str] = MappingProxyType({"eurusprm": "eurus", "genprm": "genprm", "thinkprm": "thinkprm"})
-"""Beginnings of model names, owner left out, of PRMs that no adapter reads for, and the backend that does."""
-
-
-def family_backend(name: str) -> str:
-    """Name the backend that alone knows how to ask a PRM, by the name of its model; empty where adapters do."""
-    own = PurePath(name).name.lower()
-    return next((backend for start, backend in PRM_FAMILIES.items() if own.startswith(start)), "")
-
 
 def available(kind: str) -> dict[str, str]:
     """Every name of a kind ("searchers", "prms", "prm_adapters", "generators") and where its class lives.
@@ -112,30 +105,59 @@ def searcher_class(name: str) -> type[Searcher]:
     Raises:
         ConfigError: there is none of that name, or it cannot be imported.
     """
-    return cast("type[Searcher]", _load("searchers", name, "method", Searcher))
+    return cast("type[Searcher]", load("searchers", name, "method", Searcher))
 
 
 def prm_class(name: str) -> type[PRM]:
     """Find a PRM backend by name; errors as in `searcher_class`."""
-    return cast("type[PRM]", _load("prms", name, "prm", PRM))
+    return cast("type[PRM]", load("prms", name, "prm", PRM))
 
 
 def generator_class(name: str) -> type[Generator]:
     """Find a generator backend by name; errors as in `searcher_class`."""
-    return cast("type[Generator]", _load("generators", name, "generator", Generator))
+    return cast("type[Generator]", load("generators", name, "generator", Generator))
 
 
-def adapter_class(name: str) -> type[Adapter]:
-    """Find a PRM adapter by name, or by `module:class`; errors as in `searcher_class`."""
-    from tt_scale.prm.adapters.base import Adapter
+def family_backend(model: str) -> str:
+    """Name the PRM backend that asks a model its own way, by the model's name (`PRM.names`); empty where none does.
 
-    return cast("type[Adapter]", _load("prm_adapters", name, "prm_adapter", Adapter))
+    A class that cannot be imported finds nothing.
+    """
+    short = PurePath(model).name.lower()
+    ours_first = [*BUILT_IN["prms"], *available("prms")]
+    return next((backend for backend in ours_first if short.startswith(_names_of(backend))), "")
 
 
-def adapter_knobs(adapter: type[Adapter]) -> list[str]:
-    """What `prm_args` can set of an adapter: its keyword arguments, in their order."""
-    found = inspect.signature(adapter).parameters.items()
-    return [name for name, each in found if each.kind is each.KEYWORD_ONLY]
+def _names_of(backend: str) -> tuple[str, ...]:
+    try:
+        return prm_class(backend).names
+    except ConfigError:
+        return ()
+
+
+def is_own_name(kind: str, name: str) -> bool:
+    """Whether a name given as a model's is the name of a backend itself ("judge", "simulated").
+
+    Args:
+        kind: "generators" or "prms".
+        name: `model_name` or `prm_name`.
+
+    Raises:
+        ConfigError: a backend of that name cannot be imported.
+    """
+    if name not in BUILT_IN[kind] and name not in available(kind):
+        return False
+    found = generator_class(name) if kind == "generators" else prm_class(name)
+    return found.own_name == name
+
+
+def own_names(kind: str) -> list[str]:
+    """Every name for which that is so, sorted, those of classes that cannot be imported left out."""
+    found = []
+    for name in available(kind):
+        with suppress(ConfigError):
+            found += [name] if is_own_name(kind, name) else []
+    return found
 
 
 def own_knobs(method: str) -> list[str]:
@@ -148,11 +170,18 @@ def summary(cls: type[Any]) -> str:
     return str(getattr(cls, "summary", "") or (cls.__doc__ or "").strip().splitlines()[0])
 
 
-def _outside(kind: str) -> tuple[EntryPoint, ...]:
-    return tuple(entry_points(group=f"tt_scale.{kind}"))
+def load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
+    """Find a class by name.
 
+    Args:
+        kind: "searchers", "generators", "prms" or "prm_adapters".
+        name: that an entry point or this module gives it, or `module:class`.
+        key: of the configuration that holds the name, for the message.
+        contract: that it must be a subclass of.
 
-def _load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
+    Raises:
+        ConfigError: there is none of that name, it cannot be imported, or it does not fulfil the contract.
+    """
     place = _place(kind, name, key)
     module, _, attribute = place.partition(":")
     try:
@@ -163,6 +192,16 @@ def _load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
     if fault:
         raise ConfigError(f"{key} {name!r} is {place!r}, which {fault}.")
     return cast("type[Any]", found)
+
+
+def _outside(kind: str) -> tuple[EntryPoint, ...]:
+    return _entry_points(f"tt_scale.{kind}", tuple(sys.path))
+
+
+@lru_cache(maxsize=32)
+def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
+    """Read the metadata of all installed packages, which takes milliseconds, once for each state of `sys.path`."""
+    return tuple(entry_points(group=group))
 
 
 def _place(kind: str, name: str, key: str) -> str:

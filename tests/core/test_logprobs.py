@@ -208,7 +208,7 @@ def test_who_cannot_tell_is_refused() -> None:
 
 def test_refused_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """The message must come at once and name what asks; not in the row of each problem."""
-    monkeypatch.setattr("tt_scale.models.generator_class", lambda name: ScriptedGenerator)
+    monkeypatch.setattr("tt_scale.backends.generator_class", lambda name: ScriptedGenerator)
     monkeypatch.setattr(ScriptedGenerator, "from_config", classmethod(lambda cls, config: cls({})))
     config = Config(model_name="x", generator="elsewhere", prm_name="confidence", method="deepconf")
     with pytest.raises(

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tt_scale.backends import resolve
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.doctor.diagnosis import _context_of, memory_plan
@@ -202,7 +203,7 @@ def test_a_gpu_that_does_not_tell_its_memory_has_the_machines(monkeypatch: pytes
     """Left out, it would give its number to the next."""
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: name == "vllm")
     config = Config(model_name="a/x-1B", prm_name="a/p-7B", prm_device="cuda:1", method="collective")
-    plan = memory_plan(config, ["NVIDIA GB10, [N/A]", "NVIDIA L4, 23034 MiB"], 100)
+    plan = memory_plan(resolve(config), ["NVIDIA GB10, [N/A]", "NVIDIA L4, 23034 MiB"], 100)
     assert "of 100" in plan.lines[0]
     assert "of 22" in plan.lines[1]
 
@@ -228,7 +229,7 @@ def test_a_configuration_is_planned_on_a_machine(
 ) -> None:
     """Which models load, on what, and by which key, is decided as in a run."""
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: name == "vllm")
-    plan = memory_plan(Config(**keys, method="collective"), gpus, 24)
+    plan = memory_plan(resolve(Config(**keys, method="collective")), gpus, 24)
     assert (plan.fits, len(plan.lines)) == (fits, lines)
 
 
@@ -251,7 +252,7 @@ def test_two_devices_are_planned_apart(
 ) -> None:
     """Shares of two GPUs do not add up, and a quantized PRM is smaller."""
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: name == "vllm")
-    plan = memory_plan(Config(model_name="a/x-3B", prm_name="a/p-7B", **keys), GPUS, 32)
+    plan = memory_plan(resolve(Config(model_name="a/x-3B", prm_name="a/p-7B", **keys)), GPUS, 32)
     assert plan.fits is fits
     assert told in " ".join((*plan.lines, plan.verdict))
 
@@ -260,8 +261,8 @@ def test_the_prm_has_a_context_of_its_own(tmp_path: Path) -> None:
     """2 GiB for 65,536 tokens of Llama 3.2 1B, which a PRM with so long a context would need."""
     folder(tmp_path, {**LLAMA, "max_position_embeddings": 131072, "architectures": ["x"]})
     keys = {"model_name": "smollm2", "prm_name": str(tmp_path), "generator": "vllm", "prm": "vllm", "dtype": "float16"}
-    assert memory_plan(Config(**keys), [], 64).fits is True
-    long = memory_plan(Config(**keys, prm_max_model_len=65536), [], 64)
+    assert memory_plan(resolve(Config(**keys)), [], 64).fits is True
+    long = memory_plan(resolve(Config(**keys, prm_max_model_len=65536)), [], 64)
     assert long.verdict == "Does not fit: one solution of the PRM needs 2.0 GiB: raise kv_cache_gib."
 
 
@@ -287,4 +288,4 @@ def test_plans_of_several_devices() -> None:
 def test_a_prm_that_writes_is_planned_with_room_to_write(keys: dict[str, Any], context: int) -> None:
     """Planned like one that only reads, it was said to fit and ran out of cache."""
     config = Config(model_name="a/x-3B", prm_name="a/p-7B", generator="vllm", max_model_len=2048, **keys)
-    assert _context_of("a/p-7B", config) == context
+    assert _context_of("a/p-7B", resolve(config).prms[0]) == context

@@ -10,6 +10,7 @@ import pytest
 from commands import Command
 from processors import FAST, SLOW, machine, torch_on
 
+from tt_scale.backends import resolve
 from tt_scale.bench.run.journal import Journal
 from tt_scale.bench.run.manifest import experiment, manifest
 from tt_scale.bench.run.origin import Origin, computed_by
@@ -182,7 +183,7 @@ def test_the_type_is_that_of_the_revision(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: name == "vllm")
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["ampere"]), vllm_on_cpu=False):
         told = [
-            dtype_keys(Config(model_name="a/b", prm_name="c/d", dtype="auto", **keys))
+            dtype_keys(resolve(Config(model_name="a/b", prm_name="c/d", dtype="auto", **keys)))
             for keys in ({}, {"model_revision": "half"}, {"prm_revision": "half"})
         ]
     assert told == [
@@ -214,7 +215,7 @@ def test_a_slow_type_is_obeyed_with_a_warning(
     """One line, once, though generator and PRM are two models."""
     config = Config(**POCKET, generator="huggingface", dtype=dtype)
     with machine(monkeypatch, torch_on(**processor)):
-        told = dtype_warnings(config)
+        told = dtype_warnings(resolve(config))
         assert len(told) == bool(words)
         assert words in "".join(told)
 
@@ -223,8 +224,8 @@ def test_the_only_type_is_not_called_slow(monkeypatch: pytest.MonkeyPatch) -> No
     """Quantized weights on vLLM: float32, which the warning named, is refused."""
     config = Config(model_name="a/b", prm_name="judge", generator="vllm", quantization="awq", dtype="bfloat16")
     with machine(monkeypatch, torch_on(**SLOW)):
-        assert dtype_warnings(config) == []
-        assert len(dtype_warnings(config.model_copy(update={"quantization": None}))) == 1
+        assert dtype_warnings(resolve(config)) == []
+        assert len(dtype_warnings(resolve(config.model_copy(update={"quantization": None})))) == 1
 
 
 def test_a_card_without_bfloat16_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,12 +269,12 @@ def test_what_torch_fails_to_compute_is_refused_on_transformers(monkeypatch: pyt
     with machine(monkeypatch, torch_on(**SLOW, fault=fault)):
         words = r"'bfloat16', which torch cannot compute here: pack_vnni2 .* is supported\. Type: --dtype float32"
         with pytest.raises(ConfigError, match=words):
-            check_dtypes(config)
+            check_dtypes(resolve(config))
         assert any("cannot compute here" in line for line in _dtypes(config))
-        check_dtypes(config.model_copy(update={"dtype": "float32"}))
-        check_dtypes(config.model_copy(update={"generator": "vllm", "prm": "vllm"}))  # has kernels of its own
+        check_dtypes(resolve(config.model_copy(update={"dtype": "float32"})))
+        check_dtypes(resolve(config.model_copy(update={"generator": "vllm", "prm": "vllm"})))  # has kernels of its own
     with machine(monkeypatch, torch_on(**SLOW)):
-        check_dtypes(config)
+        check_dtypes(resolve(config))
 
 
 @pytest.mark.hf
@@ -290,7 +291,9 @@ def test_every_model_of_a_run_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: name == "vllm")
 
     def found(**keys: Any) -> list[tuple[str, str]]:
-        return [(each.name, f"{each.place.engine} {each.place.device}") for each in loaded_models(Config(**keys))]
+        return [
+            (each.name, f"{each.place.engine} {each.place.device}") for each in loaded_models(resolve(Config(**keys)))
+        ]
 
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["both"]), vllm_on_cpu=False):
         assert found(model_name="simulated", prm_name="simulated") == []
@@ -305,7 +308,7 @@ def test_every_model_of_a_run_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
         assert [place for _, place in eurus] == ["huggingface cuda:0"] * 3  # the reference, too
         eurus = found(model_name="a/b", prm_name="x/EurusPRM-Stage2", prm_args={"engine": "huggingface"})
         assert [place for _, place in eurus] == ["vllm cuda:0", "huggingface cuda:0", "huggingface cuda:0"]
-        assert dtype_keys(Config(model_name="a/b", prm_name="c/d", prm="huggingface", prm_device="cpu")) == {
+        assert dtype_keys(resolve(Config(model_name="a/b", prm_name="c/d", prm="huggingface", prm_device="cpu"))) == {
             "dtype": "float16",
             "prm_dtype": "bfloat16",
         }
@@ -318,8 +321,8 @@ def test_the_type_belongs_to_the_experiment(monkeypatch: pytest.MonkeyPatch) -> 
     for name, processor in (("fast", FAST), ("slow", SLOW)):
         with machine(monkeypatch, torch_on(**processor)):
             told[name] = [experiment(each, "s", [], "g")["dtype"] for each in (config, other)]
-            assert scoring_keys(config, "huggingface")["dtype"] == told[name][0]
-            assert sampling_keys(config, "huggingface")["dtype"] == told[name][0]
+            assert scoring_keys(config, resolve(config))["dtype"] == told[name][0]
+            assert sampling_keys(resolve(config))["dtype"] == told[name][0]
             assert manifest(config, "s", [], "g")["config"]["dtype"] == "auto"
     assert told == {"fast": ["bfloat16", "float32"], "slow": ["float32", "float32"]}
 
@@ -464,7 +467,7 @@ def test_both_models_on_transformers_are_loaded_in_the_type_that_is_told(
     for answer in (("bfloat16",), ()):
         monkeypatch.setattr(dtypes, "fast_types", lambda answer=answer: answer)
         config = Config(**POCKET, generator="huggingface", dtype=dtype)
-        told = dtype_keys(config)["dtype"]
+        told = dtype_keys(resolve(config))["dtype"]
         assert told == (*answer, "float32")[0]
         assert load_causal("pocket-gen", source, placement(dtype, source, "cpu")).dtype == getattr(torch, told)
 
@@ -483,7 +486,7 @@ def test_both_models_on_vllm_are_loaded_in_the_type_that_is_told(
     monkeypatch.setattr(dtypes, "fast_types", lambda: answer)
     monkeypatch.setattr(dtypes, "_vllm_on_cpu", lambda: True)
     config = Config(**POCKET, generator="vllm", dtype="auto", max_model_len=512)
-    told = dtype_keys(config)["dtype"]
+    told = dtype_keys(resolve(config))["dtype"]
     source = resolve_model("pocket-prm")
     assert engine_args(config, resolve_model("pocket-gen")).dtype == told
     assert _args(config, source, "token_classify", 512, 0.4, (), {}).dtype == told == (*answer, "float32")[0]

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import tt_scale.engines.memory_check as memory
+from tt_scale.backends import resolve
 from tt_scale.config import Config
 from tt_scale.engines.memory_check import GIB, needed_memory, require_memory
 from tt_scale.errors import GeneratorError
@@ -25,7 +26,7 @@ def free(monkeypatch: pytest.MonkeyPatch, gib: float | None) -> None:
 
 def test_two_engines_with_their_caches() -> None:
     """This process, twice an engine with its cache, and weights of 2.2 and 4.8 million parameters."""
-    assert needed_memory(config()) / GIB == pytest.approx(0.4 + 2 * (0.5 + 0.5) + 7.0e6 * 4 / GIB, abs=0.01)
+    assert needed_memory(resolve(config())) / GIB == pytest.approx(0.4 + 2 * (0.5 + 0.5) + 7.0e6 * 4 / GIB, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -41,23 +42,23 @@ def test_two_engines_with_their_caches() -> None:
 )
 def test_engines_are_counted(keys: dict[str, Any], engines: int) -> None:
     """What shares an engine, or runs in this process, takes no cache of its own."""
-    small, large = (needed_memory(config(**keys, kv_cache_gib=gib)) for gib in (1.0, 2.0))
+    small, large = (needed_memory(resolve(config(**keys, kv_cache_gib=gib))) for gib in (1.0, 2.0))
     assert (large - small) / GIB == pytest.approx(engines)
 
 
 def test_the_size_of_a_model_counts() -> None:
     """By its name where it is not on this machine; one of unknown size counts as none."""
     known = config(model_name="owner/model-7B", dtype="bfloat16", prm_name="none")
-    assert needed_memory(known) / GIB == pytest.approx(0.4 + 1.0 + 14e9 / GIB, abs=0.01)
-    assert needed_memory(config(model_name="owner/model", prm_name="none")) / GIB == pytest.approx(1.4)
-    assert needed_memory(Config(model_name="simulated", prm_name="simulated")) == 0
+    assert needed_memory(resolve(known)) / GIB == pytest.approx(0.4 + 1.0 + 14e9 / GIB, abs=0.01)
+    assert needed_memory(resolve(config(model_name="owner/model", prm_name="none"))) / GIB == pytest.approx(1.4)
+    assert needed_memory(resolve(Config(model_name="simulated", prm_name="simulated"))) == 0
 
 
 def test_too_little_is_refused_with_both_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A container that runs out of memory ends a process without a word."""
     free(monkeypatch, 1.5)
     with pytest.raises(GeneratorError) as refused:
-        require_memory(config())
+        require_memory(resolve(config()))
     for part in ("2.4 GiB", "1.5 GiB are free", "--kv-cache-gib", "0.5"):
         assert part in str(refused.value)
 
@@ -66,14 +67,14 @@ def test_too_little_is_refused_with_both_numbers(monkeypatch: pytest.MonkeyPatch
 def test_enough_or_unknown_is_not_refused(gib: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
     """A system that does not say what is free is tried."""
     free(monkeypatch, gib)
-    require_memory(config())
+    require_memory(resolve(config()))
 
 
 def test_with_a_gpu_main_memory_is_not_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """vLLM measures a GPU's memory itself."""
     free(monkeypatch, 0.1)
     monkeypatch.setattr(memory, "GPUS", ("/dev/null",))
-    require_memory(config())
+    require_memory(resolve(config()))
 
 
 async def test_nothing_is_started_then(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import transformers
 import transformers.utils
 
 import tt_scale.engines.vllm.engine as engine
-from tt_scale.backends import backends, prm_configs
+from tt_scale.backends import resolve
 from tt_scale.bench.run.manifest import experiment
 from tt_scale.config import Config
 from tt_scale.engines.model_names import read_settings
@@ -158,11 +158,11 @@ def test_revisions_stand_in_the_manifest() -> None:
 def test_each_prm_has_its_revision(keys: dict[str, Any], revisions: list[str | None]) -> None:
     """One for all or one each; unset is the generator's where both are one model."""
     config = Config(**{"model_name": "m/m", "generator": "huggingface", "prm": "huggingface", **keys})
-    assert [each.prm_revision for each in prm_configs(config)] == revisions
+    assert [each.config.prm_revision for each in resolve(config).prms] == revisions
 
 
 @pytest.mark.parametrize(("revision", "backend"), [(None, "generator"), ("v0", "generator"), ("v1", "huggingface")])
 def test_another_revision_is_another_model(revision: str | None, backend: str) -> None:
     """A PRM of another state of the generator's model was scored by the generator."""
     keys = {"model_name": "m/m", "prm_name": "m/m", "model_revision": "v0", "generator": "huggingface"}
-    assert backends(Config(**keys, prm_revision=revision))[1] == backend
+    assert resolve(Config(**keys, prm_revision=revision)).prm_backends == backend

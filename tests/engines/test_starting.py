@@ -18,6 +18,7 @@ import pytest
 
 import tt_scale.engines.vllm.engine as engine
 from tt_scale.config import Config
+from tt_scale.core.records import Weights
 from tt_scale.engines.vllm.engine import Engine
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -70,8 +71,8 @@ SIMULATED = Config(model_name="simulated", prm_name="simulated")
 @pytest.fixture
 def apart(monkeypatch: pytest.MonkeyPatch) -> None:
     """A PRM with weights of its own."""
-    monkeypatch.setattr("tt_scale.models.weights_of", lambda config: [config.prm_name])
-    monkeypatch.setattr("tt_scale.engines.memory_check.weights_of", lambda config: [])
+    monkeypatch.setattr(SimulatedPRM, "weights", lambda config: (Weights(config.prm_name),))
+    monkeypatch.setattr("tt_scale.models.require_memory", lambda models: None)
 
 
 async def test_the_prm_loads_while_the_generator_does(monkeypatch: pytest.MonkeyPatch, apart: None) -> None:

@@ -12,13 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from worlds import run, sim_problem
 
-from tt_scale.backends import backends, check_models
+from tt_scale.backends import resolve
 from tt_scale.base_classes import Scores, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator, World
 from tt_scale.models import make_models
+from tt_scale.preflight import check_models
 from tt_scale.prm.confidence import ConfidencePRM
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
@@ -122,11 +123,13 @@ def test_asks_for_no_more_than_it_reads() -> None:
 
 def test_names() -> None:
     """A table that names a PRM that never ran, and a measure that does not exist."""
-    assert backends(Config(model_name="simulated", prm_name="confidence"))[1] == "confidence"
+    assert resolve(Config(model_name="simulated", prm_name="confidence")).prm_backends == "confidence"
     with pytest.raises(ConfigError, match="--prm-name confidence"):
-        check_models(Config(model_name="simulated", prm="confidence", prm_name="Qwen/Qwen2.5-Math-PRM-7B"))
+        check_models(resolve(Config(model_name="simulated", prm="confidence", prm_name="Qwen/Qwen2.5-Math-PRM-7B")))
     with pytest.raises(ConfigError, match="'confidence', which has no weights of its own, but prm is 'huggingface'"):
-        check_models(Config(model_name="pocket-gen", generator="trie", prm="huggingface", prm_name="confidence"))
+        check_models(
+            resolve(Config(model_name="pocket-gen", generator="trie", prm="huggingface", prm_name="confidence"))
+        )
     with pytest.raises(ConfigError, match="prm_confidence is 'middle'"):
         Config(prm_confidence="middle")
     with pytest.raises(ConfigError, match="Did you mean 'mean'"):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from worlds import sim_problem
 
-from tt_scale.backends import backends, prm_configs
+from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Generator, Problem, Scores, Step
 from tt_scale.bench.run.manifest import experiment
 from tt_scale.bench.run.record import search_record
@@ -169,8 +169,9 @@ def test_named_as_list_or_text(given: Any) -> None:
     """Tables, CSV files and folders show one text, however it was written."""
     config = Config(prm_name=given, generator="huggingface")
     assert config.prm_name == "judge, x/y-PRM"
-    assert backends(config) == ("huggingface", "ensemble")
-    assert [(each.prm_name, each.prm) for each in prm_configs(config)] == [
+    models = resolve(config)
+    assert models.generator.backend == "huggingface"
+    assert [(each.name, each.backend) for each in models.prms] == [
         ("judge", "judge"),
         ("x/y-PRM", "huggingface"),
     ]
@@ -186,16 +187,16 @@ def test_each_has_its_adapter_and_knobs() -> None:
         prm_adapter=["auto", "binary-tag"],
         prm_args={"x/y-PRM": {"tag": "!"}},
     )
-    judge, other = prm_configs(config)
+    judge, other = [each.config for each in resolve(config).prms]
     assert (judge.prm, judge.prm_adapter, judge.prm_args) == ("judge", "auto", {})
     assert (other.prm, other.prm_adapter, other.prm_args) == ("vllm", "binary-tag", {"tag": "!"})
 
 
 def test_only_one_prm_stays_as_it_was() -> None:
     config = Config(generator="vllm", prm_name="x/y-PRM", prm="vllm", prm_args={"tag": "!"})
-    assert prm_configs(config) == [config]
+    assert [each.config for each in resolve(config).prms] == [config]
     assert "prm_combine" not in experiment(config, "d", [], "g")
-    assert prm_configs(Config(prm_name=None)) == []
+    assert resolve(Config(prm_name=None)).prms == ()
 
 
 @pytest.mark.parametrize(
@@ -211,4 +212,4 @@ def test_only_one_prm_stays_as_it_was() -> None:
 )
 def test_refused(keys: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
-        prm_configs(Config(**({"generator": "vllm", "prm": "vllm"} | keys)))
+        resolve(Config(**({"generator": "vllm", "prm": "vllm"} | keys)))

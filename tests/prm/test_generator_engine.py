@@ -11,7 +11,7 @@ from margins import CLOSE
 from tiny_models import save_generator, save_prm
 from tiny_prms import FAMILIES
 
-from tt_scale.backends import backends, prm_configs, weights_of
+from tt_scale.backends import resolve
 from tt_scale.base_classes import Problem, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path
@@ -86,13 +86,18 @@ def test_vllm(tmp_path: FilePath) -> None:
 
 def test_the_same_name_means_the_same_engine() -> None:
     """A second copy of a 7B model does not fit beside the first."""
-    assert backends(config_for("a/b", generator="vllm")) == ("vllm", "generator")
-    assert backends(config_for("a/b", generator="huggingface")) == ("huggingface", "generator")
-    assert not any(map(weights_of, prm_configs(config_for("a/b", generator="vllm"))))
-    assert backends(config_for("a/b", generator="vllm", prm_name="a/c"))[1] == "vllm"
-    assert backends(config_for("a/b", generator="vllm", prm_quantization="fp8"))[1] == "vllm"
-    assert backends(config_for("a/b", generator="vllm", prm_device="cuda:1"))[1] == "vllm"
-    assert backends(config_for("simulated")) == ("simulated", "simulated")
+
+    def found(name: str, **own: Any) -> tuple[str, str]:
+        models = resolve(config_for(name, **own))
+        return models.generator.backend, models.prm_backends
+
+    assert found("a/b", generator="vllm") == ("vllm", "generator")
+    assert found("a/b", generator="huggingface") == ("huggingface", "generator")
+    assert resolve(config_for("a/b", generator="vllm")).prms[0].weights == ()
+    assert found("a/b", generator="vllm", prm_name="a/c")[1] == "vllm"
+    assert found("a/b", generator="vllm", prm_quantization="fp8")[1] == "vllm"
+    assert found("a/b", generator="vllm", prm_device="cuda:1")[1] == "vllm"
+    assert found("simulated") == ("simulated", "simulated")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,13 @@ from typing import Any
 import pytest
 from tiny_models import save_prm
 
-from tt_scale.backends import backends, check_models, prm_configs, weights_of
+from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Problem, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.preflight import check_models
 from tt_scale.prm.server import API_KEY, PoolingServerPRM
 
 pytest.importorskip("httpx")
@@ -202,10 +203,11 @@ async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_an_address_means_a_server() -> None:
     """No option is ignored: not the address, not what only a local engine can do."""
     there = {"prm_url": "http://127.0.0.1:8000", "prm_name": "a/b", "model_name": "a/b", "generator": "vllm"}
-    assert backends(Config(**there)) == ("vllm", "http")
-    assert not any(map(weights_of, prm_configs(Config(**there))))
+    models = resolve(Config(**there))
+    assert (models.generator.backend, models.prm_backends) == ("vllm", "http")
+    assert models.prms[0].weights == ()
     with pytest.raises(ConfigError, match=r"prm_url is .* but the PRM is 'vllm'"):
-        check_models(Config(**there, prm="vllm"))
+        check_models(resolve(Config(**there, prm="vllm")))
     for own in ({"prm_url": None}, {"prm_device": "cpu"}, {"prm_quantization": "fp8"}):
         with pytest.raises(ConfigError, match=r"no prm_url|the server at prm_url decides"):
             PoolingServerPRM(Config(**{**there, **own}))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tt_scale.backends import backends
+from tt_scale.backends import resolve
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.prm.inspection.score_check import engines
@@ -26,16 +26,17 @@ from tt_scale.prm_eval.keys import reads_generator, scoring_keys
 def test_who_needs_the_generator(keys: dict[str, Any], reads: bool) -> None:
     """A judge beside another PRM was given a generator that nobody had started, or one was started for nothing."""
     config = Config(model_name="a/b", generator="vllm", **keys)
-    assert reads_generator(config, backends(config)[1]) is reads
+    assert reads_generator(resolve(config)) is reads
 
 
 def test_scores_of_several_depend_on_each_and_on_how_they_are_combined() -> None:
     config = Config(model_name="a/b", generator="vllm", prm_name="confidence, x/y-PRM", prm_combine="min")
-    keys = scoring_keys(config, backends(config)[1])
+    keys = scoring_keys(config, resolve(config))
     assert (keys["prm"], keys["prm_combine"]) == ("confidence, vllm", "min")
     assert "prm_confidence" in keys
     assert "prm_quality" not in keys
-    assert "prm_combine" not in scoring_keys(Config(generator="vllm", prm_name="x/y-PRM"), "vllm")
+    alone = Config(generator="vllm", prm_name="x/y-PRM")
+    assert "prm_combine" not in scoring_keys(alone, resolve(alone))
 
 
 @pytest.mark.parametrize(

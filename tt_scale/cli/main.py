@@ -95,6 +95,7 @@ def bench(config_file: str | None, **values: Any) -> int:
 @flags_of(question_keys())
 def solve(question: str, config_file: str | None, as_json: bool, **values: Any) -> int:
     """Search for the answer to one question, live."""
+    from tt_scale.backends import resolve
     from tt_scale.bench.run.config_warnings import shared_warnings
     from tt_scale.cli.solve import solve_live
     from tt_scale.engines.model_dtypes import check_dtypes
@@ -103,7 +104,7 @@ def solve(question: str, config_file: str | None, as_json: bool, **values: Any) 
     if not question.strip():
         raise ConfigError("The question is empty.", 'Type: tt-scale solve "What is 2 + 3?"')
     config = only(config_file, values, "solve")
-    check_dtypes(config)
+    check_dtypes(resolve(config))
     for warning in shared_warnings([config], quiet_keys(config_file, values)):
         click.echo(f"warning: {warning}", err=True)
     solution = wait_for(solve_live(question, config, None if as_json else print_growth))

@@ -224,6 +224,11 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         return split_names(self.prm_name) or ("none",)
 
     @property
+    def has_prm(self) -> bool:
+        """Whether anything scores."""
+        return self.prm_names != ("none",) and self.prm != "none"
+
+    @property
     def context(self) -> int:
         """`max_model_len` as a number.
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from tt_scale.errors import PRMError
 
-__all__ = ["Ended", "Problem", "Sampling", "Scores", "Step", "StepRequest"]
+__all__ = ["Ended", "Problem", "Sampling", "Scores", "Step", "StepRequest", "Weights"]
 
 Ended = Literal["stop", "eos", "length", "context", "error"]
 """Why a step ended: as steps end (at a delimiter, or with its last of `step_tokens`), end of sequence, cut by a token
@@ -144,3 +144,18 @@ class Scores:
         for value in self.values:
             if not 0.0 <= value <= 1.0:  # a number that is none fails here too
                 raise PRMError(f"{who} gave the score {value}; a score lies between 0 and 1.", hint)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model that a backend loads.
+
+    Attributes:
+        name: hub name, local folder, or a short name that comes with tt_scale.
+        revision: branch, tag or commit on the hub; None is the newest.
+        engine: what loads it: "vllm", "huggingface", or what else `PRM.engine` allows; empty where none of ours does.
+    """
+
+    name: str
+    revision: str | None = None
+    engine: str = ""

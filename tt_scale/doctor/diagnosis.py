@@ -5,10 +5,10 @@ from __future__ import annotations
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from tt_scale._version import __version__
-from tt_scale.backends import WRITING, backends, check_models, prm_configs, weights_of
+from tt_scale.backends import ResolvedModels, ResolvedPRM, resolve
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.config.runtime import UNSET_DTYPE
@@ -20,13 +20,11 @@ from tt_scale.engines.model_dtypes import check_dtypes, dtype_warnings, loaded_m
 from tt_scale.engines.model_size import model_folder, model_settings, model_size
 from tt_scale.engines.vllm.devices import first_gpu
 from tt_scale.errors import ConfigError, MissingExtraError
-from tt_scale.prm.adapters.lookup import context_of
-from tt_scale.registry import prm_class, searcher_class
+from tt_scale.preflight import check_models
+from tt_scale.registry import searcher_class
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from tt_scale.prm.generative.base import GenerativePRM
 
 __all__ = ["memory_plan", "print_diagnosis"]
 
@@ -41,8 +39,8 @@ def print_diagnosis(config: Config) -> None:
 
     searcher_class(config.method).from_config(config)
     try:
-        check_models(config)
-        config = _with_context(config)
+        models = resolve(_with_context(config))
+        check_models(models)
         no_engine = ""
     except MissingExtraError as error:
         no_engine = str(error)
@@ -55,7 +53,7 @@ def print_diagnosis(config: Config) -> None:
     if no_engine:
         _line(console, "backend", no_engine)
     else:
-        _print_models(console, config, memory_plan(config, gpus, float(machine["memory_gib"] or 0)))
+        _print_models(console, models, memory_plan(models, gpus, float(machine["memory_gib"] or 0)))
 
 
 def _with_context(config: Config) -> Config:
@@ -67,18 +65,18 @@ def _with_context(config: Config) -> Config:
     return fitted(config, own)
 
 
-def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPlan:
-    """Plan the memory of a configuration.
+def memory_plan(models: ResolvedModels, gpus: Sequence[str], ram_gib: float) -> MemoryPlan:
+    """Plan the memory of the models of a run.
 
     Args:
-        config: whose backends can be resolved.
+        models: of the run.
         gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU. One whose memory is not
             told shares the main memory.
         ram_gib: main memory.
     """
     told = [re.search(r"([\d.]+) MiB", gpu) for gpu in gpus]
     sizes = [float(found[1]) / 1024 if found else ram_gib for found in told]
-    places = _places(config, len(sizes))
+    config, places = models.config, _places(models, len(sizes))
     if not places:
         return MemoryPlan((), True, "Fits: no model is loaded.")
     missing = [gpu for place in places.values() for gpu in place if gpu >= len(sizes)]
@@ -90,36 +88,37 @@ def memory_plan(config: Config, gpus: Sequence[str], ram_gib: float) -> MemoryPl
     groups = [list(places)] if meet else [[role] for role in places]
     plans = []
     for group in groups:
-        shares = [each for role in group for each in _shares(config, role, places[role], apart=len(groups) > 1)]
+        shares = [each for role in group for each in _shares(models, role, places[role], apart=len(groups) > 1)]
         used = [sizes[gpu] for role in group for gpu in places[role]]
         plans.append(plan_gpu(shares, min(used), config.tensor_parallel_size) if used else plan_cpu(shares, ram_gib))
     return together(plans)
 
 
-def _places(config: Config, gpus: int) -> dict[str, range]:
+def _places(models: ResolvedModels, gpus: int) -> dict[str, range]:
     """The models that are loaded here, and the GPUs of each; none means main memory."""
+    config = models.config
 
     def from_gpu(first: int | None) -> range:
         return range(0) if first is None else range(first, first + config.tensor_parallel_size)
 
     best = from_gpu(0 if gpus else None)
-    places = {} if backends(config)[0] == "simulated" else {"generator": best}
-    if any(weights_of(each) for each in prm_configs(config)):
+    places = {"generator": best} if models.generator.weights else {}
+    if any(prm.weights for prm in models.prms):
         places["PRM"] = best if config.prm_device is None else from_gpu(first_gpu(config.prm_device))
     return places
 
 
-def _shares(config: Config, role: str, gpus: range, *, apart: bool) -> list[Share]:
+def _shares(models: ResolvedModels, role: str, gpus: range, *, apart: bool) -> list[Share]:
     """What the generator, or each of the PRMs, takes of its place."""
+    config = models.config
     place = "" if not apart else f"cuda:{gpus[0]}" if gpus else "the CPU"
     if role == "generator":
         own = [(config.model_name, config.quantization, config.gpu_mem_util, config.context)]
     else:
         own = []
-        for each in prm_configs(config):
-            names = weights_of(each)
-            granted = each.prm_gpu_mem_util / max(len(names), 1)
-            own += [(name, each.prm_quantization, granted, _context_of(name, each)) for name in names]
+        for prm in models.prms:
+            granted = config.prm_gpu_mem_util / max(len(prm.weights), 1)
+            own += [(each.name, config.prm_quantization, granted, _context_of(each.name, prm)) for each in prm.weights]
     key = "kv_cache_gib" if not gpus else "gpu_mem_util" if role == "generator" else "prm_gpu_mem_util"
     return [
         Share(
@@ -142,14 +141,9 @@ def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
     return fastest_type() if on_cpu else config.dtype or UNSET_DTYPE
 
 
-def _context_of(name: str, config: Config) -> int:
+def _context_of(name: str, prm: ResolvedPRM) -> int:
     """Tokens for which a PRM's cache must have room: what its backend asks the engine for."""
-    if config.prm == "judge":
-        return config.prm_max_model_len or config.context
-    if config.prm in WRITING:
-        prm = cast("type[GenerativePRM]", prm_class(config.prm))
-        return prm.context_of(model_settings(name), config, config.prm_args.get("chain_tokens"))
-    return context_of(model_settings(name), config)
+    return prm.cls.context_of(model_settings(name), prm.config)
 
 
 def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
@@ -160,37 +154,37 @@ def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[
         _line(console, "GPU", gpu)
 
 
-def _print_models(console: Console, config: Config, plan: MemoryPlan) -> None:
-    _line(console, "generator", f"{config.model_name} on {backends(config)[0]}")
-    prms = prm_configs(config)
-    for each in prms:
-        _line(console, "PRM", f"{each.prm_name} on {each.prm}")
-    if not prms:
+def _print_models(console: Console, models: ResolvedModels, plan: MemoryPlan) -> None:
+    _line(console, "generator", f"{models.config.model_name} on {models.generator.backend}")
+    for prm in models.prms:
+        _line(console, "PRM", f"{prm.name} on {prm.backend}")
+    if not models.prms:
         _line(console, "PRM", "none")
-    elif len(prms) > 1:
-        _line(console, "combined by", config.prm_combine)
-    for told in _dtypes(config):
+    elif len(models.prms) > 1:
+        _line(console, "combined by", models.config.prm_combine)
+    for told in _dtypes(models):
         _line(console, "dtype", told)
     for told in plan.lines:
         _line(console, "memory", told)
     _line(console, "verdict", plan.verdict)
 
 
-def _dtypes(config: Config) -> list[str]:
+def _dtypes(models: ResolvedModels) -> list[str]:
     """In which type each model computes, and why; what is slow or cannot be computed says so."""
+    config = models.config
     reason = "unset" if config.dtype is None else "asked for" if config.dtype in TYPES else config.dtype
     found: dict[str, list[str]] = {}
-    for each in loaded_models(config):
+    for each in loaded_models(models):
         folder = model_folder(each.name)
         unread = config.dtype == "auto" and each.place.on_cuda and folder is None
         dtype = "what the checkpoint says" if unread else each.dtype(config.dtype, str(folder or ""))
         found.setdefault(f"{dtype} ({reason})", []).append(each.role)
     told = [f"{dtype}{'' if len(found) == 1 else ': ' + ', '.join(roles)}" for dtype, roles in found.items()]
     try:
-        check_dtypes(config)
+        check_dtypes(models)
     except ConfigError as error:
         return [*told, str(error)]
-    return [*told, *dtype_warnings(config)]
+    return [*told, *dtype_warnings(models)]
 
 
 def _print_installation(console: Console) -> None:

@@ -14,22 +14,25 @@ from tt_scale.errors import ConfigError
 __all__ = ["check_main_guard", "guarded"]
 
 
-def check_main_guard() -> None:
+def check_main_guard(who: str = "vLLM") -> None:
     """Refuse to start processes from a script that would begin anew in each of them.
 
     vLLM spawns its engine, and a spawned process imports the script. It is looked at where the main thread stands in
     it: inside `if __name__ == "__main__":` all is well, as it is in notebooks, prompts and modules run by `-m`.
 
+    Args:
+        who: spawns processes, for the message.
+
     Raises:
         ConfigError: it stands outside.
     """
-    if os.environ.get("VLLM_WORKER_MULTIPROC_METHOD", "spawn") != "spawn":
+    if who == "vLLM" and os.environ.get("VLLM_WORKER_MULTIPROC_METHOD", "spawn") != "spawn":
         return
     found = _place_in_script()
     if found is not None and not guarded(*found):
         path, line = found
         raise ConfigError(
-            f"vLLM starts processes that import {path.name} again, and line {line} would run in each of them.",
+            f"{who} starts processes that import {path.name} again, and line {line} would run in each of them.",
             'Put what the script runs under: if __name__ == "__main__":',
         )
 

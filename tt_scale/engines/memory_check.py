@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tt_scale.backends import backends, prm_configs, weights_of
-from tt_scale.config import Config
+from tt_scale.backends import ResolvedModels
 from tt_scale.engines.dtypes import TYPES, fastest_type
 from tt_scale.engines.machine import available_memory
 from tt_scale.errors import GeneratorError
@@ -20,7 +19,7 @@ ENGINE_GIB = 0.5
 GPUS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
-def require_memory(config: Config) -> None:
+def require_memory(models: ResolvedModels) -> None:
     """Refuse models that the free main memory cannot hold; where there is a GPU nothing is said.
 
     Raises:
@@ -29,33 +28,28 @@ def require_memory(config: Config) -> None:
     free = available_memory()
     if free is None or any(Path(device).exists() for device in GPUS):
         return
-    needed = needed_memory(config)
+    needed, cache = needed_memory(models), models.config.kv_cache_gib
     if needed > free:
         raise GeneratorError(
             f"The models need at least {needed / GIB:.1f} GiB of memory; {free / GIB:.1f} GiB are free.",
-            f"Lower --kv-cache-gib (now {config.kv_cache_gib:g} for each engine), take smaller models, or give the "
+            f"Lower --kv-cache-gib (now {cache:g} for each engine), take smaller models, or give the "
             "container more (docker run --memory).",
         )
 
 
-def needed_memory(config: Config) -> float:
-    """Bytes that the models of a configuration take at least; a model of unknown size counts as none."""
-    generator, _ = backends(config)
-    loaded = [] if generator == "simulated" else [(generator, config.model_name, config.quantization)]
-    for each in prm_configs(config):
-        loaded += [(each.prm, name, each.prm_quantization) for name in weights_of(each)]
+def needed_memory(models: ResolvedModels) -> float:
+    """Bytes that the models of a run take at least; a model of unknown size counts as none."""
+    config, beside = models.config, models.generator.cls.engine
+    loaded = [(each, config.quantization) for each in models.generator.weights]
+    loaded += [(each, prm.config.prm_quantization) for prm in models.prms for each in prm.weights]
     if not loaded:
         return 0.0
     total = PROCESS_GIB * GIB
-    for backend, name, quantization in loaded:
-        engine = ENGINE_GIB + config.kv_cache_gib if _on_vllm(backend, generator) else 0.0
-        total += _weights(name, config.dtype, quantization) + engine * GIB
+    for each, quantization in loaded:
+        on_vllm = (each.engine or beside) == "vllm"  # an engine that is not known is taken for the generator's
+        engine = ENGINE_GIB + config.kv_cache_gib if on_vllm else 0.0
+        total += _weights(each.name, config.dtype, quantization) + engine * GIB
     return total
-
-
-def _on_vllm(backend: str, generator: str) -> bool:
-    """Whether a model has an engine of its own; PRMs that write run where the generator does."""
-    return backend == "vllm" or (generator == "vllm" and backend != "huggingface")
 
 
 def _weights(name: str, dtype: str | None, quantization: str | None) -> float:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-from tt_scale.backends import WRITING, backends, engine_beside, prm_configs, weights_of
-from tt_scale.config import Config
+from tt_scale.backends import ENGINES, ResolvedModels
 from tt_scale.config.runtime import UNSET_DTYPE
 from tt_scale.engines.dtypes import TYPES, Place, check_dtype, place_of, resolve_dtype, slow_dtype
 
 __all__ = [
-    "ENGINES", "Loaded", "check_dtypes", "dtype_keys", "dtype_warnings", "generator_dtype", "loaded_models",
+    "Loaded", "check_dtypes", "dtype_keys", "dtype_warnings", "generator_dtype", "loaded_models",
     "prm_dtypes",
 ]  # fmt: skip
-
-ENGINES: Mapping[str, str] = {"vllm": "vllm", "huggingface": "huggingface", "trie": "huggingface"}
-"""Backends of generators, and what loads their weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,67 +44,55 @@ class Loaded:
         return resolve_dtype(asked, self.place, name, self.quantization, self.revision)
 
 
-def loaded_models(config: Config) -> list[Loaded]:
-    """Name every model that our engines load for a run, the generator first.
-
-    Raises:
-        ConfigError: `prm_adapter` or `prm_args` do not say which PRM they mean.
-        MissingExtraError: no engine is installed.
-    """
-    return _loaded_generator(config) + _loaded_prms(config)
+def loaded_models(models: ResolvedModels) -> list[Loaded]:
+    """Name every model that our engines load for a run, the generator first."""
+    return _loaded_generator(models) + _loaded_prms(models)
 
 
-def _loaded_generator(config: Config) -> list[Loaded]:
-    engine = ENGINES.get(backends(config)[0])
-    if engine is None:
-        return []
-    return [Loaded("generator", config.model_name, place_of(engine), config.quantization, config.model_revision)]
+def _loaded_generator(models: ResolvedModels) -> list[Loaded]:
+    quantization = models.config.quantization
+    return [
+        Loaded("generator", each.name, place_of(each.engine), quantization, each.revision)
+        for each in models.generator.weights
+        if each.engine in ENGINES
+    ]
 
 
-def _loaded_prms(config: Config) -> list[Loaded]:
-    found = []
-    for each in prm_configs(config):
-        own = _prm_engine(each)
-        names = weights_of(each) if own else []
-        revisions = (each.prm_revision, each.prm_args.get("reference_revision"))  # of the second model that eurus has
-        found += [
-            Loaded("PRM", name, place_of(own, each.prm_device), each.prm_quantization, revision)
-            for name, revision in zip(names, revisions, strict=False)
-        ]
-    return found
+def _loaded_prms(models: ResolvedModels) -> list[Loaded]:
+    return [
+        Loaded(
+            "PRM", each.name, place_of(each.engine, prm.config.prm_device), prm.config.prm_quantization, each.revision
+        )
+        for prm in models.prms
+        for each in prm.weights
+        if each.engine in ENGINES
+    ]
 
 
-def _prm_engine(config: Config) -> str:
-    """What loads the weights of one PRM; empty where that is not ours to say."""
-    if config.prm == "eurus":
-        asked = str(config.prm_args.get("engine", "auto"))
-        return engine_beside(backends(config)[0]) if asked == "auto" else asked
-    backend = backends(config)[0] if config.prm in ("judge", *WRITING) else config.prm
-    return ENGINES.get(backend, "")
-
-
-def generator_dtype(config: Config) -> str:
+def generator_dtype(models: ResolvedModels) -> str:
     """The type in which the generator computes; one of another package is given what the configuration says."""
-    own = [each.dtype(config.dtype) for each in _loaded_generator(config)]
-    return own[0] if own else config.dtype or UNSET_DTYPE
+    asked = models.config.dtype
+    own = [each.dtype(asked) for each in _loaded_generator(models)]
+    return own[0] if own else asked or UNSET_DTYPE
 
 
-def prm_dtypes(config: Config) -> list[str]:
+def prm_dtypes(models: ResolvedModels) -> list[str]:
     """The types in which the PRMs compute that have weights of their own, each once."""
-    return _once(each.dtype(config.dtype) for each in _loaded_prms(config))
+    return _once(each.dtype(models.config.dtype) for each in _loaded_prms(models))
 
 
-def dtype_keys(config: Config) -> dict[str, str]:
+def dtype_keys(models: ResolvedModels) -> dict[str, str]:
     """What two runs must share of their types to be one: `dtype`, and `prm_dtype` where a PRM has another."""
-    generator, prms = generator_dtype(config), prm_dtypes(config)
+    generator, prms = generator_dtype(models), prm_dtypes(models)
     return {"dtype": generator} | ({"prm_dtype": ", ".join(prms)} if set(prms) - {generator} else {})
 
 
-def dtype_warnings(config: Config) -> list[str]:
+def dtype_warnings(models: ResolvedModels) -> list[str]:
     """Sentences about a type that was asked for and is slow here."""
-    if config.dtype not in TYPES:
+    asked = models.config.dtype
+    if asked not in TYPES:
         return []
-    return _once(told for each in loaded_models(config) if (told := _slow(each, config.dtype)))
+    return _once(told for each in loaded_models(models) if (told := _slow(each, asked)))
 
 
 def _slow(model: Loaded, asked: str | None) -> str:
@@ -117,15 +101,15 @@ def _slow(model: Loaded, asked: str | None) -> str:
     return "" if chosen else slow_dtype(asked, model.place)
 
 
-def check_dtypes(config: Config) -> None:
+def check_dtypes(models: ResolvedModels) -> None:
     """Refuse a type that cannot be computed here, before anything is loaded.
 
     Raises:
         ConfigError: a device cannot compute it; the message names a type that it can.
     """
-    if config.dtype in TYPES:
-        for each in loaded_models(config):
-            check_dtype(config.dtype, each.place)
+    if models.config.dtype in TYPES:
+        for each in loaded_models(models):
+            check_dtype(models.config.dtype, each.place)
 
 
 def _once(texts: Iterable[str]) -> list[str]:

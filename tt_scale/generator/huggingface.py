@@ -57,6 +57,8 @@ class HuggingFaceGenerator(LanguageModel):
     """
 
     summary: ClassVar[str] = "any causal language model on Transformers, batched; CPU or one GPU"
+    engine: ClassVar[str] = "huggingface"
+    can_score: ClassVar[bool] = True
     most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:

@@ -110,6 +110,8 @@ class SimulatedGenerator(Generator):
     """
 
     summary: ClassVar[str] = "a seeded world with exact odds; no model, microseconds a step"
+    own_name: ClassVar[str] = "simulated"
+    default_context: ClassVar[int | None] = DEFAULT_CONTEXT
     parameters = 0
     most_logprobs = TOP_LOGPROBS
 
@@ -123,6 +125,15 @@ class SimulatedGenerator(Generator):
         if config.quantization:
             raise ConfigError(f"quantization is {config.quantization!r}, but the simulated generator has no weights.")
         return cls(context=config.max_model_len or DEFAULT_CONTEXT)
+
+    @classmethod
+    def check_problem(cls, problem: Problem) -> None:
+        """Refuse a problem of another set.
+
+        Raises:
+            ProblemSetError: its question says nothing to this world.
+        """
+        parse_question(problem.question)
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """Read number, level and steps out of the question; it is all that the world knows."""

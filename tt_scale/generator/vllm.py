@@ -43,6 +43,9 @@ class VLLMGenerator(LanguageModel):
     """
 
     summary: ClassVar[str] = "any causal language model on vLLM, on GPUs or its CPU build; one seed for each child"
+    engine: ClassVar[str] = "vllm"
+    can_score: ClassVar[bool] = True
+    starts_processes: ClassVar[bool] = True
     most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:

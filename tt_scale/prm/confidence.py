@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import PRM, Generator
-from tt_scale.core.logprobs import TOP_LOGPROBS, require_logprobs
+from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores, Step
 from tt_scale.errors import ConfigError, PRMError, nearest
@@ -35,6 +35,9 @@ class ConfidencePRM(PRM):
     """
 
     summary: ClassVar[str] = "how sure the generator was of its own tokens (prm_confidence); no second model, no tokens"
+    own_name: ClassVar[str] = "confidence"
+    config_keys: ClassVar[frozenset[str]] = frozenset({"prm_confidence"})
+    reads_samples: ClassVar[bool] = True
 
     def __init__(self, measure: str = "min") -> None:
         if measure not in MEASURES:
@@ -44,14 +47,8 @@ class ConfidencePRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Take `prm_confidence`.
-
-        Raises:
-            ConfigError: the generator tells no log-probabilities.
-        """
-        found = cls(config.prm_confidence)
-        require_logprobs(generator, found.top_logprobs, "The PRM 'confidence'")
-        return found
+        """Take `prm_confidence`."""
+        return cls(config.prm_confidence)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Read the scores off the steps.

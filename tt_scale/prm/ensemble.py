@@ -9,6 +9,7 @@ from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.path import Path
@@ -95,10 +96,7 @@ class EnsemblePRM(PRM):
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
         """Make the PRMs that `prm_name` lists; nothing is loaded before `start`."""
-        from tt_scale.backends import prm_configs
-        from tt_scale.registry import prm_class
-
-        made = {each.prm_name: prm_class(each.prm).from_config(each, generator) for each in prm_configs(config)}
+        made = {each.name: each.cls.from_config(each.config, generator) for each in resolve(config).prms}
         return cls(made, config.prm_combine)
 
     async def start(self) -> None:

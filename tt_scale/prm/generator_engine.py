@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Generator
-from tt_scale.core.records import Scores
+from tt_scale.core.records import Scores, Weights
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, PRMError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.prm.adapters.base import Reading, TokenHead
-from tt_scale.prm.adapters.lookup import context_of, open_adapter
+from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.token_prm import RowPRM
 
 if TYPE_CHECKING:
@@ -40,6 +40,8 @@ class OwnEnginePRM(RowPRM):
     """
 
     summary: ClassVar[str] = "the generator's own engine, where one model writes and scores"
+    engine: ClassVar[str] = "generator"
+    uses_generator: ClassVar[bool] = True
 
     def __init__(self, config: Config, model: LanguageModel) -> None:
         if not config.one_model:
@@ -71,6 +73,11 @@ class OwnEnginePRM(RowPRM):
             )
         return cls(config, generator)
 
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """None: the generator has loaded them."""
+        return ()
+
     async def start(self) -> None:
         """Look up how the model is asked; its engine runs already.
 
@@ -87,7 +94,7 @@ class OwnEnginePRM(RowPRM):
                 "Load it by itself. Type: --prm vllm, or --prm huggingface",
             )
         self._choices = (head.positive, head.negative)
-        self.context = min(context_of(self.adapter.checkpoint.settings, config), self._model.context - 2)
+        self.context = min(self.context_of(self.adapter.checkpoint.settings, config), self._model.context - 2)
         self.parameters = self._model.parameters
 
     async def answers(self, readings: Sequence[Reading]) -> list[Scores]:

@@ -14,7 +14,7 @@ from tt_scale.engines.transformers.loading import explained, free_memory, gpu_fa
 from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.prm.adapters.base import Reading
-from tt_scale.prm.adapters.lookup import context_of, open_adapter
+from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.heads import load_scorer
 from tt_scale.prm.prefix_reader import MOST_READ, Reader, Verdicts, most_held
 from tt_scale.prm.token_prm import RowPRM
@@ -37,6 +37,8 @@ class HuggingFacePRM(RowPRM):
     """
 
     summary: ClassVar[str] = "a PRM with an adapter, on Transformers; only new tokens are read, no remote code"
+    engine: ClassVar[str] = "huggingface"
+    batch_dependent: ClassVar[bool] = True
 
     def __init__(self, config: Config) -> None:
         if config.tensor_parallel_size > 1:
@@ -65,7 +67,7 @@ class HuggingFacePRM(RowPRM):
         require_torch(f"Scoring with {config.prm_name!r}")
         model = resolve_model(config.prm_name)
         self.adapter = open_adapter(config, model)
-        self.context = context_of(self.adapter.checkpoint.settings, config)
+        self.context = self.context_of(self.adapter.checkpoint.settings, config)
         with explained(f"The PRM {config.prm_name!r}", PRMError):
             how = placement(config.dtype, model, config.prm_device, config.prm_revision)
             how |= quantization(config, model, prm=True) | at_revision(config.prm_revision)

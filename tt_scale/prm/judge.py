@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
@@ -37,6 +37,9 @@ class JudgePRM(PRM):
     """
 
     summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
+    own_name: ClassVar[str] = "judge"
+    engine: ClassVar[str] = "generator"
+    config_keys: ClassVar[frozenset[str]] = frozenset()  # `prm_max_model_len` is read, but is in no digest of old runs
 
     def __init__(
         self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False, context: int | None = None
@@ -59,7 +62,7 @@ class JudgePRM(PRM):
                 f"The judge needs a language model, and {config.model_name!r} is none.",
                 "Type: --prm-name simulated, or name a real model",
             )
-        own = config.prm_name != "judge" and not config.one_model
+        own = bool(cls.weights(config))
         if config.prm_device is not None or (config.prm_quantization is not None and not own):
             key = "prm_quantization" if config.prm_device is None else "prm_device"
             raise ConfigError(
@@ -74,10 +77,15 @@ class JudgePRM(PRM):
                 "model_revision": config.prm_revision,
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "quantization": config.prm_quantization,
-                "max_model_len": config.prm_max_model_len or config.context,
+                "max_model_len": cls.context_of({}, config),
             }
         )
         return cls(type(generator).from_config(second), config.stop_tokens, own=True)
+
+    @classmethod
+    def context_of(cls, settings: Mapping[str, Any], config: Config) -> int:
+        """As many tokens as the generator, unless `prm_max_model_len` says otherwise; arguments as of `PRM`."""
+        return config.prm_max_model_len or config.context
 
     async def start(self) -> None:
         """Start the judge if it is not the run's own generator, and look up its words for yes and no."""

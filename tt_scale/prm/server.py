@@ -14,12 +14,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.core.records import Scores
+from tt_scale.core.records import Scores, Weights
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.errors import ConfigError, EngineDeadError, MissingExtraError, PRMError
 from tt_scale.prm.adapters.base import Reading
-from tt_scale.prm.adapters.lookup import context_of, open_adapter
+from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.token_prm import RowPRM
 from tt_scale.prm.vllm_heads import column_of
 
@@ -51,6 +51,7 @@ class PoolingServerPRM(RowPRM):
     """
 
     summary: ClassVar[str] = "a PRM with an adapter, on a vLLM server; whole paths, no prefix cache over HTTP"
+    config_keys: ClassVar[frozenset[str]] = RowPRM.config_keys | {"prm_url"}
 
     def __init__(self, config: Config) -> None:
         if config.prm_url is None:
@@ -65,6 +66,11 @@ class PoolingServerPRM(RowPRM):
         self._url: str = config.prm_url.rstrip("/")
         self._client: httpx.AsyncClient | None = None
         self._model = ""
+
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """None: the server has loaded them."""
+        return ()
 
     async def start(self) -> None:
         """Load the tokenizer and ask the server for its models.
@@ -93,7 +99,7 @@ class PoolingServerPRM(RowPRM):
         )
         served = await self._served({config.prm_name, source})
         self._model = str(served["id"])
-        own = context_of(self.adapter.checkpoint.settings, config)
+        own = self.context_of(self.adapter.checkpoint.settings, config)
         self.context = min(own, int(served.get("max_model_len") or own))
 
     async def close(self) -> None:

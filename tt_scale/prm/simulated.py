@@ -40,6 +40,9 @@ class SimulatedPRM(PRM):
     summary: ClassVar[str] = (
         "truth plus noise, from useless (prm_quality 0) to perfect (1); for the simulated generator"
     )
+    own_name: ClassVar[str] = "simulated"
+    config_keys: ClassVar[frozenset[str]] = frozenset({"prm_quality"})
+    reads_samples: ClassVar[bool] = True
     parameters = 0
 
     def __init__(self, quality: float = 0.6, seed: int = 0, generator: Generator | None = None) -> None:

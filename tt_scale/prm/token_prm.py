@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
@@ -30,10 +30,14 @@ class RowPRM(PRM):
         config: of the run.
 
     Attributes:
+        batch_dependent: whether the last digits of a score depend on what shares its batch; scores that were given are
+            then given again.
         adapter: how the model is asked; there once `start` is done.
         context: most tokens that it is given; there once `start` is done.
     """
 
+    uses_generator: ClassVar[bool] = False
+    batch_dependent: ClassVar[bool] = False
     adapter: Adapter
     context: int
 

@@ -12,7 +12,7 @@ from tt_scale.engines.model_names import resolve_model
 from tt_scale.engines.vllm.devices import prm_gpus
 from tt_scale.engines.vllm.engine import prepare_vllm, revision_args
 from tt_scale.prm.adapters.base import LayerHead, Reading
-from tt_scale.prm.adapters.lookup import context_of, open_adapter
+from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.heads import read_layers
 from tt_scale.prm.pooling import PoolingEngine
 from tt_scale.prm.token_prm import RowPRM
@@ -33,6 +33,8 @@ class VLLMPRM(RowPRM):
     """
 
     summary: ClassVar[str] = "a PRM with an adapter, on vLLM; only the new step is computed"
+    engine: ClassVar[str] = "vllm"
+    starts_processes: ClassVar[bool] = True
 
     def __init__(self, config: Config) -> None:
         super().__init__(config)
@@ -53,7 +55,7 @@ class VLLMPRM(RowPRM):
         model = await asyncio.to_thread(resolve_model, config.prm_name)
         self.adapter = await asyncio.to_thread(open_adapter, config, model)
         settings = self.adapter.checkpoint.settings
-        self.context = context_of(settings, config)
+        self.context = self.context_of(settings, config)
         if isinstance(self.adapter.head, LayerHead):
             await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head, config.prm_revision)
         self._column = column_of(self.adapter)

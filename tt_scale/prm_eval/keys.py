@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from tt_scale.backends import ENSEMBLE, SHARED_PRMS, WRITING, prm_configs
-from tt_scale.bench.run.manifest import OF_ONE_PRM, SEARCH_RULES
+from tt_scale.backends import PRM_KEYS, ResolvedModels
+from tt_scale.base_classes import PRM
+from tt_scale.bench.run.manifest import SEARCH_RULES
 from tt_scale.config import Config
 from tt_scale.config.listing import ConfigKey, config_keys
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.prm_eval.sets import RECORDED
-from tt_scale.registry import BUILT_IN
 
 __all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "scoring_keys"]
 
@@ -41,60 +41,58 @@ def evaluation_keys() -> list[ConfigKey]:
     ]
 
 
-def reads_generator(config: Config, backend: str) -> bool:
-    """Whether a PRM needs the run's generator, started; a PRM of another package might.
+def reads_generator(models: ResolvedModels | None) -> bool:
+    """Whether what scores needs the run's generator, started.
 
     Args:
-        config: of the run.
-        backend: of the PRM.
+        models: of the run; None for recorded scores, whose keys name a generator as well.
     """
-    if backend == ENSEMBLE:
-        return any(reads_generator(each, each.prm) for each in prm_configs(config))
-    if backend in ("judge", *WRITING):
-        return config.prm_name == "judge" or config.one_model
-    return backend in SHARED_PRMS or backend not in BUILT_IN["prms"]
+    return models is None or any(prm.uses_generator for prm in models.prms)
 
 
-def sampling_keys(config: Config, backend: str) -> dict[str, Any]:
-    """What sampled solutions depend on, beside the problems.
-
-    Args:
-        config: of the run.
-        backend: of the generator.
-    """
+def sampling_keys(models: ResolvedModels) -> dict[str, Any]:
+    """What sampled solutions depend on, beside the problems."""
     kept = {key.name for key in evaluation_keys() if not key.name.startswith("prm")} - {"agg", "datasets"}
-    own = {"dtype": generator_dtype(config), "generator": backend, "search_rules": SEARCH_RULES}
-    return {**_values(config, kept), **own}
+    own = {
+        "dtype": generator_dtype(models),
+        "generator": models.generator.backend,
+        "search_rules": SEARCH_RULES,
+    }
+    return {**_values(models.config, kept), **own}
 
 
-def scoring_keys(config: Config, backend: str) -> dict[str, Any]:
+def scoring_keys(config: Config, models: ResolvedModels | None) -> dict[str, Any]:
     """What the scores of given solutions depend on.
 
     Args:
         config: of the run.
-        backend: of the PRM.
+        models: of the run; None for recorded scores.
     """
     left_out = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"agg", "datasets"}
-    if reads_generator(config, backend):
+    if reads_generator(models):
         left_out -= _GENERATOR
-    used = [each.prm for each in prm_configs(config)] if backend == ENSEMBLE else [backend]
-    left_out |= {key for prm, key in OF_ONE_PRM.items() if prm not in used}
-    if backend != ENSEMBLE:
+    left_out |= (models.unread_keys if models else PRM_KEYS) - PRM.config_keys
+    if len(config.prm_names) == 1:
         left_out.add("prm_combine")
     kept = {key.name for key in evaluation_keys()} - left_out - {"num_samples"}
-    dtypes = [] if backend not in (*BUILT_IN["prms"], ENSEMBLE) else prm_dtypes(config)
-    if backend != RECORDED and reads_generator(config, backend):
-        dtypes = list(dict.fromkeys([generator_dtype(config), *dtypes]))
-    told = {"dtype": ", ".join(dtypes)} if dtypes else {}
-    return {**_values(config, kept), **told, "prm_name": config.prm_name, "prm": ", ".join(used)}
+    backends = models.prm_backends if models else RECORDED
+    return {**_values(config, kept), **_dtype(models), "prm_name": config.prm_name, "prm": backends}
 
 
-def idle_keys(config: Config, *, samples: bool, backend: str) -> list[str]:
+def _dtype(models: ResolvedModels | None) -> dict[str, str]:
+    if models is None:
+        return {}
+    written = [generator_dtype(models)] if reads_generator(models) else []
+    types = dict.fromkeys([*written, *prm_dtypes(models)])
+    return {"dtype": ", ".join(types)} if types else {}
+
+
+def idle_keys(config: Config, models: ResolvedModels | None, *, samples: bool) -> list[str]:
     """The keys that were given another value than the default and change nothing here, sorted."""
     if samples:
         return []
     idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"gpu_mem_util"}
-    if reads_generator(config, backend):
+    if reads_generator(models):
         idle -= _GENERATOR | {"gpu_mem_util"}
     return sorted(config.non_defaults & idle)
 

@@ -14,7 +14,7 @@ from pathlib import Path as FilePath
 
 from rich.console import Console
 
-from tt_scale.backends import backends, prm_configs, weights_of
+from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
 from tt_scale.bench.run.manifest import described
@@ -87,18 +87,19 @@ def plan_sets(config: Config, grader: Grader, console: Console, quiet: Collectio
         raise ConfigError(f"The PRM is {config.prm_name!r}; there is nothing to measure.", "Name a PRM.")
     config = resolved(config)
     sets = find_sets(config)
-    generator, prm = ("", RECORDED) if config.prm_name == RECORDED else backends(config)
-    if prm != RECORDED:
-        config = _ready(config, prm, samples=any(isinstance(each, SampledSet) for each in sets))
-    model = None if prm == RECORDED else make_models(config)[1]
-    told = model.top_logprobs if model else 0
     samples = any(isinstance(each, SampledSet) for each in sets)
-    idle = [key for key in idle_keys(config, samples=samples, backend=prm) if key not in quiet]
+    models = None
+    if config.prm_name != RECORDED:
+        config = _ready(config, resolve(config), samples=samples)
+        models = resolve(config)
+    model = make_models(config)[1] if models else None
+    told = model.top_logprobs if model else 0
+    idle = [key for key in idle_keys(config, models, samples=samples) if key not in quiet]
     unread = [f"nothing here looks at {', '.join(idle)}."] if idle else []
-    types = dtype_warnings(config) if model else []
+    types = dtype_warnings(models) if models else []
     warn(console, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
     by = f"{grader.name} {grader.version}"
-    return [_plan(each, config, (generator, prm), by, told) for each in sets]
+    return [_plan(each, config, models, by, told) for each in sets]
 
 
 def _sample_warnings(config: Config, sets: Sequence[GivenSet | SampledSet]) -> list[str]:
@@ -110,21 +111,21 @@ def _problems(asked: GivenSet | SampledSet) -> Sequence[Problem]:
     return [each.problem for each in asked.solutions] if isinstance(asked, GivenSet) else asked.problems
 
 
-def _ready(config: Config, prm: str, *, samples: bool) -> Config:
+def _ready(config: Config, models: ResolvedModels, *, samples: bool) -> Config:
     """Check the models that will be loaded: of given solutions, the PRM alone."""
-    if samples or reads_generator(config, prm):
+    if samples or reads_generator(models):
         return preflight(config)
     preflight_prms(config)
     return config
 
 
 def _plan(
-    asked: GivenSet | SampledSet, config: Config, engines: tuple[str, str], grader: str, top_logprobs: int
+    asked: GivenSet | SampledSet, config: Config, models: ResolvedModels | None, grader: str, top_logprobs: int
 ) -> Plan:
     drawn = None
-    generator, prm = engines
     if isinstance(asked, SampledSet):
-        keys = sampling_keys(config, generator) | {"set": asked.name, "grader": grader, "top_logprobs": top_logprobs}
+        assert models is not None, "recorded scores come with their solutions"
+        keys = sampling_keys(models) | {"set": asked.name, "grader": grader, "top_logprobs": top_logprobs}
         keys["problems"] = _hash(len(asked.problems), [f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in asked.problems])
         folder = _folder(config, asked.name, "sampled", digest(keys))
         drawn = DrawnJournal(asked, folder, described(keys, config), retry_failed=config.retry_failed)
@@ -134,7 +135,7 @@ def _plan(
             len(asked.solutions),
             [f"{each.id}\x1f{each.problem.question}\x1f{each.steps}\x1f{each.recorded}" for each in asked.solutions],
         )
-    keys = scoring_keys(config, prm) | {"set": asked.name, "solutions": content}
+    keys = scoring_keys(config, models) | {"set": asked.name, "solutions": content}
     folder = _folder(config, asked.name, _short(str(config.prm_name)), digest(keys))
     scores = ScoreJournal(folder, described(keys, config), retry_failed=config.retry_failed)
     return Plan(asked, config, scores, drawn, top_logprobs)
@@ -186,11 +187,12 @@ async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None
         return
     generator, prm = make_models(config)
     assert prm is not None
-    reads = reads_generator(config, backends(config)[1])
+    resolved_models = resolve(config)
+    reads = reads_generator(resolved_models)
     async with AsyncExitStack() as models:
         if reads or any(plan.lacks_solutions for plan in plans):
             models.push_async_callback(generator.close)
-            async with loading(console, "" if backends(config)[0] == "simulated" else config.model_name):
+            async with loading(console, config.model_name if resolved_models.generator.weights else ""):
                 await generator.start()
         for plan in plans:
             if plan.lacks_solutions:
@@ -199,7 +201,7 @@ async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None
             await models.aclose()  # its memory is for the PRM
         if any(plan.lacks_scores for plan in plans):
             models.push_async_callback(prm.close)
-            weights = [each.prm_name for each in prm_configs(config) if weights_of(each)]
+            weights = [prm.name for prm in resolved_models.prms if prm.weights]
             async with loading(console, ", ".join(weights)):
                 await prm.start()
             for plan in plans:

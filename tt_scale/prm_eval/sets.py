@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 
+from tt_scale.backends import resolve
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, nearest
 from tt_scale.pocket.problems import NAME as POCKET
@@ -15,6 +16,7 @@ from tt_scale.prm_eval.processbench import PROCESSBENCH, processbench
 from tt_scale.prm_eval.sampled import SampledSet, sampled_set
 from tt_scale.prm_eval.solutions_file import read_solutions
 from tt_scale.problems.identity import sample
+from tt_scale.registry import is_own_name
 
 __all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
 
@@ -85,18 +87,23 @@ def _check(each: GivenSet | SampledSet, config: Config) -> None:
         return
     if not isinstance(each, GivenSet):
         return
-    if config.prm_name in ("simulated", "confidence"):
-        raise ConfigError(
-            f"The PRM {config.prm_name!r} reads what a generator leaves behind as it samples, and the solutions of "
-            f"{each.name!r} were written by others.",
-            f"Type: --dataset {'simulated' if config.prm_name == 'simulated' else POCKET}",
-        )
+    _check_written_by_others(each, config)
     bare = next((one for one in each.solutions if any(not step.text.strip() for step in one.steps)), None)
     if bare is not None:
         raise ConfigError(
             f"{each.name!r} does not hold the steps of {bare.id!r}, only its end or blanks; no PRM can read them.",
             f"Its recorded scores can be measured: tt-scale prm-eval {RECORDED}",
         )
+
+
+def _check_written_by_others(each: GivenSet, config: Config) -> None:
+    for prm in resolve(config).prms:
+        if prm.cls.reads_samples:
+            raise ConfigError(
+                f"The PRM {prm.name!r} reads what a generator leaves behind as it samples, and the solutions of "
+                f"{each.name!r} were written by others.",
+                f"Type: --dataset {prm.name if prm.name in LABELLED else POCKET}",
+            )
 
 
 def _check_recorded(each: GivenSet | SampledSet) -> None:
@@ -116,8 +123,9 @@ def resolved(config: Config) -> Config:
     if "model_name" in config.model_fields_set:
         return config
     names: Sequence[str] = [name.partition(":")[0] for name in config.datasets]
-    if config.prm_name == "simulated" or "simulated" in names:
-        return config.model_copy(update={"model_name": "simulated"})
+    for world in (config.prm_name, *names):  # a problem set, a PRM and a generator of one name belong together
+        if is_own_name("generators", world):
+            return config.model_copy(update={"model_name": world})
     if POCKET in names:
         context = {} if "max_model_len" in config.model_fields_set else {"max_model_len": POCKET_CONTEXT}
         return config.model_copy(update={"model_name": "pocket-gen", **context})

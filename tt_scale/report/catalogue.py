@@ -7,11 +7,10 @@ from typing import Any
 
 from tt_scale.config.recipe_files import recipe_names, recipe_summary
 from tt_scale.errors import ConfigError
+from tt_scale.prm.adapters.lookup import adapter_class, adapter_knobs
 from tt_scale.prm_eval.sets import LABELLED
 from tt_scale.problems import list_problem_sets
 from tt_scale.registry import (
-    adapter_class,
-    adapter_knobs,
     available,
     generator_class,
     own_knobs,

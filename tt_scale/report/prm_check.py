@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tt_scale.backends import ENGINES
 from tt_scale.config import Config
 from tt_scale.engines.dtypes import check_dtype, place_of, slow_dtype
-from tt_scale.engines.model_dtypes import ENGINES
 from tt_scale.errors import TTScaleError
 from tt_scale.preflight import preflight_prms
 from tt_scale.prm.inspection.example import Example
 from tt_scale.prm.inspection.score_check import (
     Measured,
+    backend_class,
     comparable,
     engines,
     judges,
@@ -52,7 +53,8 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     tried = engines(config)
     if not judges(config):
         await asyncio.to_thread(preflight_prms, config)
-    places = [place_of(ENGINES[engine], config.prm_device) for engine in tried if engine in ENGINES]
+    runs_on = [backend_class(config, backend).engine for backend in tried]
+    places = [place_of(engine, config.prm_device) for engine in runs_on if engine in ENGINES]
     for place in places:
         check_dtype(config.dtype, place)
     slow = list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, place) for place in places])))
@@ -83,7 +85,7 @@ async def print_check(config: Config, example: Example, console: Console) -> int
 
 
 def _has_layout(config: Config, tried: Sequence[str]) -> bool:
-    return not judges(config) and set(tried) <= NAMES.keys()
+    return not judges(config) and set(tried) <= ENGINES.keys()
 
 
 def _numbers(config: Config) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
+from tt_scale.base_classes import PRM
 from tt_scale.config import Config
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Adapter, TokenHead
@@ -37,12 +38,12 @@ def print_layout(config: Config, example: Example, numbers: str, console: Consol
     """
     from tt_scale.engines.model_names import resolve_model
     from tt_scale.engines.transformers.loading import require_torch
-    from tt_scale.prm.adapters.lookup import context_of, open_adapter
+    from tt_scale.prm.adapters.lookup import open_adapter
 
     require_torch(f"Scoring with {config.prm_name!r}")
     adapter = open_adapter(config, resolve_model(config.prm_name))
     look = look_at(adapter, example)
-    context = context_of(adapter.checkpoint.settings, config)
+    context = PRM.context_of(adapter.checkpoint.settings, config)
     length = look.positions[-1] + 1
     if length > context:
         raise PRMError(

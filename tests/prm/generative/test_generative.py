@@ -13,7 +13,7 @@ import pytest
 from margins import CLOSE
 from tiny_models import save_generator, save_prm, save_tokenizer
 
-from tt_scale.backends import backends
+from tt_scale.backends import resolve
 from tt_scale.base_classes import Problem, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.core.path import Path
@@ -347,8 +347,9 @@ def test_tiny_model_on_vllm(tmp_path: FilePath, kind: str) -> None:
 
 def test_found_by_name() -> None:
     for name, backend in (("launch/ThinkPRM-1.5B", "thinkprm"), ("GenPRM/GenPRM-7B", "genprm"), ("a/PRM", "vllm")):
-        assert backends(Config(prm_name=name, generator="vllm"))[1] == backend
-    assert backends(Config(prm_name="launch/ThinkPRM-1.5B", generator="vllm", prm_adapter="versa"))[1] == "vllm"
+        assert resolve(Config(prm_name=name, generator="vllm")).prm_backends == backend
+    adapted = Config(prm_name="launch/ThinkPRM-1.5B", generator="vllm", prm_adapter="versa")
+    assert resolve(adapted).prm_backends == "vllm"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from margins import CLOSE
 from tiny_models import save_generator, save_prm, save_tokenizer
 
-from tt_scale.backends import backends
+from tt_scale.backends import resolve
 from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path, State
@@ -274,7 +274,7 @@ async def test_a_step_of_many_tokens(folders: tuple[FilePath, FilePath], monkeyp
 
 def test_found_by_name() -> None:
     config = Config(prm_name="PRIME-RL/EurusPRM-Stage2", generator="vllm")
-    assert backends(config)[1] == "eurus"
+    assert resolve(config).prm_backends == "eurus"
     with pytest.raises(PRMError, match="--prm eurus"):
         find_adapter("auto", config.prm_name, {"architectures": ["Qwen2ForCausalLM"]})
 
@@ -303,7 +303,9 @@ async def test_runs_where_the_generator_runs(
 
 
 def test_both_models_need_memory() -> None:
-    plan = memory_plan(Config(model_name="a/x-1B", prm_name="PRIME-RL/EurusPRM-Stage2", generator="vllm"), [], 64.0)
+    plan = memory_plan(
+        resolve(Config(model_name="a/x-1B", prm_name="PRIME-RL/EurusPRM-Stage2", generator="vllm")), [], 64
+    )
     assert len(plan.lines) == 3
     assert "Qwen2.5-Math-7B-Instruct" in plan.lines[2]
 

@@ -289,7 +289,7 @@ def test_an_engine_that_fails_does_not_hide_the_other(
         raise PRMError("vLLM knows no such head.")
 
     monkeypatch.setattr(VLLMPRM, "start", refused)
-    monkeypatch.setattr("tt_scale.prm.inspection.score_check.find_spec", lambda name: True)
+    monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: True)
     answer = Command(capsys)("prm-check", str(folder))
     assert answer.status == 1
     assert "vLLM cannot run it: vLLM knows no such head." in answer.out
@@ -305,7 +305,8 @@ def test_layer_heads_name_their_layers(check: object, folder: Path) -> None:
 
 def test_the_list_shows_every_adapter(capsys: pytest.CaptureFixture[str]) -> None:
     """A protocol that nobody can find is written a second time."""
-    from tt_scale.registry import BUILT_IN, adapter_class
+    from tt_scale.prm.adapters.lookup import adapter_class
+    from tt_scale.registry import BUILT_IN
 
     out = Command(capsys)("list").out
     section = out[out.index("PRM adapters") : out.index("Problem sets")]

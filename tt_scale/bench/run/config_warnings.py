@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Collection, Sequence
 
+from tt_scale.backends import resolve
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import METHOD_KEYS, ignored_options
 from tt_scale.config import Config
@@ -56,7 +57,13 @@ def shared_warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> l
     first = configs[0]
     ignored = frozenset.intersection(*[frozenset(ignored_options(config)) for config in configs]) - frozenset(quiet)
     told = [f"no method or PRM here looks at {', '.join(sorted(ignored))}."] if ignored else []
-    return told + dtype_warnings(first) + delimiter_warnings(first) + _length_warning(first) + _equal_samples(configs)
+    return (
+        told
+        + dtype_warnings(resolve(first))
+        + delimiter_warnings(first)
+        + _length_warning(first)
+        + _equal_samples(configs)
+    )
 
 
 def delimiter_warnings(config: Config) -> list[str]:

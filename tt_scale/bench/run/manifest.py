@@ -14,12 +14,12 @@ from pathlib import Path as FilePath
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.backends import SHARED_PRMS, backends, prm_configs
+from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.config import Config
 from tt_scale.config.listing import keys_by_group
 from tt_scale.core.records import Problem
 from tt_scale.engines.model_dtypes import dtype_keys
-from tt_scale.registry import PRM_FAMILIES, searcher_class
+from tt_scale.registry import searcher_class
 
 __all__ = [
     "described",
@@ -62,27 +62,20 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
 }
 """Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
 
-ENGINE_KEYS = frozenset(
-    {"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device", "prm_revision"}
-)
-"""Keys that only a PRM with an engine of its own looks at."""
-
-OF_ONE_PRM: Mapping[str, str] = MappingProxyType({"simulated": "prm_quality", "confidence": "prm_confidence"})
-"""Keys that a single PRM looks at."""
-
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
     """Everything that two runs must share to be one: keys that the method reads, problems, backends, types, grader."""
-    ignore = other_methods_knobs(config) | {"datasets", "generator", "prm"}
+    models = resolve(config)
+    ignore = _unread_keys(models) | {"datasets", "generator", "prm"}
     keys = config.experiment(ignore=ignore)
     hashed = hashlib.blake2b(
         "\n".join([f"{p.id}\x1f{p.question}\x1f{p.answer}" for p in problems]).encode(), digest_size=8
     )
     return {
         **keys,
-        **dtype_keys(config),
-        "generator": backends(config)[0],
-        "prm": ", ".join([each.prm for each in prm_configs(config)]) or "none",
+        **dtype_keys(models),
+        "generator": models.generator.backend,
+        "prm": models.prm_backends,
         "dataset": dataset,
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
         "grader": grader,
@@ -120,19 +113,13 @@ def ignored_options(config: Config) -> list[str]:
 
 def other_methods_knobs(config: Config) -> frozenset[str]:
     """Keys that only other methods and other PRMs look at."""
-    own = {field.name for field in fields(searcher_class(config.method))}  # type: ignore[arg-type]
-    others = METHOD_KEYS - own | _other_prms_keys(config)
-    return others if len(config.prm_names) > 1 else others | {"prm_combine"}
+    return _unread_keys(resolve(config))
 
 
-def _other_prms_keys(config: Config) -> frozenset[str]:
-    """Keys that only other PRMs look at: those of an engine, of the simulated world, or of the generator's tokens."""
-    used = {each.prm for each in prm_configs(config)} or {"none"}
-    others = frozenset([key for name, key in OF_ONE_PRM.items() if name not in used])
-    if used <= {"none", *SHARED_PRMS}:
-        return others | ENGINE_KEYS
-    asked_their_own_way = {"none", *SHARED_PRMS, *PRM_FAMILIES.values()}
-    return others | {"prm_adapter"} if used <= asked_their_own_way else others
+def _unread_keys(models: ResolvedModels) -> frozenset[str]:
+    own = {field.name for field in fields(searcher_class(models.config.method))}  # type: ignore[arg-type]
+    others = METHOD_KEYS - own | models.unread_keys
+    return others if len(models.config.prm_names) > 1 else others | {"prm_combine"}
 
 
 def versions() -> dict[str, str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
-from tt_scale.backends import backends
+from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.run.journal import Journal
 from tt_scale.bench.run.manifest import manifest
@@ -16,7 +16,7 @@ from tt_scale.config.widths import budgeted
 from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
-from tt_scale.problems import load_problems, parse_question
+from tt_scale.problems import load_problems
 
 __all__ = ["Plan", "plan_runs", "plans_over", "problems_of", "tag_folder"]
 
@@ -57,7 +57,7 @@ def plan_runs(configs: Sequence[Config], grader: str, names: Sequence[str] = ())
 
     Raises:
         ConfigError: a bad method.
-        ProblemSetError: a set that cannot be read, or that the simulated world does not know.
+        ProblemSetError: a set that cannot be read, or that the generator does not know.
     """
     found = []
     for dataset in configs[0].datasets:
@@ -103,9 +103,9 @@ def problems_of(config: Config, dataset: str) -> list[Problem]:
         question_field=config.question_field,
         answer_field=config.answer_field,
     )
-    if backends(config)[0] == "simulated":
-        for problem in problems:
-            parse_question(problem.question)
+    generator = resolve_generator(config).cls
+    for problem in problems:
+        generator.check_problem(problem)
     return problems
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.markup import escape
 
-from tt_scale.backends import backends
+from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
 from tt_scale.bench.run.origin import computed_by
@@ -273,15 +273,15 @@ async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tup
 
 def model_names(config: Config) -> str:
     """The generator, and the PRM where there is one, as tables name them."""
-    return config.model_name + (f" with {config.prm_name}" if backends(config)[1] != "none" else "")
+    return config.model_name + (f" with {config.prm_name}" if config.has_prm else "")
 
 
 def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
     """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
-    scored = [config for config in configs if backends(config)[1] != "none"]
+    scored = [config for config in configs if config.has_prm]
     return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
 
 
 def loaded_names(config: Config) -> str:
     """What the user waits for while it is loaded; empty where that is nothing."""
-    return "" if backends(config)[0] == "simulated" else model_names(config)
+    return model_names(config) if resolve_generator(config).weights else ""

@@ -8,7 +8,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from tt_scale.backends import prm_configs, weights_of
+from tt_scale.backends import resolve
 from tt_scale.config import Config
 from tt_scale.engines.machine import available_cores
 from tt_scale.errors import GeneratorError
@@ -86,7 +86,7 @@ def engine_threads(config: Config) -> int:
 
     OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
     """
-    others = sum([len(weights_of(each)) for each in prm_configs(config)])
+    others = sum([len(prm.weights) for prm in resolve(config).prms])
     return max(1, (available_cores() - 1) // (1 + others))
 
 

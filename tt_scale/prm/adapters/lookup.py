@@ -5,19 +5,39 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, cast
 
 from tt_scale.config import Config
 from tt_scale.engines.model_names import read_settings
 from tt_scale.errors import ConfigError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
 from tt_scale.prm.adapters.base import Adapter, Checkpoint
-from tt_scale.registry import adapter_class, adapter_knobs, available, family_backend
+from tt_scale.registry import available, family_backend, load
 
-__all__ = ["check_knobs", "check_protocol", "context_of", "find_adapter", "open_adapter", "settings_of"]
+__all__ = [
+    "adapter_class",
+    "adapter_knobs",
+    "check_knobs",
+    "check_protocol",
+    "find_adapter",
+    "open_adapter",
+    "settings_of",
+]
 
-LEAST_CONTEXT = 4096
-"""Tokens that an engine makes room for, where the model can read so many."""
+
+def adapter_class(name: str) -> type[Adapter]:
+    """Find a PRM adapter by name, or by `module:class`.
+
+    Raises:
+        ConfigError: there is none of that name, or it cannot be imported.
+    """
+    return cast("type[Adapter]", load("prm_adapters", name, "prm_adapter", Adapter))
+
+
+def adapter_knobs(adapter: type[Adapter]) -> list[str]:
+    """What `prm_args` can set of an adapter: its keyword arguments, in their order."""
+    found = inspect.signature(adapter).parameters.items()
+    return [name for name, each in found if each.kind is each.KEYWORD_ONLY]
 
 
 def open_adapter(config: Config, model: str) -> Adapter:
@@ -124,17 +144,6 @@ def find_adapter(asked: str, name: str, settings: Mapping[str, Any]) -> type[Ada
         f"Name its protocol with --prm-adapter ({', '.join(available('prm_adapters'))}), or let a generator judge: "
         "--prm judge",
     )
-
-
-def context_of(settings: Mapping[str, Any], config: Config) -> int:
-    """Most tokens that the PRM is given: what it was trained to read, and no more than paths of this run can need.
-
-    Args:
-        settings: its config.json.
-        config: of the run.
-    """
-    own = int(settings.get("max_position_embeddings") or LEAST_CONTEXT)
-    return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.context))
 
 
 def check_knobs(knobs: Sequence[str], given: Mapping[str, Any]) -> None:

@@ -54,6 +54,8 @@ class GenerativePRM(PRM):
         ConfigError: a knob out of range, or the generator is no language model.
     """
 
+    engine: ClassVar[str] = "generator"
+    config_keys: ClassVar[frozenset[str]] = PRM.config_keys - {"prm_adapter"}
     causal: ClassVar[bool] = False
     knobs: ClassVar[tuple[str, ...]] = ("samples", "temperature", "chain_tokens")
     top_p: ClassVar[float] = 1.0
@@ -89,7 +91,7 @@ class GenerativePRM(PRM):
         self._config = config
         self._engine = type(generator)
         self._model: LanguageModel = generator
-        self._own = not config.one_model
+        self._own = bool(self.weights(config))
         self._samples = samples
         self._sampling = Sampling(temperature, self.top_p, self.top_k)
         self._chain_tokens = chain_tokens
@@ -151,9 +153,9 @@ class GenerativePRM(PRM):
         Args:
             settings: its config.json.
             config: of the run.
-            chain_tokens: as of the class.
+            chain_tokens: as of the class; None is what `prm_args` says.
         """
-        chain = cls.own_chain_tokens if chain_tokens is None else chain_tokens
+        chain = chain_tokens or config.prm_args.get("chain_tokens") or cls.own_chain_tokens
         wanted = config.prm_max_model_len or config.context + 2 * chain + VERDICT_ROOM
         return min(int(settings.get("max_position_embeddings") or wanted), wanted)
 

@@ -54,6 +54,7 @@ class GenPRM(GenerativePRM):
     source: ClassVar[str] = "Zhao et al. 2025, arXiv 2504.00891; code of GenPRM"
     top_p: ClassVar[float] = 0.95
     top_k: ClassVar[int] = 20
+    names: ClassVar[tuple[str, ...]] = ("genprm",)
     own_chain_tokens: ClassVar[int] = 2048
 
     def __init__(self, config: Config, generator: Generator, *, code: bool = False, **knobs: Any) -> None:

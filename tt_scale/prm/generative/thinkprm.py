@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.prm.adapters.base import Checkpoint
@@ -12,9 +12,6 @@ from tt_scale.prm.adapters.plain_text import Part
 from tt_scale.prm.generative.base import GenerativePRM
 from tt_scale.prm.generative.chain_of_thought import Chain
 from tt_scale.prm.implicit.spans import numbered
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ThinkPRM"]
 
@@ -44,6 +41,7 @@ class ThinkPRM(GenerativePRM):
 
     summary: ClassVar[str] = "ThinkPRM: writes a verification of all steps, then P(yes) / (P(yes) + P(no))"
     source: ClassVar[str] = "Khalifa et al. 2025, arXiv 2504.16828; code of launch/ThinkPRM"
+    names: ClassVar[tuple[str, ...]] = ("thinkprm",)
     own_chain_tokens: ClassVar[int] = 4096
 
     def _begin(self, checkpoint: Checkpoint) -> None:

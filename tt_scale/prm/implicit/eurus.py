@@ -12,16 +12,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.backends import backends, engine_beside
+from tt_scale.backends import ENGINES, resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
-from tt_scale.core.records import Problem, Scores
+from tt_scale.core.records import Problem, Scores, Weights
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.engines.transformers.loading import require_torch
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
 from tt_scale.prm.adapters.base import Checkpoint, Reading
-from tt_scale.prm.adapters.lookup import check_knobs, context_of, settings_of
+from tt_scale.prm.adapters.lookup import check_knobs, settings_of
 from tt_scale.prm.implicit.next_tokens import Following, TwoModels
 from tt_scale.prm.implicit.spans import SpanReading, StepSpans
 
@@ -30,13 +30,12 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["ENGINES", "REFERENCE", "EurusPRM"]
+__all__ = ["EurusPRM"]
 
 REFERENCE = "Qwen/Qwen2.5-Math-7B-Instruct"
 DIGITS = 3
 """Decimals of the log-ratio of a step; read whole and step by step, in float32, it differs by about 1e-5."""
 
-ENGINES = ("auto", "vllm", "huggingface")
 BENT = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 """Settings of Gemma, Cohere and Granite by which logits are more than a linear layer of the last hidden state."""
 
@@ -61,6 +60,10 @@ class EurusPRM(PRM):
 
     summary: ClassVar[str] = "EurusPRM, two models: log p - log p_ref of each step; for ranking only, uncalibrated"
     source: ClassVar[str] = "Yuan et al. 2024, arXiv 2412.01981; code of PRIME-RL/EurusPRM-Stage2"
+    names: ClassVar[tuple[str, ...]] = ("eurusprm",)
+    engine: ClassVar[str] = "auto"
+    config_keys: ClassVar[frozenset[str]] = PRM.config_keys - {"prm_adapter"}
+    uses_generator: ClassVar[bool] = False
     knobs: ClassVar[tuple[str, ...]] = ("reference", "reference_revision", "beta", "engine")
 
     def __init__(
@@ -74,12 +77,13 @@ class EurusPRM(PRM):
     ) -> None:
         if beta <= 0:
             raise ConfigError(f"prm_args: beta is {beta}; it is above 0.")
-        if engine not in ENGINES:
+        known = ("auto", *ENGINES)
+        if engine not in known:
             raise ConfigError(
-                f"prm_args: engine is {engine!r}; it is one of {', '.join(ENGINES)}.", nearest(engine, ENGINES)
+                f"prm_args: engine is {engine!r}; it is one of {', '.join(known)}.", nearest(engine, known)
             )
         if engine == "auto":
-            engine = engine_beside(backends(config)[0])
+            engine = resolve_generator(config).engine_beside
         if config.tensor_parallel_size > 1 and engine == "huggingface":
             raise ConfigError(
                 f"tensor_parallel_size is {config.tensor_parallel_size}; eurus on Transformers uses one device.",
@@ -100,6 +104,16 @@ class EurusPRM(PRM):
             return cls(config, **config.prm_args)
         except TypeError as error:
             raise ConfigError(f"prm_args do not fit the PRM: {error}.") from None
+
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """The PRM and the model that it was trained from; `prm_args` names the second one, and the engine of both."""
+        knobs = config.prm_args
+        engine = str(knobs.get("engine", cls.engine))
+        return (
+            Weights(config.prm_name, config.prm_revision, engine),
+            Weights(str(knobs.get("reference", REFERENCE)), knobs.get("reference_revision"), engine),
+        )
 
     async def start(self) -> None:
         """Load tokenizer and both models.
@@ -140,7 +154,7 @@ class EurusPRM(PRM):
                 "Name the model that the PRM was trained from. Type: --prm-args '{reference: NAME}'",
             )
         self._spans = StepSpans(Checkpoint(config.prm_name, tokens[0], settings[0], config.stop_tokens))
-        self._context = min(context_of(found, config) for found in settings)
+        self._context = min(self.context_of(found, config) for found in settings)
         self._models = self._made(models)
 
     def _made(self, models: Sequence[tuple[str, str, str | None]]) -> TwoModels:

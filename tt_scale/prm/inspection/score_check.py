@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import Protocol, runtime_checkable
 
-from tt_scale.backends import backends
-from tt_scale.base_classes import PRM
+from tt_scale.backends import installed_engines, resolve
+from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
@@ -17,12 +16,20 @@ from tt_scale.engines.dtypes import TYPES
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.prm.inspection.example import Example, path_of
-from tt_scale.registry import PRM_FAMILIES, family_backend, generator_class, prm_class
+from tt_scale.registry import available, family_backend, generator_class, is_own_name, prm_class
 
-__all__ = ["AsksInWords", "Measured", "comparable", "engines", "measure", "score_remarks", "spread", "tolerance"]
-
-ENGINES = {"vllm": "vllm", "huggingface": "transformers"}
-"""Backends that both a PRM and a judge can run on, and the package that each needs."""
+__all__ = [
+    "AsksInWords",
+    "Measured",
+    "backend_class",
+    "comparable",
+    "engines",
+    "judges",
+    "measure",
+    "score_remarks",
+    "spread",
+    "tolerance",
+]
 
 
 @runtime_checkable
@@ -63,7 +70,8 @@ def comparable(config: Config) -> Config:
         return config.model_copy(update={"dtype": "float32"})
     if config.dtype in TYPES:
         return config
-    dtypes = [generator_dtype(config)] if judges(config) else prm_dtypes(config)
+    models = resolve(config)
+    dtypes = [generator_dtype(models)] if judges(config) else prm_dtypes(models)
     return config.model_copy(update={"dtype": dtypes[0]}) if dtypes else config
 
 
@@ -80,30 +88,57 @@ def engines(config: Config) -> list[str]:
     """
     if len(config.prm_names) > 1:
         raise ConfigError(f"prm-check looks at one PRM; {config.prm_name!r} are several.", "Name one at a time.")
-    own = config.prm if config.prm in PRM_FAMILIES.values() else family_backend(config.prm_name)
+    own = _family(config)
     if own and config.prm in ("auto", own) and config.prm_adapter == "auto":
         raise ConfigError(
             f"The PRM {config.prm_name!r} is asked by {own!r}: its verdict stands at no one token of a text that is "
             "given, so there is nothing to lay out.",
             "Measure it with tt-scale prm-eval.",
         )
-    if config.prm_name in ("none", "", "simulated") or config.prm == "simulated":
+    if config.prm_name in ("none", "") or set(_named(config)) - {_judge(config)}:
         raise ConfigError(f"There is no model behind the PRM {config.prm_name!r}.", "Name one, for example: pocket-prm")
-    if judges(config) and "simulated" in (config.model_name, config.generator):
-        raise ConfigError("The judge needs a language model, and the simulated world is none.", "Name another model.")
-    asked = config.generator if judges(config) and config.prm in ("auto", "judge") else config.prm
+    if judges(config):
+        _refuse_worlds(config)
+    asked = config.generator if judges(config) and config.prm in ("auto", _judge(config)) else config.prm
     if asked != "auto":
-        (generator_class if judges(config) else prm_class)(asked)  # a name that does not exist is refused here
+        backend_class(config, asked)  # a name that does not exist is refused here
         return [asked]
-    found = [engine for engine, package in ENGINES.items() if find_spec(package) and find_spec("torch")]
+    found = installed_engines()
     if not found:
-        backends(config)  # says what to install
+        resolve(config)  # says what to install
     return found
+
+
+def backend_class(config: Config, engine: str) -> type[Generator] | type[PRM]:
+    """Find the class of one of `engines`: a generator where one is asked, else a PRM."""
+    return generator_class(engine) if judges(config) else prm_class(engine)
 
 
 def judges(config: Config) -> bool:
     """Whether a generator is asked."""
-    return "judge" in (config.prm, config.prm_name)
+    return bool(_judge(config))
+
+
+def _judge(config: Config) -> str:
+    """The backend that asks a generator in words; empty where the configuration names none."""
+    return next((name for name in _named(config) if prm_class(name).engine == "generator"), "")
+
+
+def _named(config: Config) -> list[str]:
+    """What of `prm` and `prm_name` names a backend that needs no model of its own."""
+    return [name for name in (config.prm, config.prm_name) if is_own_name("prms", name)]
+
+
+def _family(config: Config) -> str:
+    """The backend that asks the PRM's family its own way; empty where an adapter reads."""
+    given = config.prm in available("prms") and prm_class(config.prm).names
+    return config.prm if given else family_backend(config.prm_name)
+
+
+def _refuse_worlds(config: Config) -> None:
+    for name in (config.model_name, config.generator):
+        if is_own_name("generators", name):
+            raise ConfigError(f"The judge needs a language model, and the {name} world is none.", "Name another model.")
 
 
 async def measure(config: Config, engine: str, example: Example) -> Measured:
@@ -133,9 +168,9 @@ async def measure(config: Config, engine: str, example: Example) -> Measured:
 
 @asynccontextmanager
 async def _opened(config: Config, engine: str) -> AsyncIterator[PRM]:
-    judge = judges(config)
+    judge = _judge(config)
     generator = generator_class(engine if judge else "simulated").from_config(config)
-    prm = prm_class("judge" if judge else engine).from_config(config, generator)
+    prm = prm_class(judge or engine).from_config(config, generator)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(generator.close)
         await generator.start()
