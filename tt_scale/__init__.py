@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tt_scale.base_classes import PRM, Generator, Searcher
     from tt_scale.config import Config
     from tt_scale.core.budget import Budget, Usage
-    from tt_scale.core.path import Outcome, Path
+    from tt_scale.core.path import Outcome, Path, best
     from tt_scale.core.records import Problem, Sampling, Scores, Step, StepRequest
     from tt_scale.errors import (
         ConfigError,
@@ -32,11 +32,13 @@ if TYPE_CHECKING:
         ProblemSetError,
         TTScaleError,
     )
+    from tt_scale.prm.adapters.base import Adapter
     from tt_scale.problems import list_problem_sets, load_problems
     from tt_scale.solver import Solution, asolve, solve
     from tt_scale.space.search_space import SearchSpace
 
 __all__ = [
+    "Adapter",
     "Budget",
     "Config",
     "ConfigError",
@@ -63,6 +65,7 @@ __all__ = [
     "Usage",
     "__version__",
     "asolve",
+    "best",
     "list_problem_sets",
     "load_problems",
     "solve",
@@ -83,7 +86,8 @@ _HOMES = {
         "ProblemSetError",
         "TTScaleError",
     ),
-    "core.path": ("Outcome", "Path"),
+    "core.path": ("Outcome", "Path", "best"),
+    "prm.adapters.base": ("Adapter",),
     "problems": ("list_problem_sets", "load_problems"),
     "core.records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
     "solver": ("Solution", "asolve", "solve"),

@@ -29,9 +29,7 @@ ROWS = [
 def test_every_adapter_has_its_row_and_every_row_its_adapter() -> None:
     """A table that is kept by hand forgets what was added, and keeps what was removed."""
     asked = {row[1].strip("`") for row in ROWS}
-    own = {
-        f"--prm {backend}" for backend in BUILT_IN["prms"] if prm_class(backend).names
-    }  # no adapter, a backend of their own
+    own = {f"--prm {name}" for name in BUILT_IN["prms"] if prm_class(name).names}  # no adapter, a backend of their own
     assert asked == set(BUILT_IN["prm_adapters"]) | own
     assert all(len(row) == 9 for row in ROWS)
     assert all(row[7] in ("tiny", "real") for row in ROWS)

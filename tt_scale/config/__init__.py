@@ -225,8 +225,8 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
 
     @property
     def has_prm(self) -> bool:
-        """Whether anything scores."""
-        return self.prm_names != ("none",) and self.prm != "none"
+        """Whether anything scores; of several PRMs `prm` names the backend only where a name does not."""
+        return self.prm_names != ("none",) and (self.prm != "none" or len(self.prm_names) > 1)
 
     @property
     def context(self) -> int:
