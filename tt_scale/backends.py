@@ -1,7 +1,8 @@
-"""Which backends a configuration means, and what they are: a `Config` becomes `ResolvedModels`, once for each run.
+"""Which backends a configuration means, and what they load: `resolve` makes `ResolvedModels` of a `Config`.
 
-What a backend can do is said by attributes of its class (`Generator`, `PRM`), so that a new one is named nowhere here;
-its module is imported for that, but no engine, and nothing is loaded.
+Whoever is given a configuration (opening models, preflight, a manifest) resolves it and passes the result on. What a
+backend can do is said by attributes of its class (`Generator`, `PRM`), so that a new one is named nowhere here; its
+module is imported for that, but no engine, and nothing is loaded.
 """
 
 from __future__ import annotations

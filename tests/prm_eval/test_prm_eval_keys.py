@@ -18,6 +18,7 @@ from tt_scale.prm_eval.keys import reads_generator, scoring_keys
     [
         ({"prm_name": "x/y-PRM"}, False),
         ({"prm_name": "x/ThinkPRM-7B"}, False),
+        ({"prm_name": "a/b"}, True),  # the generator's engine scores
         ({"prm_name": "a/b", "prm": "thinkprm"}, True),  # the generator itself writes
         ({"prm_name": "x/y-PRM, x/EurusPRM-1"}, False),
         ({"prm_name": "x/y-PRM, judge"}, True),

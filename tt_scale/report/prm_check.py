@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from tt_scale.backends import ENGINES
 from tt_scale.config import Config
-from tt_scale.engines.dtypes import check_dtype, place_of, slow_dtype
+from tt_scale.engines.dtypes import Place, check_dtype, place_of, slow_dtype
 from tt_scale.errors import TTScaleError
 from tt_scale.preflight import preflight_prms
 from tt_scale.prm.inspection.example import Example
@@ -53,8 +53,7 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     tried = engines(config)
     if not judges(config):
         await asyncio.to_thread(preflight_prms, config)
-    runs_on = [backend_class(config, backend).engine for backend in tried]
-    places = [place_of(engine, config.prm_device) for engine in runs_on if engine in ENGINES]
+    places = _places(config, tried)
     for place in places:
         check_dtype(config.dtype, place)
     slow = list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, place) for place in places])))
@@ -82,6 +81,11 @@ async def print_check(config: Config, example: Example, console: Console) -> int
     for remark in [*slow, *remarks, *score_remarks(example, found[-1].whole)]:
         console.print(f"[yellow]warning:[/yellow] {escape(remark)}")
     return int(not agree or bool(faults))
+
+
+def _places(config: Config, tried: Sequence[str]) -> list[Place]:
+    engines_of = [backend_class(config, backend).engine for backend in tried]
+    return [place_of(engine, config.prm_device) for engine in engines_of if engine in ENGINES]
 
 
 def _has_layout(config: Config, tried: Sequence[str]) -> bool:

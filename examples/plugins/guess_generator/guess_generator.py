@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale import Generator, Problem, Step, StepRequest
+from tt_scale.base_classes import Ended
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -59,7 +60,7 @@ class GuessGenerator(Generator):
         stops_early = THOUGHT.endswith(request.stop) and len(written) < len(THOUGHT)
         wanted = rest[: len(THOUGHT) - len(written)] if stops_early else rest
         text = wanted[: request.max_tokens]
-        ended = "length" if text != wanted else "stop" if stops_early else "eos"
+        ended: Ended = "length" if text != wanted else "stop" if stops_early else "eos"
         return Step(text, tuple(map(ord, text)), ended, request.seed, request.sampling.temperature)
 
 
