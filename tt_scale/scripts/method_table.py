@@ -1,4 +1,4 @@
-"""The table of methods in the README: `python -m tt_scale.scripts.method_table` prints it, a test compares it."""
+"""The table of methods in docs/algorithms.md: `python -m tt_scale.scripts.method_table` prints it, a test compares."""
 
 from __future__ import annotations
 
