@@ -131,7 +131,7 @@ def test_limits_and_kinds_are_read_from_the_schema() -> None:
     keys = {key.name: key for key in config_keys()}
     facts = {name: (keys[name].kind, keys[name].limits) for name in ("tau", "top_p", "n_beams", "method_args", "dtype")}
     assert facts == {
-        "tau": ("number or text", "0 to 1"),
+        "tau": ("number or string", "0 to 1"),
         "top_p": ("number", "above 0, at most 1"),
         "n_beams": ("integer", "at least 1"),
         "method_args": ("mapping", ""),

@@ -1,4 +1,4 @@
-"""What every command does with what was typed: configurations from flags and YAML, and an end that closes engines."""
+"""Configurations from flags and YAML, and the exit status of a command."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ RESUME = "What was finished is kept; the same command goes on from there."
 
 
 def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
-    """Make one configuration for each method that was named; command line over YAML over defaults.
+    """Make one configuration for each method; flags override YAML, YAML overrides defaults.
 
     Args:
         config_file: a YAML file, the name of a recipe, or None.
         values: flags by key; None and () were not typed.
 
     Raises:
-        ConfigError: a key or a value that cannot be.
+        ConfigError: an unknown key or an invalid value.
     """
     typed = given(values)
     file = {} if config_file is None else read_config(config_file)
@@ -54,10 +54,10 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
 
 
 def methods_of(file: dict[str, Any]) -> list[str] | None:
-    """Take a list of methods out of what a file says; None where it names one, or none.
+    """Remove a list of methods from the keys of a file; None if it names a single method or none.
 
     Raises:
-        ConfigError: the list is empty or holds something that is no name.
+        ConfigError: the list is empty or holds something other than names.
     """
     named = file.get("method")
     if not isinstance(named, list):
@@ -68,10 +68,10 @@ def methods_of(file: dict[str, Any]) -> list[str] | None:
 
 
 def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str]:
-    """The keys of a file that may stand there although no method of the run reads them.
+    """The keys of a file that give no warning although no method of the run reads them.
 
-    A recipe lists widths and temperatures of all methods that it can be run with, so that they are compared fairly;
-    where a method was typed, all that the file says for others is meant so.
+    A recipe lists widths and temperatures of all methods with which it can be run, so that they are compared fairly;
+    if a method was typed, all keys of the file for other methods are intended.
 
     Args:
         config_file: a YAML file, the name of a recipe, or None.
@@ -85,12 +85,12 @@ def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were typed, as the configuration takes them."""
+    """The flags that were typed, as values of the configuration."""
     return {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
 
 
 def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Config]:
-    """Make one configuration for each method out of keys that they share; None stands for the method of the keys."""
+    """Make one configuration for each method from shared keys; None means the method named in the keys."""
     if methods is None:
         return [Config(**base)]
     arguments = base.pop("method_args", {})
@@ -100,7 +100,7 @@ def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Conf
 
 
 def _share(arguments: dict[str, Any], method: str, methods: Sequence[str]) -> dict[str, Any]:
-    """Give one of several methods its part of `method_args`; what none knows goes to all, which complain."""
+    """Give one of several methods its part of `method_args`; an unknown name goes to all, which refuse it."""
     others = {knob for other in methods if other != method for knob in own_knobs(other)}
     return {knob: value for knob, value in arguments.items() if knob in own_knobs(method) or knob not in others}
 
@@ -114,7 +114,7 @@ def only(config_file: str | None, values: dict[str, Any], command: str) -> Confi
 
 
 def _typed(key: str, value: Any) -> Any:
-    """Read what a shell cannot write: mappings, line breaks, and nothing at all."""
+    """Parse what a shell cannot express: mappings, line breaks, and null."""
     if Config.model_fields[key].annotation == dict[str, Any]:
         try:
             return yaml_value(value)
@@ -128,12 +128,12 @@ def _typed(key: str, value: Any) -> Any:
 
 
 def _unescaped(text: str) -> str:
-    r"""Read `\n` and `\t`, which a shell cannot write, but not where a letter follows: `\nabla` is a word."""
+    r"""Replace `\n` and `\t`, which a shell cannot express, unless a letter follows: `\nabla` is a LaTeX command."""
     return re.sub(r"\\([nt])(?![A-Za-z])", lambda found: {"n": "\n", "t": "\t"}[found[1]], text)
 
 
 def resumable(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run work that keeps a journal: whatever ends it early is told with the way to go on."""
+    """Run work that keeps a journal; if it ends early, the message says how to continue."""
     try:
         return wait_for(work)
     except KeyboardInterrupt:
@@ -145,11 +145,11 @@ def resumable(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def status_of(errors: Sequence[str], what: str) -> int:
-    """Give 1, and say so, where nothing at all came of a command; 0 otherwise.
+    """Return 1, with a message, if all work of a command failed; 0 otherwise.
 
     Args:
-        errors: of each piece of work; empty where it succeeded.
-        what: did not succeed: "every search failed".
+        errors: one for each piece of work; empty where it succeeded.
+        what: the message: "every search failed".
     """
     if not errors or not all(errors):
         return 0
@@ -159,6 +159,6 @@ def status_of(errors: Sequence[str], what: str) -> int:
 
 
 def fail(message: str, status: int) -> NoReturn:
-    """Print one message and end with a status."""
+    """Print one message and exit with a status."""
     click.echo(f"tt-scale: {message}", err=True)
     sys.exit(status)

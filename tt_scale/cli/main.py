@@ -1,7 +1,7 @@
 """The command `tt-scale`; its subcommands are `bench`, `compare`, `sweep`, `solve`, `init`, `list`, `doctor` and those
 for PRMs: `prm-check`, `prm-eval`, `calibrate`.
 
-Every key of the configuration is a flag, made from the schema, so that flags, YAML and Python cannot drift apart.
+Every key of the configuration is a flag that is generated from the schema, so that flags, YAML and Python agree.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SETTINGS = {
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; a mistake of the user gives one message and exit status 2, never a traceback."""
+    """Run the command line; a user error gives one message and exit status 2, never a traceback."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by who called
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the process ends)
@@ -69,16 +69,16 @@ def main(arguments: list[str] | None = None) -> None:
 @click.group(context_settings=SETTINGS)
 @click.version_option(__version__, prog_name="tt-scale")
 def cli() -> None:
-    """Make a language model solve harder problems by searching at answer time."""
+    """Solve harder problems with a language model by searching at inference time."""
 
 
 @cli.command(cls=GroupedCommand)
 @flags
 def bench(config_file: str | None, **values: Any) -> int:
-    """Run methods over benchmarks: accuracy against tokens.
+    """Run search methods over benchmarks.
 
-    Give --method and --dataset several times to compare; the models are loaded once. The same command again goes on
-    where the last one stopped.
+    Reports accuracy against generated tokens. Give --method and --dataset several times to compare; the models are
+    loaded once. The same command continues an interrupted run.
     """
     from tt_scale.bench.run.session import bench as run_bench
     from tt_scale.report.terminal import Terminal
@@ -91,10 +91,10 @@ def bench(config_file: str | None, **values: Any) -> int:
 
 @cli.command(cls=SolveCommand)
 @click.argument("question")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the search.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the live search.")
 @flags_of(question_keys())
 def solve(question: str, config_file: str | None, as_json: bool, **values: Any) -> int:
-    """Search for the answer to one question, live."""
+    """Answer one question and show the search live."""
     from tt_scale.backends import resolve
     from tt_scale.bench.run.config_warnings import shared_warnings
     from tt_scale.cli.solve import solve_live
@@ -130,9 +130,9 @@ def list_names() -> None:
 @cli.command(cls=GroupedCommand)
 @flags
 def doctor(config_file: str | None, **values: Any) -> None:
-    """Say what is installed, what is missing and what fits.
+    """Check the installation and the memory that models need.
 
-    Plans the memory of the two models of a configuration, without loading them.
+    Plans the memory of generator and PRM of a configuration without loading them.
     """
     from tt_scale.doctor.diagnosis import print_diagnosis
 
@@ -142,10 +142,10 @@ def doctor(config_file: str | None, **values: Any) -> None:
 @cli.command(name="prm-check", cls=GroupedCommand)
 @check_options
 def prm_check(config_file: str | None, **values: Any) -> int:
-    """Look at a PRM on one worked example before trusting it.
+    """Check how a PRM reads one worked example.
 
-    Shows what the model reads, at which tokens, and its scores on every installed engine, whole and step by step; the
-    exit status is 1 where they differ.
+    Shows what the model reads, at which tokens it is scored, and its scores on every installed engine, for the whole
+    solution and step by step; the exit status is 1 if the scores differ.
     """
     from tt_scale.report.prm_check import print_check
     from tt_scale.report.terminal import Terminal

@@ -1,4 +1,4 @@
-"""Flags made from the schema, and the help that shows them under the headings of the schema."""
+"""Flags generated from the schema, and help texts grouped by its headings."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ CONFIG = (
     "A YAML file, or a recipe that `tt-scale list` names; an existing file wins over a recipe of the same name. "
     "Flags override its values."
 )
-METAVARS = {"integer": "INT", "number": "NUMBER", "number or text": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
+METAVARS = {"integer": "INT", "number": "NUMBER", "number or string": "NUMBER|TEXT", "mapping": "{NAME: VALUE}"}
 
 
 class NumberRange(click.FloatRange):
-    """A range of numbers; what is none, which compares as neither above nor below, is refused."""
+    """A range of numbers that refuses NaN, which compares as neither above nor below a limit."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
-        """Read a number."""
+        """Parse a number."""
         found = float(super().convert(value, parameter, context))
         if math.isnan(found):
             self.fail(f"{value!r} is no number.", parameter, context)
@@ -33,10 +33,10 @@ class NumberRange(click.FloatRange):
 
 
 class GroupedCommand(click.Command):
-    """A command whose help stands under the headings of the schema."""
+    """A command whose help is grouped by the headings of the schema."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options group by group, those that are no key first."""
+        """Write the options group by group, starting with those that are not keys."""
         options = [each for each in self.get_params(context) if isinstance(each, click.Option)]
         entries = {option.name: option.get_help_record(context) for option in options}
         groups = {group: [entries.pop(key.name, None) for key in keys] for group, keys in keys_by_group().items()}
@@ -50,14 +50,14 @@ class GroupedCommand(click.Command):
 OF_A_RUN = frozenset(
     ("concurrency", "output_dir", "run_tag", "retry_failed", "summary_csv", "detail_log", "verbose", "repeats")
 ) | {"datasets", "split", "num_samples", "question_field", "answer_field"}
-"""Keys of problem sets and of what a run leaves behind, which a single question has not."""
+"""Keys of problem sets and of run folders, which do not apply to a single question."""
 
 
 class SolveCommand(GroupedCommand):
-    """A command about one question, which says where the flags of problem sets belong."""
+    """A command for one question; its errors point flags of problem sets to `bench`."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        """Read what was typed."""
+        """Parse the arguments."""
         try:
             return super().parse_args(context, arguments)
         except click.NoSuchOption as error:
@@ -70,7 +70,7 @@ class SolveCommand(GroupedCommand):
 
 
 def question_keys() -> list[ConfigKey]:
-    """The keys that are flags of a command about one question."""
+    """The keys that are flags of a command for one question."""
     return [key for key in config_keys() if key.name not in OF_A_RUN]
 
 
@@ -80,7 +80,7 @@ def flags(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add `--config` and a flag for each of some keys, in their order."""
+    """Add `--config` and a flag for each of the given keys, in their order."""
 
     def add(command: Callable[..., Any]) -> Callable[..., Any]:
         for key in reversed(keys):
@@ -93,7 +93,7 @@ def flags_of(keys: Sequence[ConfigKey]) -> Callable[[Callable[..., Any]], Callab
 def _flag(key: ConfigKey) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     flag = f"--{key.name.replace('_', '-')}"
     text = f"{key.description} [{'; '.join(filter(None, [shown(key.default), key.limits]))}]"
-    if key.kind == "yes or no":
+    if key.kind == "boolean":
         return click.option(f"{flag}/--no-{flag[2:]}", key.name, default=None, help=text)
     names = [flag, "--dataset"] if key.name == "datasets" else [flag]
     many = key.name in REPEATABLE

@@ -1,4 +1,4 @@
-"""What `tt-scale prm-check` takes from the command line: a PRM, a worked example, and the keys that concern a PRM."""
+"""Arguments of `tt-scale prm-check`: a PRM, a worked example, and the keys that concern a PRM."""
 
 from __future__ import annotations
 
@@ -19,15 +19,19 @@ KEYS = (
     "prm_quantization", "prm_max_model_len", "prm_device", "prm_gpu_mem_util", "gpu_mem_util", "max_model_len",
     "stop_tokens", "tensor_parallel_size", "dtype", "kv_cache_gib", "trust_remote_code",
 )  # fmt: skip
-"""Those of a PRM, and those of the generator that a judge is."""
+"""Keys of a PRM, and of the generator in case it is the judge."""
 
 
 def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add PRM, example and flags."""
+    """Add the PRM argument, the options of the example, and the flags."""
     for option in (
         click.option("--wrong", metavar="TEXT", help="A wrong version of the last step; it should score lower."),
-        click.option("--step", "steps", multiple=True, metavar="TEXT", help="A right step. Repeatable."),
-        click.option("--question", metavar="TEXT", help="Of the example; without it a built-in one is taken."),
+        click.option(
+            "--step", "steps", multiple=True, metavar="TEXT", help="A correct step of the example. Repeatable."
+        ),
+        click.option(
+            "--question", metavar="TEXT", help="Question of the example; without it, a built-in example is used."
+        ),
         click.argument("prm_name", metavar="PRM"),
     ):
         command = option(command)
@@ -35,10 +39,10 @@ def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def taken_example(values: dict[str, Any]) -> Example:
-    """Take the worked example out of what was typed; the built-in one where nothing was.
+    """Remove the worked example from the arguments; the built-in one if none was given.
 
     Raises:
-        ConfigError: it is not whole, or a text of it is blank.
+        ConfigError: it is incomplete, or one of its texts is blank.
     """
     question, steps, wrong = values.pop("question"), values.pop("steps"), values.pop("wrong")
     if question is None and not steps and wrong is None:

@@ -1,4 +1,4 @@
-"""`tt-scale solve`: one question, with what is being waited for shown."""
+"""`tt-scale solve`: answer one question, with a progress line while models load."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ async def solve_live(question: str, config: Config, watch: Watch | None) -> Solu
     """Load the models, with a line that counts seconds, and search.
 
     Args:
-        question: as a person would write it.
-        config: model, PRM, method and knobs.
+        question: in plain text.
+        config: model, PRM, method and parameters.
         watch: called with the children of every expansion.
 
     Raises:
-        TTScaleError: a configuration that cannot run, or a model that failed.
+        TTScaleError: the configuration cannot run, or a model failed.
     """
     from tt_scale.bench.run.session import loaded_names
     from tt_scale.report.loading import loading

@@ -1,4 +1,4 @@
-"""What one problem may spend."""
+"""Keys that limit what one problem may spend."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BudgetKeys"]
 
 
 class BudgetKeys(Keys):
-    """What one problem may spend."""
+    """Keys that limit what one problem may spend."""
 
     budget: int | None = key(
         BUDGET, "Compute in units of one sampled solution; a method derives its widths from it.", None, ge=1
@@ -28,6 +28,6 @@ class BudgetKeys(Keys):
 
     last_resort: Literal["force", "none"] = key(
         BUDGET,
-        "Where no path has an answer and tokens are left: force asks the best open path for one, at most 32 tokens.",
+        "If no path has an answer and tokens are left: force makes the best open path state one within 32 tokens.",
         "none",
     )

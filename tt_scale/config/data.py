@@ -1,4 +1,4 @@
-"""What is asked, and how answers are judged."""
+"""Keys of problem sets and grading."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ MATH_ARENA = ["hmmt_nov_2025", "aime_2025", "cmimc_2025", "brumo_2025", "apex_20
 
 
 class DataKeys(Keys):
-    """What is asked, and how answers are judged."""
+    """Keys of problem sets and grading."""
 
     datasets: tuple[str, ...] = key(
         DATA,
-        "Problem sets: bundled names, local files, hub names (name@revision for a state of the set).",
+        "Problem sets: bundled names, local files, names on the Hub (name@revision for a given revision).",
         tuple(MATH_ARENA),
     )
-    split: str = key(DATA, "Split of hub sets.", "train")
-    num_samples: int | None = key(DATA, "A seeded sample of so many problems per set; unset means all.", None, ge=1)
-    question_field: str | None = key(DATA, "Field of the question, where it is not recognised.", None)
-    answer_field: str | None = key(DATA, "Field of the gold answer, where it is not recognised.", None)
-    repeats: int = key(DATA, "Times that each problem is searched, with other seeds.", 1, ge=1)
-    grade_timeout: float = key(DATA, "Seconds after which one comparison is killed and counted as ungraded.", 5.0, gt=0)
+    split: str = key(DATA, "Split of problem sets on the Hub.", "train")
+    num_samples: int | None = key(DATA, "Size of a seeded sample of problems per set; unset uses all.", None, ge=1)
+    question_field: str | None = key(DATA, "Field that holds the question, if it is not recognised.", None)
+    answer_field: str | None = key(DATA, "Field that holds the gold answer, if it is not recognised.", None)
+    repeats: int = key(DATA, "Number of searches per problem, each with other seeds.", 1, ge=1)
+    grade_timeout: float = key(
+        DATA, "Seconds after which one comparison of answers is killed and counted as ungraded.", 5.0, gt=0
+    )

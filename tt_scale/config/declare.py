@@ -1,4 +1,4 @@
-"""How a key of the flat schema is declared, and the headings under which keys stand."""
+"""Declare a key of the flat schema; the headings under which keys are listed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL, SAMPLING, SEARCH, BUDGET, DATA, RUNTIME = GROUPS = (
 
 
 class Keys(BaseModel):
-    """A part of the schema: frozen, strict about names, without infinities."""
+    """A part of the schema: frozen, with no unknown keys and no infinite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 
@@ -28,8 +28,8 @@ def key(
     Args:
         group: heading, one of `GROUPS`.
         description: one line that ends with a full stop.
-        default: its value where nobody gives one.
-        experiment: whether it can change a number in the table.
+        default: its value if none is given.
+        experiment: whether it can change a result.
         width: whether methods derive it from `budget`.
         limits: the range, as pydantic's `Field` takes it.
     """

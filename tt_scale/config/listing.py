@@ -1,4 +1,4 @@
-"""The keys of the configuration as people read them: in `--help`, in `example.yaml`, in the documentation."""
+"""The keys of the configuration as `--help`, `example.yaml` and the documentation show them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class ConfigKey:
         name: as in YAML and Python; the flag is the same with hyphens.
         group: one of `GROUPS`.
         description: one line.
-        default: its value where nobody gives one.
-        kind: "text", "integer", "number", "yes or no", "mapping", "list of texts", "number or text", or the values
+        default: its value if none is given.
+        kind: "string", "integer", "number", "boolean", "mapping", "list of strings", "number or string", or the values
             allowed: "a|b".
-        limits: the range, "0 to 1"; empty where there is none.
-        experiment: whether it can change a number in the table.
+        limits: the range, "0 to 1"; empty if there is none.
+        experiment: whether it can change a result.
     """
 
     name: str
@@ -76,19 +76,19 @@ def _kind(annotation: Any) -> str:
     if get_origin(annotation) is Literal:
         return "|".join(get_args(annotation))
     if get_origin(annotation) is tuple:
-        return "list of texts"
+        return "list of strings"
     if get_origin(annotation) is dict:
         return "mapping"
     words = [_kind(each) for each in get_args(annotation) if get_origin(each) is Literal]
     if words:
         return words[0]
-    names = {int: "integer", float: "number", bool: "yes or no", str: "text"}
+    names = {int: "integer", float: "number", bool: "boolean", str: "string"}
     kinds = (annotation, *(_alternative(each)[0] for each in get_args(annotation)))
     return " or ".join([names[each] for each in kinds if each in names])
 
 
 def _alternative(annotation: Any) -> tuple[Any, list[Any]]:
-    """One side of a union: its type, and what limits it."""
+    """Split one member of a union into its type and its limits."""
     if get_origin(annotation) is not Annotated:
         return annotation, []
     kind, *limits = get_args(annotation)

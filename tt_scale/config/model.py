@@ -1,4 +1,4 @@
-"""What is run: models, method, prompt, and where steps and paths end."""
+"""Keys of models, method and prompt, and of where steps and paths end."""
 
 from __future__ import annotations
 
@@ -10,60 +10,74 @@ __all__ = ["ModelKeys"]
 
 
 class ModelKeys(Keys):
-    """What is run."""
+    """Models, method and prompt."""
 
     model_name: str = key(
         MODEL,
-        "Generator: hub name, local folder, `pocket-gen`, `smollm2`, or `simulated`.",
+        "Generator: a name on the Hugging Face Hub, a local folder, `pocket-gen`, `smollm2`, or `simulated`.",
         "Qwen/Qwen2.5-3B-Instruct-AWQ",
     )
     prm_name: str = key(
         MODEL,
-        "PRM: hub name, local folder, `pocket-prm`, `judge` (the generator judges its own steps), `confidence` (how "
-        "sure it was of its own tokens), `simulated`, `none`; several, with commas between them, score together.",
+        "PRM: a name on the Hub, a local folder, `pocket-prm`, `judge` (the generator judges its own "
+        "steps), `confidence` (the generator's own token probabilities), `simulated`, or `none`; "
+        "several, separated by commas, are combined.",
         "Qwen/Qwen2.5-Math-PRM-7B",
     )
     model_revision: str | None = key(
-        MODEL, "Branch, tag or commit of the generator on the hub; unset is the newest of its main branch.", None
+        MODEL,
+        "Branch, tag or commit of the generator on the Hub; unset uses the newest commit of the main branch.",
+        None,
     )
     prm_revision: str | None = key(
         MODEL,
-        "The same for the PRM; for several PRMs one for all, or one each with commas between them. Unset is "
-        "`model_revision` where both are the same model.",
+        "Branch, tag or commit of the PRM on the Hub; with several PRMs, one for all or one for each, "
+        "separated by commas. Unset uses `model_revision` if both are the same model, else the newest "
+        "commit.",
         None,
     )
     prm_combine: Literal["mean", "min", "product", "rank-mean"] = key(
-        MODEL, "How the scores of several PRMs become one; rank-mean ranks steps that are scored together.", "mean"
+        MODEL,
+        "How to combine the scores of several PRMs; rank-mean averages ranks among the steps that are scored together.",
+        "mean",
     )
     method: str = key(MODEL, "Search method; `tt-scale list` shows all.", "collective")
-    method_args: dict[str, Any] = key(MODEL, "Knobs of a method of another package; `tt-scale list` shows them.", {})
+    method_args: dict[str, Any] = key(
+        MODEL, "Parameters of a method from another package; `tt-scale list` shows them.", {}
+    )
     generator: str = key(
         MODEL, "Generator backend: auto, vllm, huggingface, trie, simulated, or an entry point.", "auto"
     )
     prm: str = key(MODEL, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
     prm_adapter: str = key(
         MODEL,
-        "How the PRM is asked: auto, a name that `tt-scale list` shows, or module:class of your own; for several PRMs "
-        "one for all, or one each with commas between them.",
+        "Adapter that formats the PRM's input: auto, a name that `tt-scale list` shows, or your own "
+        "module:class; with several PRMs, one for all or one for each, separated by commas.",
         "auto",
     )
     prm_args: dict[str, Any] = key(
-        MODEL, "Knobs of the PRM, such as its tag; for several PRMs by name, {PRM: knobs}.", {}
+        MODEL, "Parameters of the PRM, such as its tag; with several PRMs, by name: {PRM: parameters}.", {}
     )
-    prm_quantization: str | None = key(MODEL, "Weight quantization of the PRM; unset loads it as it is.", None)
+    prm_quantization: str | None = key(
+        MODEL, "Weight quantization of the PRM; unset loads the weights as they are.", None
+    )
     prm_max_model_len: int | None = key(
         MODEL,
-        "Most tokens that the PRM reads; unset means its own context, at most twice `max_model_len` or 4096.",
+        "Context length of the PRM in tokens; unset uses the model's own, limited to twice "
+        "`max_model_len` or 4096, whichever is larger.",
         None,
         ge=16,
     )
     quantization: str | None = key(
-        MODEL, "Weight quantization, as the engine names it (vLLM: awq, gptq, fp8; huggingface: bitsandbytes).", None
+        MODEL,
+        "Weight quantization of the generator, as the engine names it (vLLM: awq, gptq, fp8; "
+        "huggingface: bitsandbytes).",
+        None,
     )
     max_model_len: int | None = key(
         MODEL,
-        "Most tokens of prompt and solution together; the default is lowered for a model that reads less, none takes "
-        "the model's own.",
+        "Most tokens of prompt and solution together. The default is lowered for a model with a shorter "
+        "context; none uses the model's own context.",
         3072,
         ge=16,
     )
@@ -74,20 +88,23 @@ class ModelKeys(Keys):
     )
     stop_tokens: tuple[str, ...] = key(
         MODEL,
-        "Delimiters that end a step; none makes a whole solution one step. A line break is \\n: in YAML in double "
-        "quotes.",
+        "Delimiters that end a step; none makes a whole solution one step. A line break is \\n, in YAML "
+        "within double quotes.",
         ("\n\n",),
     )
-    step_tokens: int | None = key(MODEL, "Tokens of a step; unset means that delimiters end it.", None, ge=1)
-    final_answer_prefix: str = key(MODEL, "Text before the final answer, beside `\\boxed{}`; empty for none.", "")
+    step_tokens: int | None = key(MODEL, "Fixed number of tokens per step; unset ends steps at delimiters.", None, ge=1)
+    final_answer_prefix: str = key(
+        MODEL, "Text that introduces the final answer, in addition to `\\boxed{}`; empty for none.", ""
+    )
     path_end: Literal["eos", "answer"] = key(
         MODEL,
-        "What finishes a path: the model's end of sequence, or also the end of a step once a final answer is complete.",
+        "What finishes a path: eos, the model's end-of-sequence token; answer, also the end of a step "
+        "that contains a complete final answer.",
         "eos",
     )
     reasoning_tags: tuple[str, ...] = key(
         MODEL,
-        "Opening and closing tags of reasoning blocks, beside <think> and those that the chat template names.",
+        "Opening and closing tags of reasoning blocks, in addition to <think> and those in the chat template.",
         (),
     )
-    seed: int = key(MODEL, "Of the run; every sample's seed is derived from it.", 79, ge=0)
+    seed: int = key(MODEL, "Seed of the run, from which the seed of every sample is derived.", 79, ge=0)

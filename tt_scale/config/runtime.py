@@ -1,4 +1,4 @@
-"""How a run is carried out, and what it leaves behind."""
+"""Keys of devices, memory, concurrency and output."""
 
 from __future__ import annotations
 
@@ -9,46 +9,56 @@ from tt_scale.config.declare import RUNTIME, Keys, key
 __all__ = ["UNSET_DTYPE", "RuntimeKeys"]
 
 UNSET_DTYPE = "float16"
-"""The type in which models compute on CUDA where `dtype` is unset."""
+"""The dtype of models on CUDA if `dtype` is unset."""
 
 
 class RuntimeKeys(Keys):
-    """How it runs, and what it leaves behind."""
+    """Devices, memory, concurrency and output."""
 
-    prm_quality: float = key(RUNTIME, "Simulated PRM: 0 is noise, 1 is truth.", 0.6, ge=0, le=1)
+    prm_quality: float = key(RUNTIME, "Quality of the simulated PRM: 0 is noise, 1 is the truth.", 0.6, ge=0, le=1)
     prm_confidence: Literal["min", "mean", "certainty"] = key(
         RUNTIME,
-        "PRM `confidence`: probability of the least likely token so far, mean of all, or certainty at them.",
+        "Measure of the PRM `confidence`: probability of the least likely token so far, geometric mean "
+        "of all, or certainty.",
         "min",
     )
     gpu_mem_util: float = key(RUNTIME, "Share of GPU memory for the generator.", 0.5, experiment=False, gt=0, le=1)
     prm_gpu_mem_util: float = key(
-        RUNTIME, "Share of GPU memory for the PRM; for each where there are several.", 0.4, experiment=False, gt=0, le=1
+        RUNTIME, "Share of GPU memory for the PRM; with several PRMs, for each.", 0.4, experiment=False, gt=0, le=1
     )
     prm_device: str | None = key(
-        RUNTIME, "Where the PRM runs (cpu, cuda:1); unset means where the generator runs.", None, experiment=False
+        RUNTIME, "Device of the PRM (cpu, cuda:1); unset uses the device of the generator.", None, experiment=False
     )
     prm_url: str | None = key(
-        RUNTIME, "Address of a vLLM server that scores; its key goes into TT_SCALE_PRM_API_KEY.", None, experiment=False
+        RUNTIME,
+        "Address of a vLLM server that scores steps; its API key is read from TT_SCALE_PRM_API_KEY.",
+        None,
+        experiment=False,
     )
-    tensor_parallel_size: int = key(RUNTIME, "GPUs that one model is split over.", 1, experiment=False, ge=1)
+    tensor_parallel_size: int = key(RUNTIME, "Number of GPUs over which one model is split.", 1, experiment=False, ge=1)
     dtype: Literal["auto", "float16", "bfloat16", "float32"] | None = key(
         RUNTIME,
-        "Number type of the models; auto is the checkpoint's on CUDA, the fastest of the processor on a CPU; unset is "
-        "float16 on CUDA, auto on a CPU.",
+        "Dtype of the models; auto is that of the checkpoint on CUDA and the fastest of the processor on "
+        "a CPU; unset is float16 on CUDA and auto on a CPU.",
         None,
     )
     kv_cache_gib: float = key(
-        RUNTIME, "KV cache of each engine on a CPU, in GiB; GPUs go by `gpu_mem_util`.", 1.0, experiment=False, gt=0
+        RUNTIME,
+        "KV cache of each engine on a CPU, in GiB; on a GPU, `gpu_mem_util` decides.",
+        1.0,
+        experiment=False,
+        gt=0,
     )
     trust_remote_code: bool = key(RUNTIME, "Run code that comes with a model.", False)
-    concurrency: int = key(RUNTIME, "Problems in flight.", 64, experiment=False, ge=1, le=65536)
-    output_dir: str = key(RUNTIME, "Where run folders are made.", "logs", experiment=False)
-    run_tag: str = key(RUNTIME, "Name of the run; a run is continued by giving its tag again.", "", experiment=False)
-    retry_failed: bool = key(RUNTIME, "Run problems that failed in an earlier leg again.", False, experiment=False)
+    concurrency: int = key(RUNTIME, "Number of problems searched concurrently.", 64, experiment=False, ge=1, le=65536)
+    output_dir: str = key(RUNTIME, "Folder in which run folders are created.", "logs", experiment=False)
+    run_tag: str = key(RUNTIME, "Name of the run; the same tag continues it.", "", experiment=False)
+    retry_failed: bool = key(
+        RUNTIME, "Search problems again that failed in a previous run segment.", False, experiment=False
+    )
     summary_csv: str | None = key(
         RUNTIME,
-        "CSV to which each run appends a row; unset means `summary.csv` in `output_dir`.",
+        "CSV file to which each run appends a row; unset is `summary.csv` in `output_dir`.",
         None,
         experiment=False,
     )

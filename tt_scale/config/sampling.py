@@ -1,4 +1,4 @@
-"""How tokens are drawn."""
+"""Keys of token sampling."""
 
 from __future__ import annotations
 
@@ -8,15 +8,19 @@ __all__ = ["SamplingKeys"]
 
 
 class SamplingKeys(Keys):
-    """How tokens are drawn."""
+    """Keys of token sampling."""
 
-    temperature: float = key(SAMPLING, "Of methods that sample at one temperature.", 0.8, ge=0, le=2)
-    temp_origin: float = key(SAMPLING, "First temperature of backtracking methods.", 0.7, ge=0, le=2)
-    temp_step: float = key(SAMPLING, "Added to it on each retry.", 0.1, ge=0, le=1)
-    top_p: float = key(SAMPLING, "Nucleus mass; 1 is off.", 1.0, gt=0, le=1)
-    top_k: int = key(SAMPLING, "Tokens considered; 0 is off.", 0, ge=0)
-    min_p: float = key(SAMPLING, "Least probability relative to the likeliest token; 0 is off.", 0.0, ge=0, le=1)
-    repetition_penalty: float = key(SAMPLING, "1 is off.", 1.0, gt=0, le=2)
-    max_tokens: int = key(SAMPLING, "Most tokens of one solution, for every method alike.", 2048, ge=1)
+    temperature: float = key(SAMPLING, "Sampling temperature of methods that use a single one.", 0.8, ge=0, le=2)
+    temp_origin: float = key(
+        SAMPLING, "Sampling temperature of first attempts in backtracking methods.", 0.7, ge=0, le=2
+    )
+    temp_step: float = key(SAMPLING, "Increase of the temperature on each retry.", 0.1, ge=0, le=1)
+    top_p: float = key(SAMPLING, "Nucleus sampling: probability mass to sample from; 1 disables it.", 1.0, gt=0, le=1)
+    top_k: int = key(SAMPLING, "Number of most likely tokens to sample from; 0 disables it.", 0, ge=0)
+    min_p: float = key(
+        SAMPLING, "Least probability of a token relative to the most likely one; 0 disables it.", 0.0, ge=0, le=1
+    )
+    repetition_penalty: float = key(SAMPLING, "Penalty on repeated tokens; 1 disables it.", 1.0, gt=0, le=2)
+    max_tokens: int = key(SAMPLING, "Most tokens of one solution, for all methods.", 2048, ge=1)
     k_tokens: int = key(SAMPLING, "Most tokens of one step.", 256, ge=1)
-    warmup: bool = key(SAMPLING, "Give the first step twice `k_tokens`.", False)
+    warmup: bool = key(SAMPLING, "Allow the first step twice `k_tokens`.", False)

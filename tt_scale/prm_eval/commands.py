@@ -1,4 +1,4 @@
-"""`tt-scale prm-eval` and `tt-scale calibrate`: a PRM against truth."""
+"""`tt-scale prm-eval` and `tt-scale calibrate`: measure a PRM on labelled solutions."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 __all__ = ["calibrate", "prm_eval"]
 
 _SETS = (
-    "Sets: processbench-gsm8k, processbench-math; pocket-math, whose solutions a generator samples and an exact "
-    "checker labels; a file of labelled solutions or a replay (.jsonl); any other problem set, sampled and labelled by "
-    "outcome."
+    "Sets: processbench-gsm8k, processbench-math; pocket-math, with sampled solutions that an exact checker labels; a "
+    "file of labelled solutions or a replay (.jsonl); any other problem set, with sampled solutions that are labelled "
+    "by their final answer."
 )
 
 
 def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what both commands take."""
-    plot = click.option("--plot", metavar="FILE", help="Draw the reliability curve to a file: .svg, .png or .pdf.")
+    """Add the arguments that both commands share."""
+    plot = click.option("--plot", metavar="FILE", help="Plot the reliability curve to a file: .svg, .png or .pdf.")
     prm = click.argument("prm_name", metavar="PRM")
     return prm(plot(flags_of(evaluation_keys())(command)))
 
@@ -40,15 +40,15 @@ def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--threshold",
     metavar="NUMBER|SET",
-    help="Of the first wrong step; a set of the command to choose it on. Unset: chosen on half of the questions.",
+    help="Threshold for the first wrong step, or a set on which to choose it; unset uses half of the questions.",
 )
 def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, **values: Any) -> int:
     """Measure a PRM on labelled solutions.
 
-    PRM is a hub name, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Tells the
-    area under the ROC curve of the steps, F1 of the first wrong step, calibration, and the gain of best-of-N, with 95 %
-    intervals over questions. Give --dataset several times to measure on several sets. The same command again goes on
-    where the last one stopped.
+    PRM is a name on the Hub, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Reports
+    the area under the ROC curve of the steps, F1 of the first wrong step, calibration, and the gain of best-of-N, with
+    95 % intervals over questions. Give --dataset several times to measure on several sets. The same command continues
+    an interrupted evaluation.
     """
     from tt_scale.report.evaluation import print_evaluation
 
@@ -65,13 +65,13 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
     multiple=True,
     default=(0.5,),
     metavar="SHARE",
-    help="Share of steps that shall pass, above 0, at most 1. [0.5] Repeatable.",
+    help="Share of steps that should pass, above 0, at most 1. [0.5] Repeatable.",
 )
 def calibrate(config_file: str | None, plot: str | None, pass_rates: Sequence[float], **values: Any) -> int:
-    """Find the tau of a PRM for a wanted pass rate.
+    """Find the tau of a PRM for a given pass rate.
 
-    Measures scores against truth on labelled solutions, or on solutions that the run's own generator samples, and
-    prints the --tau that lets the wanted share of steps pass, on first steps and on all steps.
+    Measures scores on labelled solutions, or on solutions that the run's generator samples, and prints the --tau with
+    which the given share of steps passes, for first steps and for all steps.
     """
     from tt_scale.report.evaluation import print_evaluation, print_taus
 
@@ -92,7 +92,7 @@ def _shown(
     whole: bool = True,
     quiet: Collection[str] = (),
 ) -> int:
-    """Evaluate, print, draw; status 1 where nothing at all could be scored."""
+    """Evaluate, print and plot; status 1 if nothing could be scored."""
     from tt_scale.report.reliability_plot import Curve, check_plot, draw_reliability
     from tt_scale.report.terminal import Terminal
 

@@ -131,11 +131,11 @@ def default_grid(config: Config) -> dict[str, Any]:
 
 
 def _whole_range(key: ConfigKey) -> Any:
-    if key.kind == "yes or no":
+    if key.kind == "boolean":
         return [False, True]
     if key.kind == "integer" and isinstance(key.default, int):
         return {"from": 0 if key.limits == "at least 0" else 1, "to": 2 * max(key.default, 1)}
-    if key.kind in ("number", "number or text") and key.limits == "0 to 1":
+    if key.kind in ("number", "number or string") and key.limits == "0 to 1":
         return {"from": 0.0, "to": 1.0}
     return None
 
