@@ -45,6 +45,6 @@ def test_a_part_is_called_a_part(methods: ModuleType) -> None:
     asked = Namespace(problems=5, repeats=2)
     told = methods.what_ran(comparison, asked)
     assert "the first 4 of 5 problems, 4 of 10 searches. 2 runs were searched, 0.0 million tokens in all" in told
-    assert "the other 1 were read off" in told
-    assert "This is a part of the whole." in told
+    assert "the other 1 were derived" in told
+    assert "These results are partial." in told
     assert "part" not in methods.what_ran(comparison, Namespace(problems=4, repeats=1))
