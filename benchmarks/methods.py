@@ -101,9 +101,9 @@ with the recipe `pocket`, widths derived from the budget, seed {seed}, on {machi
 {machine["processor"]}{gpus}. A budget of n is the cost of n sampled solutions.
 The generator is `trie` in float32: it samples and counts tokens like any other generator, but computes every prefix
 only once. Seconds are measured with {ENGINE["concurrency"]:,} concurrent searches in each process: they rank methods
-by their number of rounds and do not transfer to other engines. pocket-gen is a model of 2.2 million parameters, and pocket-math was made for it: the
-numbers rank search methods on this pair of models, not on any other. A separate page compares
-[four methods over 1,000 problems with three searches each](results_pocket.md).
+by their number of rounds and do not transfer to other engines. pocket-gen is a model of 2.2 million parameters, and
+pocket-math was made for it: the numbers rank search methods on this pair of models, not on any other. A separate page
+compares [four methods over 1,000 problems with three searches each](results_pocket.md).
 
 {what_ran(comparison, arguments)}
 

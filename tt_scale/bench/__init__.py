@@ -1,4 +1,4 @@
-"""The run engine: many problems at once, a journal, resume, statistics, comparisons.
+"""The run engine: concurrent searches, journals, resume, statistics, comparisons.
 
 Imports `models` and what lies below it; prints nothing.
 """

@@ -1,4 +1,4 @@
-"""One flat, validated schema: YAML, command line and Python name the same keys.
+"""One flat, validated schema: YAML, command line and Python use the same keys.
 
 Precedence: command line, then YAML, then the defaults here. An unknown key or a value out of range is an error
 that says what is allowed; an option that the chosen method would ignore is a warning.

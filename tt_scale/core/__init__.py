@@ -1,4 +1,4 @@
-"""What a path is, and pure functions over it: records, budgets, segmentation, aggregates, selection, seeds.
+"""Records, paths and budgets, and pure functions over them: segmentation, aggregates, selection, seeds.
 
 Imports `errors` alone.
 """

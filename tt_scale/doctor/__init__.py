@@ -1,4 +1,4 @@
-"""What `tt-scale doctor` finds out: installation, devices, memory that the models need.
+"""Check the installation, the devices, and the memory that models need, for `tt-scale doctor`.
 
 Imports what lies below `bench`.
 """

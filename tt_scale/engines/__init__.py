@@ -1,4 +1,4 @@
-"""What generators and PRMs share: names and sizes of models, number types, batching, and the life of an engine.
+"""What generators and PRMs share: names and sizes of models, dtypes, batching, start and stop of engines.
 
 Imports `core`, `config`, `registry`, `backends` and `pocket`; knows no space, searcher, generator or PRM.
 """

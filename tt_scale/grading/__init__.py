@@ -1,6 +1,6 @@
-"""From a solution to a verdict: extraction, normal forms, exact numbers, and Math-Verify in killable workers.
+"""Extract and compare answers: normal forms, exact numbers, and Math-Verify in killable worker processes.
 
-Everything here but the workers is pure, and importing it loads neither sympy nor Math-Verify.
+Everything except the workers is pure, and importing it loads neither sympy nor Math-Verify.
 
 Imports `core`, `errors` and, inside the workers, Math-Verify.
 """

@@ -1,6 +1,6 @@
-"""The project's own small world of real models: generated problems with levels, and a pair of models that solve some.
+"""The pocket benchmark: generated problems in levels, a checker of solution steps, and the weights of two small models.
 
-`pocket_math` makes problems, `follows` judges a step of a solution, `model_folder` finds the shipped weights.
+`pocket_math` generates problems, `follows` judges a step of a solution, `model_folder` finds the shipped weights.
 
 Imports `core` and `errors` alone.
 """

@@ -1,7 +1,7 @@
-"""A PRM measured against truth: labelled solutions, their scores, and what these are worth.
+"""Measure a PRM on labelled solutions: sets, scores, and metrics with intervals.
 
-`calibration` and `first_error` are pure statistics; `sets`, `solutions_file` and `sampled` bring labelled solutions;
-`scoring` asks a PRM; `figures` turns scores into numbers with intervals; `session` runs all of it and resumes.
+`calibration` and `first_error` are pure statistics; `sets`, `solutions_file` and `sampled` provide labelled
+solutions; `scoring` asks a PRM; `figures` computes metrics with intervals; `session` runs and resumes an evaluation.
 
 Imports `bench` and what lies below it; prints nothing.
 """

@@ -1,6 +1,6 @@
-"""Problem sets: bundled ones, local files, and the Hugging Face hub.
+"""Problem sets: bundled sets, local files, and the Hugging Face Hub.
 
-Imports `pocket`, `engines` (for the hub) and what lies below them.
+Imports `pocket`, `grading`, `engines` (for the Hub) and what lies below them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What stands behind the two verbs of a searcher: `expand` and `complete`.
+"""What a searcher sees of one problem: sampling, scoring, budget and search tree behind `expand` and `complete`.
 
-Imports `core`, `config`, the contracts and `registry`; knows no engine, no grader and no method.
+Imports `core`, `config` and the contracts; knows no engine, no grader and no method.
 """

@@ -1,4 +1,4 @@
-"""Several runs side by side: variants, grids, sweeps, subsampled and interleaved comparisons.
+"""Compare runs: variants, grids, sweeps, subsampled and interleaved comparisons.
 
 Imports `bench.run` and `bench.stats`.
 """

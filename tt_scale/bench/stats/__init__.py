@@ -1,4 +1,4 @@
-"""The statistics of finished runs: accuracies, intervals, paired tests, verdicts.
+"""Statistics of finished runs: accuracies, intervals, paired tests, verdicts.
 
 Imports `core` and records of runs.
 """

@@ -1,4 +1,4 @@
-"""A generator on Transformers that keeps the next-token logits of every prefix in a trie.
+"""A generator on Transformers that caches the next-token logits of every prefix in a trie.
 
 Imports `generator`, `engines` and what lies below them.
 """
