@@ -69,7 +69,7 @@ def test_what_people_write_is_understood(given: dict[str, Any], key: str, value:
         ({"tau": "q-0.5"}, "tau is 'q-0.5', but"),
         ({"tau": "qnan"}, "tau is 'qnan', but"),
         ({"tau": None}, "tau is None, but should be a valid number."),
-        ({"tau": True}, "tau is True, a truth value: quote it if it is meant as text."),
+        ({"tau": True}, "tau is True, a boolean; quote it to pass a string."),
         ({"tau": 2, "max_steps": 0}, "tau is 2, but should be less than or equal to 1. max_steps is 0, but"),
         ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
         ({"datasets": []}, "datasets is empty: name at least one problem set."),

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     os.environ.update(SAFE_PATH)  # for the processes that grade
     for argument in sys.argv[1:] if arguments is None else arguments:
         if any("\ud800" <= sign <= "\udfff" for sign in argument):
-            fail(f"{argument.encode(errors='replace').decode()!r} is no text in UTF-8.", 2)
+            fail(f"{argument.encode(errors='replace').decode()!r} is not valid UTF-8.", 2)
     try:
         status = cli.main(args=arguments, prog_name="tt-scale", standalone_mode=False)
     except TTScaleError as error:

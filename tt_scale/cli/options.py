@@ -28,7 +28,7 @@ class NumberRange(click.FloatRange):
         """Parse a number."""
         found = float(super().convert(value, parameter, context))
         if math.isnan(found):
-            self.fail(f"{value!r} is no number.", parameter, context)
+            self.fail(f"{value!r} is not a number.", parameter, context)
         return found
 
 

@@ -77,7 +77,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
         assert info.field_name is not None
         if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"is {value}, a truth value: quote it if it is meant as text")
+            raise ValueError(f"is {value}, a boolean; quote it to pass a string")
         return value
 
     @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")

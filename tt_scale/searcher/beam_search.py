@@ -34,7 +34,7 @@ class BeamSearch(Searcher):
         temperature: of all samples.
     """
 
-    summary: ClassVar[str] = "the best n_beams paths of all children survive each step"
+    summary: ClassVar[str] = "the best n_beams of all children survive each step"
     source: ClassVar[str] = "Snell et al. 2024, arXiv 2408.03314"
 
     n_beams: int | None = None

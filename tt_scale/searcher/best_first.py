@@ -57,7 +57,7 @@ class BestFirst(Searcher):
         temp_step: added for each further one, five times at most.
     """
 
-    summary: ClassVar[str] = "returns to the prefix that lacks a right step; ends with the first solution that passes"
+    summary: ClassVar[str] = "returns to the most promising prefix; ends with the first solution that passes tau"
     source: ClassVar[str] = "tt_scale"
     selector: ClassVar[str] = "weighted"
 

@@ -26,7 +26,7 @@ class BestOfN(Searcher):
         temperature: of all of them.
     """
 
-    summary: ClassVar[str] = "N complete solutions, each scored once; the best one answers"
+    summary: ClassVar[str] = "N complete solutions, each scored once; the best one is the answer"
     source: ClassVar[str] = "Cobbe et al. 2021, arXiv 2110.14168"
 
     N: int = 4

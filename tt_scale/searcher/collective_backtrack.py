@@ -68,7 +68,7 @@ class CollectiveBacktrack(Searcher):
         temp_step: added on each retry.
     """
 
-    summary: ClassVar[str] = "all paths go on together once enough steps pass tau, else all backtrack together"
+    summary: ClassVar[str] = "all paths advance together once enough steps pass tau; otherwise all backtrack together"
     source: ClassVar[str] = "tt_scale"
 
     tau: float | str = 0.6

@@ -42,7 +42,7 @@ class DeepConf(Searcher):
         consensus: share of the vote at which the search ends, in (0, 1]; 1 ends it once all voters agree, None never.
     """
 
-    summary: ClassVar[str] = "drops traces that were unsure of their tokens, the others vote by confidence; no PRM"
+    summary: ClassVar[str] = "stops traces with low token confidence; the others vote by confidence; no PRM"
     source: ClassVar[str] = "Fu et al. 2025, arXiv 2508.15260"
     selector: ClassVar[str] = "weighted"
     uses_prm: ClassVar[bool] = False

@@ -35,7 +35,7 @@ class DORA(Rebase):
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "as rebase, but paths that say the same share one direction's width"
+    summary: ClassVar[str] = "like rebase, but a group of similar paths gets no more width than a single direction"
     source: ClassVar[str] = "Wang et al. 2025, arXiv 2506.15707"
 
     similarity_temperature: float = 0.01

@@ -32,7 +32,7 @@ class DVTS(Searcher):
         temperature: of all samples.
     """
 
-    summary: ClassVar[str] = "n_beams independent trees, each follows the best of its own children"
+    summary: ClassVar[str] = "n_beams independent trees, each of which follows the best of its own children"
     source: ClassVar[str] = "Beeching et al. 2024, Hugging Face, Scaling Test-Time Compute with Open Models"
 
     n_beams: int | None = None

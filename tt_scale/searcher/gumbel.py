@@ -43,7 +43,7 @@ class Gumbel(Searcher):
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "looks ahead of each step by simulations under sequential halving"
+    summary: ClassVar[str] = "chooses each step by simulations under sequential halving"
     source: ClassVar[str] = "Danihelka et al. 2022 (ICLR); ReSCALE, arXiv 2603.21162"
 
     beam_width: int | None = None

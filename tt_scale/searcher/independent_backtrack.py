@@ -63,7 +63,7 @@ class IndependentBacktrack(Searcher):
         temp_step: added on each retry.
     """
 
-    summary: ClassVar[str] = "each path retries its own failing step, wider, hotter and with a lower bar each time"
+    summary: ClassVar[str] = "each path retries its own failing step with more copies, higher temperature, lower tau"
     source: ClassVar[str] = "tt_scale"
 
     tau: float | str = 0.6

@@ -36,7 +36,7 @@ class MCTS(Searcher):
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "N paths down a tree by PUCT over PRM values that are backed up"
+    summary: ClassVar[str] = "N walks down a tree by PUCT over backed-up PRM values"
     source: ClassVar[str] = "Wang et al. 2024 (OpenR), arXiv 2410.09671"
 
     N: int = 4

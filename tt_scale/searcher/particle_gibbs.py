@@ -37,7 +37,7 @@ class ParticleGibbs(Searcher):
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "several particle filters in turn; each holds on to one solution of the last"
+    summary: ClassVar[str] = "successive particle filters, each of which retains one solution of the previous one"
     source: ClassVar[str] = "Puri et al. 2025, arXiv 2502.01618"
 
     N: int = 4

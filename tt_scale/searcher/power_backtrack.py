@@ -62,7 +62,7 @@ class PowerBacktrack(Searcher):
         max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
     """
 
-    summary: ClassVar[str] = "resamples from all prefixes so far by powered scores (inspired by the paper)"
+    summary: ClassVar[str] = "resamples from all prefixes so far by a power of their scores (inspired by the paper)"
     source: ClassVar[str] = "inspired by Tran et al. 2026, arXiv 2605.25143 (abstract only)"
 
     N: int = 4

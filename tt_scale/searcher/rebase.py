@@ -32,7 +32,7 @@ class Rebase(Searcher):
         max_steps: most steps of a path.
     """
 
-    summary: ClassVar[str] = "the remaining width is split over open paths by a softmax of their scores"
+    summary: ClassVar[str] = "divides the remaining width over open paths by a softmax of their scores"
     source: ClassVar[str] = "Wu et al. 2024, arXiv 2408.00724"
     selector: ClassVar[str] = "weighted"
 

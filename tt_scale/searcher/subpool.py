@@ -38,7 +38,7 @@ class Subpool(Searcher):
         max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
     """
 
-    summary: ClassVar[str] = "grows the best of random subpools of all prefixes so far (inspired by the paper)"
+    summary: ClassVar[str] = "extends the best of random subpools of all prefixes so far (inspired by the paper)"
     source: ClassVar[str] = "inspired by Tran et al. 2026, arXiv 2605.25143 (abstract only)"
 
     N: int = 4
