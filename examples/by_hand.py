@@ -1,8 +1,8 @@
-"""Each search method used by hand, on one problem of the simulated world.
+"""Run searchers by hand on one problem of the simulated world.
 
     python examples/by_hand.py
 
-A space is one problem's world; a searcher is a frozen record of knobs. Nothing else is needed.
+A `SearchSpace` gives access to one problem; a searcher is a frozen dataclass of parameters. Nothing else is needed.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""A PRM of one's own: say what the model reads, where its verdicts stand, and what speaks there.
+"""Write your own PRM adapter: the token ids that the model reads, the scored positions, and the head.
 
     tt-scale prm-check FOLDER --prm-adapter own_prm:MyPRM     # from this folder, or with it on PYTHONPATH
-    python examples/own_prm.py                                # how it lays a solution out, with pocket-prm's tokenizer
+    python examples/own_prm.py                                # the layout of a solution, with pocket-prm's tokenizer
 
 To give it a name on the command line, declare an entry point in the package that holds it:
 
     [project.entry-points."tt_scale.prm_adapters"]
     my-prm = "own_prm:MyPRM"
 
-Then `--prm-name FOLDER --prm-adapter my-prm` scores with it, on vLLM or Transformers, and `names` or `architectures`
-spare the second flag.
+Then `--prm-name FOLDER --prm-adapter my-prm` scores with it, on vLLM or Transformers. With `names` or `architectures`
+the second flag is not needed.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tt_scale.prm.adapters.plain_text import PlainText
 
 
 class MyPRM(Adapter):
-    """Question, then steps, each ended by a tag; a layer `score` with the classes wrong and right speaks there."""
+    """Question, then steps, each followed by a tag; a layer `score` with the classes wrong and right scores the tag."""
 
     summary: ClassVar[str] = "my PRM: a tag after each step, two classes"
     source: ClassVar[str] = "examples/own_prm.py"

@@ -1,4 +1,4 @@
-"""A search method of one's own: keep drawing until one solution scores high enough.
+"""Write your own search method: sample solutions until one scores high enough.
 
     python examples/own_searcher.py
 
@@ -7,8 +7,8 @@ To give it a name on the command line, declare an entry point in the package tha
     [project.entry-points."tt_scale.searchers"]
     until_good = "my_package:UntilGood"
 
-Then `tt-scale bench --method until_good --method-args '{bar: 0.9}'` runs it over any benchmark, with every other
-part of tt_scale (budget, seeds, usage, selectors, tables) unchanged.
+Then `tt-scale bench --method until_good --method-args '{bar: 0.9}'` runs it over any benchmark. Budget, seeds, usage,
+selectors and tables work as for built-in methods.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tt_scale.space.search_space import SearchSpace
 
 @dataclass(frozen=True)
 class UntilGood(Searcher):
-    """Draw complete solutions one by one until one scores `bar`, at most N of them."""
+    """Sample complete solutions one by one until one scores at least `bar`, at most N of them."""
 
     summary: ClassVar[str] = "complete solutions until one is good enough"
     source: ClassVar[str] = "examples/own_searcher.py"
@@ -39,7 +39,7 @@ class UntilGood(Searcher):
     temperature: float = 0.8
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        return {"N": budget}  # so that `--budget` means something here too
+        return {"N": budget}  # so that `--budget` works with this method
 
     async def search(self, space: SearchSpace) -> Outcome:
         pool: list[Path] = []
