@@ -22,9 +22,9 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.bench.run.origin import computed_by
-from tt_scale.bench.run.record import Row
 from tt_scale.bench.run.session import Plan, aggregate_footer, plan_runs, run_plan
 from tt_scale.bench.stats.metrics import interval, selector_accuracy
 from tt_scale.config import Config

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.comparison import Entry
 from tt_scale.core.budget import Usage
 

@@ -10,8 +10,8 @@ import pytest
 from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import Problem
+from tt_scale.bench.record import Row, failure_record
 from tt_scale.bench.run.manifest import experiment
-from tt_scale.bench.run.record import Row, failure_record
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.config.widths import budgeted
 from tt_scale.core.budget import Usage

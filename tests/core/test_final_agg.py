@@ -13,8 +13,8 @@ from worlds import run, scripted_space, table
 
 from tt_scale import Config, solve
 from tt_scale.bench.compare.subsampled import derived_row
+from tt_scale.bench.record import search_record
 from tt_scale.bench.run.journal import read_records
-from tt_scale.bench.run.record import search_record
 from tt_scale.core.aggregate import AGGREGATES, aggregate, aggregates_in_words
 from tt_scale.grading import Grader
 from tt_scale.searcher.beam_search import BeamSearch

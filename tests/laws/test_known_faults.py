@@ -14,8 +14,8 @@ from rich.console import Console
 from worlds import TapeGenerator, TellingPRM, asked_in, at, run, scripted_space, sim_problem, table
 
 from tt_scale.base_classes import Problem, Searcher
+from tt_scale.bench.record import Row, search_record
 from tt_scale.bench.run.journal import Journal
-from tt_scale.bench.run.record import Row, search_record
 from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.bench.run.session import bench, warnings
 from tt_scale.bench.stats.metrics import by_level, selector_accuracy

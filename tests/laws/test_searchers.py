@@ -10,7 +10,7 @@ import pytest
 from worlds import ScriptedGenerator, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Searcher, Step, StepRequest
-from tt_scale.bench.run.record import search_record
+from tt_scale.bench.record import search_record
 from tt_scale.config import Config
 from tt_scale.core.seeds import derive_seed
 from tt_scale.generator.simulated import World

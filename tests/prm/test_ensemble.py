@@ -11,8 +11,8 @@ from worlds import sim_problem
 
 from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Generator, Problem, Scores, Step
+from tt_scale.bench.record import search_record
 from tt_scale.bench.run.manifest import experiment
-from tt_scale.bench.run.record import search_record
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, PRMError

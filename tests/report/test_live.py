@@ -14,7 +14,7 @@ import pytest
 from commands import BENCH
 from rich.console import Console
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.core.budget import Usage
 from tt_scale.report.forecast import Forecast
 from tt_scale.report.progress import Progress

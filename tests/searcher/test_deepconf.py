@@ -11,7 +11,7 @@ import pytest
 from worlds import ScriptedGenerator, reworded, run, sim_problem, sim_space, tree_of
 
 from tt_scale.base_classes import Problem, Step, StepRequest
-from tt_scale.bench.run.record import search_record
+from tt_scale.bench.record import search_record
 from tt_scale.config import Config
 from tt_scale.core.extraction import extract_answer
 from tt_scale.core.path import Key, Outcome, name

@@ -85,8 +85,8 @@ def _compare_folders(
     from pathlib import Path as FilePath
 
     from tt_scale.bench.compare.finished import compare_folders
+    from tt_scale.bench.compare.written import compare_again, was_compared
     from tt_scale.bench.run.plan import tag_folder
-    from tt_scale.bench.run.written import compare_again, was_compared
     from tt_scale.config import Config
     from tt_scale.report.comparison_files import check_files
 

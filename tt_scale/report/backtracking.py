@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.backtracking import Backtracking, sum_up
 from tt_scale.report.tables import plain_table
 from tt_scale.space.first_steps import FirstSteps

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.run.written import FILE, MARK
+from tt_scale.bench.compare.written import FILE, MARK
 from tt_scale.bench.stats.comparison import Comparison, Entry, frontier
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.errors import JournalError

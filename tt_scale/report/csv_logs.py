@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.manifest import other_methods_knobs
-from tt_scale.bench.run.record import Row
 from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.bench.stats.metrics import summarise
 from tt_scale.config import WIDTH_KEYS, Config

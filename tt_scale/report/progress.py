@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.report.counting import Counting
 from tt_scale.report.forecast import Forecast
 from tt_scale.report.status_line import Part

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import paired_differences, with_majority
 from tt_scale.report.comparison_tables import difference_cells

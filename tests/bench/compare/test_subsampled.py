@@ -12,8 +12,9 @@ from commands import Command
 from worlds import run, sim_space, tape_space
 
 from tt_scale.bench.compare.compare_command import charged
-from tt_scale.bench.compare.subsampled import VoteCurve, derived_row, vote_curve
-from tt_scale.bench.run.record import Row, search_record
+from tt_scale.bench.compare.subsampled import derived_row, vote_curve
+from tt_scale.bench.record import Row, search_record
+from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.core.budget import Usage
 from tt_scale.errors import JournalError
 from tt_scale.grading import Grader

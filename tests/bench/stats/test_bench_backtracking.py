@@ -15,7 +15,7 @@ import pytest
 from worlds import run, scripted_space, sim_space, table
 
 from tt_scale.base_classes import Searcher
-from tt_scale.bench.run.record import Row, failure_record, search_record
+from tt_scale.bench.record import Row, failure_record, search_record
 from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.core.budget import Usage
 from tt_scale.grading import Grader

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.metrics import by_level, common_pool, interval, mean_pass_at_k, selector_accuracy, summarise
 from tt_scale.core.budget import Usage
 from tt_scale.report.tables import remarks

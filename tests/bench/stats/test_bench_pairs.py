@@ -7,7 +7,7 @@ from itertools import product
 
 import pytest
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.pairs import _holm, corrected, paired_differences, paired_test, with_majority
 from tt_scale.core.budget import Usage
 from tt_scale.report.tables import pair_table

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from hand_made import entry
 
-from tt_scale.bench.compare.subsampled import VoteCurve
 from tt_scale.bench.stats.comparison import Comparison, Entry, against, compare_entries, frontier
 from tt_scale.bench.stats.verdict import verdict
+from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.report.comparison_files import write_files
 from tt_scale.report.comparison_plot import plot_comparison
 from tt_scale.report.comparison_tables import sheets

@@ -12,12 +12,12 @@ from rich.console import Console
 
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.interleaved import Search, done_by_all, run_interleaved
-from tt_scale.bench.compare.subsampled import VoteCurve, derived_row, sources, vote_curve
+from tt_scale.bench.compare.subsampled import derived_row, sources, vote_curve
 from tt_scale.bench.compare.variants import Variant
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.origin import Origin, computed_by
 from tt_scale.bench.run.plan import Plan, plan_runs
-from tt_scale.bench.run.record import Row
 from tt_scale.bench.run.session import (
     aggregate_footer,
     first_temperature,
@@ -30,6 +30,7 @@ from tt_scale.bench.run.session import (
 )
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.stats.pairs import MAJORITY, revoted
+from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.config import digest
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader

@@ -12,10 +12,10 @@ from typing import Any
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.compare_command import charged, with_votes
 from tt_scale.bench.compare.subsampled import vote_curve
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.journal import differing_keys, read_records
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.origin import Origin, computed_by
-from tt_scale.bench.run.record import Row
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.stats.pairs import MAJORITY
 from tt_scale.config import Config

@@ -7,26 +7,24 @@ four is worked out from those four, never by proportion. Only the seconds are no
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.bench.record import Row, verdicts
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.plan import Plan
-from tt_scale.bench.run.record import Row, verdicts
+from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.core.aggregate import aggregate
 from tt_scale.core.budget import Usage
 from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.errors import JournalError
 
-__all__ = ["VoteCurve", "derived_row", "sources", "vote_curve"]
+__all__ = ["derived_row", "sources", "vote_curve"]
 
 IGNORED = METHOD_KEYS | {"method", "method_args", "selector", "final_agg", "budget", "max_generated_tokens"}
-
-LESS, MORE = 0.05, 0.01
 
 
 def sources(plans: Sequence[Plan]) -> dict[int, int]:
@@ -131,40 +129,6 @@ def _cost(node: Mapping[str, Any]) -> Usage:
             "A run in this folder was written by an older version, which did not record what each sample cost.",
             "Type: --no-derive, or give another --run-tag.",
         ) from None
-
-
-@dataclass(frozen=True)
-class VoteCurve:
-    """Majority voting over the first 1, 2, ... samples of a pool.
-
-    Attributes:
-        tokens: generated per problem on average, by number of samples, ascending [samples].
-        right: problem -> share of its repeats that the vote got right, by number of samples [samples].
-    """
-
-    tokens: Sequence[float]
-    right: Mapping[str, Sequence[float]]
-
-    def at(self, tokens: float) -> dict[str, float] | None:
-        """What the vote gets right for so many tokens per problem; None outside of what was drawn.
-
-        Between n and n + 1 samples it is a vote over n for some problems and over n + 1 for others, by chance,
-        such that the mean number of tokens is the wanted one: the exact expectation, problem by problem. Up to 5 %
-        less than one sample is taken for one sample, and up to 1 % more than all samples for all.
-
-        Args:
-            tokens: generated per problem, on average.
-
-        Returns:
-            Problem -> probability of a right answer.
-        """
-        if not (1 - LESS) * self.tokens[0] <= tokens <= (1 + MORE) * self.tokens[-1]:
-            return None
-        upper = min(max(bisect_right(self.tokens, tokens), 1), len(self.tokens) - 1)
-        lower = upper - 1 if upper else 0
-        room = self.tokens[upper] - self.tokens[lower]
-        share = min(max((tokens - self.tokens[lower]) / room, 0.0), 1.0) if room else 0.0
-        return {problem: (1 - share) * right[lower] + share * right[upper] for problem, right in self.right.items()}
 
 
 def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]] | None = None) -> VoteCurve:

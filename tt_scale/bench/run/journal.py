@@ -17,9 +17,9 @@ from pathlib import Path as FilePath
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Protocol, TypeVar, cast
 
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.manifest import rules_since
 from tt_scale.bench.run.origin import Origin
-from tt_scale.bench.run.record import Row
 from tt_scale.config import digest
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps

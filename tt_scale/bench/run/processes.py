@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.base_classes import Searcher
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.runner import Run, Task, run_tasks
 from tt_scale.bench.run.signals import wait_for
 from tt_scale.config import Config

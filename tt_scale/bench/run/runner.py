@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tt_scale.base_classes import PRM, Generator, Searcher
-from tt_scale.bench.run.record import Row, failure_record, search_record
+from tt_scale.bench.record import Row, failure_record, search_record
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
 from tt_scale.core.records import Problem

@@ -15,10 +15,10 @@ from rich.markup import escape
 
 from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plan_runs
-from tt_scale.bench.run.record import Row
 from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.core.aggregate import aggregates_in_words

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 
 __all__ = ["Backtracking", "sum_up"]
 

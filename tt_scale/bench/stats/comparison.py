@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from tt_scale.bench.compare.subsampled import VoteCurve
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.metrics import Summary, common_pool, mean_pass_at_k, summarise
 from tt_scale.bench.stats.pairs import Pair, corrected, outcomes, paired_test, uncorrected_differences
+from tt_scale.bench.stats.vote_curve import VoteCurve
 
 __all__ = ["VOTE", "Comparison", "Entry", "VoteGap", "against", "compare_entries", "frontier"]
 

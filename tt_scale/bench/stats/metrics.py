@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from tt_scale.bench.run.record import Row
+from tt_scale.bench.record import Row
 from tt_scale.bench.stats.intervals import mean_interval
 from tt_scale.core.budget import Usage
 from tt_scale.core.selection import pass_at_k
