@@ -11,6 +11,7 @@ from worlds import run, sim_problem, sim_space
 
 from tt_scale.base_classes import Problem
 from tt_scale.bench.record import Row, failure_record
+from tt_scale.bench.run.csv_logs import summary_line
 from tt_scale.bench.run.manifest import experiment
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.config.widths import budgeted
@@ -19,7 +20,6 @@ from tt_scale.core.path import best
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
 from tt_scale.registry import BUILT_IN, searcher_class
-from tt_scale.report.csv_logs import summary_line
 from tt_scale.scripts.budget_table import budget_table
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.parts.allocation import near_square, paths_and_widths

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path as FilePath
@@ -14,6 +13,7 @@ from typing import Any
 from tt_scale.bench.compare.written import FILE, MARK
 from tt_scale.bench.stats.comparison import Comparison, Entry, frontier
 from tt_scale.bench.stats.verdict import verdict
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
 from tt_scale.report.sheet import markdown
@@ -65,9 +65,8 @@ def write_files(folder: FilePath, comparisons: Sequence[Comparison]) -> list[Fil
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in zip(NAMES, texts, strict=True):
-            partial = folder / f".{name}.partial"
-            partial.write_text(text, encoding="utf-8", newline="")
-            os.replace(partial, folder / name)
+            with replacing(folder / name) as file:
+                file.write(text)
     except OSError as error:
         raise JournalError(f"The tables cannot be written to {str(folder)!r}: {error.strerror or error}.") from None
     return [folder / name for name in NAMES]

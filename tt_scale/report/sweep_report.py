@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
@@ -14,6 +13,7 @@ from tt_scale.bench.stats.comparison import Entry
 from tt_scale.bench.stats.intervals import LEVEL
 from tt_scale.bench.stats.verdict import significance
 from tt_scale.config import digest
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import difference_cells, points
 from tt_scale.report.sheet import Sheet, drawn
@@ -53,11 +53,10 @@ def write_recipe(path: FilePath, recipes: Sequence[Variant], sweep: Sweep) -> No
 
     notes = [f"# {line}" for line in told(sweep)]
     keys = yaml.safe_dump(recipe_keys(sweep.winner.config), sort_keys=False, allow_unicode=True)
-    partial = path.with_name(f".{path.name}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text("\n".join([_mark(recipes), *notes, keys]), encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as file:
+            file.write("\n".join([_mark(recipes), *notes, keys]))
     except OSError as error:
         raise JournalError(f"The recipe {str(path)!r} cannot be written: {error.strerror or error}.") from None
 

@@ -21,6 +21,7 @@ from tt_scale.bench.record import Row
 from tt_scale.bench.run.manifest import rules_since
 from tt_scale.bench.run.origin import Origin
 from tt_scale.config import digest
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps
 
@@ -267,10 +268,8 @@ class JournalOf(ABC, Generic[EntryT]):
 
     def _drop_failed(self) -> None:
         path = self.folder / self.file
-        partial = path.with_suffix(".partial")
-        with path.open("rb") as lines, partial.open("wb") as kept:
+        with path.open("rb") as lines, replacing(path, "wb") as kept:
             kept.writelines([line for line, row in zip(lines, self.rows, strict=True) if not row.error])
-        os.replace(partial, path)
         self.rows = [row for row in self.rows if not row.error]
 
     def _release(self) -> None:
@@ -284,9 +283,8 @@ class JournalOf(ABC, Generic[EntryT]):
 
 def _replace(path: FilePath, manifest: Mapping[str, Any]) -> None:
     """Write a manifest whole or not at all."""
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    with replacing(path) as file:
+        file.write(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
 
 
 class Journal(JournalOf[Row]):

@@ -17,6 +17,7 @@ from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
+from tt_scale.bench.run.csv_logs import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plan_runs
 from tt_scale.bench.run.runner import Run, run_problems
@@ -26,7 +27,6 @@ from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.preflight import preflight
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
-from tt_scale.report.csv_logs import append_summary, check_summary, summary_line, summary_path, write_detail_log
 from tt_scale.report.forecast import Forecast
 from tt_scale.report.loading import loading
 from tt_scale.report.progress import Progress

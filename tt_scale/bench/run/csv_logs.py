@@ -16,10 +16,11 @@ from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.bench.stats.metrics import summarise
 from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config.listing import config_keys
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps
 
-__all__ = ["SummaryLine", "append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
+__all__ = ["append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
 
 COUNTS = (
     "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "cut", "truncated", "forced",
@@ -47,13 +48,11 @@ def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
     Raises:
         JournalError: the file cannot be written.
     """
-    partial = path.with_suffix(".partial")
     try:
-        with partial.open("w", newline="", encoding="utf-8") as file:
+        with replacing(path) as file:
             sheet = csv.writer(file)
             sheet.writerow(HEAD)
             sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
-        os.replace(partial, path)
     except OSError as error:
         raise JournalError(f"The detail log {str(path)!r} cannot be written: {error.strerror or error}.") from None
 
