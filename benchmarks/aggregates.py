@@ -27,7 +27,7 @@ from typing import Any
 from tt_scale.core.aggregate import AGGREGATES, aggregate
 from tt_scale.core.selection import SELECTORS, Candidate, oracle
 from tt_scale.grading import Grader, extract_answer
-from tt_scale.report.sheet import Sheet, markdown
+from tt_scale.report.tables import Sheet, markdown
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "aggregates.md"

@@ -31,9 +31,10 @@ from tt_scale.cli.configs import resumable
 from tt_scale.config import Config, merged
 from tt_scale.config.recipe_files import read_config
 from tt_scale.errors import TTScaleError
-from tt_scale.report.comparison_plot import check_plot, plot_comparison
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
-from tt_scale.report.sheet import markdown
+from tt_scale.report.console_reporter import ConsoleReporter
+from tt_scale.report.plots import check_plot, plot_comparison
+from tt_scale.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
 FIGURE = ROOT / "docs" / "figures" / "methods.svg"
@@ -139,7 +140,8 @@ def main() -> None:
     try:
         check_plot(str(FIGURE))
         found = variants_of(arguments.problems, arguments.repeats, read_budgets(arguments.budgets))
-        [comparison] = resumable(compare(found, Console(), minutes=arguments.minutes, processes=arguments.processes))
+        report = ConsoleReporter(Console())
+        [comparison] = resumable(compare(found, report, minutes=arguments.minutes, processes=arguments.processes))
     except TTScaleError as error:
         sys.exit(str(error))
     plot_comparison(comparison, str(FIGURE))

@@ -25,6 +25,7 @@ from tt_scale.bench.compare.variants import Variant, read_budgets
 from tt_scale.bench.stats.comparison import Entry
 from tt_scale.cli.configs import resumable
 from tt_scale.errors import TTScaleError
+from tt_scale.report.console_reporter import ConsoleReporter
 
 IN_FLIGHT = (4096, 300)
 
@@ -34,7 +35,7 @@ def searched(variants: list[Variant], prm_name: str, in_flight: int, processes: 
     prm = "" if prm_name == variants[0].config.prm_name else f"-{prm_name}"
     changes = {"concurrency": in_flight, "run_tag": f"repeats-{in_flight}{prm}", "prm_name": prm_name, "prm": "auto"}
     again = [replace(each, config=each.config.model_copy(update=changes)) for each in variants]
-    [comparison] = resumable(compare(again, Console(stderr=True), processes=processes))
+    [comparison] = resumable(compare(again, ConsoleReporter(Console(stderr=True)), processes=processes))
     return {entry.name: entry for entry in comparison.entries if not entry.derived}
 
 

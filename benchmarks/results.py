@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
-from rich.table import Table
 
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.events import Reporter
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.session import Plan, aggregate_footer, plan_runs, run_plan
@@ -30,8 +30,10 @@ from tt_scale.bench.stats.metrics import interval, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.grading import Grader
 from tt_scale.models import open_models
-from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
-from tt_scale.report.tables import cost_table, level_table, pair_table, remarks
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
+from tt_scale.report.bench_report import cost_sheet, level_sheet, pair_sheet, remarks
+from tt_scale.report.console_reporter import ConsoleReporter
+from tt_scale.report.tables import Sheet, drawn
 
 ROOT = Path(__file__).parents[1]
 METHODS = ("best_of_n", "beam_search", "collective", "independent")
@@ -89,7 +91,7 @@ def curve_configs(problems: int) -> list[Config]:
     return found
 
 
-async def run(configs: Sequence[Config], console: Console) -> list[Plan]:
+async def run(configs: Sequence[Config], report: Reporter) -> list[Plan]:
     """Search what is not on disk yet, with the models opened once."""
     with Grader(seconds=configs[0].grade_timeout) as grader, ExitStack() as stack:
         plans = [plan for config in configs for plan in plan_runs([config], f"{grader.name} {grader.version}")]
@@ -98,7 +100,7 @@ async def run(configs: Sequence[Config], console: Console) -> list[Plan]:
         if any(len(plan.journal.rows) < plan.total for plan in plans):
             async with open_models(configs[0]) as (generator, prm):
                 for plan in plans:
-                    await run_plan(plan, grader, console, generator, prm)
+                    await run_plan(plan, grader, report, generator, prm)
         return plans
 
 
@@ -177,13 +179,15 @@ def draw(found: Sequence[Point], problems: int, file: Path) -> None:
     plt.close(figure)
 
 
-def plain(*parts: Table | str | None) -> str:
+def plain(*parts: Sheet | str | None) -> str:
     """What a terminal shows, as text."""
     file = io.StringIO()
     console = Console(file=file, width=120, no_color=True, highlight=False)
     for part in parts:
         if part is not None:
-            console.print(part, markup=False, soft_wrap=isinstance(part, str))
+            console.print(
+                drawn(part) if isinstance(part, Sheet) else part, markup=False, soft_wrap=isinstance(part, str)
+            )
     return "\n".join(line.rstrip() for line in file.getvalue().strip("\n").splitlines())
 
 
@@ -214,15 +218,15 @@ this pair of models, not on any other.
 ## {arguments.problems:,} problems, {arguments.repeats} searches each
 
 ```
-{plain(level_table("pocket-math: pocket-gen with pocket-prm", table))}
+{plain(level_sheet("pocket-math: pocket-gen with pocket-prm", table))}
 ```
 
 ```
-{plain(pair_table(table))}
+{plain(pair_sheet(table))}
 ```
 
 ```
-{plain(cost_table(table), backtracking_table(table), *footer, *backtracking_remarks(table, {}), *remarks(table))}
+{plain(cost_sheet(table), backtracking_sheet(table), *footer, *backtracking_remarks(table, {}), *remarks(table))}
 ```
 
 ## Accuracy against tokens
@@ -243,10 +247,9 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--curve-problems", type=int, default=1000)
     arguments = parser.parse_args()
-    console = Console()
     configs = table_configs(arguments.problems, arguments.repeats)
     curve = curve_configs(arguments.curve_problems)
-    plans = asyncio.run(run([*configs, *curve], console))
+    plans = asyncio.run(run([*configs, *curve], ConsoleReporter(Console())))
     table = {plan.config.method: plan.journal.rows for plan in plans[: len(configs)]}
     found = points(plans[len(configs) :])
     draw(found, arguments.curve_problems, ROOT / "docs" / "figures" / "pocket_curve.svg")

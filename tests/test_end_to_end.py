@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 from margins import CLOSE
-from rich.console import Console
 
 from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.bench.run.journal import read_records
@@ -122,17 +121,17 @@ def searched(pair: Config, folder: FilePath) -> Runs:
     meter = Meter()
     run = session.run_plan
 
-    async def metered(plan: Any, grader: Any, console: Any, generator: Any, prm: Any, forecast: Any) -> None:
+    async def metered(plan: Any, grader: Any, report: Any, generator: Any, prm: Any) -> None:
         if not meter.kind:
             meter.wrap(generator._engine.llm)
             if hasattr(prm, "_engine"):
                 meter.wrap_prm(prm._engine.llm)
         meter.kind = plan.config.method
-        await run(plan, grader, console, generator, prm, forecast)
+        await run(plan, grader, report, generator, prm)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "run_plan", metered)
-        asyncio.run(session.bench(configs, Console(quiet=True)))
+        asyncio.run(session.bench(configs))
     folders = {each: path for path in folder.iterdir() for each in METHODS if f"-{each}-" in path.name}
     return Runs(pair, {method: list(read_records(folders[method])) for method in METHODS}, meter, folder)
 

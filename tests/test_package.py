@@ -23,7 +23,7 @@ HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy",
         "tt_scale.bench.run.session",
         "tt_scale.prm_eval.session",
         "tt_scale.prm_eval.measured",
-        "tt_scale.report.reliability_plot",
+        "tt_scale.report.plots",
         "tt_scale.doctor.diagnosis",
     ],
 )

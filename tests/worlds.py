@@ -11,6 +11,7 @@ from tt_scale.base_classes import PRM, Generator, Problem, Scores, Searcher, Ste
 from tt_scale.config import Config
 from tt_scale.core.path import Key, Outcome, Path, name
 from tt_scale.generator.simulated import SimulatedGenerator, World
+from tt_scale.grading import group_spellings
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.problems.simulated import simulated_answer, simulated_question
 from tt_scale.space.search_space import SearchSpace
@@ -29,7 +30,7 @@ def sim_space(
     generator = SimulatedGenerator(world)
     config = Config(model_name="simulated", prm_name="simulated", **keys)
     prm = SimulatedPRM(quality, config.seed, generator)
-    return SearchSpace(problem or sim_problem(), generator, prm, config, repeat=repeat)
+    return SearchSpace(problem or sim_problem(), generator, prm, config, repeat=repeat, grouping=group_spellings)
 
 
 def run(searcher: Searcher, space: SearchSpace) -> Outcome:

@@ -15,7 +15,7 @@ import torch
 from tt_scale.core.selection import pass_at_k
 from tt_scale.pocket import pocket_math
 from tt_scale.prm_eval.calibration import expected_calibration_error, reliability, roc_auc
-from tt_scale.report.reliability_plot import Curve, draw_reliability
+from tt_scale.report.plots import Curve, draw_reliability
 
 from .sampling import Sample, sample
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tt_scale.core.budget import Budget, Usage
     from tt_scale.core.path import Outcome, Path, best
     from tt_scale.core.records import Problem, Sampling, Scores, Step, StepRequest
+    from tt_scale.core.solution import Solution
     from tt_scale.errors import (
         ConfigError,
         EngineDeadError,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     )
     from tt_scale.prm.adapters.base import Adapter
     from tt_scale.problems import list_problem_sets, load_problems
-    from tt_scale.solver import Solution, asolve, solve
+    from tt_scale.solver import asolve, solve
     from tt_scale.space.search_space import SearchSpace
 
 __all__ = [
@@ -90,7 +91,8 @@ _HOMES = {
     "prm.adapters.base": ("Adapter",),
     "problems": ("list_problem_sets", "load_problems"),
     "core.records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
-    "solver": ("Solution", "asolve", "solve"),
+    "core.solution": ("Solution",),
+    "solver": ("asolve", "solve"),
     "space.search_space": ("SearchSpace",),
 }
 

@@ -6,16 +6,15 @@ import asyncio
 import hashlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
-from tt_scale.core.budget import Usage
-from tt_scale.core.path import Outcome, Path
+from tt_scale.core.path import Path
 from tt_scale.core.records import Problem
 from tt_scale.core.selection import SELECTORS, candidates
+from tt_scale.core.solution import Solution
 from tt_scale.errors import ConfigError
-from tt_scale.grading import Grader
+from tt_scale.grading import Grader, group_spellings
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.preflight import preflight
 from tt_scale.space.first_steps import asked_quantile, measure
@@ -24,23 +23,6 @@ from tt_scale.space.search_space import SearchSpace
 __all__ = ["Solution", "Watch", "asolve", "solve"]
 
 Watch = Callable[[Sequence[Path]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Solution:
-    """The answer to a question and how it was found.
-
-    Attributes:
-        answer: the final answer, or None where no path gave one.
-        path: the path that the selector chose, or None.
-        outcome: the whole pool, and why the search ended.
-        usage: what it cost, with the first steps that a quantile as `tau` was measured on.
-    """
-
-    answer: str | None
-    path: Path | None
-    outcome: Outcome
-    usage: Usage
 
 
 def solve(question: str, config: Config | None = None, *, watch: Watch | None = None) -> Solution:
@@ -103,6 +85,7 @@ async def asolve(
         first_scores=first.scores if first else (),
         max_steps=searcher.longest_path,
         watch=watch,
+        grouping=group_spellings,
     )
     outcome = await space.conclude(await searcher.search(space))
     answers = [space.answer(path) for path in outcome.pool]

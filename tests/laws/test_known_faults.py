@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
-from rich.console import Console
 from worlds import TapeGenerator, TellingPRM, asked_in, at, run, scripted_space, sim_problem, table
 
 from tt_scale.base_classes import Problem, Searcher
 from tt_scale.bench.record import Row, search_record
 from tt_scale.bench.run.journal import Journal
 from tt_scale.bench.run.runner import Run, run_problems
-from tt_scale.bench.run.session import bench, warnings
+from tt_scale.bench.run.session import bench, rows_by_set, warnings
 from tt_scale.bench.stats.metrics import by_level, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.errors import GeneratorError, JournalError
@@ -48,7 +46,7 @@ def simulated(tmp_path: FilePath, **keys: Any) -> Config:
 
 
 def benched(configs: Sequence[Config]) -> dict[str, dict[str, list[Row]]]:
-    return asyncio.run(bench(configs, Console(file=io.StringIO())))
+    return rows_by_set(asyncio.run(bench(configs)))
 
 
 def read_lines(folder: FilePath) -> list[Mapping[str, Any]]:

@@ -15,7 +15,8 @@ from tt_scale.base_classes import PRM, Scores
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.prm_eval.calibration import Bin
 from tt_scale.prm_eval.figures import Figure, Items
-from tt_scale.report.evaluation import figure_table, reliability_table, tau_table
+from tt_scale.report.evaluation import figure_sheet, reliability_sheet, tau_sheet
+from tt_scale.report.tables import drawn
 
 REPLAYS = Path(__file__).parents[1] / "data" / "replay"
 EVAL = ("prm-eval", "simulated", "--dataset", "simulated")
@@ -294,7 +295,7 @@ def test_a_plot_is_drawn(command, tmp_path):
 
 def test_a_plot_needs_matplotlib(command, monkeypatch, tmp_path):
     """Found before hours of scoring, not after."""
-    monkeypatch.setattr("tt_scale.report.reliability_plot.find_spec", lambda name: None)
+    monkeypatch.setattr("tt_scale.report.plots.find_spec", lambda name: None)
     answer = command(*EVAL, "--plot", "a.svg")
     assert (answer.status, snapshot(tmp_path)) == (2, {})
     assert "pip install 'tt-scale[plot]'" in answer.err
@@ -306,9 +307,12 @@ def test_tables_fit_the_terminal(width):
     console = Console(file=io.StringIO(), width=width)
     items = Items("solutions", (0.123456, 0.654321), (False, True), ("a", "b"))
     names = ("gain by mean_only_final over one solution", "calibration error, solutions (last)")
-    console.print(figure_table("set", [Figure(name, -0.123, -0.2, 0.05) for name in names]))
-    console.print(reliability_table("solutions", [Bin(0.0, 0.1, 0.05, 0.5, 1e6)]))
-    console.print(tau_table({"first steps": items, "all steps": items}, (0.5, 1.0)))
+    for sheet in (
+        figure_sheet("set", [Figure(name, -0.123, -0.2, 0.05) for name in names]),
+        reliability_sheet("solutions", [Bin(0.0, 0.1, 0.05, 0.5, 1e6)]),
+        tau_sheet({"first steps": items, "all steps": items}, (0.5, 1.0)),
+    ):
+        console.print(drawn(sheet))
     text = console.file.getvalue()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text

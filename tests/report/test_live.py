@@ -9,13 +9,16 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import BENCH
 from rich.console import Console
 
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.events import RunCounter, RunProgress, RunsPlanned
 from tt_scale.core.budget import Usage
+from tt_scale.report.console_reporter import ConsoleReporter
 from tt_scale.report.forecast import Forecast
 from tt_scale.report.progress import Progress
 from tt_scale.report.status_line import Part, StatusLine
@@ -37,16 +40,20 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return found
 
 
-def progress(console: Console, **options: object) -> Progress:
-    return Progress(console, "set method", 4, quiet_seconds=0.0, **options)  # type: ignore[arg-type]
+def counting(
+    console: Console, *, done: int = 0, correct: int = 0, label: str = "set method", total: int = 4, **options: Any
+) -> RunCounter:
+    """A run that is reported to a console."""
+    reporter = ConsoleReporter(console, **{"quiet_seconds": 0.0, **options})
+    return RunCounter(reporter, RunProgress(label, total, done, correct))
 
 
 def test_a_log_file_gets_plain_lines() -> None:
     """Control characters of a live bar make a log file unreadable."""
     console = Console(file=io.StringIO(), width=200)
-    with progress(console) as report:
+    with counting(console) as counter:
         for _ in range(4):
-            report(ROW)
+            counter.one_more(ROW)
             time.sleep(0.001)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert len(lines) == 4
@@ -60,10 +67,9 @@ def test_a_log_file_gets_plain_lines() -> None:
 def test_time_left_counts_only_what_this_leg_did(clock: Clock) -> None:
     """After a resume the problems of the first leg made the estimate far too small."""
     console = Console(file=io.StringIO(), width=200)
-    report = progress(console, done=2, correct=1)
-    with report:
+    with counting(console, done=2, correct=1) as counter:
         clock.now += 10
-        report(ROW)
+        counter.one_more(ROW)
     line = console.file.getvalue().splitlines()[0]  # type: ignore[attr-defined]
     assert line.startswith("set method  3/4  accuracy 66.7%")
     assert line.endswith("10 s left")  # one problem took 10 s, one is left
@@ -72,26 +78,24 @@ def test_time_left_counts_only_what_this_leg_did(clock: Clock) -> None:
 def test_the_clock_starts_with_the_first_search(clock: Clock) -> None:
     """Where the line was made before the models were loaded, their loading counted in every rate."""
     console = Console(file=io.StringIO(), width=200)
-    report = progress(console)
+    counter = counting(console)
     clock.now += 100
-    with report:
+    with counter:
         clock.now += 10
-        report(ROW)
+        counter.one_more(ROW)
     assert "  5 tokens/s  cache 25%  30 s left" in console.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_a_log_tells_of_all_runs(clock: Clock) -> None:
     """Who reads a log of four methods wants to know when the last one ends."""
     console = Console(file=io.StringIO(), width=40)
-    forecast = Forecast([4, 4])
-    with Progress(console, "set a", 4, quiet_seconds=15.0, forecast=forecast) as report:
-        for _ in range(4):
-            clock.now += 100
-            report(ROW)
-    with Progress(console, "set b", 4, quiet_seconds=15.0, forecast=forecast) as report:
-        for _ in range(4):
-            clock.now += 200
-            report(ROW)
+    reporter = ConsoleReporter(console)
+    reporter(RunsPlanned((4, 4), 1))
+    for label, seconds in (("set a", 100), ("set b", 200)):
+        with RunCounter(reporter, RunProgress(label, 4, correct=0)) as counter:
+            for _ in range(4):
+                clock.now += seconds
+                counter.one_more(ROW)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "set a  1/4  accuracy 100.0%  0 tokens/s  cache 25%  5 min 00 s left, all runs 11 min 40 s"
     assert lines[3].endswith(" 400.0 s")
@@ -102,10 +106,10 @@ def test_a_log_tells_of_all_runs(clock: Clock) -> None:
 def test_lines_of_a_log_are_not_too_many(clock: Clock) -> None:
     """A log of ten thousand problems needs no ten thousand lines; the first estimate comes early."""
     console = Console(file=io.StringIO(), width=40)
-    with Progress(console, "set", 100) as report:
+    with counting(console, label="set", total=100, quiet_seconds=15.0) as counter:
         for _ in range(100):
             clock.now += 1
-            report(ROW)
+            counter.one_more(ROW)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert [line.split()[1] for line in lines] == [
         "5/100",
@@ -124,11 +128,14 @@ def test_lines_of_a_log_are_not_too_many(clock: Clock) -> None:
 def test_a_narrow_terminal_loses_no_number(width: int, label: str, clock: Clock) -> None:
     """The bar pushed accuracy and speed out of a terminal of 80 columns."""
     console = Console(file=io.StringIO(), width=width, force_terminal=True)
-    report = Progress(console, label, 200, forecast=Forecast([200, 200, 200], 64), correct=0)
-    with report:
-        clock.now += 61
-        report(replace(ROW, usage=replace(ROW.usage, generated_tokens=100_000)))
-        shown = StatusLine(label, report._share, report._parts).fitted(width).plain
+    run = RunProgress(label, 200, correct=0)
+    progress = Progress(console, run, forecast=Forecast([200, 200, 200], 64))
+    progress.start()
+    clock.now += 61
+    row = replace(ROW, usage=replace(ROW.usage, generated_tokens=100_000))
+    progress.advance(replace(run, done=1, correct=1), row)
+    shown = StatusLine(label, progress._share, progress._parts).fitted(width).plain
+    progress.end()
     assert len(shown) <= width
     numbers = ["1/200", "5:14", "17:45", "100.0%", "1,639", "25%", "1:01"]
     there = [number for number in numbers if number in shown]
@@ -141,12 +148,15 @@ def test_a_narrow_terminal_loses_no_number(width: int, label: str, clock: Clock)
 def test_a_wide_terminal_reads_well(clock: Clock) -> None:
     """Nothing is shortened where there is room."""
     console = Console(file=io.StringIO(), width=140, force_terminal=True)
-    with Progress(console, "pocket-math:count=200 best_of_n", 200, forecast=Forecast([200, 200])) as report:
-        shown = StatusLine("pocket-math:count=200 best_of_n", report._share, report._parts).fitted(140).plain
-        assert shown == "pocket-math:count=200 best_of_n  ━━━━━━━━  0/200  -:-- left  accuracy -  0 tokens/s  0:00"
-        clock.now += 3600
-        report(ROW)
-        shown = StatusLine("best_of_n", report._share, report._parts).fitted(140).plain
+    run = RunProgress("pocket-math:count=200 best_of_n", 200, correct=0)
+    progress = Progress(console, run, forecast=Forecast([200, 200]))
+    progress.start()
+    shown = StatusLine(run.label, progress._share, progress._parts).fitted(140).plain
+    assert shown == "pocket-math:count=200 best_of_n  ━━━━━━━━  0/200  -:-- left  accuracy -  0 tokens/s  0:00"
+    clock.now += 3600
+    progress.advance(replace(run, done=1, correct=1), ROW)
+    shown = StatusLine("best_of_n", progress._share, progress._parts).fitted(140).plain
+    progress.end()
     assert shown.endswith("1/200  199:00:00 left, all runs 399:00:00  accuracy 100.0%  0 tokens/s  cache 25%  1:00:00")
 
 
@@ -162,8 +172,8 @@ def test_a_terminal_without_such_characters_gets_a_bar() -> None:
 def test_a_failed_problem_shows_its_error_where_every_problem_is_shown() -> None:
     """Brackets in a message are not markup."""
     console = Console(file=io.StringIO(), width=200)
-    report = progress(console, verbose=True)
-    report(replace(ROW, error="ValueError: [red]no[/red]", grade="no_answer", answer=None))
+    with counting(console, verbose=True) as counter:
+        counter.one_more(replace(ROW, error="ValueError: [red]no[/red]", grade="no_answer", answer=None))
     assert "p  ValueError: [red]no[/red]  50 tokens  2 backtracks" in console.file.getvalue()  # type: ignore[attr-defined]
 
 

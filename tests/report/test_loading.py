@@ -20,7 +20,7 @@ def told(console: Console) -> str:
 async def test_a_log_hears_of_it_now_and_then() -> None:
     """Minutes of silence look like a hang."""
     console = Console(file=io.StringIO(), width=20)
-    async with loading(console, "a-generator with a-prm", quiet_seconds=0.01):
+    with loading(console, "a-generator with a-prm", quiet_seconds=0.01):
         await asyncio.sleep(0.1)
     lines = told(console).splitlines()
     assert lines[0] == "Loading a-generator with a-prm ..."
@@ -31,7 +31,7 @@ async def test_a_log_hears_of_it_now_and_then() -> None:
 async def test_the_first_line_comes_at_once() -> None:
     """Off a terminal, the line with seconds comes after 15 of them."""
     console = Console(file=io.StringIO())
-    async with loading(console, "m"):
+    with loading(console, "m"):
         await asyncio.sleep(0)
         assert told(console) == "Loading m ...\n"
     assert told(console).count("\n") == 2
@@ -40,7 +40,7 @@ async def test_the_first_line_comes_at_once() -> None:
 async def test_a_terminal_sees_the_seconds() -> None:
     """The line is drawn in place, and gone in the end."""
     console = Console(file=io.StringIO(), width=80, force_terminal=True)
-    async with loading(console, "m"):
+    with loading(console, "m"):
         await asyncio.sleep(0.01)
         assert "Loading m ...  0:00" in told(console)
     assert re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told(console)).splitlines()[-1].startswith("Loaded m in ")
@@ -51,7 +51,7 @@ async def test_what_cannot_be_loaded_was_not_loaded() -> None:
     console = Console(file=io.StringIO())
 
     async def failing() -> None:
-        async with loading(console, "m"):
+        with loading(console, "m"):
             await asyncio.sleep(0)
             raise ValueError("no")
 
@@ -63,6 +63,6 @@ async def test_what_cannot_be_loaded_was_not_loaded() -> None:
 async def test_nothing_to_wait_for() -> None:
     """The simulated world needs no loading."""
     console = Console(file=io.StringIO())
-    async with loading(console, ""):
+    with loading(console, ""):
         pass
     assert told(console) == ""

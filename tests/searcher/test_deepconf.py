@@ -17,7 +17,7 @@ from tt_scale.core.extraction import extract_answer
 from tt_scale.core.path import Key, Outcome, name
 from tt_scale.core.selection import SELECTORS, candidates
 from tt_scale.errors import ConfigError
-from tt_scale.grading import Grader
+from tt_scale.grading import Grader, group_spellings
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.deepconf import DeepConf, group_confidences, percentile, trace_confidence
 from tt_scale.searcher.self_consistency import SelfConsistency
@@ -60,7 +60,9 @@ def drawn(text: str) -> SearchSpace:
         words = {"think": ("so it is\n\n", "stop"), "cut": ("so it is..", "length"), "mute": ("no answer.", "eos")}
         script[key] = words.get(said) or (f"\\boxed{{{said[1:]}}}", "eos")
     config = Config(prm_name="none")
-    return SearchSpace(Problem("drawn", "Drawn traces.", "0"), Doubting(script, sure), None, config)
+    return SearchSpace(
+        Problem("drawn", "Drawn traces.", "0"), Doubting(script, sure), None, config, grouping=group_spellings
+    )
 
 
 def weights(outcome: Outcome) -> dict[str, float]:

@@ -15,6 +15,7 @@ from tt_scale.core.extraction import extract_answer
 from tt_scale.core.path import Outcome
 from tt_scale.errors import ConfigError
 from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.grading import group_spellings
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.self_consistency import SelfConsistency, cannot_be_overtaken, leader_risk
 from tt_scale.space.search_space import SearchSpace
@@ -49,7 +50,7 @@ class Told(SimulatedGenerator):
 
 def answering(texts: Sequence[str]) -> SearchSpace:
     """A space whose solutions are these, in order."""
-    return SearchSpace(sim_problem(), Told(texts), None, Config(prm_name="none"))
+    return SearchSpace(sim_problem(), Told(texts), None, Config(prm_name="none"), grouping=group_spellings)
 
 
 def boxes(answers: str) -> list[str]:

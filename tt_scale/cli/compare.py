@@ -1,4 +1,4 @@
-"""`tt-scale compare` and `tt-scale sweep`: choose a method and its parameters."""
+"""`tt-scale compare` and `tt-scale sweep`: which method, and which knobs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,20 @@ from tt_scale.config.listing import config_keys
 from tt_scale.errors import ConfigError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tt_scale.bench.compare.variants import Variant
     from tt_scale.bench.stats.comparison import Comparison
+    from tt_scale.report.terminal import Terminal
 
 __all__ = ["compare", "sweep"]
 
 _FILES = (
-    "Runs, comparison.json, comparison.md and comparison.csv are stored in a folder named by the run tag; the same "
-    "command continues an interrupted comparison. In YAML, method and budget take lists; vary maps keys to lists."
+    "Runs, comparison.json, comparison.md and comparison.csv are kept in a folder that the run tag names; the same "
+    "command again goes on where the last one stopped. In YAML, method and budget take lists; vary maps knobs to lists."
 )
 
 _RECIPE = (
-    "A combination that generates more than 1.05 x the tokens of the default is not ranked. Without --grid, --random "
-    "varies the method's own search keys over their whole range. The same command continues an interrupted sweep."
+    "A recipe that generates more than 1.05 x the tokens of the default is not ranked. Without --grid, --random varies "
+    "the method's own search keys over their whole range. The same command again goes on where the last one stopped."
 )
 
 
@@ -35,30 +34,26 @@ _RECIPE = (
 @click.argument("folders", nargs=-1, metavar="[FOLDER]...")
 @flags_of([key for key in config_keys() if key.name != "budget"])
 @click.option("--budget", metavar="INT,...", help="Budgets in units of one sampled solution: 1,2,4,8.")
-@click.option("--vary", multiple=True, metavar="KEY=VALUE,...", help="Values of a key: tau=0.4,0.6. Repeatable.")
-@click.option(
-    "--derive/--no-derive",
-    default=True,
-    help="Derive runs with fewer samples from the pool of a larger run. [derive]",
-)
-@click.option("--plot", metavar="FILE", help="Plot accuracy against tokens: .svg, .png or .pdf.")
+@click.option("--vary", multiple=True, metavar="KNOB=VALUE,...", help="Values of a knob: tau=0.4,0.6. Repeatable.")
+@click.option("--derive/--no-derive", default=True, help="Read smaller runs off the pool of a wider one. [derive]")
+@click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
 @click.option(
     "--minutes",
     type=NumberRange(0),
     metavar="NUMBER",
-    help="Search problem by problem for this long, and compare the methods on what all have finished.",
+    help="Search problem by problem for so long; compares what all have done. The same command goes on.",
 )
 def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) -> int:
-    """Compare methods, parameters and budgets at equal cost.
+    """Compare methods, knobs and budgets at equal cost.
 
-    Runs every --method with every value of --vary at every --budget over the same problems, and loads the models once.
-    Reports which method to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished
-    runs instead; no model is loaded, and --vary KEY names a key that may differ in addition to the method.
+    Runs every --method with every value of --vary at every --budget over the same problems, the models loaded once,
+    and says which to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished runs
+    instead; no model is loaded, and --vary KEY names what may differ beside the method.
     """
     options = {name: values.pop(name) for name in ("vary", "derive", "plot")}
     minutes = values.pop("minutes")
     if options["plot"]:
-        from tt_scale.report.comparison_plot import check_plot
+        from tt_scale.report.plots import check_plot
 
         check_plot(options["plot"])
     if folders:
@@ -66,13 +61,15 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     from tt_scale.bench.compare.compare_command import compare as run
     from tt_scale.bench.run.plan import tag_folder
     from tt_scale.report.comparison_files import check_files
+    from tt_scale.report.console_reporter import ConsoleReporter
 
     variants = _variants(config_file, values, options["vary"])
     folder = tag_folder(variants[0].config)
     check_files(folder)
     console = _console()
+    report = ConsoleReporter(console, verbose=variants[0].config.verbose)
     quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
-    found = resumable(run(variants, console, derive=options["derive"], minutes=minutes, quiet=quiet))
+    found = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
     _tell(found, console, str(folder), options["plot"])
     rows = [row for each in found for entry in each.entries for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")
@@ -81,7 +78,7 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
 def _compare_folders(
     folders: tuple[str, ...], config_file: str | None, values: dict[str, Any], options: dict[str, Any]
 ) -> int:
-    """Compare finished runs; the tables are written to a folder only if a run tag names one."""
+    """Compare what lies on disk; its tables go to a folder only where a tag names one."""
     from pathlib import Path as FilePath
 
     from tt_scale.bench.compare.finished import compare_folders
@@ -115,7 +112,7 @@ def _compare_folders(
 
 
 def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[str]) -> list[Variant]:
-    """Make a variant of every combination that flags and YAML name."""
+    """Cross what flags and YAML name."""
     from tt_scale.bench.compare.compare_command import refuse_different_heat, tagged
     from tt_scale.bench.compare.variants import read_budgets, read_knobs, variants
     from tt_scale.config import merged
@@ -145,13 +142,13 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def _tell(found: Sequence[Comparison], console: Console, folder: str | None, plot: str | None) -> None:
-    """Print the tables, write them to files, and plot."""
+def _tell(found: Sequence[Comparison], console: Terminal, folder: str | None, plot: str | None) -> None:
+    """Print, write and draw."""
     from pathlib import Path as FilePath
 
     from tt_scale.report.comparison_files import write_files
-    from tt_scale.report.comparison_plot import plot_comparison
     from tt_scale.report.comparison_tables import print_comparison
+    from tt_scale.report.plots import plot_comparison
 
     for comparison in found:
         print_comparison(comparison, console)
@@ -166,7 +163,7 @@ def _tell(found: Sequence[Comparison], console: Console, folder: str | None, plo
         console.print(f"Plot: {path}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _console() -> Console:
+def _console() -> Terminal:
     from tt_scale.report.terminal import Terminal
 
     return Terminal(fixed=True)
@@ -174,23 +171,17 @@ def _console() -> Console:
 
 @click.command(cls=GroupedCommand, epilog=_RECIPE)
 @flags_of(config_keys())
+@click.option("--grid", metavar="FILE", help="YAML: knobs and their values; ranges {from: 0.2, to: 0.8} with --random.")
+@click.option("--random", "count", type=click.IntRange(1), metavar="INT", help="Draw so many recipes at random.")
 @click.option(
-    "--grid", metavar="FILE", help="YAML file: keys and their values; ranges {from: 0.2, to: 0.8} with --random."
+    "--holdout", type=float, default=0.3, metavar="NUMBER", help="Share of problems that test the winner. [0.3]"
 )
-@click.option("--random", "count", type=click.IntRange(1), metavar="INT", help="Number of random combinations.")
-@click.option(
-    "--holdout",
-    type=float,
-    default=0.3,
-    metavar="NUMBER",
-    help="Share of problems held out to test the best combination. [0.3]",
-)
-@click.option("--recipe", metavar="FILE", help="File for the best combination. [recipe.yaml in the folder of the tag]")
+@click.option("--recipe", metavar="FILE", help="Where the best recipe goes. [recipe.yaml in the folder of the tag]")
 def sweep(config_file: str | None, **values: Any) -> int:
-    """Search for better parameters of one method.
+    """Find good knobs for one method, and test them on problems held out.
 
     Runs every combination of --grid, or --random of them, and the method as configured; ranks them by accuracy at equal
-    tokens; tests the best one against the default on problems held out; and writes it as YAML for bench.
+    tokens; tests the winner against the default on problems that did not choose it; writes it as YAML for bench.
     """
     from pathlib import Path as FilePath
 
@@ -199,6 +190,7 @@ def sweep(config_file: str | None, **values: Any) -> int:
     from tt_scale.bench.compare.sweep import run_sweep
     from tt_scale.bench.run.plan import tag_folder
     from tt_scale.config.yaml_file import read_yaml
+    from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.sweep_report import check_recipe, print_sweep, write_recipe
 
     options = {name: values.pop(name) for name in ("grid", "count", "holdout", "recipe")}
@@ -215,7 +207,8 @@ def sweep(config_file: str | None, **values: Any) -> int:
     path = FilePath(options["recipe"] or folder / "recipe.yaml")
     check_recipe(path, recipes)
     console = _console()
-    result = resumable(run_sweep(recipes, options["holdout"], console, quiet_keys(config_file, values)))
+    report = ConsoleReporter(console, verbose=config.verbose)
+    result = resumable(run_sweep(recipes, options["holdout"], report, quiet_keys(config_file, values)))
     print_sweep(result, config.method, console)
     write_recipe(path, recipes, result)
     console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)

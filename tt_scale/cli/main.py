@@ -20,10 +20,10 @@ from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.cli.init import init
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
-from tt_scale.cli.prm_check import check_options, taken_example
+from tt_scale.cli.prm_check import check_options, check_prm, taken_example
+from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.engines.scratch import SAFE_PATH
 from tt_scale.errors import ConfigError, TTScaleError
-from tt_scale.prm_eval.commands import calibrate, prm_eval
 
 __all__ = ["cli", "main"]
 
@@ -81,12 +81,15 @@ def bench(config_file: str | None, **values: Any) -> int:
     loaded once. The same command continues an interrupted run.
     """
     from tt_scale.bench.run.session import bench as run_bench
+    from tt_scale.report.bench_report import print_bench
+    from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.terminal import Terminal
 
-    console = Terminal(fixed=True)
-    found = resumable(run_bench(configs(config_file, values), console, quiet_keys(config_file, values)))
-    rows = [row for methods in found.values() for each in methods.values() for row in each]
-    return status_of([row.error for row in rows], "every search failed")
+    found, console = configs(config_file, values), Terminal(fixed=True)
+    report = ConsoleReporter(console, verbose=found[0].verbose)
+    plans = resumable(run_bench(found, report, quiet_keys(config_file, values)))
+    print_bench(plans, console)
+    return status_of([row.error for plan in plans for row in plan.journal.rows], "every search failed")
 
 
 @cli.command(cls=SolveCommand)
@@ -134,9 +137,10 @@ def doctor(config_file: str | None, **values: Any) -> None:
 
     Plans the memory of generator and PRM of a configuration without loading them.
     """
-    from tt_scale.doctor.diagnosis import print_diagnosis
+    from tt_scale.doctor.diagnosis import diagnose
+    from tt_scale.report.doctor import print_diagnosis
 
-    print_diagnosis(only(config_file, values, "doctor"))
+    print_diagnosis(diagnose(only(config_file, values, "doctor")))
 
 
 @cli.command(name="prm-check", cls=GroupedCommand)
@@ -147,9 +151,5 @@ def prm_check(config_file: str | None, **values: Any) -> int:
     Shows what the model reads, at which tokens it is scored, and its scores on every installed engine, for the whole
     solution and step by step; the exit status is 1 if the scores differ.
     """
-    from tt_scale.report.prm_check import print_check
-    from tt_scale.report.terminal import Terminal
-
     example = taken_example(values)
-    console = Terminal(fixed=True, highlight=False)
-    return wait_for(print_check(only(config_file, values, "prm-check"), example, console))
+    return wait_for(check_prm(only(config_file, values, "prm-check"), example))

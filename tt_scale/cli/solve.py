@@ -32,6 +32,6 @@ async def solve_live(question: str, config: Config, watch: Watch | None) -> Solu
     make_models(config)
     config = await asyncio.to_thread(preflight, config)
     async with AsyncExitStack() as stack:
-        async with loading(Terminal(stderr=True), loaded_names(config)):
+        with loading(Terminal(stderr=True), loaded_names(config)):
             models = await stack.enter_async_context(open_models(config))
         return await asolve(question, config, models=models, watch=watch)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import platform
 import re
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from tt_scale._version import __version__
 from tt_scale.backends import ResolvedModels, ResolvedPRM, resolve
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.config.runtime import UNSET_DTYPE
-from tt_scale.doctor.installation import broken_transformers, packages, torch_devices
+from tt_scale.doctor.installation import Finding, broken_transformers, packages, torch_devices
 from tt_scale.doctor.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
 from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.engines.dtypes import TYPES, fastest_type
@@ -23,37 +22,93 @@ from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.preflight import check_models
 from tt_scale.registry import searcher_class
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
-__all__ = ["memory_plan", "print_diagnosis"]
+__all__ = ["Diagnosis", "diagnose", "memory_plan"]
 
 
-def print_diagnosis(config: Config) -> None:
-    """Print everything that decides whether a configuration can run here.
+@dataclass(frozen=True)
+class Installed:
+    """What is installed.
+
+    Attributes:
+        packages: those that matter, required ones first, missing ones included.
+        devices: what torch can run on; empty where torch is not installed.
+        fault: what keeps Transformers from working, and what to type; empty where nothing does.
+    """
+
+    packages: Sequence[Finding]
+    devices: str
+    fault: str
+
+
+@dataclass(frozen=True)
+class Models:
+    """What the models of a configuration need.
+
+    Attributes:
+        generator: name and backend.
+        prms: name and backend of each; empty where there is none.
+        combined: how several PRMs become one; empty where there are not several.
+        dtypes: lines about the number types.
+        memory: the plan.
+    """
+
+    generator: str
+    prms: Sequence[str]
+    combined: str
+    dtypes: Sequence[str]
+    memory: MemoryPlan
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that decides whether a configuration can run here.
+
+    Attributes:
+        installed: packages.
+        machine: as `hardware` gives it.
+        models: None where a backend is missing.
+        no_engine: which one, and what to type; empty where none is.
+    """
+
+    installed: Installed
+    machine: Mapping[str, Any]
+    models: Models | None
+    no_engine: str
+
+
+def diagnose(config: Config) -> Diagnosis:
+    """Find everything that decides whether a configuration can run here.
 
     Raises:
         ConfigError: the configuration itself cannot run anywhere.
     """
-    from tt_scale.report.terminal import Terminal
-
     searcher_class(config.method).from_config(config)
+    models, no_engine = None, ""
     try:
         models = resolve(_with_context(config))
         check_models(models)
-        no_engine = ""
     except MissingExtraError as error:
-        no_engine = str(error)
-    console = Terminal(highlight=False, soft_wrap=True)
-    _print_installation(console)
-    machine = hardware()
+        models, no_engine = None, str(error)
+    installed, machine = _installed(), hardware()
+    needs = None if models is None else _models(models, machine)
+    return Diagnosis(installed, machine, needs, no_engine)
+
+
+def _installed() -> Installed:
+    found = packages()
+    torch = any(each.package == "torch" and each.version for each in found)
+    return Installed(found, torch_devices() if torch else "", broken_transformers())
+
+
+def _models(models: ResolvedModels, machine: Mapping[str, Any]) -> Models:
     gpus = [str(gpu) for gpu in machine["gpus"]]
-    _print_machine(console, machine, gpus)
-    _section(console, "This configuration")
-    if no_engine:
-        _line(console, "backend", no_engine)
-    else:
-        _print_models(console, models, memory_plan(models, gpus, float(machine["memory_gib"] or 0)))
+    return Models(
+        generator=f"{models.config.model_name} on {models.generator.backend}",
+        prms=[f"{prm.name} on {prm.backend}" for prm in models.prms],
+        combined=models.config.prm_combine if len(models.prms) > 1 else "",
+        dtypes=_dtypes(models),
+        memory=memory_plan(models, gpus, float(machine["memory_gib"] or 0)),
+    )
 
 
 def _with_context(config: Config) -> Config:
@@ -146,29 +201,6 @@ def _context_of(name: str, prm: ResolvedPRM) -> int:
     return prm.cls.context_of(model_settings(name), prm.config)
 
 
-def _print_machine(console: Console, machine: Mapping[str, Any], gpus: Sequence[str]) -> None:
-    _section(console, "Machine")
-    _line(console, "processor", f"{machine['processor']}, {machine['cores']} cores")
-    _line(console, "memory", f"{machine['memory_gib']} GiB")
-    for gpu in gpus or ["none that nvidia-smi shows"]:
-        _line(console, "GPU", gpu)
-
-
-def _print_models(console: Console, models: ResolvedModels, plan: MemoryPlan) -> None:
-    _line(console, "generator", f"{models.config.model_name} on {models.generator.backend}")
-    for prm in models.prms:
-        _line(console, "PRM", f"{prm.name} on {prm.backend}")
-    if not models.prms:
-        _line(console, "PRM", "none")
-    elif len(models.prms) > 1:
-        _line(console, "combined by", models.config.prm_combine)
-    for told in _dtypes(models):
-        _line(console, "dtype", told)
-    for told in plan.lines:
-        _line(console, "memory", told)
-    _line(console, "verdict", plan.verdict)
-
-
 def _dtypes(models: ResolvedModels) -> list[str]:
     """In which type each model computes, and why; what is slow or cannot be computed says so."""
     config = models.config
@@ -185,29 +217,3 @@ def _dtypes(models: ResolvedModels) -> list[str]:
     except ConfigError as error:
         return [*told, str(error)]
     return [*told, *dtype_warnings(models)]
-
-
-def _print_installation(console: Console) -> None:
-    found = packages()
-    _section(console, "Installed")
-    _line(console, "tt-scale", f"{__version__} on Python {platform.python_version()}")
-    for each in found:
-        if each.version:
-            devices = f", {torch_devices()}" if each.package == "torch" else ""
-            _line(console, each.package, each.version + devices)
-    missing = [each for each in found if not each.version]
-    fault = broken_transformers()
-    if missing or fault:
-        _section(console, "Missing or broken")
-    for each in missing:
-        _line(console, each.package, f"for {each.purpose}. Type: {each.command}")
-    if fault:
-        _line(console, "transformers", fault)
-
-
-def _section(console: Console, title: str) -> None:
-    console.print(f"\n[bold]{title}[/bold]")
-
-
-def _line(console: Console, label: str, text: str) -> None:
-    console.print(f"  {label:<13}{text}", markup=False)

@@ -6,6 +6,7 @@ Imports `core`, `errors` and, inside the workers, Math-Verify.
 """
 
 from tt_scale.core.extraction import extract_answer
+from tt_scale.grading.grouping import group_spellings
 from tt_scale.grading.workers import Grade, Grader
 
-__all__ = ["Grade", "Grader", "extract_answer"]
+__all__ = ["Grade", "Grader", "extract_answer", "group_spellings"]

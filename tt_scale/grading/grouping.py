@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
-from tt_scale.core.selection import NO_ANSWER
+from tt_scale.core.answer_classes import equal_texts
 from tt_scale.grading.normal import key
 
-__all__ = ["Same", "group"]
+__all__ = ["group", "group_spellings"]
 
 Same = Callable[[str, str], Awaitable["bool | None"]]
 """(one answer, another) -> whether they mean the same; None where the comparison failed."""
@@ -34,8 +34,21 @@ async def group(answers: Sequence[str | None], same: Same) -> list[int]:
     spelled = {key(text): text for text in sorted({answer or "" for answer in answers}, reverse=True)}
     spelled.pop("", None)
     leaders = await _leaders(spelled, same)
-    numbers: dict[str, int] = {}
-    return [numbers.setdefault(leaders[spelling], len(numbers)) if spelling else NO_ANSWER for spelling in keys]
+    return equal_texts([leaders[spelling] if spelling else None for spelling in keys])
+
+
+def group_spellings(answers: Sequence[str | None]) -> list[int]:
+    """Number the classes of answers that are spelled alike in normal form; nothing is compared by a worker.
+
+    Finer than `group`: 1/2 and 0.5 are two classes. Searches ask for it while they sample, so it must cost little.
+
+    Args:
+        answers: as of `group`.
+
+    Returns:
+        As `group` [members].
+    """
+    return equal_texts([key(answer or "") for answer in answers])
 
 
 async def _leaders(spelled: dict[str, str], same: Same) -> dict[str, str]:

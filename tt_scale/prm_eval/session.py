@@ -12,11 +12,10 @@ from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
-from rich.console import Console
-
 from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
+from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, loading
 from tt_scale.bench.run.manifest import described
 from tt_scale.bench.run.session import warn
 from tt_scale.config import Config, digest
@@ -31,8 +30,6 @@ from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution
 from tt_scale.prm_eval.sampled import DrawnJournal, SampledSet, World, draw
 from tt_scale.prm_eval.scoring import RecordedPRM, ScoreJournal, score_solutions
 from tt_scale.prm_eval.sets import RECORDED, find_sets, resolved
-from tt_scale.report.counting import Counting
-from tt_scale.report.loading import loading
 
 __all__ = ["Plan", "plan_sets", "run_plans"]
 
@@ -76,7 +73,7 @@ class Plan:
         return self.lacks_solutions or len(self.scores.rows) < len(self.solutions)
 
 
-def plan_sets(config: Config, grader: Grader, console: Console, quiet: Collection[str] = ()) -> list[Plan]:
+def plan_sets(config: Config, grader: Grader, report: Reporter, quiet: Collection[str] = ()) -> list[Plan]:
     """Read every set and lay out its folders; no model is loaded, nothing is written.
 
     Raises:
@@ -97,7 +94,7 @@ def plan_sets(config: Config, grader: Grader, console: Console, quiet: Collectio
     idle = [key for key in idle_keys(config, models, samples=samples) if key not in quiet]
     unread = [f"nothing here looks at {', '.join(idle)}."] if idle else []
     types = dtype_warnings(models) if models else []
-    warn(console, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
+    warn(report, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
     by = f"{grader.name} {grader.version}"
     return [_plan(each, config, models, by, told) for each in sets]
 
@@ -158,7 +155,7 @@ def _short(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9._-]+", "-", last)
 
 
-async def run_plans(plans: Sequence[Plan], grader: Grader, console: Console) -> None:
+async def run_plans(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None:
     """Sample and score what is missing. The folders are locked meanwhile.
 
     Raises:
@@ -172,18 +169,18 @@ async def run_plans(plans: Sequence[Plan], grader: Grader, console: Console) -> 
             folders.enter_context(plan.scores)
         done = sum([len(plan.scores.rows) for plan in plans])
         if done:
-            console.print(f"Scored before: {done:,} solutions.", highlight=False)
+            report(Resumed(done, "solutions"))
         if any(plan.lacks_scores for plan in plans):
-            await _fill(plans, grader, console)
+            await _fill(plans, grader, report)
         for plan in plans:
             plan.scores.check(plan.solutions)
 
 
-async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None:
+async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None:
     config = plans[0].config
     if config.prm_name == RECORDED:
         for plan in plans:
-            await _score(plan, RecordedPRM(plan.solutions), console)
+            await _score(plan, RecordedPRM(plan.solutions), report)
         return
     generator, prm = make_models(config)
     assert prm is not None
@@ -192,40 +189,38 @@ async def _fill(plans: Sequence[Plan], grader: Grader, console: Console) -> None
     async with AsyncExitStack() as models:
         if reads or any(plan.lacks_solutions for plan in plans):
             models.push_async_callback(generator.close)
-            async with loading(console, config.model_name if resolved_models.generator.weights else ""):
+            with loading(report, config.model_name if resolved_models.generator.weights else ""):
                 await generator.start()
         for plan in plans:
             if plan.lacks_solutions:
-                await _draw(plan, generator, grader, console)
+                await _draw(plan, generator, grader, report)
         if not reads:
             await models.aclose()  # its memory is for the PRM
         if any(plan.lacks_scores for plan in plans):
             models.push_async_callback(prm.close)
             weights = [prm.name for prm in resolved_models.prms if prm.weights]
-            async with loading(console, ", ".join(weights)):
+            with loading(report, ", ".join(weights)):
                 await prm.start()
             for plan in plans:
-                await _score(plan, prm, console)
+                await _score(plan, prm, report)
 
 
-async def _draw(plan: Plan, generator: Generator, grader: Grader, console: Console) -> None:
+async def _draw(plan: Plan, generator: Generator, grader: Grader, report: Reporter) -> None:
     assert isinstance(plan.asked, SampledSet)
     assert plan.drawn is not None
-    total, done = len(plan.asked.problems), len(plan.drawn.rows)
-    with Counting(
-        console, f"{plan.asked.name} sampling", total, unit="problems", done=done, at_once=plan.config.concurrency
-    ) as counting:
+    total, done, at_once = len(plan.asked.problems), len(plan.drawn.rows), plan.config.concurrency
+    progress = RunProgress(f"{plan.asked.name} sampling", total, done, unit="problems", at_once=at_once)
+    with RunCounter(report, progress) as counter:
         world = World(plan.config, generator, grader, plan.top_logprobs)
-        await draw(plan.asked, world, plan.drawn, lambda _: counting.more())
+        await draw(plan.asked, world, plan.drawn, lambda _: counter.one_more())
 
 
-async def _score(plan: Plan, prm: PRM, console: Console) -> None:
+async def _score(plan: Plan, prm: PRM, report: Reporter) -> None:
     solutions = plan.solutions
     plan.scores.check(solutions)
     if len(plan.scores.rows) == len(solutions):
         return
-    total, done = len(solutions), len(plan.scores.rows)
-    with Counting(
-        console, f"{plan.asked.name} scoring", total, unit="solutions", done=done, at_once=plan.config.concurrency
-    ) as counting:
-        await score_solutions(solutions, prm, plan.scores, lambda _: counting.more(), plan.config.concurrency)
+    total, done, at_once = len(solutions), len(plan.scores.rows), plan.config.concurrency
+    progress = RunProgress(f"{plan.asked.name} scoring", total, done, unit="solutions", at_once=at_once)
+    with RunCounter(report, progress) as counter:
+        await score_solutions(solutions, prm, plan.scores, lambda _: counter.one_more(), at_once)

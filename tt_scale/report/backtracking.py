@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.stats.backtracking import Backtracking, sum_up
-from tt_scale.report.tables import plain_table
+from tt_scale.report.tables import Sheet
 from tt_scale.space.first_steps import FirstSteps
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-__all__ = ["backtracking_remarks", "backtracking_table"]
+__all__ = ["backtracking_remarks", "backtracking_sheet"]
 
 FEW, MOST = 0.05, 0.95
 """Pass rates outside of these say that tau decides nothing."""
 
 
-def backtracking_table(rows: Mapping[str, Sequence[Row]]) -> Table | None:
+def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
     """Pass rate, recovery rate and waste of the methods that judge or step back; None where none does.
 
     Args:
@@ -28,21 +24,20 @@ def backtracking_table(rows: Mapping[str, Sequence[Row]]) -> Table | None:
     found = _found(rows)
     if not found:
         return None
-    table = plain_table(
-        "Did backtracking pay?",
-        ["Algorithm"],
-        ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"],
-    )
+    numbers = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
+    sheet = Sheet("Did backtracking pay?", ["Method"], numbers)
     for method, told in found.items():
-        table.add_row(
-            method,
-            _percent(told.pass_rate),
-            *(f"{count / told.problems:.1f}" for count in (told.retries, told.backtracks)),
-            _percent(told.recovery_rate),
-            f"{told.jumps / told.problems:.1f}",
-            _percent(told.wasted_share),
+        sheet.rows.append(
+            [
+                method,
+                _percent(told.pass_rate),
+                *(f"{count / told.problems:.1f}" for count in (told.retries, told.backtracks)),
+                _percent(told.recovery_rate),
+                f"{told.jumps / told.problems:.1f}",
+                _percent(told.wasted_share),
+            ]
         )
-    return table
+    return sheet
 
 
 def backtracking_remarks(rows: Mapping[str, Sequence[Row]], measured: Mapping[str, FirstSteps | None]) -> list[str]:

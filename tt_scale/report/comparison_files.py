@@ -16,7 +16,7 @@ from tt_scale.bench.stats.verdict import verdict
 from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
-from tt_scale.report.sheet import markdown
+from tt_scale.report.tables import markdown
 
 __all__ = ["check_files", "write_files"]
 

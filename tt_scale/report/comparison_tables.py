@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 from tt_scale.bench.stats.comparison import Comparison, Entry, against, frontier
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.bench.stats.verdict import verdict
-from tt_scale.report.sheet import Sheet, drawn
+from tt_scale.report.tables import Sheet, difference_cells, drawn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["difference_cells", "points", "print_comparison", "sheets"]
+__all__ = ["LEGEND", "READ_OFF", "print_comparison", "sheets"]
 
 LEGEND = (
     "Tokens, PRM tokens and seconds are per search. pass@k: how often at least one of k finished paths is right, an "
@@ -136,20 +136,6 @@ def _frontier_sheet(comparison: Comparison) -> Sheet:
             [_written(entry.budget), entry.label, f"{entry.tokens:,.0f}", f"{entry.accuracy:.1%}", interval]
         )
     return sheet
-
-
-def difference_cells(pair: Pair) -> list[str]:
-    """A paired difference in percentage points, its interval and its corrected p-value."""
-    return [
-        points(pair.difference),
-        f"{points(pair.low)} to {points(pair.high)}",
-        f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
-    ]
-
-
-def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign; 0 has no minus."""
-    return f"{100 * share + 0.0:+.1f}"
 
 
 def _best(entries: list[Entry]) -> Entry:

@@ -9,21 +9,20 @@ from typing import TYPE_CHECKING
 from tt_scale.prm_eval.calibration import Bin, tau_for
 from tt_scale.prm_eval.figures import Figure, Items
 from tt_scale.prm_eval.measured import Cost, Measured
-from tt_scale.report.tables import plain_table
+from tt_scale.report.tables import Sheet, drawn
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
-__all__ = ["figure_table", "print_evaluation", "print_taus", "reliability_table", "tau_table"]
+__all__ = ["figure_sheet", "print_evaluation", "print_taus", "reliability_sheet", "tau_sheet"]
 
 
 def print_evaluation(found: Measured, console: Console) -> None:
     """Print the figures of one set, its reliability table, the cost and what must be known."""
     console.print()
-    console.print(figure_table(found.title, found.figures))
+    console.print(drawn(figure_sheet(found.title, found.figures)))
     if found.items.labels:
-        console.print(reliability_table(found.items.unit, found.items.bins()))
+        console.print(drawn(reliability_sheet(found.items.unit, found.items.bins())))
     for line in (_told(found.cost), *found.remarks):
         console.print(line, markup=False, highlight=False)
 
@@ -35,46 +34,42 @@ def print_taus(found: Measured, rates: Sequence[float], console: Console) -> Non
     if not parts:
         console.print("No step has a label and a score, so that no tau can be told.")
         return
-    console.print(tau_table(parts, rates))
+    console.print(drawn(tau_sheet(parts, rates)))
 
 
-def figure_table(title: str, figures: Sequence[Figure]) -> Table:
+def figure_sheet(title: str, figures: Sequence[Figure]) -> Sheet:
     """One line for each figure, with its interval."""
-    table = plain_table(title, ["Figure"], ["Value", "95 % interval"])
+    sheet = Sheet(title, ["Figure"], ["Value", "95 % interval"])
     for figure in figures:
         signed = "+" if figure.name.startswith("gain") else ""
         ends = "" if math.isnan(figure.low) else f"{figure.low:{signed}.3f} to {figure.high:{signed}.3f}"
-        table.add_row(figure.name, _number(figure.value, signed), ends)
-    return table
+        sheet.rows.append([figure.name, _number(figure.value, signed), ends])
+    return sheet
 
 
-def reliability_table(unit: str, bins: Sequence[Bin]) -> Table:
+def reliability_sheet(unit: str, bins: Sequence[Bin]) -> Sheet:
     """Score against share of right items, bin by bin."""
-    table = plain_table("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
+    sheet = Sheet("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
     for each in bins:
         span = f"{each.low:.1f} to {each.high:.1f}"
-        table.add_row(span, f"{each.score:.3f}", f"{each.right:.3f}", f"{each.count:,.0f}")
-    return table
+        sheet.rows.append([span, f"{each.score:.3f}", f"{each.right:.3f}", f"{each.count:,.0f}"])
+    return sheet
 
 
-def tau_table(parts: dict[str, Items], rates: Sequence[float]) -> Table:
+def tau_sheet(parts: dict[str, Items], rates: Sequence[float]) -> Sheet:
     """The threshold that a share of scores reaches, and how right what passes and what fails is."""
-    table = plain_table("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
+    sheet = Sheet("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
     for name, items in parts.items():
-        for place, rate in enumerate(rates):
-            tau = tau_for(items.scores, rate)
-            passing = [label for score, label in zip(items.scores, items.labels, strict=True) if score >= tau]
-            failing = [label for score, label in zip(items.scores, items.labels, strict=True) if score < tau]
-            table.add_row(
-                name if place == 0 else "",
-                f"--tau {tau}",
-                f"{rate:.0%}",
-                f"{len(passing) / len(items.scores):.1%}",
-                _share(passing),
-                _share(failing),
-                end_section=place == len(rates) - 1,
-            )
-    return table
+        sheet.add_group([[name, *_tau_cells(items, rate)] for rate in rates])
+    return sheet
+
+
+def _tau_cells(items: Items, rate: float) -> list[str]:
+    tau = tau_for(items.scores, rate)
+    passing = [label for score, label in zip(items.scores, items.labels, strict=True) if score >= tau]
+    failing = [label for score, label in zip(items.scores, items.labels, strict=True) if score < tau]
+    passed = len(passing) / len(items.scores)
+    return [f"--tau {tau}", f"{rate:.0%}", f"{passed:.1%}", _share(passing), _share(failing)]
 
 
 def _told(cost: Cost) -> str:

@@ -51,6 +51,11 @@ class Forecast:
         self._done += 1
 
     @property
+    def expects_a_run(self) -> bool:
+        """Whether a run has yet to begin."""
+        return bool(self._waiting)
+
+    @property
     def elapsed(self) -> float:
         """Seconds since the present run began."""
         return time.monotonic() - self._began

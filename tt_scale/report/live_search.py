@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tt_scale.core.path import Path, name
-from tt_scale.solver import Solution
+from tt_scale.core.solution import Solution
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,75 +4,116 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from tt_scale.report.status_line import Part, StatusLine, clock
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.live import Live
 
-__all__ = ["loading"]
+__all__ = ["LoadingLine", "loading"]
 
 REFRESH_SECONDS = 0.5
 QUIET_SECONDS = 15.0
 """Between two lines, off a terminal."""
 
 
-@asynccontextmanager
-async def loading(
-    console: Console,
-    what: str,
-    *,
-    words: tuple[str, str] = ("Loading", "Loaded"),
-    quiet_seconds: float = QUIET_SECONDS,
-) -> AsyncIterator[None]:
-    """Show seconds while models load within, and how many they were in the end.
+class LoadingLine:
+    """Shows seconds while models load.
 
     The event loop draws the line, not a thread: while an engine starts, the output of this process is moved about.
 
     Args:
         console: where to show it.
-        what: is loaded; empty shows nothing.
+        what: is loaded.
         words: for what is done, and for what was.
         quiet_seconds: off a terminal, the least time between two lines.
     """
+
+    def __init__(
+        self,
+        console: Console,
+        what: str,
+        *,
+        words: tuple[str, str] = ("Loading", "Loaded"),
+        quiet_seconds: float = QUIET_SECONDS,
+    ) -> None:
+        self._console = console
+        self._line = f"{words[0]} {what} ..."
+        self._closing = f"{words[1]} {what}"
+        self._quiet_seconds = quiet_seconds
+        self._began = time.monotonic()
+        self._live: Live | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Show the line, and keep it up to date in the running event loop."""
+        self._began = time.monotonic()
+        if self._console.is_terminal:
+            self._live = self._drawn()
+            self._live.start(refresh=True)
+        else:
+            self._say(self._line)
+        self._task = asyncio.get_running_loop().create_task(self._kept_up_to_date())
+
+    def end(self, seconds: float | None) -> None:
+        """Take the line away.
+
+        Args:
+            seconds: that loading took, for a closing line; None prints none, since an error follows.
+        """
+        if self._task is not None:
+            self._task.cancel()
+        if self._live is not None:
+            self._live.stop()
+        if seconds is not None:
+            self._say(f"{self._closing} in {seconds:.1f} s.")
+
+    def _drawn(self) -> Live:
+        from rich.live import Live
+
+        seconds = StatusLine(self._line, None, lambda: [Part(clock(time.monotonic() - self._began))])
+        return Live(
+            seconds,
+            console=self._console,
+            transient=True,
+            auto_refresh=False,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+
+    async def _kept_up_to_date(self) -> None:
+        while True:
+            await asyncio.sleep(self._quiet_seconds if self._live is None else REFRESH_SECONDS)
+            if self._live is None:
+                self._say(f"{self._line} {time.monotonic() - self._began:.0f} s")
+            else:
+                self._live.refresh()
+
+    def _say(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+@contextmanager
+def loading(
+    console: Console,
+    what: str,
+    *,
+    words: tuple[str, str] = ("Loading", "Loaded"),
+    quiet_seconds: float = QUIET_SECONDS,
+) -> Iterator[None]:
+    """Show seconds while models load within, in an event loop; arguments as of `LoadingLine`, empty shows nothing."""
     if not what:
         yield
         return
-    began = time.monotonic()
-    shown = asyncio.ensure_future(_shown(console, f"{words[0]} {what} ...", began, quiet_seconds))
+    line, began = LoadingLine(console, what, words=words, quiet_seconds=quiet_seconds), time.monotonic()
+    line.start()
     try:
         yield
-    finally:
-        shown.cancel()
-        with suppress(asyncio.CancelledError):
-            await shown
-    _say(console, f"{words[1]} {what} in {time.monotonic() - began:.1f} s.")
-
-
-async def _shown(console: Console, line: str, began: float, quiet_seconds: float) -> None:
-    if console.is_terminal:
-        await _drawn(console, line, began)
-    _say(console, line)
-    while True:
-        await asyncio.sleep(quiet_seconds)
-        _say(console, f"{line} {time.monotonic() - began:.0f} s")
-
-
-async def _drawn(console: Console, line: str, began: float) -> None:
-    from rich.live import Live
-
-    seconds = StatusLine(line, None, lambda: [Part(clock(time.monotonic() - began))])
-    live = Live(
-        seconds, console=console, transient=True, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-    )
-    with live:
-        while True:
-            live.refresh()
-            await asyncio.sleep(REFRESH_SECONDS)
-
-
-def _say(console: Console, line: str) -> None:
-    console.print(line, markup=False, highlight=False, soft_wrap=True)
+    except BaseException:
+        line.end(None)
+        raise
+    line.end(time.monotonic() - began)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from tt_scale.base_classes import PRM
 from tt_scale.config import Config
-from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Adapter, TokenHead
 from tt_scale.prm.inspection.example import Example
-from tt_scale.prm.inspection.layout_check import Look, layout_remarks, look_at
+from tt_scale.prm.inspection.layout_check import Layout, Look
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,48 +19,29 @@ BEFORE, AFTER = 4, 1
 """How many tokens are shown around the one that is read."""
 
 
-def print_layout(config: Config, example: Example, numbers: str, console: Console) -> list[str]:
-    """Print what needs no weights.
+def print_layout(layout: Layout, config: Config, example: Example, numbers: str, console: Console) -> None:
+    """Print how a PRM is asked.
 
     Args:
+        layout: of the example.
         config: names the PRM.
         example: what it is tried on.
         numbers: in which it computes.
         console: where to.
-
-    Returns:
-        What is odd about the layout, in sentences.
-
-    Raises:
-        TTScaleError: the PRM has no adapter, or the example does not fit into what it can read.
     """
-    from tt_scale.engines.model_names import resolve_model
-    from tt_scale.engines.transformers.loading import require_torch
-    from tt_scale.prm.adapters.lookup import open_adapter
-
-    require_torch(f"Scoring with {config.prm_name!r}")
-    adapter = open_adapter(config, resolve_model(config.prm_name))
-    look = look_at(adapter, example)
-    context = PRM.context_of(adapter.checkpoint.settings, config)
-    length = look.positions[-1] + 1
-    if length > context:
-        raise PRMError(
-            f"The example takes {length} tokens; {config.prm_name!r} is given at most {context}.",
-            "Give a shorter one: --question --step",
-        )
+    adapter, look = layout.adapter, layout.look
     heading(console, f"PRM {config.prm_name}")
     for label, text in (
         ("adapter", f"{_name_of(type(adapter))}, {_reason(adapter, config)}"),
         ("protocol", adapter.summary),
         ("source", adapter.source),
         ("head", _head(adapter)),
-        ("context", f"{context:,} tokens; the example takes {length:,}"),
+        ("context", f"{layout.context:,} tokens; the example takes {layout.length:,}"),
         ("numbers", numbers),
     ):
         _line(console, label, text)
     _print_text(look, console)
     _print_places(example, look, console)
-    return layout_remarks(adapter, example, look)
 
 
 def _name_of(adapter: type[Adapter]) -> str:

@@ -1,31 +1,30 @@
-"""The live line of a run: problems done, accuracy so far, tokens a second, cache hits, time left."""
+"""How far a run is: a live line on a terminal, now and then a plain one elsewhere, and a closing line."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
-from tt_scale.report.counting import Counting
-from tt_scale.report.forecast import Forecast
-from tt_scale.report.status_line import Part
+from tt_scale.bench.run.events import RunProgress
+from tt_scale.report.forecast import Forecast, duration
+from tt_scale.report.status_line import Part, StatusLine, clock
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 __all__ = ["Progress"]
 
+FIRST_SECONDS = 5.0
+"""Off a terminal, the first line comes with the first estimate after this time, or after `quiet_seconds` if less."""
 
-class Progress(Counting):
-    """Follows a run, row by row.
+
+class Progress:
+    """Shows the progress of one run: pieces done, accuracy so far, tokens a second, cache hits, time left.
 
     Args:
         console: where to show it.
-        label: what runs.
-        total: problems x repeats.
-        done: how many of them an earlier run did.
-        correct: how many of those are right.
-        verbose: print a line for each problem.
-        at_once: searches that are under way at a time, at least 1.
+        run: as previous run segments left it.
+        verbose: print a line for each search.
         forecast: of the command that this run is a part of; None where it is all of it.
         quiet_seconds: off a terminal, the least time between two lines.
     """
@@ -33,45 +32,98 @@ class Progress(Counting):
     def __init__(
         self,
         console: Console,
-        label: str,
-        total: int,
+        run: RunProgress,
         *,
-        done: int = 0,
-        correct: int = 0,
         verbose: bool = False,
-        at_once: int = 1,
         forecast: Forecast | None = None,
         quiet_seconds: float = 15.0,
     ) -> None:
-        super().__init__(
-            console, label, total, done=done, at_once=at_once, forecast=forecast, quiet_seconds=quiet_seconds
-        )
-        self._verbose = verbose
-        self._correct = correct
-        self._tokens = self._prompt = self._cached = 0
+        from rich.live import Live
 
-    def __call__(self, row: Row) -> None:
-        """Take in a new row."""
-        self._correct += row.correct
-        self._tokens += row.usage.generated_tokens
-        self._prompt += row.usage.prompt_tokens
-        self._cached += row.usage.cached_prompt_tokens
-        if self._verbose:
-            self._console.print(self._line(row), markup=False, highlight=False)
-        self.more()
+        self._console = console
+        self._run = run
+        self._verbose = verbose
+        self._forecast = forecast or Forecast([run.total - run.done], run.at_once)
+        self._quiet_seconds = quiet_seconds
+        self._next_line = min(FIRST_SECONDS, quiet_seconds)
+        self._tokens = self._prompt = self._cached = 0
+        line = StatusLine(run.label, self._share, self._parts)
+        self._live = Live(line, console=console, transient=True) if console.is_terminal else None
+
+    def start(self) -> None:
+        """Start the clock."""
+        self._forecast.begin()
+        if self._live:
+            self._live.start()
+
+    def advance(self, run: RunProgress, row: Row | None) -> None:
+        """Take in a finished piece, and the numbers of its search."""
+        self._run = run
+        if row is not None:
+            self._tokens += row.usage.generated_tokens
+            self._prompt += row.usage.prompt_tokens
+            self._cached += row.usage.cached_prompt_tokens
+            if self._verbose:
+                self._console.print(_line_of(row), markup=False, highlight=False)
+        self._forecast.more()
+        left = self._forecast.left()
+        if self._live or left is None or run.done == run.total or self._forecast.elapsed < self._next_line:
+            return
+        self._next_line = self._forecast.elapsed + self._quiet_seconds
+        rest = "" if left.command is None else f", all runs {duration(left.command)}"
+        self._say(f"{duration(left.run)} left{rest}")
+
+    def end(self) -> None:
+        """Take the live line away, and print the closing one."""
+        if self._live:
+            self._live.stop()
+        self._say(f"{self._forecast.elapsed:.1f} s")
+
+    def _say(self, tail: str) -> None:
+        """Print a line of text; on a terminal it is fitted, elsewhere never broken."""
+        parts = [self._count, *[part.text for part in self._numbers()], tail]
+        if self._console.is_terminal:
+            line = StatusLine(self._run.label, None, lambda: [Part(text) for text in parts])
+            self._console.print(line.fitted(self._console.width))
+        else:
+            self._console.print("  ".join([self._run.label, *parts]), markup=False, highlight=False, soft_wrap=True)
+
+    @property
+    def _count(self) -> str:
+        return f"{self._run.done}/{self._run.total}"
+
+    def _share(self) -> float:
+        return self._run.done / self._run.total if self._run.total else 1.0
+
+    def _parts(self) -> list[Part]:
+        """What the live line shows: the count, the time left, the numbers, the time that has passed."""
+        left = self._forecast.left()
+        time = (
+            Part("-:-- left", "left -:--")
+            if left is None
+            else Part(f"{clock(left.run)} left", f"left {clock(left.run)}")
+        )
+        if left is not None and left.command is not None:
+            whole = clock(left.command)
+            time = Part(f"{time.text}, all runs {whole}", f"{time.short} all {whole}")
+        return [Part(self._count), time, *self._numbers(), Part(clock(self._forecast.elapsed))]
 
     def _numbers(self) -> list[Part]:
+        """What stands behind the count: the unit, or for searches their accuracy, speed and cache hits."""
+        run = self._run
+        if run.correct is None:
+            return [Part(run.unit)]
         speed = f"{self._tokens / max(self._forecast.elapsed, 1e-9):,.0f}"
-        accuracy = f"{self._correct / self._done:.1%}" if self._done else "-"
-        hits = f"cache {self._cached / self._prompt:.0%}" if self._cached else ""
-        return [
+        accuracy = f"{run.correct / run.done:.1%}" if run.done else "-"
+        numbers = [
             Part(f"accuracy {accuracy}", f"acc {accuracy}"),
             Part(f"{speed} tokens/s", f"{speed} tok/s"),
-            Part(hits),
         ]
+        return [*numbers, Part(f"cache {self._cached / self._prompt:.0%}")] if self._cached else numbers
 
-    def _line(self, row: Row) -> str:
-        told = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"
-        backtracks = row.telemetry.get("backtracks", 0)
-        extra = f"  {backtracks} backtracks" if backtracks else ""
-        return f"{row.id}  {told}  {row.usage.generated_tokens:,} tokens{extra}  {row.usage.seconds:.1f} s"
+
+def _line_of(row: Row) -> str:
+    found = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"
+    backtracks = row.telemetry.get("backtracks", 0)
+    extra = f"  {backtracks} backtracks" if backtracks else ""
+    return f"{row.id}  {found}  {row.usage.generated_tokens:,} tokens{extra}  {row.usage.seconds:.1f} s"

@@ -15,8 +15,7 @@ from tt_scale.bench.stats.verdict import significance
 from tt_scale.config import digest
 from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
-from tt_scale.report.comparison_tables import difference_cells, points
-from tt_scale.report.sheet import Sheet, drawn
+from tt_scale.report.tables import Sheet, difference_cells, drawn, points
 
 if TYPE_CHECKING:
     from rich.console import Console

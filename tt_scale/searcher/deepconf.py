@@ -17,8 +17,8 @@ from typing import ClassVar
 from tt_scale.base_classes import Searcher
 from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.path import Outcome, Path
+from tt_scale.core.selection import NO_ANSWER
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.grading.normal import key
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["DeepConf", "group_confidences", "percentile", "trace_confidence"]
@@ -122,11 +122,11 @@ class DeepConf(Searcher):
 
     def _settled(self, pool: Sequence[Path], weights: Sequence[float], space: SearchSpace) -> bool:
         """Whether one answer has the wanted share of the vote."""
-        votes: defaultdict[str, list[float]] = defaultdict(list)
-        for path, weight in zip(pool, weights, strict=True):
-            answer = space.answer(path)
-            if answer and weight > 0:
-                votes[key(answer)].append(weight)
+        votes: defaultdict[int, list[float]] = defaultdict(list)
+        classes = space.answer_classes([space.answer(path) for path in pool])
+        for answer, weight in zip(classes, weights, strict=True):
+            if answer != NO_ANSWER and weight > 0:
+                votes[answer].append(weight)
         if self.consensus is None or not votes:
             return False
         totals = [fsum(each) for each in votes.values()]

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from tt_scale.base_classes import Searcher
 from tt_scale.core.path import Outcome, Path
+from tt_scale.core.selection import NO_ANSWER
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.grading.normal import key
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["SelfConsistency", "cannot_be_overtaken", "leader_risk"]
@@ -81,30 +81,33 @@ class SelfConsistency(Searcher):
         """Draw a batch, count its votes, stop or go on."""
         root = space.roots()
         pool: list[Path] = []
-        votes: Counter[str] = Counter()
+        answers: list[str | None] = []
         asked = 0
         while True:
             share = min(self.batch, self.N - asked)
             [drawn] = await space.complete(root, share, temperature=self.temperature)
             asked += share
             pool += [path for path in drawn if path.is_finished]
-            answers = [self._answer(path, space) for path in drawn]
-            votes.update([answer for answer in answers if answer])
+            answers += [space.answer(path) if path.is_finished else None for path in drawn]
             if len(drawn) < share:
                 return Outcome(tuple(pool), "budget")
-            if asked == self.N or self._settled(votes, answers, self.N - asked):
+            if asked == self.N or self._settled(space.answer_classes(answers), len(drawn), self.N - asked):
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
 
-    def _answer(self, path: Path, space: SearchSpace) -> str:
-        """Give the spelling that votes, empty where there is none."""
-        answer = space.answer(path) if path.is_finished else None
-        return key(answer) if answer else ""
+    def _settled(self, classes: Sequence[int], newest: int, remaining: int) -> bool:
+        """Whether the vote is decided.
 
-    def _settled(self, votes: Counter[str], answers: Sequence[str], remaining: int) -> bool:
+        Args:
+            classes: of all answers so far [solutions].
+            newest: how many of them the last batch gave, at least 1.
+            remaining: solutions that may still be drawn.
+        """
         if self.rule == "early_stopping":
-            return bool(answers[0]) and len(set(answers)) == 1
+            window = set(classes[-newest:])
+            return len(window) == 1 and NO_ANSWER not in window
+        votes = Counter([each for each in classes if each != NO_ANSWER])
         if self.rule == "off" or not votes:
             return False
         leader, second, *_ = [*sorted(votes.values(), reverse=True), 0]

@@ -16,6 +16,7 @@ from random import Random
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
 from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.core.answer_classes import Grouping, equal_texts
 from tt_scale.core.budget import Usage
 from tt_scale.core.final_answer import THINK, FinalAnswer
 from tt_scale.core.logprobs import require_logprobs
@@ -63,6 +64,7 @@ class SearchSpace:
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
         max_steps: most steps of a path; None means `max_steps` of the configuration.
         watch: called with the children of every growth, for live views.
+        grouping: says which answers are the same to a method that counts votes; by default those of equal text.
 
     Attributes:
         answers: finds the final answer in the text of this problem's solutions.
@@ -83,6 +85,7 @@ class SearchSpace:
         first_scores: Sequence[float] = (),
         max_steps: int | None = None,
         watch: Callable[[Sequence[Path]], None] | None = None,
+        grouping: Grouping = equal_texts,
     ) -> None:
         self.problem = problem
         self._ledger = Ledger(config.limits)
@@ -97,6 +100,7 @@ class SearchSpace:
         self._prm = prm
         self._config = config
         self._watch = watch
+        self._grouping = grouping
         self._aggregate = AGGREGATES[config.agg]
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._roots = 0
@@ -214,6 +218,17 @@ class SearchSpace:
     def answer(self, path: Path) -> str | None:
         """Give the final answer that a path states, or None."""
         return self.answers.of(path.text, cut=path.cut)
+
+    def answer_classes(self, answers: Sequence[str | None]) -> list[int]:
+        """Number the classes of answers that are the same.
+
+        Args:
+            answers: as `answer` gives them; None where there is none [answers].
+
+        Returns:
+            The class of each, numbered from 0 in order of first appearance, or `selection.NO_ANSWER` [answers].
+        """
+        return self._grouping(answers)
 
     async def _grow(
         self,

@@ -24,6 +24,7 @@ from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, EngineDeadError, JournalError, TTScaleError
 from tt_scale.models import make_searcher
+from tt_scale.report.console_reporter import ConsoleReporter
 
 METHODS = ("best_of_n", "self_consistency", "beam_search", "rebase")
 
@@ -52,7 +53,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def compared(found: list[Variant], minutes: float | None) -> Comparison:
-    [comparison] = await compare(found, Console(file=io.StringIO()), minutes=minutes)
+    [comparison] = await compare(found, minutes=minutes)
     return comparison
 
 
@@ -122,12 +123,12 @@ async def test_it_goes_on_to_what_one_sitting_gives(clock: None, tmp_path: Path)
 
 async def test_processes_share_the_problems(tmp_path: Path) -> None:
     """Two processes search, one writes: records are those of one, and what was done before is not done again."""
-    [comparison] = await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), processes=2)
+    [comparison] = await compare(eight(tmp_path / "two"), processes=2)
     whole = await compared(eight(tmp_path / "one"), None)
     assert records(tmp_path / "two") == records(tmp_path / "one")
     assert comparison.pairs == whole.pairs
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "two").rglob("problems.jsonl")}
-    await compare(eight(tmp_path / "two"), Console(file=io.StringIO()), processes=2)
+    await compare(eight(tmp_path / "two"), processes=2)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
 
 
@@ -152,7 +153,7 @@ async def test_loading_is_shown_before_the_count(tmp_path: Path, monkeypatch: py
     """Where processes load their own models, nothing was shown for that long."""
     monkeypatch.setattr(interleaved, "loaded_names", lambda config: "the models")
     console = Console(file=io.StringIO(), width=200)
-    await compare(eight(tmp_path), console, processes=2)
+    await compare(eight(tmp_path), ConsoleReporter(console), processes=2)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     assert lines[0] == "Loading the models ..."
     assert lines[1].startswith("Loaded the models in")

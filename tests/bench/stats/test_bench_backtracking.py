@@ -19,7 +19,7 @@ from tt_scale.bench.record import Row, failure_record, search_record
 from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.core.budget import Usage
 from tt_scale.grading import Grader
-from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
 from tt_scale.searcher.best_of_n import BestOfN
 from tt_scale.searcher.collective_backtrack import CollectiveBacktrack
 from tt_scale.searcher.independent_backtrack import IndependentBacktrack
@@ -173,9 +173,9 @@ def test_nothing_judged_is_no_rate() -> None:
 
 
 def cells(rows: dict[str, Sequence[Row]]) -> list[list[str]]:
-    shown = backtracking_table(rows)
+    shown = backtracking_sheet(rows)
     assert shown is not None
-    return [list(each) for each in zip(*(column.cells for column in shown.columns), strict=True)]
+    return [list(row) for row in shown.rows]
 
 
 def test_the_table_shows_methods_that_judge_or_step_back() -> None:
@@ -187,7 +187,7 @@ def test_the_table_shows_methods_that_judge_or_step_back() -> None:
         ["collective", "38%", "1.0", "0.7", "50%", "0.3", "62%"],
         ["subpool", "-", "0.0", "1.0", "0%", "0.0", "61%"],
     ]
-    assert backtracking_table({"best_of_n": [plain]}) is None
+    assert backtracking_sheet({"best_of_n": [plain]}) is None
 
 
 def test_the_sentence_counts_problems() -> None:

@@ -9,7 +9,7 @@ import pytest
 from tt_scale.bench.record import Row
 from tt_scale.bench.stats.metrics import by_level, common_pool, interval, mean_pass_at_k, selector_accuracy, summarise
 from tt_scale.core.budget import Usage
-from tt_scale.report.tables import remarks
+from tt_scale.report.bench_report import remarks
 
 ROW = Row(0, "p", 0, None, "wrong", "1", "2", Usage(generated_tokens=10), {}, {}, "enough", "")
 

@@ -10,7 +10,7 @@ import pytest
 from tt_scale.bench.record import Row
 from tt_scale.bench.stats.pairs import _holm, corrected, paired_differences, paired_test, with_majority
 from tt_scale.core.budget import Usage
-from tt_scale.report.tables import pair_table
+from tt_scale.report.bench_report import pair_sheet
 
 ROW = Row(0, "p", 0, None, "wrong", "1", "2", Usage(generated_tokens=10), {}, {}, "enough", "")
 
@@ -127,7 +127,7 @@ def test_majority_votes_over_the_same_pools() -> None:
 
 def test_one_method_has_no_pairs() -> None:
     """An empty table under a single run puzzles people."""
-    assert pair_table({"greedy": rows("+-")}) is None
+    assert pair_sheet({"greedy": rows("+-")}) is None
 
 
 def test_the_order_in_which_searches_end_changes_nothing() -> None:

@@ -14,9 +14,9 @@ from tt_scale.bench.stats.comparison import Comparison, Entry, against, compare_
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.report.comparison_files import write_files
-from tt_scale.report.comparison_plot import plot_comparison
 from tt_scale.report.comparison_tables import sheets
-from tt_scale.report.sheet import markdown
+from tt_scale.report.plots import plot_comparison
+from tt_scale.report.tables import markdown
 
 
 def compared(*entries: Entry, curve: VoteCurve | None = None) -> Comparison:

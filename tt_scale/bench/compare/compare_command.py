@@ -8,13 +8,12 @@ from dataclasses import replace
 from itertools import cycle
 from math import inf
 
-from rich.console import Console
-
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.interleaved import Search, done_by_all, run_interleaved
 from tt_scale.bench.compare.subsampled import derived_row, sources, vote_curve
 from tt_scale.bench.compare.variants import Variant
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.events import Compared, Reporter, silent
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.origin import Origin, computed_by
 from tt_scale.bench.run.plan import Plan, plan_runs
@@ -40,7 +39,7 @@ __all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tag
 
 async def compare(
     variants: Sequence[Variant],
-    console: Console,
+    report: Reporter = silent,
     *,
     derive: bool = True,
     minutes: float | None = None,
@@ -51,7 +50,7 @@ async def compare(
 
     Args:
         variants: with one run tag; at least one.
-        console: where progress goes.
+        report: is told what happens.
         derive: read runs with fewer samples off the pool of a wider one, instead of searching anew.
         minutes: for each problem set; what all variants have done by then is compared, and the next call goes on.
             None runs everything.
@@ -71,13 +70,13 @@ async def compare(
     grader = Grader(seconds=first.grade_timeout)
     names = [variant.folder for variant in variants]
     plans = plan_runs([variant.config for variant in variants], f"{grader.name} {grader.version}", names)
-    warn(console, [*shared_warnings(configs, quiet), *plan_warnings(plans)])
+    warn(report, [*shared_warnings(configs, quiet), *plan_warnings(plans)])
     read_off = sources(plans) if derive else {}
-    await run_and_derive(plans, read_off, grader, console, minutes, processes)
+    await run_and_derive(plans, read_off, grader, report, minutes, processes)
     done = _done(plans, read_off)
-    for plan in [each for each in plans[:: len(variants)] if len(done[each.dataset]) < each.total]:
-        told = f"{len(done[plan.dataset]):,} of {plan.total:,} searches of each run"
-        console.print(f"Compared over {plan.dataset}: {told}; the same command goes on.", markup=False, highlight=False)
+    for plan in plans[:: len(variants)]:
+        derived = [each.name for place, each in enumerate(plans) if each.dataset == plan.dataset and place in read_off]
+        report(Compared(plan.dataset, len(done[plan.dataset]), plan.total, tuple(derived)))
     entries, drawn = _entries(variants, plans, read_off, done)
     width = len(variants)
     footer = aggregate_footer([variant.config for variant in variants])
@@ -103,7 +102,7 @@ async def run_and_derive(
     plans: Sequence[Plan],
     read_off: Mapping[int, int],
     grader: Grader,
-    console: Console,
+    report: Reporter,
     minutes: float | None = None,
     processes: int = 1,
 ) -> None:
@@ -114,11 +113,11 @@ async def run_and_derive(
         for plan in searched:
             stack.enter_context(plan.journal)
         if minutes is None and processes == 1:
-            await run_all(searched, grader, console)
+            await run_all(searched, grader, report)
         else:
             for dataset in dict.fromkeys([plan.dataset for plan in searched]):
                 its = [plan for plan in searched if plan.dataset == dataset]
-                await run_interleaved(its, grader, console, inf if minutes is None else minutes, processes)
+                await run_interleaved(its, grader, report, inf if minutes is None else minutes, processes)
 
 
 def _done(plans: Sequence[Plan], read_off: Mapping[int, int]) -> dict[str, frozenset[Search]]:

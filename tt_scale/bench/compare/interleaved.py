@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import takewhile
 from time import monotonic
 
-from rich.console import Console
-
+from tt_scale.bench.run.events import Reporter, RunCounter, RunProgress, loading
 from tt_scale.bench.run.plan import Plan
 from tt_scale.bench.run.processes import Shared, search_in_processes
 from tt_scale.bench.run.runner import Run, Task, run_tasks
 from tt_scale.bench.run.session import Models, first_scores, loaded_names
 from tt_scale.grading import Grader
-from tt_scale.report.loading import loading
-from tt_scale.report.progress import Progress
 from tt_scale.space.first_steps import asked_quantile
 
 __all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
@@ -55,7 +52,7 @@ def balanced(done: frozenset[Search], problems: Sequence[str]) -> frozenset[Sear
 
 
 async def run_interleaved(
-    plans: Sequence[Plan], grader: Grader, console: Console, minutes: float, processes: int = 1
+    plans: Sequence[Plan], grader: Grader, report: Reporter, minutes: float, processes: int = 1
 ) -> None:
     """Search what runs still lack until time is up: all of them one problem, then all of them the next.
 
@@ -65,7 +62,7 @@ async def run_interleaved(
     Args:
         plans: over the same problems, with the same models; their journals are open.
         grader: open.
-        console: where progress goes.
+        report: is told what happens.
         minutes: of wall time, at least 0; 0 searches nothing.
         processes: that share the problems, each with models of its own, at least 1.
 
@@ -77,24 +74,22 @@ async def run_interleaved(
     if done == total or not minutes:
         return
     correct = sum([row.correct for plan in plans for row in plan.journal.rows])
-    label = f"{plans[0].dataset} {len(plans)} runs"
     first = plans[0].config
-    progress = Progress(
-        console, label, total, done=done, correct=correct, verbose=first.verbose, at_once=first.concurrency * processes
-    )
-    async with Models(plans[0].config, console) as models:
+    label = f"{plans[0].dataset} {len(plans)} runs"
+    progress = RunProgress(label, total, done, correct, at_once=first.concurrency * processes)
+    async with Models(first, report) as models:
         for plan in plans:
             if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
                 await first_scores(plan, *await models.get())
         scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
         if processes == 1:
             generator, prm = await models.get()
-            runs = [
-                Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, progress, own)
-                for plan, own in zip(plans, scores, strict=True)
-            ]
             end = monotonic() + 60 * minutes
-            with progress:
+            with RunCounter(report, progress) as counter:
+                runs = [
+                    Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, counter.one_more, own)
+                    for plan, own in zip(plans, scores, strict=True)
+                ]
                 await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
             return
     shared = Shared(
@@ -105,28 +100,22 @@ async def run_interleaved(
         sorted(_waiting(plans), key=lambda task: task[1]),
         monotonic() + 60 * minutes,
     )
-    await _in_processes(shared, processes, plans, console, progress)
+    await _in_processes(shared, processes, plans, RunCounter(report, progress), report)
 
 
 async def _in_processes(
-    shared: Shared, processes: int, plans: Sequence[Plan], console: Console, progress: Progress
+    shared: Shared, processes: int, plans: Sequence[Plan], counter: RunCounter, report: Reporter
 ) -> None:
-    """Search in processes, and show first that they load their models, then what they have done."""
-    ready = asyncio.Event()
-    journals = [plan.journal for plan in plans]
-    searching = asyncio.ensure_future(search_in_processes(shared, processes, journals, progress, ready.set))
-    loaded = asyncio.ensure_future(ready.wait())
-    try:
-        async with loading(console, loaded_names(plans[0].config)):
-            await asyncio.wait([searching, loaded], return_when=asyncio.FIRST_COMPLETED)
-            if searching.done():
-                searching.result()
-        with progress:
-            await searching
-    finally:
-        for task in (loaded, searching):
-            task.cancel()
-        await asyncio.gather(loaded, searching, return_exceptions=True)
+    """Search in processes, and report first that they load their models, then what they have done."""
+    with ExitStack() as stack:
+        stack.enter_context(loading(report, loaded_names(shared.configs[0])))
+
+        def ready() -> None:
+            stack.close()
+            stack.enter_context(counter)
+
+        journals = [plan.journal for plan in plans]
+        await search_in_processes(shared, processes, journals, counter.one_more, ready)
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:

@@ -6,12 +6,11 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
-from rich.console import Console
-
 from tt_scale.bench.compare.compare_command import charged
 from tt_scale.bench.compare.grid import DEFAULT
 from tt_scale.bench.compare.variants import Variant
 from tt_scale.bench.run.config_warnings import sample_warnings
+from tt_scale.bench.run.events import Reporter, silent
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plans_over, problems_of
 from tt_scale.bench.run.session import Models, aggregate_footer, ready, run_all, shared_warnings, warn
@@ -56,13 +55,15 @@ class Sweep:
     footer: tuple[str, ...] = ()
 
 
-async def run_sweep(recipes: Sequence[Variant], share: float, console: Console, quiet: Collection[str] = ()) -> Sweep:
+async def run_sweep(
+    recipes: Sequence[Variant], share: float, report: Reporter = silent, quiet: Collection[str] = ()
+) -> Sweep:
     """Run every recipe, rank them, and test the winner on problems that did not choose it.
 
     Args:
         recipes: the unchanged configuration first.
         share: of the problems to hold out, in [0, 1).
-        console: where progress goes.
+        report: is told what happens.
         quiet: keys that are not warned about where no method reads them.
 
     Raises:
@@ -79,12 +80,12 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console, 
     tuned, held = _split(problems_of(first, dataset), share, first.seed)
     grading = f"{grader.name} {grader.version}"
     plans = plans_over(dataset, tuned, [each.config for each in recipes], grading, [each.folder for each in recipes])
-    warn(console, shared_warnings(configs, quiet))
-    warn(console, sample_warnings(first, dataset, [*tuned, *held]))
-    async with Models(first, console) as models:
+    warn(report, shared_warnings(configs, quiet))
+    warn(report, sample_warnings(first, dataset, [*tuned, *held]))
+    async with Models(first, report) as models:
         with ExitStack() as stack:
             stack.enter_context(grader)
-            await _search(plans, grader, console, models)
+            await _search(plans, grader, report, models)
             entries = _entries(recipes, plans)
             places, dearer = ranked(entries)
             winner = next(recipe for recipe in recipes if recipe.label == places[0].label)
@@ -92,7 +93,7 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console, 
             names = [f"holdout-{each.folder}" for each in finals]
             last = plans_over(dataset, held, [each.config for each in finals], grading, names)
             if last:
-                await _search(last, grader, console, models)
+                await _search(last, grader, report, models)
     finalists = _entries(finals, last)
     pair = paired_differences({entry.label: entry.rows for entry in finalists})
     return Sweep(
@@ -109,11 +110,11 @@ async def run_sweep(recipes: Sequence[Variant], share: float, console: Console, 
     )
 
 
-async def _search(plans: Sequence[Plan], grader: Grader, console: Console, models: Models) -> None:
+async def _search(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models) -> None:
     with ExitStack() as stack:
         for plan in plans:
             stack.enter_context(plan.journal)
-        await run_all(plans, grader, console, models)
+        await run_all(plans, grader, report, models)
 
 
 def _split(problems: Sequence[Problem], share: float, seed: int) -> tuple[list[Problem], list[Problem]]:

@@ -67,16 +67,16 @@ async def search_in_processes(
     shared: Shared,
     processes: int,
     journals: Sequence[Journal],
-    report: Callable[[Row], None],
+    finished: Callable[[Row], None],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
-    """Search in several processes, each taking the next problem when it has room; journals and report are fed.
+    """Search in several processes, each taking the next problem when it has room; journals are fed.
 
     Args:
         shared: what is searched.
         processes: at least 1; no more are started than there are problems.
         journals: of the runs, open [runs].
-        report: called with each new row.
+        finished: called with each new row.
         ready: called when the first process has loaded its models, before any row.
 
     Raises:
@@ -85,7 +85,7 @@ async def search_in_processes(
         JournalError: a journal cannot be written any more.
     """
     with _started(shared, processes) as ends:
-        open_ends = list(ends)
+        open_ends, loaded = list(ends), False
         while open_ends:
             for end in await asyncio.to_thread(wait, open_ends, 0.2):
                 assert isinstance(end, Connection)
@@ -96,12 +96,14 @@ async def search_in_processes(
                 if found is None:
                     open_ends.remove(end)
                 elif found == READY:
-                    ready()
+                    if not loaded:
+                        ready()
+                    loaded = True
                 elif isinstance(found, BaseException):
                     raise found
                 else:
                     place, line, record = found
-                    report(journals[place].append_line(line, record))
+                    finished(journals[place].append_line(line, record))
 
 
 @contextmanager

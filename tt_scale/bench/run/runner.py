@@ -17,7 +17,7 @@ from tt_scale.core.budget import Usage
 from tt_scale.core.records import Problem
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError
-from tt_scale.grading import Grader
+from tt_scale.grading import Grader, group_spellings
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Run", "Task", "run_problems", "run_tasks"]
@@ -44,7 +44,7 @@ class Run:
         prm: started, or None.
         grader: open.
         journal: open, or what stands for it.
-        report: called with each new row.
+        finished: called with each new row.
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
     """
 
@@ -54,7 +54,7 @@ class Run:
     prm: PRM | None
     grader: Grader
     journal: Writes
-    report: Callable[[Row], None]
+    finished: Callable[[Row], None]
     first_scores: Sequence[float] = ()
 
     async def problem(self, index: int, repeat: int, problem: Problem) -> None:
@@ -69,6 +69,7 @@ class Run:
                 repeat=repeat,
                 first_scores=self.first_scores,
                 max_steps=self.searcher.longest_path,
+                grouping=group_spellings,
             )
             usage = space.usage
             outcome = await space.conclude(await self.searcher.search(space))
@@ -79,7 +80,7 @@ class Run:
             raise
         except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row
             record = failure_record(index, repeat, problem, usage, error)
-        self.report(self.journal.append(record))
+        self.finished(self.journal.append(record))
 
 
 async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:

@@ -10,15 +10,21 @@ from collections.abc import Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
 from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
 from tt_scale.bench.run.csv_logs import append_summary, check_summary, summary_line, summary_path, write_detail_log
-from tt_scale.bench.run.origin import computed_by
+from tt_scale.bench.run.events import (
+    Reporter,
+    Resumed,
+    RunCounter,
+    RunProgress,
+    RunsPlanned,
+    Warned,
+    loading,
+    silent,
+)
 from tt_scale.bench.run.plan import Plan, plan_runs
 from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.config import Config
@@ -26,11 +32,6 @@ from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher, open_models
 from tt_scale.preflight import preflight
-from tt_scale.report.backtracking import backtracking_remarks, backtracking_table
-from tt_scale.report.forecast import Forecast
-from tt_scale.report.loading import loading
-from tt_scale.report.progress import Progress
-from tt_scale.report.tables import cost_table, level_table, pair_table, remarks, selector_table
 from tt_scale.space.first_steps import asked_quantile, measure
 
 if TYPE_CHECKING:
@@ -51,24 +52,22 @@ __all__ = [
     "run_all",
     "run_plan",
     "shared_warnings",
-    "show",
+    "rows_by_set",
     "warn",
     "warnings",
 ]
 
 
-async def bench(
-    configs: Sequence[Config], console: Console, quiet: Collection[str] = ()
-) -> dict[str, dict[str, list[Row]]]:
-    """Run each configuration over each of its problem sets, and show the closing tables.
+async def bench(configs: Sequence[Config], report: Reporter = silent, quiet: Collection[str] = ()) -> list[Plan]:
+    """Run each configuration over each of its problem sets.
 
     Args:
         configs: equal but for the method; at least one.
-        console: where progress and tables go.
+        report: is told what happens.
         quiet: as of `warnings`.
 
     Returns:
-        Problem set -> method -> rows.
+        Every run, its rows in its journal.
 
     Raises:
         TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
@@ -77,13 +76,21 @@ async def bench(
     grader = Grader(seconds=configs[0].grade_timeout)
     configs = ready(configs)
     plans = plan_runs(configs, f"{grader.name} {grader.version}")
-    warn(console, [*warnings(configs, quiet), *plan_warnings(plans)])
+    warn(report, [*warnings(configs, quiet), *plan_warnings(plans)])
     with ExitStack() as stack:
         stack.enter_context(grader)
         for plan in plans:
             stack.enter_context(plan.journal)
-        await run_all(plans, grader, console)
-        return show(plans, console)
+        await run_all(plans, grader, report)
+    return plans
+
+
+def rows_by_set(plans: Sequence[Plan]) -> dict[str, dict[str, list[Row]]]:
+    """Problem set -> method -> the rows of its run."""
+    found: dict[str, dict[str, list[Row]]] = {}
+    for plan in plans:
+        found.setdefault(plan.dataset, {})[plan.config.method] = plan.journal.rows
+    return found
 
 
 def ready(configs: Sequence[Config]) -> list[Config]:
@@ -103,10 +110,10 @@ def ready(configs: Sequence[Config]) -> list[Config]:
     return [config.model_copy(update=dict(changed)) for config in configs]
 
 
-def warn(console: Console, told: Sequence[str]) -> None:
-    """Print warnings, each on a line of its own."""
-    for warning in told:
-        console.print(f"[yellow]warning:[/yellow] {escape(warning)}", highlight=False, soft_wrap=True)
+def warn(report: Reporter, warnings: Sequence[str]) -> None:
+    """Report warnings one by one."""
+    for warning in warnings:
+        report(Warned(warning))
 
 
 def plan_warnings(plans: Sequence[Plan]) -> list[str]:
@@ -120,12 +127,12 @@ class Models:
 
     Args:
         config: names them.
-        console: is told that they are loaded.
+        report: is told that they are loaded.
     """
 
-    def __init__(self, config: Config, console: Console) -> None:
+    def __init__(self, config: Config, report: Reporter) -> None:
         self._config = config
-        self._console = console
+        self._report = report
         self._stack = AsyncExitStack()
         self._opened: tuple[Generator, PRM | None] | None = None
 
@@ -139,38 +146,38 @@ class Models:
         """Give both, loaded."""
         if self._opened is None:
             check_summary(summary_path(self._config))
-            async with loading(self._console, loaded_names(self._config)):
+            with loading(self._report, loaded_names(self._config)):
                 self._opened = await self._stack.enter_async_context(open_models(self._config))
         return self._opened
 
 
-async def run_all(plans: Sequence[Plan], grader: Grader, console: Console, models: Models | None = None) -> None:
+async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models | None = None) -> None:
     """Search what runs still lack, with the models opened once, or not at all where nothing is lacking.
 
     Args:
         plans: at least one, of the same models; their journals are open.
         grader: open.
-        console: where progress goes.
+        report: is told what happens.
         models: to use and leave open; None opens and closes those of the plans.
     """
     if models is None:
-        async with Models(plans[0].config, console) as own:
-            return await run_all(plans, grader, console, own)
+        async with Models(plans[0].config, report) as own:
+            return await run_all(plans, grader, report, own)
     for plan in plans:
         detail = plan.journal.folder / "detail.csv"
         if plan.config.detail_log and len(plan.journal.rows) == plan.total and not detail.exists():
             write_detail_log(detail, plan.journal.rows)  # first left out, or deleted since
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done:
-        console.print(f"Done before: {done} of {total}.", highlight=False)
+        report(Resumed(done, "searches", total))
     if done == total:
         return None
-    warn(console, _updates(plans))
+    warn(report, _updates(plans))
     generator, prm = await models.get()
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
-    forecast = Forecast([count for count in lacking if count], plans[0].config.concurrency)
+    report(RunsPlanned(tuple([count for count in lacking if count]), plans[0].config.concurrency))
     for plan in plans:
-        await run_plan(plan, grader, console, generator, prm, forecast)
+        await run_plan(plan, grader, report, generator, prm)
     return None
 
 
@@ -184,50 +191,21 @@ def _updates(plans: Sequence[Plan]) -> list[str]:
     return told
 
 
-def show(plans: Sequence[Plan], console: Console) -> dict[str, dict[str, list[Row]]]:
-    """Print the closing tables, one set of them for each problem set."""
-    found: dict[str, dict[str, list[Row]]] = {}
-    for plan in plans:
-        found.setdefault(plan.dataset, {})[plan.config.method] = plan.journal.rows
-    for dataset, rows in found.items():
-        first = plans[0].config
-        console.print()
-        console.print(level_table(f"{dataset}: {model_names(first)}", rows))
-        pairs = pair_table(rows)
-        if pairs is not None:
-            console.print(pairs)
-        console.print(selector_table(rows))
-        console.print(cost_table(rows))
-        backtracking = backtracking_table(rows)
-        if backtracking is not None:
-            console.print(backtracking)
-        measured = {plan.config.method: plan.journal.first_steps for plan in plans if plan.dataset == dataset}
-        footer = aggregate_footer([plan.config for plan in plans])
-        footer += computed_by([plan.journal.origin for plan in plans if plan.dataset == dataset])
-        for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
-            console.print(remark, markup=False, highlight=False)
-    for plan in plans:
-        console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
-    return found
-
-
 async def run_plan(
     plan: Plan,
     grader: Grader,
-    console: Console,
+    report: Reporter,
     generator: Generator,
     prm: PRM | None,
-    forecast: Forecast | None = None,
 ) -> None:
     """Search what a run still lacks. Ends with the detail log and a row of the summary.
 
     Args:
         plan: of the run; its journal is open.
         grader: open.
-        console: where progress goes.
+        report: is told what happens.
         generator: started.
         prm: started, or None.
-        forecast: of the command that the run is a part of; None where it is all of it.
     """
     config, journal = plan.config, plan.journal
     before = len(journal.rows)
@@ -237,19 +215,10 @@ async def run_plan(
     scores, tau = await first_scores(plan, generator, prm)
     label = f"{plan.dataset} {plan.name}"
     correct = sum([row.correct for row in journal.rows])
-    progress = Progress(
-        console,
-        label,
-        plan.total,
-        done=before,
-        correct=correct,
-        verbose=config.verbose,
-        at_once=config.concurrency,
-        forecast=forecast,
-    )
+    progress = RunProgress(label, plan.total, before, correct, at_once=config.concurrency)
     try:
-        with progress:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, progress, scores)
+        with RunCounter(report, progress) as counter:
+            run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores)
             await run_problems(run, plan.problems, journal.done())
     finally:
         if config.detail_log:

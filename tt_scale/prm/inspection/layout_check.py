@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
+from tt_scale.base_classes import PRM
+from tt_scale.config import Config
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Adapter
 from tt_scale.prm.inspection.example import Example, path_of
 
-__all__ = ["Look", "layout_remarks", "look_at"]
+__all__ = ["Layout", "Look", "lay_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,55 @@ class Look:
     ids: tuple[int, ...]
     pieces: tuple[str, ...]
     positions: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a PRM is asked about an example.
+
+    Attributes:
+        adapter: of the PRM.
+        look: the example as the model sees it.
+        context: most tokens that the model is given.
+        remarks: what is odd about the layout, in sentences.
+    """
+
+    adapter: Adapter
+    look: Look
+    context: int
+    remarks: Sequence[str]
+
+    @property
+    def length(self) -> int:
+        """Tokens of the example up to the last one at which a score is read."""
+        return self.look.positions[-1] + 1
+
+
+def lay_out(config: Config, example: Example) -> Layout:
+    """Lay an example out as a PRM reads it; no weights are loaded.
+
+    Args:
+        config: names the PRM.
+        example: what it is tried on.
+
+    Raises:
+        TTScaleError: the PRM has no adapter, or the example does not fit into what it can read.
+    """
+    from tt_scale.engines.model_names import resolve_model
+    from tt_scale.engines.transformers.loading import require_torch
+    from tt_scale.prm.adapters.lookup import open_adapter
+
+    require_torch(f"Scoring with {config.prm_name!r}")
+    adapter = open_adapter(config, resolve_model(config.prm_name))
+    look = look_at(adapter, example)
+    context = PRM.context_of(adapter.checkpoint.settings, config)
+    found = Layout(adapter, look, context, layout_remarks(adapter, example, look))
+    if found.length > found.context:
+        raise PRMError(
+            f"The example takes {found.length} tokens; {config.prm_name!r} is given at most {found.context}.",
+            "Give a shorter one: --question --step",
+        )
+    return found
 
 
 def look_at(adapter: Adapter, example: Example) -> Look:

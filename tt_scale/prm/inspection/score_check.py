@@ -7,27 +7,27 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from tt_scale.backends import installed_engines, resolve
+from tt_scale.backends import ENGINES, installed_engines, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
-from tt_scale.engines.dtypes import TYPES
+from tt_scale.engines.dtypes import TYPES, check_dtype, place_of, slow_dtype
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.prm.inspection.example import Example, path_of
 from tt_scale.registry import available, family_backend, generator_class, is_own_name, prm_class
 
 __all__ = [
-    "AsksInWords",
+    "Agreement",
     "Measured",
-    "backend_class",
+    "agreement",
     "comparable",
     "engines",
     "judges",
     "measure",
     "score_remarks",
-    "spread",
+    "slow_dtypes",
     "tolerance",
 ]
 
@@ -101,7 +101,7 @@ def engines(config: Config) -> list[str]:
         _refuse_worlds(config)
     asked = config.generator if judges(config) and config.prm in ("auto", _judge(config)) else config.prm
     if asked != "auto":
-        backend_class(config, asked)  # a name that does not exist is refused here
+        _backend_class(config, asked)  # a name that does not exist is refused here
         return [asked]
     found = installed_engines()
     if not found:
@@ -109,7 +109,7 @@ def engines(config: Config) -> list[str]:
     return found
 
 
-def backend_class(config: Config, engine: str) -> type[Generator] | type[PRM]:
+def _backend_class(config: Config, engine: str) -> type[Generator] | type[PRM]:
     """Find the class of one of `engines`: a generator where one is asked, else a PRM."""
     return generator_class(engine) if judges(config) else prm_class(engine)
 
@@ -166,6 +166,19 @@ async def measure(config: Config, engine: str, example: Example) -> Measured:
         return Measured(engine, tuple(whole), tuple(by_step), tokens, cached, tuple(prompts))
 
 
+def slow_dtypes(config: Config, tried: Sequence[str]) -> list[str]:
+    """Say where a number type is slow on the device of an engine: sentences, none where it is not.
+
+    Raises:
+        ConfigError: a type that cannot be computed there.
+    """
+    runs_on = [_backend_class(config, backend).engine for backend in tried]
+    places = [place_of(engine, config.prm_device) for engine in runs_on if engine in ENGINES]
+    for place in places:
+        check_dtype(config.dtype, place)
+    return list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, place) for place in places])))
+
+
 @asynccontextmanager
 async def _opened(config: Config, engine: str) -> AsyncIterator[PRM]:
     judge = _judge(config)
@@ -184,6 +197,42 @@ def _checked(scores: Scores, wanted: int) -> tuple[float, ...]:
         raise PRMError("The example is longer than the PRM can read.", "Give a shorter one: --question --step")
     scores.check(wanted)
     return scores.values
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Whether all ways to run a PRM give the same scores.
+
+    Attributes:
+        reference: the way that the others are compared with.
+        differences: way -> its largest difference from the reference; one for each way.
+        most: largest difference that rounding explains.
+    """
+
+    reference: str
+    differences: Mapping[str, float]
+    most: float
+
+    @property
+    def off(self) -> dict[str, float]:
+        """The ways that differ by more than rounding explains."""
+        return {way: difference for way, difference in self.differences.items() if difference > self.most}
+
+
+def agreement(found: Sequence[Measured], names: Mapping[str, str], most: float) -> Agreement:
+    """Compare the scores of all engines, whole and step by step.
+
+    Args:
+        found: at least one.
+        names: of the engines, as people read them.
+        most: largest difference that rounding explains.
+    """
+    ways = {
+        f"{names.get(each.engine, each.engine)} {how}": scores
+        for each in found
+        for how, scores in (("by step", each.by_step), ("whole", each.whole))
+    }
+    return Agreement(list(ways)[-1], spread(ways), most)
 
 
 def spread(ways: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, float]:

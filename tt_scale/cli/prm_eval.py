@@ -1,0 +1,121 @@
+"""`tt-scale prm-eval` and `tt-scale calibrate`: a PRM against truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path as FilePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tt_scale.cli.configs import only, quiet_keys, resumable
+from tt_scale.cli.options import GroupedCommand, NumberRange, flags_of
+from tt_scale.config import Config
+from tt_scale.prm_eval.keys import evaluation_keys
+
+if TYPE_CHECKING:
+    from tt_scale.bench.run.events import Reporter
+    from tt_scale.prm_eval.measured import Measured
+
+__all__ = ["calibrate", "prm_eval"]
+
+_SETS = (
+    "Sets: processbench-gsm8k, processbench-math; pocket-math, whose solutions a generator samples and an exact "
+    "checker labels; a file of labelled solutions or a replay (.jsonl); any other problem set, sampled and labelled by "
+    "outcome."
+)
+
+
+def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what both commands take."""
+    plot = click.option("--plot", metavar="FILE", help="Draw the reliability curve to a file: .svg, .png or .pdf.")
+    prm = click.argument("prm_name", metavar="PRM")
+    return prm(plot(flags_of(evaluation_keys())(command)))
+
+
+@click.command(cls=GroupedCommand, name="prm-eval", epilog=_SETS)
+@_evaluation
+@click.option(
+    "--threshold",
+    metavar="NUMBER|SET",
+    help="Of the first wrong step; a set of the command to choose it on. Unset: chosen on half of the questions.",
+)
+def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, **values: Any) -> int:
+    """Measure a PRM on labelled solutions.
+
+    PRM is a hub name, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Tells the
+    area under the ROC curve of the steps, F1 of the first wrong step, calibration, and the gain of best-of-N, with 95 %
+    intervals over questions. Give --dataset several times to measure on several sets. The same command again goes on
+    where the last one stopped.
+    """
+    config = only(config_file, values, "prm-eval")
+    return _evaluate(config, plot, threshold=threshold, quiet=quiet_keys(config_file, values))
+
+
+@click.command(cls=GroupedCommand, epilog=_SETS)
+@_evaluation
+@click.option(
+    "--pass-rate",
+    "pass_rates",
+    type=NumberRange(0, 1, min_open=True),
+    multiple=True,
+    default=(0.5,),
+    metavar="SHARE",
+    help="Share of steps that shall pass, above 0, at most 1. [0.5] Repeatable.",
+)
+def calibrate(config_file: str | None, plot: str | None, pass_rates: Sequence[float], **values: Any) -> int:
+    """Find the tau of a PRM for a wanted pass rate.
+
+    Measures scores against truth on labelled solutions, or on solutions that the run's own generator samples, and
+    prints the --tau that lets the wanted share of steps pass, on first steps and on all steps.
+    """
+    config = only(config_file, values, "calibrate")
+    return _evaluate(config, plot, pass_rates=pass_rates, quiet=quiet_keys(config_file, values))
+
+
+def _evaluate(
+    config: Config,
+    plot: str | None,
+    *,
+    threshold: str | None = None,
+    pass_rates: Sequence[float] | None = None,
+    quiet: Collection[str] = (),
+) -> int:
+    """Evaluate, print, plot; status 1 where nothing at all could be scored. `pass_rates` are those of `calibrate`."""
+    from tt_scale.report.console_reporter import ConsoleReporter
+    from tt_scale.report.evaluation import print_evaluation, print_taus
+    from tt_scale.report.plots import check_plot, plot_reliability
+    from tt_scale.report.terminal import Terminal
+
+    if plot is not None:
+        check_plot(plot)
+    console = Terminal(fixed=True)
+    found, folders = resumable(_evaluated(config, threshold, pass_rates is None, ConsoleReporter(console), quiet))
+    for each in found:
+        print_evaluation(each, console)
+        if pass_rates is not None:
+            print_taus(each, pass_rates, console)
+    for folder in folders:
+        console.print(f"Records: {folder}", highlight=False, soft_wrap=True)
+    if plot is not None:
+        plot_reliability(found, plot)
+        console.print(f"Plot: {plot}", highlight=False, soft_wrap=True)
+    if any(row.scores for each in found for row in each.rows):
+        return 0
+    click.echo("tt-scale: nothing was scored; the remarks above say why.", err=True)
+    return 1
+
+
+async def _evaluated(
+    config: Config, threshold: str | None, whole: bool, report: Reporter, quiet: Collection[str]
+) -> tuple[list[Measured], list[FilePath]]:
+    from tt_scale.grading import Grader
+    from tt_scale.prm_eval.measured import checked_threshold, measure
+    from tt_scale.prm_eval.session import plan_sets, run_plans
+
+    with Grader(seconds=config.grade_timeout) as grader:
+        plans = plan_sets(config, grader, report, quiet)
+        chosen = checked_threshold(threshold, plans)
+        await run_plans(plans, grader, report)
+        found = await measure(plans, grader, chosen, whole=whole)
+    return found, [plan.scores.folder for plan in plans]

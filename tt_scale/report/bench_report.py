@@ -1,0 +1,152 @@
+"""What `tt-scale bench` prints in the end: closing tables, one set of them for each problem set, and remarks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from tt_scale.bench.record import Row
+from tt_scale.bench.run.origin import computed_by
+from tt_scale.bench.run.session import Plan, aggregate_footer, model_names, rows_by_set
+from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
+from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
+from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
+from tt_scale.report.tables import Sheet, difference_cells, drawn
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["closing_sheets", "cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
+
+
+def print_bench(plans: Sequence[Plan], console: Console) -> None:
+    """Print the closing tables and remarks of finished runs, and where their records are."""
+    first = plans[0].config
+    for dataset, rows in rows_by_set(plans).items():
+        console.print()
+        for sheet in closing_sheets(f"{dataset}: {model_names(first)}", rows):
+            console.print(drawn(sheet))
+        own = [plan for plan in plans if plan.dataset == dataset]
+        measured = {plan.config.method: plan.journal.first_steps for plan in own}
+        footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in own])
+        for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
+            console.print(remark, markup=False, highlight=False)
+    for plan in plans:
+        console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
+
+
+def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]:
+    """Every closing table of one problem set that holds something.
+
+    Args:
+        title: of the first table: problem set and models.
+        rows: method -> its rows.
+    """
+    sheets = [level_sheet(title, rows), pair_sheet(rows), _selector_sheet(rows), cost_sheet(rows)]
+    return [sheet for sheet in [*sheets, backtracking_sheet(rows)] if sheet is not None]
+
+
+def level_sheet(title: str, rows: Mapping[str, Sequence[Row]]) -> Sheet:
+    """Rows Overall and each level; columns method, accuracy with its interval, average tokens, samples."""
+    sheet = Sheet(title, ["Level", "Method"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
+    levels: dict[str, list[tuple[str, Summary]]] = {}
+    for method, found in with_majority(rows).items():
+        for summary in by_level(found):
+            levels.setdefault(summary.name, []).append((method, summary))
+    for level in sorted(levels, key=lambda name: (name != "Overall", name)):
+        sheet.add_group([[level, method, *_level_cells(summary)] for method, summary in levels[level]])
+    return sheet
+
+
+def _level_cells(summary: Summary) -> list[str]:
+    return [
+        f"{summary.accuracy:.1%}",
+        f"{summary.low:.1%} - {summary.high:.1%}",
+        f"{summary.tokens:,.0f}",
+        str(summary.samples),
+    ]
+
+
+def pair_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
+    """For each pair of methods the difference in accuracy over the same problems; None where there is no pair."""
+    pairs = paired_differences(with_majority(rows))
+    if not pairs:
+        return None
+    title = f"Paired differences over {max([pair.problems for pair in pairs]):,} problems"
+    sheet = Sheet(title, ["Method", "against"], ["Accuracy", "95 % interval", "p (Holm)", "Tokens"])
+    for first in dict.fromkeys([pair.first for pair in pairs]):
+        sheet.add_group([_pair_cells(pair) for pair in pairs if pair.first == first])
+    return sheet
+
+
+def _pair_cells(pair: Pair) -> list[str]:
+    difference, interval, p_value = difference_cells(pair)
+    return [pair.first, pair.second, f"{difference} pp", interval, p_value, f"x {pair.tokens:.2f}"]
+
+
+def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
+    """Accuracy of every selector on the same pools, by how much of the pool it saw."""
+    accuracies = {method: selector_accuracy(found) for method, found in rows.items()}
+    sizes = sorted({size for each in accuracies.values() for at in each.values() for size in at} - {0})
+    columns = [*(f"first {size}" for size in sizes), "whole pool"]
+    sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], columns)
+    for method, selectors in accuracies.items():
+        cells = {
+            selector: [f"{at[size]:.1%}" if size in at else "" for size in (*sizes, 0)]
+            for selector, at in selectors.items()
+        }
+        if cells:
+            sheet.add_group([[method, selector, *its] for selector, its in cells.items()])
+    return sheet
+
+
+def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
+    """What the searches did and cost, on average per problem."""
+    numbers = ["Steps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"]
+    sheet = Sheet("Per problem", ["Method"], numbers)
+    for method, found in rows.items():
+        count = max(len(found), 1)
+        usage = summarise("Overall", found).usage
+        steps, wasted = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("steps", "wasted_tokens"))
+        sheet.rows.append(
+            [
+                method,
+                f"{steps / count:.1f}",
+                f"{wasted / count:,.0f}",
+                _share(usage.cached_prompt_tokens, usage.prompt_tokens),
+                f"{usage.prm_tokens / count:,.0f}",
+                _share(usage.cached_prm_tokens, usage.prm_tokens),
+            ]
+        )
+    return sheet
+
+
+def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
+    """Sentences about what a reader must know before believing the table."""
+    told = []
+    for method, found in rows.items():
+        summary = summarise("Overall", found)
+        truncated = sum([row.telemetry.get("truncated", 0) for row in found])
+        unreadable = sum([row.telemetry.get("unreadable", 0) for row in found])
+        cut, forced = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("cut", "forced"))
+        spent = sum([row.stopped == "budget" for row in found])
+        for count, what in (
+            (summary.no_answer, "problems without an answer"),
+            (summary.ungraded, "answers that could not be graded, counted as not correct"),
+            (spent, "searches that reached their budget"),
+            (cut, "answers of paths that a limit cut after they had stated them"),
+            (forced, "answers that were asked for as a last resort"),
+            (truncated, "truncated paths, which never vote"),
+            (unreadable, "paths longer than the PRM can read, which neither grow nor vote"),
+            (summary.errors, "problems that failed, counted as not correct (--retry-failed runs them again)"),
+        ):
+            if count:
+                told.append(f"{method}: {what}: {count}.")
+        first = next((row for row in found if row.error), None)
+        if first:
+            told.append(f"{method}: the first failure, {first.id}: {first.error}")
+    return told
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part / whole:.0%}" if whole else "-"
