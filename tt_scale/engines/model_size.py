@@ -19,6 +19,8 @@ __all__ = ["ModelSize", "kv_bytes_per_token", "model_folder", "model_settings", 
 SMOLLM2_PARAMETERS = 134_515_008
 MOST_HEADER_BYTES = 100_000_000  # the format's own limit
 DTYPE_BYTES = {"auto": 2.0, "float16": 2.0, "bfloat16": 2.0, "float32": 4.0}
+GPT2_KEYS = {"hidden_size": "n_embd", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer"}
+"""Keys of config.json to the names that GPT-2 has for them."""
 QUANTIZED_BYTES = {"4 bit": 0.72, "8 bit": 1.1}
 """Bytes per parameter as published AWQ, GPTQ and FP8 checkpoints have them: scales and 16-bit embeddings included."""
 
@@ -131,7 +133,8 @@ def _config(folder: FilePath | None) -> Mapping[str, Any] | None:
     if not isinstance(config, dict):
         return None
     inner = config.get("text_config")
-    return {**config, **inner} if isinstance(inner, dict) else config
+    config = {**config, **inner} if isinstance(inner, dict) else config
+    return {**config, **{key: config[own] for key, own in GPT2_KEYS.items() if own in config and key not in config}}
 
 
 def _bits(name: str, quantization: str | None, config: Mapping[str, Any] | None) -> str:
@@ -162,6 +165,8 @@ def _parameters_of(config: Mapping[str, Any]) -> int | None:
     """Count the weights of a Llama-like decoder: embeddings, attention and gated feed-forward of each layer."""
     try:
         width, heads = config["hidden_size"], config["num_attention_heads"]
+        if "n_embd" in config:
+            return _parameters_of_gpt2(config)
         head = config.get("head_dim") or width // heads
         key_heads = config.get("num_key_value_heads") or heads
         attention = 2 * width * head * (heads + key_heads)
@@ -170,3 +175,10 @@ def _parameters_of(config: Mapping[str, Any]) -> int | None:
         return int(config["num_hidden_layers"] * layer + tables * config["vocab_size"] * width)
     except (KeyError, TypeError, ZeroDivisionError):
         return None
+
+
+def _parameters_of_gpt2(config: Mapping[str, Any]) -> int:
+    """Count the weights of a GPT-2: tied embeddings of tokens, those of positions, a feed-forward without a gate."""
+    width = config["n_embd"]
+    layer = 4 * width * width + 2 * width * (config.get("n_inner") or 4 * width)
+    return int(config["n_layer"] * layer + (config["vocab_size"] + config["n_positions"]) * width)

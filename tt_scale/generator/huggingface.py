@@ -18,13 +18,13 @@ from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
 from tt_scale.engines.model_names import at_revision, refuse_scorer, resolve_model
 from tt_scale.engines.transformers.loading import (
     best_device,
-    count_parameters,
     explained,
     free_memory,
     gpu_failed,
     placement,
     require_torch,
 )
+from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
 from tt_scale.generator.decoding import Decoder, Question

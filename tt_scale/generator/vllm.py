@@ -19,7 +19,7 @@ from tt_scale.core.records import Ended, Step, StepRequest
 from tt_scale.engines.context_length import fitted_to_model
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.model_names import refuse_scorer, resolve_model
-from tt_scale.engines.vllm.checkpoint import count_parameters
+from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.engine import Engine, engine_args, on_cpu, prepare_vllm
 from tt_scale.errors import EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel
@@ -86,7 +86,8 @@ class VLLMGenerator(LanguageModel):
         await asyncio.to_thread(prepare_vllm, f"Running {self._config.model_name!r}")
         engine = await self._made_engine()
         await engine.start()
-        self.parameters = await asyncio.to_thread(count_parameters, engine.llm)
+        settings = engine.llm.model_config.hf_config.to_dict()
+        self.parameters = await asyncio.to_thread(parameters_by_settings, settings)
 
     async def _made_engine(self) -> Engine:
         """Load the tokenizer and make the engine, where that was not done yet."""

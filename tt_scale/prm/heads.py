@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.engines.model_names import at_revision
+from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Head, LayerHead, Reading, TokenHead
 
@@ -42,7 +43,7 @@ class Scorer:
     @property
     def parameters(self) -> int:
         """How many there are in the base model."""
-        return int(self.base.num_parameters())
+        return count_parameters(self.base)
 
     def values(self, hidden: Any, reading: Reading) -> Any:
         """Read last hidden states [positions, width] as probabilities [positions]; see `reader.Readout`."""

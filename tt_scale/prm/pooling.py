@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.engines.dtypes import place_of, resolve_dtype
 from tt_scale.engines.load_errors import sentence
-from tt_scale.engines.vllm.checkpoint import count_parameters
+from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import device_args
 from tt_scale.engines.vllm.engine import Engine, engine_args, prepare_vllm
 from tt_scale.errors import EngineDeadError, PRMError
@@ -97,7 +97,7 @@ class PoolingEngine:
     @property
     def parameters(self) -> int:
         """How many the whole model has, its language-model head included."""
-        return count_parameters(self.llm)
+        return parameters_by_settings(self.llm.model_config.hf_config.to_dict())
 
     async def read(self, reading: Reading) -> Rows:
         """Give the rows at all positions of a reading.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.records import Scores
 from tt_scale.engines.model_names import resolve_model
+from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import prm_gpus
 from tt_scale.engines.vllm.engine import prepare_vllm, revision_args
 from tt_scale.prm.adapters.base import LayerHead, Reading
@@ -59,7 +60,7 @@ class VLLMPRM(RowPRM):
         if isinstance(self.adapter.head, LayerHead):
             await asyncio.to_thread(read_layers, config.prm_name, model, self.adapter.head, config.prm_revision)
         self._column = column_of(self.adapter)
-        self.parameters = _count_parameters(settings)
+        self.parameters = await asyncio.to_thread(parameters_by_settings, settings, head=False)
         folder = await asyncio.to_thread(
             folder_for_vllm, model, self.adapter, config.prm_quantization, config.prm_revision
         )
@@ -89,12 +90,3 @@ class VLLMPRM(RowPRM):
         rows = await self._engine.read(reading)
         values = [float(rows.found[position][self._column]) for position in reading.positions]
         return Scores(reading.checked(values), rows.tokens, rows.cached)
-
-
-def _count_parameters(settings: Mapping[str, Any]) -> int:
-    """Count the parameters of a Qwen2 by its sizes, for the FLOP estimate."""
-    width, layers = int(settings["hidden_size"]), int(settings["num_hidden_layers"])
-    heads = int(settings["num_attention_heads"])
-    shared = int(settings.get("num_key_value_heads") or heads) * (width // heads)
-    attention = width * width * 2 + width * shared * 2
-    return layers * (attention + 3 * width * int(settings["intermediate_size"])) + width * int(settings["vocab_size"])

@@ -14,7 +14,6 @@ from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
 
 __all__ = [
     "best_device",
-    "count_parameters",
     "dtype_named",
     "explained",
     "free_memory",
@@ -124,14 +123,6 @@ def _quietly() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
-
-
-def count_parameters(model: Any) -> int:
-    """Count the parameters of a model as its architecture has them, also where weights are packed to a few bits."""
-    count: int = model.num_parameters() + sum(
-        [part.in_features * part.out_features for part in model.modules() if hasattr(part, "qweight")]
-    )
-    return count
 
 
 def gpu_failed(error: Exception) -> bool:

@@ -10,6 +10,7 @@ from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
 from tt_scale.engines.model_names import at_revision
 from tt_scale.engines.transformers.loading import explained, free_memory, gpu_failed, placement
+from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.prm.adapters.base import Reading
@@ -60,7 +61,7 @@ class TwoOnTransformers(TwoModels):
                 how |= quantization(own, source, prm=True) | at_revision(revision)
                 model = load_causal(name, source, how)
                 self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
-            sizes.append(int(model.num_parameters()))
+            sizes.append(count_parameters(model))
         self.sizes = tuple(sizes)
 
     async def close(self) -> None:
