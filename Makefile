@@ -43,6 +43,7 @@ check: $(VENV)/.ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/lint-imports --no-logo
 
 wheel:
 	rm -rf dist build .venv-wheel
