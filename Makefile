@@ -2,7 +2,7 @@
 #   make bench      compare searches over a bundled benchmark, with real models on this machine
 #   make test       the tests (under ten minutes on two cores)
 #   make test-all   the slow ones too, and rounding of another kind of processor: `make test`, then `make test-slow`
-#   make check      linter, formatter, types, spelling
+#   make check      linter, formatter, types, spelling, order of packages
 #   make wheel      build the wheel and test it without extras, in an environment of its own
 # Everything lives in .venv. `EXTRA=gpu make bench` sets up for a CUDA machine; `make bench OUTPUT=folder` keeps the
 # records there, and what a folder holds is not searched again.

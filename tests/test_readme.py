@@ -183,6 +183,18 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert not anchor or anchor in anchors(file), f"{target}#{anchor}"
 
 
+def test_the_map_names_files_that_exist() -> None:
+    """A map of folders that were renamed sends a newcomer astray."""
+    text = PAGES[1].read_text(encoding="utf-8").replace("`tt_scale/config.py`", "")  # which says that it moved
+    named = {each for each in re.findall(r"`([\w/]+/[\w/]*(?:\.py)?)`", text) if "/my_" not in each}
+    folders = [ROOT, ROOT / "tt_scale", *[path for path in (ROOT / "tt_scale").iterdir() if path.is_dir()]]
+    assert len(named) > 20
+    assert (
+        sorted([each for each in named if not any((place / each).exists() for place in (*folders, ROOT / "tests"))])
+        == []
+    )
+
+
 def test_yaml_loads() -> None:
     """An example that does not load is the first thing that a newcomer meets."""
     blocks = re.findall(r"```yaml\n(.*?)```", README, re.DOTALL)

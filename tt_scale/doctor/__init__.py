@@ -1,4 +1,4 @@
 """Check the installation, the devices, and the memory that models need, for `tt-scale doctor`.
 
-Imports what lies below `bench`.
+Imports `bench` and what lies below it; prints nothing.
 """

@@ -1,4 +1,4 @@
 """Tables, CSV files, plots and progress.
 
-Imports records and statistics of `bench`, `prm_eval` and `doctor`; decides nothing and is imported by `cli` alone.
+Imports `bench`, `prm_eval`, `doctor` and what lies below them; decides nothing and is imported by `cli` alone.
 """

@@ -1,4 +1,4 @@
 """Run searches over problem sets: plan, session, journal, resume.
 
-Imports what lies below `bench`; prints nothing.
+Imports `bench.stats` and what lies below `bench`; prints nothing.
 """

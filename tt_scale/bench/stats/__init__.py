@@ -1,4 +1,4 @@
 """Statistics of finished runs: accuracies, intervals, paired tests, verdicts.
 
-Imports `core` and records of runs.
+Imports `core` and `bench.record`.
 """

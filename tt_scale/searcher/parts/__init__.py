@@ -1,4 +1,4 @@
 """Pure functions that several methods share.
 
-Imports `core` and `space`.
+Imports `core` alone.
 """
