@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-__all__ = ["Box", "boxes", "is_placeholder", "last_boxes"]
+__all__ = ["boxes", "is_placeholder", "last_boxes"]
 
 _TOKENS = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![a-zA-Z])\s*)|\\.|[{}]", re.DOTALL)
 _BRACELESS = re.compile(

@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 
-__all__ = ["cached_file_of", "fetched_file", "is_offline", "leave_a_dead_hub", "quiet_hub", "without_dead_hub"]
+__all__ = ["cached_file_of", "fetched_file", "is_offline", "leave_a_dead_hub", "without_dead_hub"]
 
 SECONDS = 4.0
 """For which one attempt waits; a name server that does not answer is not covered by the library's own limit."""

@@ -17,7 +17,7 @@ from typing import Any
 
 from tt_scale.errors import GeneratorError
 
-__all__ = ["SpecialTokenCuts", "changing_names", "no_chat_template", "refuse_changing", "render_chat"]
+__all__ = ["SpecialTokenCuts", "no_chat_template", "refuse_changing", "render_chat"]
 
 TODAY = datetime(2024, 7, 26)
 """The date that templates of Llama 3 print where nobody gives one."""

@@ -20,7 +20,7 @@ from tt_scale.grading.normal import clean, without_commas
 from tt_scale.grading.numerals import numeral_of
 from tt_scale.grading.units import same_unit, split_unit, unit_name
 
-__all__ = ["ROUNDED", "Quantity", "quantity", "same_quantity", "split_currency"]
+__all__ = ["ROUNDED", "quantity", "same_quantity", "split_currency"]
 
 ROUNDED = 6
 """Data sets write fractions rounded to this many decimals or more (AddSub: 0.6666666667 for 2/3)."""

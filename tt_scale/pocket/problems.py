@@ -21,7 +21,7 @@ from tt_scale.pocket.expressions import expression
 from tt_scale.pocket.plan import PocketProblem, Written
 from tt_scale.pocket.stories import comparison, story
 
-__all__ = ["LEVELS", "NAME", "Request", "as_problem", "pocket_math", "read_request"]
+__all__ = ["NAME", "Request", "as_problem", "pocket_math", "read_request"]
 
 NAME = "pocket-math"
 LEVELS = (1, 2, 3, 4, 5)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["ConfidencePRM", "certainties", "least", "means"]
+__all__ = ["ConfidencePRM", "least", "means"]
 
 MEASURES = ("min", "mean", "certainty")
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["COMBINATIONS", "EnsemblePRM", "ranks"]
+__all__ = ["EnsemblePRM", "ranks"]
 
 Columns = Sequence[Sequence[float]]
 """Scores of all new steps of one call, member by member [members][steps]."""

@@ -16,7 +16,7 @@ from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Head, LayerHead, Reading, TokenHead
 
-__all__ = ["Scorer", "load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
+__all__ = ["load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
 
 INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 FILES = ("model.safetensors", "pytorch_model.bin")

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["BINS", "RESAMPLES", "Bin", "expected_calibration_error", "interval", "reliability", "roc_auc", "tau_for"]
+__all__ = ["Bin", "expected_calibration_error", "interval", "reliability", "roc_auc", "tau_for"]
 
 BINS = 10
 RESAMPLES = 1000

@@ -27,7 +27,7 @@ from tt_scale.pocket.problems import NAME as POCKET
 from tt_scale.prm_eval.labelled import LabelledSolution
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["BY_OUTCOME", "Drawn", "DrawnJournal", "SampledSet", "draw", "sampled_set"]
+__all__ = ["Drawn", "DrawnJournal", "SampledSet", "draw", "sampled_set"]
 
 BY_OUTCOME = "outcomes: every step is labelled by whether the final answer of its solution is right"
 

@@ -33,7 +33,7 @@ from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution, given_steps
 from tt_scale.problems.local import parse_jsonl
 from tt_scale.problems.rows import Row, kind
 
-__all__ = ["BY_FILE", "read_rows", "read_solutions"]
+__all__ = ["read_rows", "read_solutions"]
 
 BY_FILE = "steps as labelled in the file"
 _QUESTION = ("question", "problem")

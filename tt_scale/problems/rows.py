@@ -15,7 +15,7 @@ from tt_scale.errors import ProblemSetError
 from tt_scale.grading.equivalence import settled
 from tt_scale.grading.structure import structure
 
-__all__ = ["ALIASES", "Row", "kind", "read_problem"]
+__all__ = ["Row", "kind", "read_problem"]
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {

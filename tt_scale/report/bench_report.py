@@ -16,7 +16,7 @@ from tt_scale.report.tables import Sheet, difference_cells, drawn
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["closing_sheets", "cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
+__all__ = ["cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
 
 
 def print_bench(plans: Sequence[Plan], console: Console) -> None:

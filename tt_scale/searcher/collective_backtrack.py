@@ -14,7 +14,7 @@ from tt_scale.base_classes import Searcher
 from tt_scale.core.path import Key, Outcome, Path, Stopped, best
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["CollectiveBacktrack", "share_evenly", "surviving_parents"]
+__all__ = ["CollectiveBacktrack", "share_evenly"]
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from tt_scale.core.path import Path, State
 from tt_scale.core.records import Ended, Step
 from tt_scale.core.segmentation import Pieces, continued_pieces, full_step, is_blank, split_steps
 
-__all__ = ["Birth", "Bound", "PathEnd", "Rules"]
+__all__ = ["Birth", "Bound", "Rules"]
 
 Bound = Literal["length", "context", "budget"]
 """What a child's token limit comes from."""

@@ -34,7 +34,7 @@ from tt_scale.config import digest
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
 
-__all__ = ["charged", "compare", "refuse_different_heat", "run_and_derive", "tagged", "with_votes", "without_prm"]
+__all__ = ["charged", "compare", "refuse_different_heat", "tagged", "with_votes", "without_prm"]
 
 
 async def compare(

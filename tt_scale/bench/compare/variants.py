@@ -15,7 +15,7 @@ from tt_scale.errors import ConfigError, nearest
 from tt_scale.models import make_searcher
 from tt_scale.registry import own_knobs, searcher_class
 
-__all__ = ["Variant", "check_knobs", "knobs_of", "read_budgets", "read_knobs", "variants", "with_knobs"]
+__all__ = ["Variant", "check_knobs", "read_budgets", "read_knobs", "variants", "with_knobs"]
 
 Knobs = Mapping[str, Any]
 

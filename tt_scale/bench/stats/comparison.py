@@ -11,7 +11,7 @@ from tt_scale.bench.stats.metrics import Summary, common_pool, mean_pass_at_k, s
 from tt_scale.bench.stats.pairs import Pair, corrected, outcomes, paired_test, uncorrected_differences
 from tt_scale.bench.stats.vote_curve import VoteCurve
 
-__all__ = ["VOTE", "Comparison", "Entry", "VoteGap", "against", "compare_entries", "frontier"]
+__all__ = ["Comparison", "Entry", "VoteGap", "against", "compare_entries", "frontier"]
 
 VOTE = "majority voting"
 

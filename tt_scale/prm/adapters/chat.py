@@ -12,7 +12,7 @@ from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.generator.chat_template import render_chat
 from tt_scale.prm.adapters.base import Checkpoint
 
-__all__ = ["PLACE", "Around", "around", "around_the_question", "rendered"]
+__all__ = ["PLACE", "around", "around_the_question", "rendered"]
 
 PLACE = "{the question}"
 
