@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar, get_args
 
 import click
 
-from tt_scale.bench.run.signals import wait_for
+from tt_scale.bench.run.signals import TERMINATED, wait_for
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.config.recipe_files import read_config
 from tt_scale.config.yaml_file import yaml_value
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 Result = TypeVar("Result")
-INTERRUPTED, TERMINATED = 130, 143  # what shells expect: 128 + the number of the signal
+INTERRUPTED = 130  # what shells expect: 128 + the number of the signal
 TEMPERATURES = frozenset({"temperature", "temp_origin", "temp_step"})
 RESUME = "What was finished is kept; the same command goes on from there."
 
