@@ -57,6 +57,9 @@ class Generator(ABC):
         parameters: of the model, for the FLOP estimate; 0 where unknown.
         most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
         reasoning_tags: opening and closing tags of the reasoning blocks that its chat template names.
+        waiting: calls that wait for it now, counted by the space.
+        last_progress: `time.monotonic()` of its last sign of progress; a backend that sees tokens as they come calls
+            `tt_scale.core.waiting.progressed` for them.
     """
 
     own_name: ClassVar[str] = ""
@@ -64,6 +67,8 @@ class Generator(ABC):
     can_score: ClassVar[bool] = False
     starts_processes: ClassVar[bool] = False
     default_context: ClassVar[int | None] = None
+    waiting: int = 0
+    last_progress: float = 0.0
     context: int
     parameters: int = 0
     most_logprobs: int = 0
@@ -106,6 +111,10 @@ class Generator(ABC):
 
     async def close(self) -> None:
         """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    def died(self) -> str:
+        """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""
+        return ""
 
     @abstractmethod
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
@@ -169,6 +178,8 @@ class PRM(ABC):
         knobs: its keyword arguments that `prm_args` sets.
         top_logprobs: how many of the likeliest tokens the `confidences` of the steps must look at; 0 where it reads
             no log-probabilities. Where several ask, all get those over the largest number.
+        waiting: as of a generator.
+        last_progress: as of a generator.
     """
 
     own_name: ClassVar[str] = ""
@@ -182,6 +193,8 @@ class PRM(ABC):
     starts_processes: ClassVar[bool] = False
     parameters: int = 0
     top_logprobs: int = 0
+    waiting: int = 0
+    last_progress: float = 0.0
     causal: ClassVar[bool] = True
     knobs: ClassVar[tuple[str, ...]] = ()
 
@@ -222,6 +235,10 @@ class PRM(ABC):
 
     async def close(self) -> None:
         """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    def died(self) -> str:
+        """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""
+        return ""
 
     @abstractmethod
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
