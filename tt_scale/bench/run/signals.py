@@ -76,7 +76,7 @@ def _has_default(number: int) -> bool:
 
 
 def _exit_after(seconds: float) -> None:
-    """End the process later, whatever it does then; the timer outlives the work, since interpreters hang at exit too."""
+    """End the process later, whatever it does then; the timer outlives the work, since interpreters may hang, too."""
     timer = threading.Timer(seconds, os._exit, [TERMINATED])
     timer.daemon = True
     timer.start()
