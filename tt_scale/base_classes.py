@@ -58,8 +58,8 @@ class Generator(ABC):
         most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
         reasoning_tags: opening and closing tags of the reasoning blocks that its chat template names.
         waiting: calls that wait for it now, counted by the space.
-        last_progress: `time.monotonic()` of its last sign of progress; a backend that sees tokens as they come calls
-            `tt_scale.core.waiting.progressed` for them.
+        last_progress: `time.monotonic()` of its last finished call; a backend that sees tokens as they come notes
+            them, too (`tt_scale.core.waiting.progressed`).
     """
 
     own_name: ClassVar[str] = ""
@@ -111,6 +111,10 @@ class Generator(ABC):
 
     async def close(self) -> None:
         """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    def progress(self) -> float:
+        """Give the time, by `time.monotonic()`, of its last sign of progress; one that stands for others asks them."""
+        return self.last_progress
 
     def died(self) -> str:
         """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""
@@ -235,6 +239,10 @@ class PRM(ABC):
 
     async def close(self) -> None:
         """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+
+    def progress(self) -> float:
+        """Give the time, by `time.monotonic()`, of its last sign of progress; one that stands for others asks them."""
+        return self.last_progress
 
     def died(self) -> str:
         """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.records import Step, StepRequest
+from tt_scale.core.waiting import progressed
 from tt_scale.engines.context_length import fitted_to_model
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
@@ -156,7 +157,12 @@ class HuggingFaceGenerator(LanguageModel):
 
     def _made_decoder(self, model: Any, most: int) -> Decoder:
         """Put a decoder around a model; `most` is how many tokens' keys and values the memory holds."""
-        return Decoder(model, self.tokens, best_device(), self._closed.is_set)
+        return Decoder(model, self.tokens, best_device(), self._tick)
+
+    def _tick(self) -> bool:
+        """Note a new token of every row; says whether the decoder is to give up, since the generator was closed."""
+        progressed(self)
+        return self._closed.is_set()
 
     def _sample(self, requests: list[StepRequest]) -> list[Step]:
         def failed(request: StepRequest, error: Exception) -> Step:

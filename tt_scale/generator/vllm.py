@@ -16,6 +16,7 @@ from tt_scale.config import Config
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.logprobs import TOP_LOGPROBS, confidence
 from tt_scale.core.records import Ended, Step, StepRequest
+from tt_scale.core.waiting import progressed
 from tt_scale.engines.context_length import fitted_to_model
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.model_names import refuse_scorer, resolve_model
@@ -102,7 +103,12 @@ class VLLMGenerator(LanguageModel):
         )
         await asyncio.to_thread(self.tokens.check_template)
         self._engine = Engine(model, lambda: engine_args(config, model, **OWN_ARGUMENTS))
+        self._engine.on_output = lambda: progressed(self)
         return self._engine
+
+    def died(self) -> str:
+        """Say how the engine ended that nobody closed; empty while it runs."""
+        return self._engine.died() if self._engine is not None else ""
 
     async def close(self) -> None:
         """End the engine and its processes; a second call does nothing."""

@@ -111,6 +111,14 @@ class EnsemblePRM(PRM):
             for member in self.members.values():
                 stack.push_async_callback(member.close)
 
+    def progress(self) -> float:
+        """The last sign of progress of any member."""
+        return max(self.last_progress, *[member.progress() for member in self.members.values()])
+
+    def died(self) -> str:
+        """How the first member that died ended; empty while all is well."""
+        return next(filter(None, [member.died() for member in self.members.values()]), "")
+
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Let every member score, and combine; errors as in `PRM.score`."""
         tables = await gather_or_cancel([self._asked(name, problem, paths) for name in self.members])

@@ -7,7 +7,7 @@ Pooling type ALL, never STEP: with cache reading that kills the engine.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
@@ -77,6 +77,14 @@ class PoolingEngine:
     async def close(self) -> None:
         """End the engine and its processes; a second call does nothing."""
         await self._engine.close()
+
+    def died(self) -> str:
+        """Say how the engine ended that nobody closed; empty while it runs."""
+        return self._engine.died()
+
+    def on_output(self, call: Callable[[], None]) -> None:
+        """Have something called whenever scores come from the engine."""
+        self._engine.on_output = call
 
     @property
     def llm(self) -> Any:

@@ -71,6 +71,14 @@ class RememberedPRM(PRM):
         """Let go of the model; a second call does nothing."""
         await self.inner.close()
 
+    def progress(self) -> float:
+        """The last sign of progress of either."""
+        return max(self.last_progress, self.inner.progress())
+
+    def died(self) -> str:
+        """How the model's process ended; empty while all is well."""
+        return self.inner.died()
+
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path, as far as they are not known; errors as of the PRM that is asked."""
         if self.inner.adapter.finished_only:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.records import Scores
+from tt_scale.core.waiting import progressed
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import prm_gpus
@@ -74,7 +75,12 @@ class VLLMPRM(RowPRM):
             **revision_args(folder, config.prm_revision),
             **conversion(self.adapter),
         )
+        self._engine.on_output(lambda: progressed(self))
         await self._engine.start()
+
+    def died(self) -> str:
+        """Say how the engine ended that nobody closed; empty while it runs."""
+        return self._engine.died() if self._engine is not None else ""
 
     async def close(self) -> None:
         """End the engine and its processes; a second call does nothing."""

@@ -12,6 +12,7 @@ from tt_scale.core.logprobs import check_logprobs
 from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Sampling, Step, StepRequest
 from tt_scale.core.seeds import derive_seed
+from tt_scale.core.waiting import waiting_for
 from tt_scale.errors import GeneratorError
 from tt_scale.space.candidate import Birth, Rules
 from tt_scale.space.rounds import chunks
@@ -121,7 +122,8 @@ class Sampler:
         held = sum([request.max_tokens for request in requests])
         self._ledger.hold(held)
         try:
-            steps = await self._generator.generate(requests)
+            with waiting_for(self._generator):
+                steps = await self._generator.generate(requests)
         finally:
             self._ledger.release(held)
         if len(steps) != len(requests):

@@ -24,6 +24,7 @@ from tt_scale.core.path import Key, Outcome, Path
 from tt_scale.core.records import Problem
 from tt_scale.core.segmentation import is_blank
 from tt_scale.core.threshold import Bar
+from tt_scale.core.waiting import waiting_for
 from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.space.candidate import Birth, Rules
 from tt_scale.space.planner import Planner, best_first
@@ -346,7 +347,8 @@ class SearchSpace:
                 children[index] = replace(child, score=self._aggregate(child.scores, True))
         if not wanted:
             return children
-        verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
+        with waiting_for(self._prm):
+            verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
         if len(verdicts) != len(wanted):
             raise PRMError(f"The PRM gave {len(verdicts)} records for {len(wanted)} paths; one each is needed.")
         for index, verdict in zip(wanted, verdicts, strict=True):

@@ -81,7 +81,7 @@ class _Silence:
         silent = [backend for backend in self._backends if backend.waiting]
         if not silent:
             return
-        seconds = time.monotonic() - max(backend.last_progress for backend in self._backends)
+        seconds = time.monotonic() - max(backend.progress() for backend in self._backends)
         if seconds < self._first:
             self._next = self._first
             return

@@ -143,11 +143,13 @@ class Engine:
 
     Attributes:
         llm: vLLM's `AsyncLLM` while it runs, else None.
+        on_output: called whenever the engine gives new tokens or scores, of whichever request.
     """
 
     def __init__(self, model: str, make_args: Callable[[], Any], gpus: Sequence[int] = ()) -> None:
         self.model = model
         self.llm: Any = None
+        self.on_output: Callable[[], None] = lambda: None
         self._make_args = make_args
         self._gpus = gpus
         self._log = EngineLog()
@@ -187,6 +189,7 @@ class Engine:
             await asyncio.wait([self._building])
             self.llm = self._building.result()
             self._processes.notice_workers()
+            self._observe(self.llm)
             _silence()  # the engine brought them again
         except BaseException:
             await self.close()
@@ -207,9 +210,32 @@ class Engine:
         self._scratch.remove()
 
     def reason(self) -> str:
-        """What the engine complained of, or how it ended, as one sentence; empty where nothing is known."""
-        complaint = self._log.reason() or self._processes.ended().capitalize()
-        return sentence(complaint) if complaint else ""
+        """What the engine complained of, or how it ended, with advice; empty where nothing is known."""
+        complaint = self._log.reason() or self._processes.died() or self._processes.ended()
+        return f"{sentence(_capital(complaint))} {advice(complaint)}".strip() if complaint else ""
+
+    def died(self) -> str:
+        """Say how the engine ended that nobody closed, as one sentence with advice; empty while it runs."""
+        if self.llm is None:
+            return ""
+        ended = self._processes.died()
+        if not (ended or self.llm.errored):
+            return ""
+        reason = self._log.reason() or ended or "its process reported an error"
+        return f"{sentence(reason)} {advice(reason)}".strip()
+
+    def _observe(self, llm: Any) -> None:
+        """Call `on_output` for whatever comes from the engine: requests of ours give nothing before their end."""
+        processor = getattr(llm, "output_processor", None)
+        process = getattr(processor, "process_outputs", None)
+        if processor is None or process is None:  # of a vLLM that has none, finished requests are the signs of progress
+            return
+
+        def noted(*given: Any, **named: Any) -> Any:
+            self.on_output()
+            return process(*given, **named)
+
+        processor.process_outputs = noted
 
     def _build(self) -> Any:
         try:
@@ -255,6 +281,10 @@ def _finish(llm: Any) -> None:
     sockets = [value for name, value in resources.items() if name.endswith("_socket") and value is not None]
     if "ctx" in resources and all(socket.closed for socket in sockets):  # with an open one it would wait for ever
         resources["ctx"].destroy(linger=0)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _has_nvidia() -> bool:

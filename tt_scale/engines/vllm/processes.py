@@ -50,7 +50,7 @@ removes the folders that are its arguments. psutil comes with vLLM, and never mi
 the same number."""
 
 ENDS = {
-    -signal.SIGKILL: "its process was killed, as a system does that runs out of memory",
+    -signal.SIGKILL: "its process was killed by signal 9, probably as memory ran out",
     -signal.SIGBUS: "its process died of a bus error, as where /dev/shm is full",
     -signal.SIGILL: "its process died of an instruction that this processor does not have",
     -signal.SIGSEGV: "its process died of a segmentation fault",
@@ -101,6 +101,21 @@ class EngineProcesses:
         """Say how an engine's process ended that was not asked to; empty while it runs, or where it left by itself."""
         codes = [process.exitcode for process in self._known]
         return next((ENDS[code] for code in codes if code in ENDS), "")
+
+    def died(self) -> str:
+        """Say that a process has ended, and how; empty while all of them run.
+
+        A worker is watched from the engine's start on, since vLLM itself notices its death only while it serves.
+        """
+        import psutil
+
+        if any(process.exitcode is not None for process in self._known):
+            codes = [process.exitcode for process in self._known if process.exitcode is not None]
+            return self.ended() or f"its process ended with status {codes[0]}"
+        gone = [
+            worker for worker in self._workers if not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+        ]
+        return "one of its worker processes was killed, probably as memory ran out" if gone else ""
 
     def kill(self) -> None:
         """End at once what still runs, workers included."""

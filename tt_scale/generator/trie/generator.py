@@ -54,7 +54,7 @@ class TrieGenerator(HuggingFaceGenerator):
             model,
             self.tokens,
             best_device(),
-            self._closed.is_set,
+            self._tick,
             held=self._batch,
             remembered=max(int(config.kv_cache_gib * 2**30) // node, 1),
         )
