@@ -16,8 +16,8 @@ ADVICE = {
     "derived max_model_len": "Lower --max-model-len.",
     "Unable to find": "PyTorch needs the loopback network interface to be up. Type: ip link set lo up",
     "lscpu": "vLLM asks lscpu about the cores: install util-linux, or use Transformers. Type: --generator huggingface",
-    "was killed": "Give it more memory, lower --kv-cache-gib, take a smaller model, or type: --generator huggingface --prm "
-    "huggingface",
+    "was killed": "Give it more memory, lower --kv-cache-gib, take a smaller model, or type: --generator huggingface "
+    "--prm huggingface",
     "/dev/shm": "Start the container with a larger --shm-size, or use Transformers. Type: --generator huggingface",
     "processor does not have": "Use Transformers. Type: --generator huggingface",
     "memory for kv": "Lower --kv-cache-gib.",

@@ -112,10 +112,8 @@ class EngineProcesses:
         if any(process.exitcode is not None for process in self._known):
             codes = [process.exitcode for process in self._known if process.exitcode is not None]
             return self.ended() or f"its process ended with status {codes[0]}"
-        gone = [
-            worker for worker in self._workers if not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
-        ]
-        return "one of its worker processes was killed, probably as memory ran out" if gone else ""
+        alive = [worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in self._workers]
+        return "" if all(alive) else "one of its worker processes was killed, probably as memory ran out"
 
     def kill(self) -> None:
         """End at once what still runs, workers included."""
