@@ -24,12 +24,12 @@ from rich.console import Console
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import Reporter
 from tt_scale.bench.run.manifest import hardware
+from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.session import Plan, aggregate_footer, plan_runs, run_plan
 from tt_scale.bench.stats.metrics import interval, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.grading import Grader
-from tt_scale.models import open_models
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
 from tt_scale.report.bench_report import cost_sheet, level_sheet, pair_sheet, remarks
 from tt_scale.report.console_reporter import ConsoleReporter
@@ -98,9 +98,9 @@ async def run(configs: Sequence[Config], report: Reporter) -> list[Plan]:
         for plan in plans:
             stack.enter_context(plan.journal)
         if any(len(plan.journal.rows) < plan.total for plan in plans):
-            async with open_models(configs[0]) as (generator, prm):
+            async with Models(configs[0], report) as models:
                 for plan in plans:
-                    await run_plan(plan, grader, report, generator, prm)
+                    await run_plan(plan, grader, report, models)
         return plans
 
 

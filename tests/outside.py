@@ -9,6 +9,7 @@ CODE = '''
 
 import asyncio
 import os
+import time
 from abc import ABC
 from dataclasses import dataclass
 from typing import ClassVar
@@ -60,6 +61,30 @@ class Mortal(SimulatedGenerator):
         return await super().generate(requests)
 
 
+class Hanging(SimulatedGenerator):
+    """Never answers again after some requests, in the first OUTSIDE_HANGS of its lives."""
+
+    lives = 0
+
+    async def start(self):
+        type(self).lives += 1
+        self.served = 0
+        await super().start()
+
+    async def generate(self, requests):
+        self.served += len(requests)
+        if type(self).lives <= int(os.environ.get("OUTSIDE_HANGS", "1")) and self.served > 40:
+            await asyncio.sleep(3600)
+        return await super().generate(requests)
+
+
+class Blocking(SimulatedGenerator):
+    """Blocks the event loop."""
+
+    async def generate(self, requests):
+        time.sleep(3600)
+
+
 class NoSearcher:
     """Something else."""
 
@@ -93,6 +118,8 @@ halves = outside:Halves
 [tt_scale.generators]
 slow = outside:Slow
 mortal = outside:Mortal
+hanging = outside:Hanging
+blocking = outside:Blocking
 """
 
 

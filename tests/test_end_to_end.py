@@ -121,13 +121,14 @@ def searched(pair: Config, folder: FilePath) -> Runs:
     meter = Meter()
     run = session.run_plan
 
-    async def metered(plan: Any, grader: Any, report: Any, generator: Any, prm: Any) -> None:
+    async def metered(plan: Any, grader: Any, report: Any, models: Any) -> None:
+        generator, prm = await models.get()
         if not meter.kind:
             meter.wrap(generator._engine.llm)
             if hasattr(prm, "_engine"):
                 meter.wrap_prm(prm._engine.llm)
         meter.kind = plan.config.method
-        await run(plan, grader, report, generator, prm)
+        await run(plan, grader, report, models)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session, "run_plan", metered)

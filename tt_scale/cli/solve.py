@@ -24,7 +24,7 @@ async def solve_live(question: str, config: Config, watch: Watch | None) -> Solu
     Raises:
         TTScaleError: the configuration cannot run, or a model failed.
     """
-    from tt_scale.bench.run.session import loaded_names
+    from tt_scale.bench.run.open_models import loaded_names
     from tt_scale.report.loading import loading
     from tt_scale.report.terminal import Terminal
 

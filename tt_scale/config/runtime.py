@@ -51,6 +51,13 @@ class RuntimeKeys(Keys):
     )
     trust_remote_code: bool = key(RUNTIME, "Run code that comes with a model.", False)
     concurrency: int = key(RUNTIME, "Number of problems searched concurrently.", 64, experiment=False, ge=1, le=65536)
+    stall_timeout: float | None = key(
+        RUNTIME,
+        "Seconds without any sign of progress of the models after which they are restarted, once; none waits for ever.",
+        600.0,
+        experiment=False,
+        gt=0,
+    )
     output_dir: str = key(RUNTIME, "Folder in which run folders are created.", "logs", experiment=False)
     run_tag: str = key(RUNTIME, "Name of the run; the same tag continues it.", "", experiment=False)
     retry_failed: bool = key(

@@ -14,6 +14,7 @@ from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.journal import JournalOf
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
+from tt_scale.core.waiting import waiting_for
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError, PRMError
 from tt_scale.prm_eval.labelled import LabelledSolution
@@ -143,7 +144,8 @@ async def score_solutions(
     async def work(group: Sequence[LabelledSolution]) -> None:
         paths = [each.path for each in group]
         try:
-            verdicts = await prm.score(group[0].problem, paths)
+            with waiting_for(prm):
+                verdicts = await prm.score(group[0].problem, paths)
             _check(paths, verdicts)
         except (EngineDeadError, JournalError):
             raise

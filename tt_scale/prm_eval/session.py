@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -15,9 +15,10 @@ from pathlib import Path as FilePath
 from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
-from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, loading
+from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, Warned, loading
 from tt_scale.bench.run.manifest import described
 from tt_scale.bench.run.session import warn
+from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config, digest
 from tt_scale.core.records import Problem
 from tt_scale.engines.model_dtypes import dtype_warnings
@@ -193,7 +194,7 @@ async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None
                 await generator.start()
         for plan in plans:
             if plan.lacks_solutions:
-                await _draw(plan, generator, grader, report)
+                await _watched(_draw(plan, generator, grader, report), generator, config, report)
         if not reads:
             await models.aclose()  # its memory is for the PRM
         if any(plan.lacks_scores for plan in plans):
@@ -202,7 +203,11 @@ async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None
             with loading(report, ", ".join(weights)):
                 await prm.start()
             for plan in plans:
-                await _score(plan, prm, report)
+                await _watched(_score(plan, prm, report), prm, config, report)
+
+
+async def _watched(work: Awaitable[None], model: Generator | PRM, config: Config, report: Reporter) -> None:
+    await watched(work, [model], config.stall_timeout, lambda text: report(Warned(text)))
 
 
 async def _draw(plan: Plan, generator: Generator, grader: Grader, report: Reporter) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.open_models import model_names
 from tt_scale.bench.run.origin import computed_by
-from tt_scale.bench.run.session import Plan, aggregate_footer, model_names, rows_by_set
+from tt_scale.bench.run.session import Plan, aggregate_footer, rows_by_set
 from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet

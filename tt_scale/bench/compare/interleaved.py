@@ -7,11 +7,13 @@ from contextlib import ExitStack
 from itertools import takewhile
 from time import monotonic
 
+from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.events import Reporter, RunCounter, RunProgress, loading
+from tt_scale.bench.run.open_models import Models, loaded_names
 from tt_scale.bench.run.plan import Plan
 from tt_scale.bench.run.processes import Shared, search_in_processes
 from tt_scale.bench.run.runner import Run, Task, run_tasks
-from tt_scale.bench.run.session import Models, first_scores, loaded_names
+from tt_scale.bench.run.session import first_scores
 from tt_scale.grading import Grader
 from tt_scale.space.first_steps import asked_quantile
 
@@ -73,24 +75,25 @@ async def run_interleaved(
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done == total or not minutes:
         return
-    correct = sum([row.correct for plan in plans for row in plan.journal.rows])
     first = plans[0].config
-    label = f"{plans[0].dataset} {len(plans)} runs"
-    progress = RunProgress(label, total, done, correct, at_once=first.concurrency * processes)
     async with Models(first, report) as models:
         for plan in plans:
             if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
                 await first_scores(plan, *await models.get())
         scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
         if processes == 1:
-            generator, prm = await models.get()
+            await models.get()
             end = monotonic() + 60 * minutes
-            with RunCounter(report, progress) as counter:
-                runs = [
-                    Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, counter.one_more, own)
-                    for plan, own in zip(plans, scores, strict=True)
-                ]
-                await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
+
+            async def search(generator: Generator, prm: PRM | None) -> None:
+                with RunCounter(report, _progress(plans, total, first.concurrency)) as counter:
+                    runs = [
+                        Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, counter.one_more, own)
+                        for plan, own in zip(plans, scores, strict=True)
+                    ]
+                    await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
+
+            await models.use(search)
             return
     shared = Shared(
         [plan.config for plan in plans],
@@ -100,7 +103,14 @@ async def run_interleaved(
         sorted(_waiting(plans), key=lambda task: task[1]),
         monotonic() + 60 * minutes,
     )
-    await _in_processes(shared, processes, plans, RunCounter(report, progress), report)
+    counter = RunCounter(report, _progress(plans, total, first.concurrency * processes))
+    await _in_processes(shared, processes, plans, counter, report)
+
+
+def _progress(plans: Sequence[Plan], total: int, at_once: int) -> RunProgress:
+    rows = [row for plan in plans for row in plan.journal.rows]
+    label = f"{plans[0].dataset} {len(plans)} runs"
+    return RunProgress(label, total, len(rows), sum([row.correct for row in rows]), at_once=at_once)
 
 
 async def _in_processes(

@@ -11,9 +11,10 @@ from tt_scale.bench.compare.grid import DEFAULT
 from tt_scale.bench.compare.variants import Variant
 from tt_scale.bench.run.config_warnings import sample_warnings
 from tt_scale.bench.run.events import Reporter, silent
+from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plans_over, problems_of
-from tt_scale.bench.run.session import Models, aggregate_footer, ready, run_all, shared_warnings, warn
+from tt_scale.bench.run.session import aggregate_footer, ready, run_all, shared_warnings, warn
 from tt_scale.bench.stats.comparison import Entry
 from tt_scale.bench.stats.pairs import Pair, corrected, paired_differences, uncorrected_differences
 from tt_scale.config import Config

@@ -131,6 +131,9 @@ class SummaryLine:
     folder: str
 
 
+LOCK_SECONDS = 60.0
+"""What a run waits for others that write to the same summary, each for a moment."""
+
 COLUMNS = [field.name for field in fields(SummaryLine)]
 
 
@@ -224,16 +227,21 @@ def check_summary(path: FilePath) -> None:
 
 def append_summary(path: FilePath, line: SummaryLine) -> None:
     """Append a line, under a lock, so that several runs may share a summary; errors as in `check_summary`."""
-    from filelock import FileLock
+    from filelock import FileLock, Timeout
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock")):
+        with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
             check_summary(path)
             new = not _columns(path)
             with path.open("a", newline="", encoding="utf-8") as file:
                 sheet = csv.writer(file)
                 sheet.writerows([COLUMNS, astuple(line)] if new else [astuple(line)])
+    except Timeout:  # an OSError, too
+        raise JournalError(
+            f"Another process has locked {str(path)!r} for {LOCK_SECONDS:.0f} s; this run's line was not added.",
+            "All records are kept: type the same command again once the other process has ended.",
+        ) from None
     except OSError as error:
         raise _unwritable(path, error) from None
 

@@ -22,6 +22,7 @@ from tt_scale.base_classes import Searcher
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.runner import Run, Task, run_tasks
 from tt_scale.bench.run.signals import wait_for
+from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.engines.micro_batcher import share_thread
@@ -167,8 +168,9 @@ async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> 
                     zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
                 )
             ]
-            await run_tasks(
-                runs, shared.problems, takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
+            tasks = takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
+            await watched(
+                run_tasks(runs, shared.problems, tasks), (generator, prm), first.stall_timeout, lambda _: None
             )
 
 

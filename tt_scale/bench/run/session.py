@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Sequence
-from contextlib import AsyncExitStack, ExitStack
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
 
-from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
-from tt_scale.bench.run.csv_logs import append_summary, check_summary, summary_line, summary_path, write_detail_log
+from tt_scale.bench.run.csv_logs import append_summary, summary_line, summary_path, write_detail_log
 from tt_scale.bench.run.events import (
     Reporter,
     Resumed,
@@ -22,20 +20,17 @@ from tt_scale.bench.run.events import (
     RunProgress,
     RunsPlanned,
     Warned,
-    loading,
     silent,
 )
+from tt_scale.bench.run.open_models import Models, loaded_names, model_names
 from tt_scale.bench.run.plan import Plan, plan_runs
 from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.grading import Grader
-from tt_scale.models import make_models, make_searcher, open_models
+from tt_scale.models import make_models, make_searcher
 from tt_scale.preflight import preflight
 from tt_scale.space.first_steps import asked_quantile, measure
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 __all__ = [
     "Models",
@@ -122,35 +117,6 @@ def plan_warnings(plans: Sequence[Plan]) -> list[str]:
     return [each for name, plan in sets.items() for each in sample_warnings(plan.config, name, plan.problems)]
 
 
-class Models:
-    """Generator and PRM of a configuration, opened when they are first needed and closed at the end.
-
-    Args:
-        config: names them.
-        report: is told that they are loaded.
-    """
-
-    def __init__(self, config: Config, report: Reporter) -> None:
-        self._config = config
-        self._report = report
-        self._stack = AsyncExitStack()
-        self._opened: tuple[Generator, PRM | None] | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *ended: object) -> None:
-        await self._stack.aclose()
-
-    async def get(self) -> tuple[Generator, PRM | None]:
-        """Give both, loaded."""
-        if self._opened is None:
-            check_summary(summary_path(self._config))
-            with loading(self._report, loaded_names(self._config)):
-                self._opened = await self._stack.enter_async_context(open_models(self._config))
-        return self._opened
-
-
 async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models | None = None) -> None:
     """Search what runs still lack, with the models opened once, or not at all where nothing is lacking.
 
@@ -173,11 +139,11 @@ async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, model
     if done == total:
         return None
     warn(report, _updates(plans))
-    generator, prm = await models.get()
+    await models.get()
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
     report(RunsPlanned(tuple([count for count in lacking if count]), plans[0].config.concurrency))
     for plan in plans:
-        await run_plan(plan, grader, report, generator, prm)
+        await run_plan(plan, grader, report, models)
     return None
 
 
@@ -191,41 +157,41 @@ def _updates(plans: Sequence[Plan]) -> list[str]:
     return told
 
 
-async def run_plan(
-    plan: Plan,
-    grader: Grader,
-    report: Reporter,
-    generator: Generator,
-    prm: PRM | None,
-) -> None:
+async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models) -> None:
     """Search what a run still lacks. Ends with the detail log and a row of the summary.
 
     Args:
         plan: of the run; its journal is open.
         grader: open.
         report: is told what happens.
-        generator: started.
-        prm: started, or None.
+        models: of the run; restarted where they stall.
     """
     config, journal = plan.config, plan.journal
-    before = len(journal.rows)
-    if before == plan.total:
+    if len(journal.rows) == plan.total:
         return
-    began = time.monotonic()
-    scores, tau = await first_scores(plan, generator, prm)
-    label = f"{plan.dataset} {plan.name}"
-    correct = sum([row.correct for row in journal.rows])
-    progress = RunProgress(label, plan.total, before, correct, at_once=config.concurrency)
-    try:
-        with RunCounter(report, progress) as counter:
+
+    async def search(generator: Generator, prm: PRM | None) -> float | None:
+        scores, tau = await first_scores(plan, generator, prm)
+        with RunCounter(report, _progress(plan)) as counter:
             run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores)
             await run_problems(run, plan.problems, journal.done())
+        return tau
+
+    began = time.monotonic()
+    try:
+        tau = await models.use(search)
     finally:
         if config.detail_log:
             write_detail_log(journal.folder / "detail.csv", journal.rows)
     elapsed = time.monotonic() - began
     line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
     append_summary(summary_path(config), line)
+
+
+def _progress(plan: Plan) -> RunProgress:
+    rows = plan.journal.rows
+    correct = sum([row.correct for row in rows])
+    return RunProgress(f"{plan.dataset} {plan.name}", plan.total, len(rows), correct, at_once=plan.config.concurrency)
 
 
 async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
@@ -240,17 +206,7 @@ async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tup
     return journal.first_steps.scores, journal.first_steps.value
 
 
-def model_names(config: Config) -> str:
-    """The generator, and the PRM where there is one, as tables name them."""
-    return config.model_name + (f" with {config.prm_name}" if config.has_prm else "")
-
-
 def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
     """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
     scored = [config for config in configs if config.has_prm]
     return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
-
-
-def loaded_names(config: Config) -> str:
-    """What the user waits for while it is loaded; empty where that is nothing."""
-    return model_names(config) if resolve_generator(config).weights else ""

@@ -28,7 +28,7 @@ class StalledError(EngineDeadError):
 
 async def watched(
     work: Awaitable[Result],
-    backends: Sequence[Generator | PRM],
+    models: Sequence[Generator | PRM | None],
     stall_timeout: float | None,
     warn: Callable[[str], None],
 ) -> Result:
@@ -39,7 +39,7 @@ async def watched(
 
     Args:
         work: cancelled and awaited before an error is raised.
-        backends: started.
+        models: started; None stands for no PRM.
         stall_timeout: seconds without a sign of progress; None for no limit.
         warn: called with a sentence after a while of silence.
 
@@ -47,6 +47,7 @@ async def watched(
         EngineDeadError: a model's process ended.
         StalledError: the limit was reached.
     """
+    backends = [model for model in models if model is not None]
     task = asyncio.ensure_future(work)
     silence = _Silence(backends, stall_timeout, warn)
     try:
