@@ -21,6 +21,7 @@ pytest.importorskip("psutil")
 from engines import alive, descendants, small
 
 from tt_scale.base_classes import Problem, Sampling, StepRequest
+from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config
 from tt_scale.engines.smollm2 import smollm2_folder
 from tt_scale.errors import ConfigError, EngineDeadError
@@ -58,6 +59,7 @@ def long(generator: VLLMGenerator, tokens: int, seed: int) -> StepRequest:
 LIFE = """
 import asyncio, sys
 from tt_scale.base_classes import Problem, Sampling, StepRequest
+from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config
 from tt_scale.generator.vllm import VLLMGenerator
 
@@ -145,3 +147,28 @@ async def test_crowded_cache_keeps_seeded_requests_alive() -> None:
     finally:
         await opened.close()
     assert {step.ended for step in steps} <= {"eos", "length"}
+
+
+async def test_a_death_before_the_first_request_is_noticed() -> None:
+    """The run stood at "0/12, 0 tokens/s" for good."""
+    opened = VLLMGenerator.from_config(small())
+    await opened.start()
+    assert opened.died() == ""
+    for process in opened._engine._processes._known:  # type: ignore[union-attr]
+        process.kill()
+    with pytest.raises(EngineDeadError, match=r"VLLMGenerator\) died: .*killed by signal 9.*--generator huggingface"):
+        await asyncio.wait_for(watched(asyncio.sleep(60), [opened], None, lambda _: None), timeout=30)
+    await opened.close()
+
+
+async def test_tokens_are_signs_of_progress() -> None:
+    """A request gives nothing before its end, which is minutes away on a slow machine."""
+    opened = VLLMGenerator.from_config(large())
+    await opened.start()
+    task = asyncio.ensure_future(opened.generate([long(opened, 200, 1)]))
+    signs = set()
+    while not task.done():
+        await asyncio.sleep(0.02)
+        signs.add(opened.progress())
+    await opened.close()
+    assert len(signs) > 10
