@@ -25,10 +25,10 @@ _BRACELESS = re.compile(
     r"(?P<plain>[+-]?\.?\d(?:[^\s${}\\]*[^\s${}\\.,;:!?)*])?|(?<![\w])[A-HJ-Z](?![\w'{]))"
     r"|\\(?:[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|(?:sqrt|text|textbf|mathrm|mathbf)\s*\{[^{}]+\}|pi|infty)"
 )
-_BETWEEN = re.compile(
-    r"""[\s$&]*(?:\\[)\]])?[\s$]*
+_BETWEEN = re.compile(  # no two parts of it can match the same space, so that it is matched in linear time
+    r"""(?:[\s$&]*\\[)\]])?
         (?:[,;]|\\(?:q?quad|text|textbf|mathrm)(?![a-zA-Z])|\\[,;: ]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])|[\s$&{}])+
-        [\s$&]*(?:\\[(\[])?[\s$]*(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*=\s*)?""",
+        (?:\\[(\[][\s$]*)?(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*=\s*)?""",
     re.VERBOSE,
 )
 _JOINT = re.compile(r"[,;]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")

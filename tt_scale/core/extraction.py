@@ -10,6 +10,9 @@ r"""Where a solution states its final answer. There is no fallback to a bare num
     True
 
 What the answer is worth is not covered here: see `equivalence`.
+
+Only the last 100,000 characters of a text are read, and the last 20,000 where these hold more than 20,000 braces and
+backslashes: an answer is looked for after every step, while other problems wait.
 """
 
 from __future__ import annotations
@@ -21,6 +24,11 @@ from tt_scale.core.boxes import is_placeholder, last_boxes
 
 __all__ = ["extract_answer"]
 
+_LONGEST, _DENSEST = 100_000, 20_000
+_MOST_MENTIONS = 100
+"""Announcements that are looked at, from the last one on; of more, none says anything."""
+_LONGEST_QUOTATION = 1000
+"""Characters between the opening and the closing sign of a quotation."""
 _MARKS = r"[*_]{0,3}"
 _SAID = re.compile(r"[^\s*_][^\n]*")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
@@ -38,6 +46,7 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
         text: the whole solution.
         final_answer_prefix: words that announce the answer; empty where only boxes count.
     """
+    text = _end_of(text)
     boxed = last_boxes(text)
     announced = _announced(text, final_answer_prefix) if final_answer_prefix else None
     if announced and (not boxed or boxed.end <= announced[0]):
@@ -45,9 +54,15 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
     return boxed.content if boxed else None
 
 
+def _end_of(text: str) -> str:
+    """The part of a text that is read."""
+    text = text[-_LONGEST:]
+    return text[-_DENSEST:] if sum(map(text.count, "{}\\")) > _DENSEST else text
+
+
 def _announced(text: str, prefix: str) -> tuple[int, str] | None:
     """Find the last line that is announced and says something: where it begins, and what it says."""
-    for found in reversed(list(_announcement(prefix).finditer(text))):
+    for found in reversed([*_announcement(prefix).finditer(text)][-_MOST_MENTIONS:]):
         line = "" if _quoted(text, found) else _first_line(text, found.end())
         if not is_placeholder(line):
             return found.end(), line
@@ -59,8 +74,8 @@ def _quoted(text: str, announced: re.Match[str]) -> bool:
     opening = text[max(announced.start() - 4, 0) : announced.start()].rstrip("*_")[-1:]
     if opening not in _QUOTES:
         return False
-    newline = text.find("\n", announced.end())
-    return text.find(_QUOTES[opening], announced.end(), newline if newline >= 0 else len(text)) >= 0
+    rest = text[announced.end() : announced.end() + _LONGEST_QUOTATION].partition("\n")[0]
+    return _QUOTES[opening] in rest
 
 
 @lru_cache(maxsize=64)

@@ -16,6 +16,11 @@ from tt_scale.core.extraction import extract_answer
 
 __all__ = ["THINK", "FinalAnswer", "named_tags", "outside_reasoning"]
 
+_LONGEST = 1 << 20
+"""Characters of a text that are read, from its end; of what stands before, only whether it leaves a block open."""
+_MOST_DROPPED = 3
+"""Unfinished answers at the end of a text, in front of each other; what stands before more of them does not count."""
+
 Tags = tuple[str, str]
 """The tags that open and close a reasoning block."""
 
@@ -57,17 +62,29 @@ def outside_reasoning(text: str, tags: Iterable[Tags], *, opened: bool = False) 
 
     Returns:
         The text without its blocks; an open block reaches to the end, and all before an unpaired closing tag is
-        reasoning.
+        reasoning. Of a text of more than 1,048,576 characters, what these last ones hold.
     """
     pairs = tuple(tags)
+    if len(text) > _LONGEST:
+        opened = _leaves_open(text[:-_LONGEST], pairs, opened=opened)
+        text = text[-_LONGEST:]
     kept: list[str] = []
     inside, begin = opened, 0
     for mark in _pattern(pairs).finditer(text):
         closes = mark.lastgroup == "closing"
-        if not inside:
-            kept = [] if closes else [*kept, text[begin : mark.start()]]
+        if not inside and closes:
+            kept.clear()
+        elif not inside:
+            kept.append(text[begin : mark.start()])
         inside, begin = not closes, mark.end()
     return "".join(kept) if inside else "".join([*kept, text[begin:]])
+
+
+def _leaves_open(text: str, tags: Sequence[Tags], *, opened: bool) -> bool:
+    """Whether a block is open at the end of a text: its last tag says so."""
+    opening = max([text.rfind(tag) for tag, _ in tags], default=-1)
+    closing = max([text.rfind(tag) for _, tag in tags], default=-1)
+    return opening > closing if max(opening, closing) >= 0 else opened
 
 
 @lru_cache(maxsize=64)
@@ -103,7 +120,11 @@ class FinalAnswer:
             return None
         seen = outside_reasoning(text, self.tags, opened=self.opened)
         answer = extract_answer(seen, self.prefix)
+        dropped = 0
         while cut and answer is not None and extract_answer(seen + "7", self.prefix) != answer:
+            if dropped == _MOST_DROPPED:
+                return None
+            dropped += 1
             seen = seen[: self._last_mention(seen)]
             answer = extract_answer(seen, self.prefix)
         return answer

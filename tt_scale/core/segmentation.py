@@ -101,22 +101,25 @@ def split_steps(
 
 def _delimiter_ends(pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Where delimiters end a step: ids and characters up to there."""
-    text, end = "", 0
+    longest = max(map(len, delimiters))
+    seen, end = "", 0  # of a step, what a delimiter that the next piece completes can begin in
     for length, piece in enumerate(pieces, 1):
-        text += piece
+        seen += piece
         end += len(piece)
-        if any(delimiter in text for delimiter in delimiters):
+        if any(delimiter in seen for delimiter in delimiters):
             yield length, end
-            text = ""
+            seen = ""
+        seen = seen[max(len(seen) - longest, 0) :]
 
 
 def _token_ends(pieces: Sequence[str], step_tokens: int) -> Iterator[tuple[int, int]]:
     """Where `step_tokens` end a step before the last one; an unfinished character is left to the next one."""
-    end, text = 0, ""
+    end, read = 0, 0
     for length in range(step_tokens, len(pieces), step_tokens):
-        text += "".join(pieces[length - step_tokens : length])
-        told = len(_whole_characters(text))
-        end, text = end + told, text[told:]
+        text = "".join(pieces[length - step_tokens : length])
+        if whole := _whole_characters(text):
+            end = read + len(whole)
+        read += len(text)
         yield length, end
 
 
@@ -201,8 +204,11 @@ def _undelimited_texts(steps: Sequence[Step]) -> list[str]:
     texts: list[str] = []
     carried = ""
     for step in steps:
-        text = carried + step.text
-        said = text.rstrip()
-        carried = text[len(said) :]
-        texts.append(said if texts else said.lstrip())
+        said = step.text.rstrip()
+        if not said:
+            carried += step.text
+            texts.append("")
+            continue
+        texts.append(carried + said if texts else said.lstrip())
+        carried = step.text[len(said) :]
     return texts

@@ -5,18 +5,23 @@ r"""Arguments without braces, as TeX and as people read them: `\frac2\pi`, `\sqr
 
 `\frac` takes single digits, as TeX does (`\frac12`). Roots and scripts take a whole number: TeX sets `\sqrt13` as a
 root of 1 beside a 3, which no solution means. A root and a script also take a bracket.
+
+An argument is rewritten only once its command is known to have all of them: a `\frac` without its second argument
+would have the first one rewritten twice, and with others nested in it, time would double with each.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 __all__ = ["brace_arguments", "partners"]
 
 _LONGEST = 2000
 """Characters; what is longer is no answer that a rule for missing braces can help."""
-_DEEPEST = 24
+_DEEPEST, _COMMAND_DEPTH = 24, 3
+"""Most levels: one for each pair of braces, three for a command that is another's argument without braces."""
 
 _NEEDY = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])|(?<!\\)[\^_]")
 _ESCAPE = re.compile(r"\\.|[{}()\[\]]", re.DOTALL)
@@ -60,12 +65,26 @@ def partners(text: str) -> dict[int, int]:
     return pairs
 
 
+@dataclass(frozen=True, slots=True)
+class _Argument:
+    """An argument, or a command with its arguments.
+
+    Attributes:
+        written: gives how it reads now.
+        end: where the text goes on.
+    """
+
+    written: Callable[[], str]
+    end: int
+
+
 class _Arguments:
     """One text whose arguments are rewritten, with the partners of its brackets."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.partners = partners(text)
+        self._lacking: set[tuple[int, int, bool]] = set()
 
     def rewrite(self, start: int, end: int, depth: int = 0) -> str:
         """Rewrite a slice of the text."""
@@ -74,71 +93,92 @@ class _Arguments:
     def _pieces(self, start: int, end: int, depth: int) -> Iterator[str]:
         while found := _NEEDY.search(self.text, start, end):
             yield self.text[start : found.start()]
-            written, start = self._needy(found, end, depth) or (found[0], found.end())
-            yield written
+            argument = self._needy(found, end, depth)
+            yield argument.written() if argument else found[0]
+            start = argument.end if argument else found.end()
         yield self.text[start:end]
 
-    def _needy(self, found: re.Match[str], end: int, depth: int, *, wide: bool = True) -> tuple[str, int] | None:
-        """Rewrite a command with its arguments: how it reads now, and where the text goes on."""
+    def _needy(self, found: re.Match[str], end: int, depth: int, *, wide: bool = True) -> _Argument | None:
+        """Read a command with its arguments; None where one is missing, which is found out once."""
+        place = (found.end(), end, wide)
+        if place in self._lacking:
+            return None
+        argument = self._complete(found, end, depth, wide=wide)
+        if argument is None:
+            self._lacking.add(place)
+        return argument
+
+    def _complete(self, found: re.Match[str], end: int, depth: int, *, wide: bool) -> _Argument | None:
         if found[0] == r"\sqrt":
             return self._root(found.end(), end, depth, wide=wide)
         if found[0] in "^_":
             return self._script(found[0], found.end(), end, depth)
         first = self._argument(found.end(), end, depth, wide=False)
-        second = first and self._argument(first[1], end, depth, wide=False)
-        return (f"{found[0]}{{{first[0]}}}{{{second[0]}}}", second[1]) if first and second else None
+        second = first and self._argument(first.end, end, depth, wide=False)
+        if not first or not second:
+            return None
+        return _Argument(lambda: f"{found[0]}{{{first.written()}}}{{{second.written()}}}", second.end)
 
-    def _root(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
-        at = self._past_space(at, end)
-        index = ""
+    def _root(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
+        at = index = self._past_space(at, end)
         if self.text.startswith("[", at, end):
             closing = self.partners.get(at, end)
             if closing >= end:
                 return None
-            index = self.rewrite(at + 1, closing, depth + 1).strip()
             at = closing + 1
+        after = at
         radicand = self._argument(at, end, depth, wide=wide)
-        order = f"[{index}]" if index not in ("", "2") else ""
-        return (rf"\sqrt{order}{{{radicand[0]}}}", radicand[1]) if radicand else None
 
-    def _script(self, sign: str, at: int, end: int, depth: int) -> tuple[str, int] | None:
+        def written() -> str:
+            order = self.rewrite(index + 1, after - 1, depth + 1).strip() if after > index else ""
+            assert radicand is not None
+            return rf"\sqrt{f'[{order}]' if order not in ('', '2') else ''}{{{radicand.written()}}}"
+
+        return radicand and _Argument(written, radicand.end)
+
+    def _script(self, sign: str, at: int, end: int, depth: int) -> _Argument | None:
         if signed := _SIGNED.match(self.text, at, end):
-            return f"{sign}{{{signed[1].replace(' ', '')}}}", signed.end()
+            return _Argument(lambda: f"{sign}{{{signed[1].replace(' ', '')}}}", signed.end())
         place = self._past_space(at, end)
         if place < end and (self.text[place] in "(" or self.text[place].isdigit() or self.text.startswith("\\", place)):
             if self.text.startswith((r"\circ", r"\prime", r"\text", r"\mathrm"), place):
                 return None
             content = self._argument(place, end, depth, wide=True)
-            return (f"{sign}{{{content[0]}}}", content[1]) if content else None
+            return content and _Argument(lambda: f"{sign}{{{content.written()}}}", content.end)
         return None
 
-    def _argument(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
-        """Read one argument: what it says, and where the text goes on; None where there is none."""
+    def _argument(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
+        """Read one argument; None where there is none."""
         at = self._past_space(at, end)
         if at >= end:
             return None
         opening = self.text[at]
         if opening == "{" or (opening == "(" and wide):
             closing = self.partners.get(at, end)
-            return (self.rewrite(at + 1, closing, depth + 1).strip(), closing + 1) if closing < end else None
+            if closing >= end:
+                return None
+            return _Argument(lambda: self.rewrite(at + 1, closing, depth + 1).strip(), closing + 1)
         if opening == "\\":
             return self._command(at, end, depth, wide=wide)
         number = _NUMBER.match(self.text, at, end) if wide else None
         if number:
-            return number[0], number.end()
-        return (opening, at + 1) if opening.isascii() and opening.isalnum() else None
+            return self._as_it_is(at, number.end())
+        return self._as_it_is(at, at + 1) if opening.isascii() and opening.isalnum() else None
 
-    def _command(self, at: int, end: int, depth: int, *, wide: bool) -> tuple[str, int] | None:
+    def _command(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
         found = _COMMAND.match(self.text, at, end)
         if not found or depth >= _DEEPEST:
             return None
         if needy := _NEEDY.match(self.text, at, end):
-            return self._needy(needy, end, depth + 1, wide=wide)
+            return self._needy(needy, end, depth + _COMMAND_DEPTH, wide=wide)
         name = found[0][1:]
         if name in _WRAPPERS:
             closing = self.partners.get(self._past_space(found.end(), end), end)
-            return (self.text[at : closing + 1], closing + 1) if closing < end else None
-        return (found[0], found.end()) if name in _GREEK else None
+            return self._as_it_is(at, closing + 1) if closing < end else None
+        return self._as_it_is(at, found.end()) if name in _GREEK else None
+
+    def _as_it_is(self, start: int, end: int) -> _Argument:
+        return _Argument(lambda: self.text[start:end], end)
 
     def _past_space(self, at: int, end: int) -> int:
         while at < end and self.text[at].isspace():

@@ -60,9 +60,9 @@ _ABOVE = f"[{''.join(map(chr, _RAISED))}]+"
 _BELOW = f"[{''.join(map(chr, _LOWERED))}]+"
 _VULGAR = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉"
 
-_STACKED = re.compile(f"(?P<top>{_ABOVE})[⁄/](?P<bottom>{_BELOW})")
+_STACKED = re.compile(f"(?<!{_ABOVE[:-1]})(?P<top>{_ABOVE})[⁄/](?P<bottom>{_BELOW})")
 _SCRIPTS = re.compile(f"(?P<above>{_ABOVE})|(?P<below>{_BELOW})|(?P<vulgar>[{_VULGAR}])|(?P<styled>[𝐀-𝟿]+)")
-_ROOTED = re.compile(f"({_ABOVE})√")
+_ROOTED = re.compile(f"(?<!{_ABOVE[:-1]})({_ABOVE})√")
 
 
 def to_latex(text: str) -> str:

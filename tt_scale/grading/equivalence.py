@@ -2,7 +2,8 @@ r"""Whether an answer means the same as the gold answer.
 
 Both sides are taken apart in the same way (`matching`). Plain numbers, times, choice letters and words are `settled`
 at once and anywhere; formulas are compared by value and by Math-Verify, which can hang or eat all memory, so `verdict`
-runs in a worker process that can be killed.
+runs in a worker process that can be killed. So do answers of more than 1,000 characters, and lists with so many members
+that more than 200 comparisons would be needed, since the caller waits for `settled`.
 
     >>> settled("0.5", r"\frac{1}{2}"), settled("3", "4"), settled("x+1", "1+x")
     (True, False, None)
@@ -17,10 +18,14 @@ import logging
 from tt_scale.errors import GradingError
 from tt_scale.grading.atoms import compare_plain
 from tt_scale.grading.formula import compare_formulas
-from tt_scale.grading.matching import Comparison
+from tt_scale.grading.matching import Comparison, TooManyComparisonsError
+from tt_scale.grading.normal import key
 from tt_scale.grading.sandbox import alarm
 
 __all__ = ["equivalent", "settled", "verdict"]
+
+_LONGEST = 1000
+_MOST_COMPARISONS = 200
 
 
 def settled(gold: str, answer: str) -> bool | None:
@@ -30,7 +35,12 @@ def settled(gold: str, answer: str) -> bool | None:
         gold: the reference.
         answer: what is compared with it.
     """
-    return Comparison(compare_plain).same(gold, answer)
+    if max(len(gold), len(answer)) > _LONGEST:
+        return True if key(gold) and key(gold) == key(answer) else None
+    try:
+        return Comparison(compare_plain, most=_MOST_COMPARISONS).same(gold, answer)
+    except TooManyComparisonsError:
+        return None
 
 
 def equivalent(gold: str, answer: str) -> bool:

@@ -11,30 +11,41 @@ from collections.abc import Awaitable, Callable, Sequence
 from tt_scale.core.answer_classes import equal_texts
 from tt_scale.grading.normal import key
 
-__all__ = ["group", "group_spellings"]
+__all__ = ["Same", "Turn", "group", "group_spellings"]
 
 Same = Callable[[str, str], Awaitable["bool | None"]]
 """(one answer, another) -> whether they mean the same; None where the comparison failed."""
+
+Turn = Callable[[], Awaitable[None]]
+"""Lets other tasks run where this one has held the event loop for long."""
 
 _PATIENCE = 2
 """Failed comparisons after which an answer stands for itself: a tower of powers would time out against each class."""
 
 
-async def group(answers: Sequence[str | None], same: Same) -> list[int]:
+async def _no_turn() -> None:
+    pass
+
+
+async def group(answers: Sequence[str | None], same: Same, turn: Turn = _no_turn) -> list[int]:
     """Number the answer classes of a pool.
 
     Args:
         answers: in pool order [members]; None and texts that say nothing are in no class.
         same: compares two answers of different spelling.
+        turn: waited for before each answer that is read.
 
     Returns:
         For each member its class, numbered from 0 in order of first appearance, or `NO_ANSWER` [members].
     """
-    keys = [key(answer or "") for answer in answers]
-    spelled = {key(text): text for text in sorted({answer or "" for answer in answers}, reverse=True)}
-    spelled.pop("", None)
+    keys: dict[str, str] = {}
+    for text in sorted({answer or "" for answer in answers}, reverse=True):
+        await turn()
+        keys[text] = key(text)
+    spelled = {spelling: text for text, spelling in keys.items() if spelling}
     leaders = await _leaders(spelled, same)
-    return equal_texts([leaders[spelling] if spelling else None for spelling in keys])
+    spellings = [keys[answer or ""] for answer in answers]
+    return equal_texts([leaders[spelling] if spelling else None for spelling in spellings])
 
 
 def group_spellings(answers: Sequence[str | None]) -> list[int]:

@@ -5,13 +5,16 @@ matched; what is left are atoms, which a function given by the caller compares. 
 differ, or None where the caller's function cannot tell.
 
 The gold answer stands first: what it leaves out (a unit, a name, an order, how often a value occurs) is understood.
+
+Members of lists are compared each with each, so that time grows with the square of their number: `most` bounds it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from itertools import groupby
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count, groupby
+from math import inf
 
 from tt_scale.grading.atoms import compare_choices, compare_numbers
 from tt_scale.grading.naming import Named, named, same_name
@@ -19,7 +22,7 @@ from tt_scale.grading.normal import key
 from tt_scale.grading.prose import split_remark
 from tt_scale.grading.structure import Structure, structure
 
-__all__ = ["Atoms", "Comparison"]
+__all__ = ["Atoms", "Comparison", "TooManyComparisonsError"]
 
 Atoms = Callable[[str, str], "bool | None"]
 """Compares two atoms, the gold one first; None where it cannot tell."""
@@ -28,17 +31,25 @@ _DEEPEST = 6
 _ENUMERATIONS = frozenset({"list", "set", "atom"})
 
 
+class TooManyComparisonsError(Exception):
+    """Two answers have more parts than may be compared with each other here."""
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two answers are compared.
+    """How two answers are compared, once.
 
     Attributes:
         atoms: compares what cannot be taken apart.
         depth: how many structures lie around what is compared.
+        most: comparisons of parts, at most; unlimited where a process can be killed.
+        number: counts them.
     """
 
     atoms: Atoms
     depth: int = 0
+    most: float = inf
+    number: Iterator[int] = field(default_factory=count)
 
     def same(self, gold: str, answer: str) -> bool | None:
         """Compare two answers, whatever they are made of.
@@ -46,7 +57,12 @@ class Comparison:
         Args:
             gold: the reference.
             answer: what is compared with it.
+
+        Raises:
+            TooManyComparisonsError: it would take more than `most`.
         """
+        if next(self.number) > self.most:
+            raise TooManyComparisonsError
         if key(gold) == key(answer) and key(gold):
             return True
         if self.depth > _DEEPEST:

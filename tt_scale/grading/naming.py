@@ -22,7 +22,7 @@ __all__ = ["Named", "named", "same_name"]
 
 _SUBSCRIPT = re.compile(r"_\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\\?\w)")
 _ARGUMENT = re.compile(r"(?<=[\w'}])\s*\([^()]*\)|\^\s*\{\s*-1\s*\}|'")
-_WORDY = re.compile(r"[A-Za-z]*[a-z]{3,}|.*[a-z]{4,}.*")
+_WORDY = re.compile(r"[a-z]{4}|^[A-Za-z]*[a-z]{3}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def same_name(one: str, other: str) -> bool:
         one: a name, as `named` gives it.
         other: another.
     """
-    return one == other or bool(_WORDY.fullmatch(one)) != bool(_WORDY.fullmatch(other))
+    return one == other or bool(_WORDY.search(one)) != bool(_WORDY.search(other))
 
 
 def _is_name(side: str) -> bool:

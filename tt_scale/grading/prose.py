@@ -21,6 +21,7 @@ __all__ = ["choice", "has_words", "split_remark", "untexted", "words"]
 Remark = Literal["", "free", "domain", "condition"]
 
 _LONGEST = 2000
+_LONGEST_NAMES = 200
 _TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|textnormal|mathrm|mathbf|mbox|emph)\s*\{([^{}]*)\}")
 
 _FREE = (
@@ -100,7 +101,7 @@ def split_remark(text: str) -> tuple[str, Remark, str]:
     text = clean(text)
     if len(text) > _LONGEST:
         return text, "", ""
-    if (found := _MEMBERSHIP.search(text)) and _mentions(text[: found.start()], found["names"]):
+    if (found := _membership(text)) and _mentions(text[: found.start()], found["names"]):
         return text[: found.start()].strip(), "free", found[0].strip()
     plain = untexted(text)
     for found in _REMARK.finditer(plain):
@@ -132,6 +133,12 @@ def choice(text: str) -> tuple[str, str] | None:
     if _NO_TEXT.match(rest) or not (letter.isupper() or found["bracketed"] or rest):
         return None
     return letter.upper(), rest.strip()
+
+
+def _membership(text: str) -> re.Match[str] | None:
+    r"""Find `, n \in \mathbb{N}` at the end; what could be its names is looked for close before the last `\in` only."""
+    sign = text.rfind("\\in")
+    return _MEMBERSHIP.search(text, max(sign - _LONGEST_NAMES, 0)) if sign >= 0 else None
 
 
 def _says(content: str) -> bool:

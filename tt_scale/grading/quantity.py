@@ -28,7 +28,7 @@ ROUNDED = 6
 _LONGEST = 300
 """Characters of a plain number; what is longer is left to the worker, which can be killed."""
 
-_DECIMAL = r"(?:\d+\.?\d*|\.\d+)"
+_DECIMAL = r"(?:\d+(?:\.\d*)?|\.\d+)"
 _SLASH = re.compile(rf"({_DECIMAL})\s*/\s*({_DECIMAL})")
 _NUMBER = re.compile(
     rf"""(?P<sign>[+-]?)\s*(?:

@@ -29,12 +29,14 @@ Kind = Literal["atom", "list", "set", "tuple", "interval", "matrix", "union", "r
 
 _LONGEST = 1000
 _MOST_SIGNS = 3
+_MOST_PARENTHESES = 20
+"""Pairs of parentheses that mean nothing, around one another."""
 
 _TOKENS = re.compile(
     r"""(?P<open>[(\[{]|\\\{|\\(?:langle|begin|lfloor|lceil)(?![a-zA-Z]))
       | (?P<close>[)\]}]|\\\}|\\(?:rangle|end|rfloor|rceil)(?![a-zA-Z]))
       | (?P<comma>[,;]|\\\\
-          |\\(?:text|textbf|textrm|mathrm|mbox)\s*\{\s*[,;]?\s*(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])
+          |\\(?:text|textbf|textrm|mathrm|mbox)\s*\{\s*(?:[,;]\s*)?(?:and|or)\s*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])
           |\\(?:lor|vee)(?![a-zA-Z]))
       | (?P<cup>\\cup(?![a-zA-Z]))
       | (?P<relation>[<>]|\\(?:le|ge|ne|equiv|notin|subset|subseteq|setminus)(?![a-zA-Z]))
@@ -80,8 +82,8 @@ def structure(text: str) -> Structure:
     return replace(_taken_apart(text), text=text)
 
 
-def _taken_apart(text: str) -> Structure:
-    if len(text) > _LONGEST or without_commas(text) != text:
+def _taken_apart(text: str, depth: int = 0) -> Structure:
+    if len(text) > _LONGEST or depth > _MOST_PARENTHESES or without_commas(text) != text:
         return Structure("atom", (text,))
     pieces = split_outside(text, "comma")
     if len(pieces) > 1:
@@ -91,7 +93,7 @@ def _taken_apart(text: str) -> Structure:
         return Structure(kind, tuple(split_outside(text, "cup")) if kind == "union" else (text,))
     if "\\begin" in text and (found := _MATRIX.fullmatch(text)):
         return _matrix(found["body"])
-    return _enclosed(text) or _assigned(text) or _atom(text)
+    return _enclosed(text, depth) or _assigned(text, depth) or _atom(text)
 
 
 def split_outside(text: str, mark: str) -> list[str]:
@@ -117,7 +119,7 @@ def split_outside(text: str, mark: str) -> list[str]:
     return [piece for piece in pieces if piece] or [text]
 
 
-def _enclosed(text: str) -> Structure | None:
+def _enclosed(text: str, depth: int = 0) -> Structure | None:
     """Read one pair of brackets around everything; parentheses around a single value mean nothing."""
     opening = next((sign for sign in _PAIRS if text.startswith(sign)), "")
     closing = next((sign for sign in _PAIRS.values() if text.endswith(sign)), "")
@@ -128,7 +130,7 @@ def _enclosed(text: str) -> Structure | None:
     if opening == r"\{" and closing == r"\}":
         return Structure("set", _signed(parts), "{}") if inner and not re.search(r"\\mid|\||:", inner) else None
     if len(parts) < 2:
-        return _taken_apart(inner) if (opening, closing) == ("(", ")") and inner else None
+        return _taken_apart(inner, depth + 1) if (opening, closing) == ("(", ")") and inner else None
     if (opening, closing) in (("(", ")"), (r"\langle", r"\rangle")):
         return _tuple(inner, parts)
     if opening in "([" and closing in ")]":
@@ -136,9 +138,9 @@ def _enclosed(text: str) -> Structure | None:
     return None
 
 
-def _assigned(text: str) -> Structure | None:
+def _assigned(text: str, depth: int) -> Structure | None:
     """Read `(a,b) = (1,2)` as the list `a=1, b=2`."""
-    sides = [_enclosed(side) for side in split_outside(text, "equal")]
+    sides = [_enclosed(side, depth + 1) for side in split_outside(text, "equal")]
     if len(sides) != 2 or not all(side and side.kind == "tuple" for side in sides):
         return None
     names, values = (side.parts for side in sides if side)

@@ -73,7 +73,7 @@ _LONGEST = 400
 """Characters of an answer that may have a unit."""
 
 _WRAPPED = r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|unit)\s*"
-_POWER = r"(?:\s*\^\s*\{?\s*-?\d\s*\}?)?"
+_POWER = r"(?:\s*\^\s*(?:\{\s*)?-?\d(?:\s*\})?)?"
 _PARSABLE = r"[^{}\d]*(?:\^\s*(?:-?\d|\{\s*-?\d\s*\})[^{}\d]*)*"
 
 _MARKED = re.compile(
@@ -82,7 +82,7 @@ _MARKED = re.compile(
       | \s*\^\s*\{{?\s*\\circ\s*\}}?\s*(?:{_WRAPPED}\{{\s*[CF]\s*\}}|[CF])?
       | \s*\^?\s*\{{?\s*{_WRAPPED}\{{\s*(?:st|nd|rd|th)\s*\}}\s*\}}?(?:\s*{_WRAPPED}\{{[^{{}}\d]*\}})?
       | \^\{{(?:st|nd|rd|th)\}}(?:\s*{_WRAPPED}\{{[^{{}}\d]*\}}|\s+[a-z]+)?
-      | (?:\s*(?:/|\\cdot)?\s*{_WRAPPED}\{{{_PARSABLE}\}}{_POWER})+
+      | (?:\s*(?:(?:/|\\cdot)\s*)?{_WRAPPED}\{{{_PARSABLE}\}}{_POWER})+
       | \s*\\frac\{{\s*{_WRAPPED}\{{[^{{}}\d]*\}}{_POWER}\s*\}}\{{\s*{_WRAPPED}\{{[^{{}}\d]*\}}{_POWER}\s*\}}
     )""",
     re.VERBOSE | re.DOTALL,
