@@ -18,9 +18,9 @@ from pathlib import Path
 from tt_scale.base_classes import Scores
 from tt_scale.config import Config
 from tt_scale.models import make_searcher, open_models
-from tt_scale.prm.adapters.base import Reading
-from tt_scale.prm.score_cache import RememberedPRM
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.adapters.base import ScoringInput
+from tt_scale.prm.score_cache import CachedPRM
+from tt_scale.prm.token_prm import TokenPRM
 from tt_scale.problems.load import load_problems
 from tt_scale.space.search_space import SearchSpace
 
@@ -30,18 +30,18 @@ ROOT = Path(__file__).parents[1]
 class Meter:
     """Stands before a PRM and counts."""
 
-    def __init__(self, prm: RowPRM) -> None:
-        self._answers = prm.answers
-        prm.answers = self.answers  # type: ignore[method-assign]
+    def __init__(self, prm: TokenPRM) -> None:
+        self._score_inputs = prm.score_inputs
+        prm.score_inputs = self.score_inputs  # type: ignore[method-assign]
         self.given = self.computed = 0
         self.prefixes: set[int] = set()
 
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        found = await self._answers(readings)
-        for reading, scores in zip(readings, found, strict=True):
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        found = await self._score_inputs(inputs)
+        for each, scores in zip(inputs, found, strict=True):
             self.given += scores.tokens
             self.computed += scores.tokens - scores.cached
-            self.prefixes |= {hash(reading.ids[:end]) for end in range(1, len(reading.ids) + 1)}
+            self.prefixes |= {hash(each.ids[:end]) for end in range(1, len(each.ids) + 1)}
         return found
 
 
@@ -49,8 +49,8 @@ async def measure(config: Config, count: int) -> tuple[int, int, int]:
     """Search problems with one method and fresh models: tokens given, computed, and of the tree."""
     problems = load_problems(f"pocket-math:count={count}")
     async with open_models(config) as (generator, prm):
-        inner = prm.inner if isinstance(prm, RememberedPRM) else prm
-        assert isinstance(inner, RowPRM)
+        inner = prm.inner if isinstance(prm, CachedPRM) else prm
+        assert isinstance(inner, TokenPRM)
         meter = Meter(inner)
         searcher = make_searcher(config)
         await asyncio.gather(*[searcher.search(SearchSpace(each, generator, prm, config)) for each in problems])

@@ -57,13 +57,13 @@ def _drawn(request: StepRequest, step: Step, logits: Any) -> list[list[int]]:
     import torch
 
     from tt_scale.generator.decoding import uniforms_of
-    from tt_scale.generator.sampling import Recipe, draw
+    from tt_scale.generator.sampling import SamplingTensors, draw
 
     logits = logits.repeat(TRIES, 1)
     signs = torch.randint(2, logits.shape, generator=torch.Generator().manual_seed(request.seed))
-    recipe = Recipe.of([request.sampling] * len(logits), logits.device)
+    sampling = SamplingTensors.of([request.sampling] * len(logits), logits.device)
     uniforms = torch.tensor(uniforms_of(request)[: len(step.ids)] * TRIES, dtype=torch.float64)
-    drawn = draw(logits + NOISE * (2 * signs - 1), recipe, _seen(request, step, logits), uniforms)
+    drawn = draw(logits + NOISE * (2 * signs - 1), sampling, _seen(request, step, logits), uniforms)
     return drawn.reshape(TRIES, -1).tolist()  # type: ignore[no-any-return]
 
 

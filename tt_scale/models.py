@@ -15,8 +15,8 @@ from tt_scale.engines.model_dtypes import check_dtypes
 from tt_scale.errors import ConfigError
 from tt_scale.preflight import check_models
 from tt_scale.prm.ensemble import EnsemblePRM
-from tt_scale.prm.score_cache import RememberedPRM
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.score_cache import CachedPRM
+from tt_scale.prm.token_prm import TokenPRM
 from tt_scale.registry import searcher_class
 
 __all__ = ["make_models", "make_searcher", "open_models"]
@@ -102,4 +102,4 @@ async def _start_both(generator: Generator, prm: PRM, *, apart: bool) -> None:
 def _remembering(prm: PRM, combine: str) -> PRM:
     if isinstance(prm, EnsemblePRM):
         return EnsemblePRM({name: _remembering(each, combine) for name, each in prm.members.items()}, combine)
-    return RememberedPRM(prm) if isinstance(prm, RowPRM) and prm.batch_dependent else prm
+    return CachedPRM(prm) if isinstance(prm, TokenPRM) and prm.batch_dependent else prm

@@ -78,7 +78,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "confidence": "tt_scale.prm.confidence:ConfidencePRM",
             "eurus": "tt_scale.prm.implicit.eurus:EurusPRM",
             "genprm": "tt_scale.prm.generative.genprm:GenPRM",
-            "generator": "tt_scale.prm.generator_engine:OwnEnginePRM",
+            "generator": "tt_scale.prm.generator_engine:GeneratorEnginePRM",
             "http": "tt_scale.prm.server:PoolingServerPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",

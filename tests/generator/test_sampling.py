@@ -17,10 +17,10 @@ PROBABILITIES = (0.5, 0.25, 0.15, 0.1)
 def kept(*samplings: Sampling) -> list[list[int]]:
     import torch
 
-    from tt_scale.generator.sampling import Recipe, filtered
+    from tt_scale.generator.sampling import SamplingTensors, filtered
 
     logits = torch.tensor([[math.log(each) for each in PROBABILITIES]] * len(samplings))
-    found = filtered(logits, Recipe.of(samplings, torch.device("cpu")))
+    found = filtered(logits, SamplingTensors.of(samplings, torch.device("cpu")))
     return [[place for place, logit in enumerate(row) if logit > -math.inf] for row in found]
 
 
@@ -53,24 +53,24 @@ def test_penalty_makes_seen_tokens_less_likely() -> None:
     """Dividing a negative logit would reward repetition."""
     import torch
 
-    from tt_scale.generator.sampling import Recipe, penalised
+    from tt_scale.generator.sampling import SamplingTensors, penalised
 
     logits = torch.tensor([[2.0, -2.0, 1.0]] * 2)
-    recipe = Recipe.of([Sampling(1.0, repetition_penalty=2.0), Sampling(1.0)], logits.device)
+    sampling = SamplingTensors.of([Sampling(1.0, repetition_penalty=2.0), Sampling(1.0)], logits.device)
     seen = torch.tensor([[True, True, False]] * 2)
-    assert penalised(logits, recipe, seen).tolist() == [[1.0, -4.0, 1.0], [2.0, -2.0, 1.0]]
+    assert penalised(logits, sampling, seen).tolist() == [[1.0, -4.0, 1.0], [2.0, -2.0, 1.0]]
 
 
 def test_draws_follow_the_probabilities() -> None:
     """Temperature in the wrong place sharpens or flattens every sample."""
     import torch
 
-    from tt_scale.generator.sampling import Recipe, draw
+    from tt_scale.generator.sampling import SamplingTensors, draw
 
     count = 4000
     logits = torch.tensor([[math.log(each) for each in PROBABILITIES]]).expand(count, -1)
     uniforms = torch.rand(count, generator=torch.Generator().manual_seed(3), dtype=torch.float64)
-    counts = Counter(draw(logits, Recipe.of([Sampling(0.5)] * count, logits.device), None, uniforms).tolist())
+    counts = Counter(draw(logits, SamplingTensors.of([Sampling(0.5)] * count, logits.device), None, uniforms).tolist())
     squares = [each**2 for each in PROBABILITIES]
     for place, square in enumerate(squares):
         expected = square / sum(squares)
@@ -81,12 +81,12 @@ def test_the_edges_of_the_unit_interval_draw_possible_tokens() -> None:
     """A uniform of exactly 0 would draw token 0 though a filter forbids it; one near 1, a token past the last."""
     import torch
 
-    from tt_scale.generator.sampling import Recipe, draw
+    from tt_scale.generator.sampling import SamplingTensors, draw
 
     logits = torch.tensor([[0.0, 5.0, 4.0, 0.0]] * 3)
     uniforms = torch.tensor([0.0, 1 - 2**-53, 0.5], dtype=torch.float64)
-    recipe = Recipe.of([Sampling(1.0, top_k=2), Sampling(1.0, top_k=2), Sampling(0.0)], logits.device)
-    assert draw(logits, recipe, None, uniforms).tolist() == [1, 2, 1]
+    sampling = SamplingTensors.of([Sampling(1.0, top_k=2), Sampling(1.0, top_k=2), Sampling(0.0)], logits.device)
+    assert draw(logits, sampling, None, uniforms).tolist() == [1, 2, 1]
 
 
 def test_last_digits_are_not_told() -> None:

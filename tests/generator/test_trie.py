@@ -148,17 +148,19 @@ async def test_each_prefix_is_read_once(trie: TrieGenerator, reads: list[int]) -
     assert sum(reads) == len(fresh)
 
 
-@pytest.mark.parametrize(("held", "remembered"), [(1, 10_000), (10_000, 1)])
+@pytest.mark.parametrize(("kv_capacity", "max_prefixes"), [(1, 10_000), (10_000, 1)])
 async def test_what_was_forgotten_is_computed_again(
-    held: int, remembered: int, trie: TrieGenerator, same: Same
+    kv_capacity: int, max_prefixes: int, trie: TrieGenerator, same: Same
 ) -> None:
     """Too little memory costs time, and nothing else."""
     known = decoder_of(trie)
-    trie._decoder = TrieDecoder(known._model, trie.tokens, known._device, held=held, remembered=remembered)
+    trie._decoder = TrieDecoder(
+        known._model, trie.tokens, known._device, kv_capacity=kv_capacity, max_prefixes=max_prefixes
+    )
     asked = requests(trie.prompt(PROBLEM, ""))
     for _ in range(2):
         await same(asked)
-    assert trie._decoder._store.size <= held
+    assert trie._decoder._kv_cache.size <= kv_capacity
 
 
 async def test_only_the_request_that_fails_fails(

@@ -18,7 +18,7 @@ from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, PRMError, TTScaleError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.models import make_models, open_models
-from tt_scale.prm.generator_engine import OwnEnginePRM
+from tt_scale.prm.generator_engine import GeneratorEnginePRM
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -43,7 +43,7 @@ def config_for(folder: FilePath | str, **own: Any) -> Config:
 async def scored(config: Config) -> tuple[list[float], list[float], float]:
     """Scores of a solution at once and step by step, and the share of the tokens that was cached."""
     async with open_models(config) as (generator, prm):
-        assert isinstance(prm, OwnEnginePRM)
+        assert isinstance(prm, GeneratorEnginePRM)
         [whole] = await prm.score(PROBLEM, [path_of(TEXTS)])
         assert prm.parameters == generator.parameters > 0
         known: tuple[float, ...] = ()
@@ -113,7 +113,7 @@ def test_what_cannot_be_one_engine_is_refused(own: dict[str, Any], told: str) ->
     with pytest.raises(ConfigError, match=told):
         make_models(config_for("a/b", **{"generator": "huggingface", "prm": "generator", **own}))
     with pytest.raises(ConfigError, match="needs a language model"):
-        OwnEnginePRM.from_config(config_for("a/b"), SimulatedGenerator())
+        GeneratorEnginePRM.from_config(config_for("a/b"), SimulatedGenerator())
 
 
 @pytest.mark.hf
@@ -123,7 +123,7 @@ async def test_layers_of_its_own_are_refused(tmp_path: FilePath) -> None:
 
     async def started(folder: FilePath, **own: Any) -> None:
         config = config_for(folder, **own)
-        await OwnEnginePRM.from_config(config, HuggingFaceGenerator(config)).start()
+        await GeneratorEnginePRM.from_config(config, HuggingFaceGenerator(config)).start()
 
     for name in ("prm", "generator"):
         (tmp_path / name).mkdir()

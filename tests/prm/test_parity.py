@@ -16,7 +16,7 @@ from tt_scale.core.path import Path
 from tt_scale.errors import PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
-from tt_scale.prm.adapters.base import Checkpoint, Reading
+from tt_scale.prm.adapters.base import Checkpoint, ScoringInput
 from tt_scale.prm.adapters.qwen_math import QwenMath
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -208,7 +208,7 @@ def test_the_tag_in_a_text_is_no_tag(tmp_path: FilePath, special: bool) -> None:
 
 def test_scores_that_are_none_are_refused() -> None:
     """float16 that overflows gives NaN, which compares as neither good nor bad."""
-    reading = Reading((1, 2, 3), (1, 2))
+    reading = ScoringInput((1, 2, 3), (1, 2))
     assert reading.checked([0.0, 1.0]) == (0.0, 1.0)
     for values in ([0.5], [0.5, float("nan")], [0.5, 1.01], [-0.1, 0.5], [0.1, 0.2, 0.3]):
         with pytest.raises(PRMError):
@@ -246,13 +246,13 @@ async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
 
     for name in ("generator", "headless", "untagged"):
         (tmp_path / name).mkdir()
-    with pytest.raises(PRMError, match="a LlamaForCausalLM, a generator; no adapter is known for it"):
+    with pytest.raises(PRMError, match="a LlamaForCausalLM, a generator; there is no adapter for it"):
         await started(save_generator(tmp_path / "generator"))
     with pytest.raises(PRMError, match=r"no weights for score\.0"):
         await started(save_prm(tmp_path / "headless", head=False))
     untagged = save_prm(tmp_path / "untagged")
     save_tokenizer(untagged, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
-    with pytest.raises(PRMError, match="knows no single token '<extra_0>'"):
+    with pytest.raises(PRMError, match="has no single token '<extra_0>'"):
         await started(untagged)
     with pytest.raises(PRMError, match=r"no config\.json"):
         await started(tmp_path)

@@ -13,7 +13,7 @@ from tiny_prms import FAMILIES, SHAPE, Family, at_tags, causal_logits, piece_tok
 from tt_scale.base_classes import PRM, Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path
-from tt_scale.engines.transformers.radix_cache import KeyValueStore
+from tt_scale.engines.transformers.radix_cache import RadixCache
 from tt_scale.generator.simulated import SimulatedGenerator
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -35,40 +35,40 @@ def test_a_store_gives_back_what_belongs_to_a_text() -> None:
     import torch
 
     chance = random.Random(5)
-    store, hits = KeyValueStore(120), 0
+    store, hits = RadixCache(120), 0
     for _ in range(800):
         ids = tuple(chance.choices(range(3), k=chance.randint(1, 30)))
-        held, pieces = store.find(ids)
-        assert held == store.length(ids) <= len(ids)
+        held, kv_chunks = store.match_prefix(ids)
+        assert held == store.match_length(ids) <= len(ids)
         if held:
             hits += 1
-            assert torch.equal(torch.cat(pieces, dim=3), marks(ids[:held], 0))
-        store.add(ids, held, marks(ids, held))
+            assert torch.equal(torch.cat(kv_chunks, dim=3), marks(ids[:held], 0))
+        store.insert(ids, held, marks(ids, held))
         assert store.size <= 120
     assert hits > 300
 
 
 def test_the_least_recently_used_text_goes_first() -> None:
     """A parent that goes before its children leaves them without a beginning."""
-    store = KeyValueStore(8)
+    store = RadixCache(8)
     for ids in [(1, 2, 3, 4), (1, 2, 5), (7, 8)]:  # 1 2 is shared: 7 tokens
-        store.add(ids, store.length(ids), marks(ids, store.length(ids)))
+        store.insert(ids, store.match_length(ids), marks(ids, store.match_length(ids)))
     assert store.size == 7
-    store.find((1, 2, 3, 4))
-    store.add((9, 9), 0, marks((9, 9), 0))  # 9 tokens: the 5 goes, the oldest that nothing hangs on
-    assert [store.length(ids) for ids in [(1, 2, 5), (7, 8), (1, 2, 3, 4), (9, 9)]] == [2, 2, 4, 2]
-    store.add((6,) * 20, 0, marks((6,) * 20, 0))  # more than there is room for: nothing is left
+    store.match_prefix((1, 2, 3, 4))
+    store.insert((9, 9), 0, marks((9, 9), 0))  # 9 tokens: the 5 goes, the oldest that nothing hangs on
+    assert [store.match_length(ids) for ids in [(1, 2, 5), (7, 8), (1, 2, 3, 4), (9, 9)]] == [2, 2, 4, 2]
+    store.insert((6,) * 20, 0, marks((6,) * 20, 0))  # more than there is room for: nothing is left
     assert store.size == 0
-    store.add((1, 2), 1, marks((1, 2), 1))  # its beginning is gone
+    store.insert((1, 2), 1, marks((1, 2), 1))  # its beginning is gone
     assert store.size == 0
 
 
 def test_what_two_readings_computed_twice_is_kept_once() -> None:
     """Siblings that are read in one batch begin alike."""
-    store = KeyValueStore(100)
-    store.add((1, 2, 3, 4), 0, marks((1, 2, 3, 4), 0))
-    store.add((1, 2, 3, 5), 0, marks((1, 2, 3, 5), 0))
-    store.add((1, 2, 3), 0, marks((1, 2, 3), 0))
+    store = RadixCache(100)
+    store.insert((1, 2, 3, 4), 0, marks((1, 2, 3, 4), 0))
+    store.insert((1, 2, 3, 5), 0, marks((1, 2, 3, 5), 0))
+    store.insert((1, 2, 3), 0, marks((1, 2, 3), 0))
     assert store.size == 5
 
 
@@ -85,7 +85,7 @@ async def started(name: str, folder: FilePath, held: int | None, monkeypatch: py
     from tt_scale.prm import huggingface
 
     if held is not None:
-        monkeypatch.setattr(huggingface, "most_held", lambda base, config: held)
+        monkeypatch.setattr(huggingface, "cache_capacity", lambda base, config: held)
     config = Config(prm_name=str(folder), prm_adapter=name, dtype="float32", max_model_len=1024, kv_cache_gib=0.1)
     prm = huggingface.HuggingFacePRM.from_config(config, SimulatedGenerator())
     await prm.start()
@@ -206,10 +206,12 @@ def test_frequencies_that_change_with_the_length_are_read_whole() -> None:
     """Keys that were turned by the angles of a short text are wrong in a long one."""
     from transformers import LlamaConfig, LlamaModel
 
-    from tt_scale.prm.prefix_reader import most_held
+    from tt_scale.prm.prefix_reader import cache_capacity
 
     def held(**own: Any) -> int:
-        return most_held(LlamaModel(LlamaConfig(vocab_size=10, **{**SHAPE, **own})).eval(), Config(kv_cache_gib=0.001))
+        return cache_capacity(
+            LlamaModel(LlamaConfig(vocab_size=10, **{**SHAPE, **own})).eval(), Config(kv_cache_gib=0.001)
+        )
 
     each = 2 * 2 * 1 * 32 * 4  # keys and values, layers, heads, width, bytes
     assert held() == int(0.001 * 2**30) // each

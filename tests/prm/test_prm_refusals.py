@@ -77,7 +77,7 @@ def test_a_tag_that_merges_otherwise_is_refused_at_the_step(tmp_path: FilePath) 
 def test_a_text_without_a_beginning_is_refused(tmp_path: FilePath) -> None:
     """Skywork's PRM was never shown a text that does not begin with its token."""
     byte_tokenizer(tmp_path, False)
-    with pytest.raises(PRMError, match="names the token that begins a text"):
+    with pytest.raises(PRMError, match="names a beginning-of-sequence token"):
         Skywork(checkpoint_of(tmp_path))
 
 
@@ -125,12 +125,12 @@ async def test_a_plain_head_is_not_taken_for_a_packed_one(tmp_path: FilePath) ->
     save_prm(tmp_path / "plain")
     save_awq(tmp_path / "plain", tmp_path / "packed", tmp_path / "unpacked")
     prm = VLLMPRM.from_config(Config(prm_name=str(tmp_path / "packed")), SimulatedGenerator())
-    with pytest.raises(PRMError, match=r"packed by awq.*not packed"):
+    with pytest.raises(PRMError, match=r"quantized with awq.*not quantized"):
         await prm.start()
     await prm.close()
     config = Config(prm_name=str(tmp_path / "plain"), prm_quantization="fp8")
     prm = VLLMPRM.from_config(config, SimulatedGenerator())
-    with pytest.raises(PRMError, match=r"prm_quantization is 'fp8'.* would pack the head"):
+    with pytest.raises(PRMError, match=r"prm_quantization is 'fp8'.* would quantize the head"):
         await prm.start()
     await prm.close()
 
@@ -178,7 +178,7 @@ def test_a_prm_in_the_generators_place_is_refused(tmp_path: FilePath, architectu
 def test_settings_that_are_none_are_refused(tmp_path: FilePath, text: str, told: str) -> None:
     """A traceback about `get`, from a file that is JSON and no configuration."""
     (tmp_path / "config.json").write_text(text)
-    with pytest.raises(PRMError, match=rf"no config\.json that can be read: .*{told}"):
+    with pytest.raises(PRMError, match=rf"no readable config\.json: .*{told}"):
         settings_of("x", str(tmp_path))
 
 
@@ -208,7 +208,7 @@ def test_a_prm_that_fails_on_one_problem_fails_that_one_alone(
             return found
         change = FAULTS[fault]
         if change is None:
-            raise PRMError("The PRM failed to read 9 paths.")
+            raise PRMError("The PRM failed to score 9 paths.")
         return [change(scores) for scores in found]
 
     monkeypatch.setattr(SimulatedPRM, "score", failing)

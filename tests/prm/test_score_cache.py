@@ -12,9 +12,9 @@ from tt_scale.base_classes import Problem, Scores, Step
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.prm import score_cache as remembered
-from tt_scale.prm.adapters.base import Reading
-from tt_scale.prm.score_cache import RememberedPRM
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.adapters.base import ScoringInput
+from tt_scale.prm.score_cache import CachedPRM
+from tt_scale.prm.token_prm import TokenPRM
 
 ONE, OTHER = Problem("1", "What is 1 + 1?", "2"), Problem("2", "What is 2 + 2?", "4")
 
@@ -25,14 +25,14 @@ class Letters:
 
     finished_only: bool = False
 
-    def read(self, problem: Problem, path: Path) -> Reading:
+    def read(self, problem: Problem, path: Path) -> ScoringInput:
         texts = [problem.question, *[step.text for step in path.steps]]
         ends = [sum([len(text) for text in texts[: end + 1]]) - 1 for end in range(1, len(texts))]
         due = ends[-1:] if self.finished_only else ends[len(path.scores) :]
-        return Reading(tuple(map(ord, "".join(texts))), tuple(due))
+        return ScoringInput(tuple(map(ord, "".join(texts))), tuple(due))
 
 
-class Counting(RowPRM):
+class Counting(TokenPRM):
     """Scores a place by all that stands before it, and remembers what it was given."""
 
     def __init__(self, adapter: Letters, context: int = 1000, noise: float = 0.0) -> None:
@@ -40,15 +40,15 @@ class Counting(RowPRM):
         self.adapter = adapter  # type: ignore[assignment]
         self.context = context
         self.noise = noise
-        self.asked: list[Reading] = []
+        self.asked: list[ScoringInput] = []
 
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        self.asked += readings
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        self.asked += inputs
         return [
             Scores(
                 tuple([sum(each.ids[: end + 1]) % 997 / 1000 + self.noise for end in each.positions]), len(each.ids), 3
             )
-            for each in readings
+            for each in inputs
         ]
 
 
@@ -61,10 +61,10 @@ async def fresh(problem: Problem, asked: Path) -> tuple[float, ...]:
     return found.values
 
 
-def remembering(**changes: Any) -> tuple[RememberedPRM, list[Reading]]:
+def remembering(**changes: Any) -> tuple[CachedPRM, list[ScoringInput]]:
     """One, and what the PRM behind it was given."""
     inner = Counting(**{"adapter": Letters(), **changes})
-    return RememberedPRM(inner), inner.asked
+    return CachedPRM(inner), inner.asked
 
 
 async def test_the_same_steps_are_read_once() -> None:
@@ -150,11 +150,11 @@ async def test_what_reads_whole_solutions_is_asked_every_time() -> None:
 
 async def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run over a million problems must not remember them all; what goes while others are asked is still theirs."""
-    monkeypatch.setattr(remembered, "MOST_KNOWN", 1)
+    monkeypatch.setattr(remembered, "MAX_CACHED_SCORES", 1)
     prm, _ = remembering()
     for text in "abcd":
         [found] = await prm.score(ONE, [path(text, "x")])
         assert found.values == await fresh(ONE, path(text, "x"))
-    assert len(prm._known) == 1
+    assert len(prm._cache) == 1
     both = await prm.score(ONE, [path("d", "x"), path("e", "y")])
     assert [each.values for each in both] == [await fresh(ONE, path("d", "x")), await fresh(ONE, path("e", "y"))]

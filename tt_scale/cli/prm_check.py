@@ -17,7 +17,7 @@ from tt_scale.prm.inspection.example import EXAMPLE, Example
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tt_scale.prm.inspection.score_check import Measured
+    from tt_scale.prm.inspection.score_check import EngineScores
 
 __all__ = ["check_options", "check_prm", "taken_example"]
 
@@ -116,13 +116,13 @@ async def check_prm(config: Config, example: Example) -> int:
 
 async def _measured(
     config: Config, tried: Sequence[str], example: Example, console: Console
-) -> tuple[list[Measured], dict[str, TTScaleError]]:
+) -> tuple[list[EngineScores], dict[str, TTScaleError]]:
     """Score on every engine; engines that cannot are named with their errors, unless none can."""
     from tt_scale.prm.inspection.score_check import measure
     from tt_scale.report.loading import loading
     from tt_scale.report.prm_check import NAMES
 
-    found: list[Measured] = []
+    found: list[EngineScores] = []
     faults: dict[str, TTScaleError] = {}
     for engine in tried:
         try:

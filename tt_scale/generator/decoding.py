@@ -15,12 +15,12 @@ from tt_scale.core.logprobs import DIGITS
 from tt_scale.core.records import Ended, Step, StepRequest
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.language_model import Choice
-from tt_scale.generator.sampling import Recipe, draw, likelihoods
+from tt_scale.generator.sampling import SamplingTensors, draw, likelihoods
 from tt_scale.generator.tokens import UNKNOWN, Tokens
 
-__all__ = ["NOT_A_NUMBER", "Decoder", "Question", "Row", "uniforms_of"]
+__all__ = ["NOT_A_NUMBER", "Decoder", "DecodeRequest", "Row", "uniforms_of"]
 
-Question = tuple[tuple[int, ...], tuple[int, ...]]
+DecodeRequest = tuple[tuple[int, ...], tuple[int, ...]]
 """A prompt, and the tokens whose chances to come next are asked for."""
 
 
@@ -56,7 +56,7 @@ class _Batch:
     rows: list[Row]
     cache: Any
     mask: Any
-    recipe: Recipe
+    sampling: SamplingTensors
     seen: Any
 
     def keep_growing(self) -> None:
@@ -71,7 +71,7 @@ class _Batch:
             chosen = torch.tensor(places, device=self.mask.device)
             self.cache.reorder_cache(chosen)
             self.mask = self.mask.index_select(0, chosen)
-            self.recipe = self.recipe.rows(chosen)
+            self.sampling = self.sampling.rows(chosen)
             self.seen = None if self.seen is None else self.seen.index_select(0, chosen)
 
 
@@ -114,7 +114,7 @@ class Decoder:
                     raise GeneratorError("The generator was closed while it was sampling.")
                 logits = self._advance(batch)
 
-    def choose(self, asked: Sequence[Question]) -> list[Choice]:
+    def choose(self, asked: Sequence[DecodeRequest]) -> list[Choice]:
         """Give the logarithms of the probabilities of tokens that may come next, to four decimals [asked]."""
         import torch
 
@@ -146,7 +146,7 @@ class Decoder:
             seen = torch.zeros_like(logits, dtype=torch.bool)
             for row, request in enumerate(requests):
                 seen[row, list(request.ids)] = True
-        return logits, _Batch(rows, cache, mask, Recipe.of(samplings, self._device), seen)
+        return logits, _Batch(rows, cache, mask, SamplingTensors.of(samplings, self._device), seen)
 
     def _prefill(self, prompts: Sequence[tuple[int, ...]], *, use_cache: bool) -> tuple[Any, Any, Any]:
         """Read prompts, padded on the left: logits of the next token [prompts, vocabulary], cache, mask."""
@@ -185,7 +185,7 @@ class Decoder:
         import torch
 
         uniforms = torch.tensor([row.uniforms[len(row.ids)] for row in batch.rows], dtype=torch.float64)
-        drawn = draw(logits, batch.recipe, batch.seen, uniforms.to(self._device))
+        drawn = draw(logits, batch.sampling, batch.seen, uniforms.to(self._device))
         broken = logits.isnan().any(dim=-1).tolist()
         told = likelihoods(logits, drawn, [row.request.top_logprobs for row in batch.rows])
         for row, token, nonsense, (logprob, confidence) in zip(batch.rows, drawn.tolist(), broken, told, strict=True):

@@ -28,7 +28,7 @@ from tt_scale.engines.transformers.loading import (
 from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, TTScaleError
-from tt_scale.generator.decoding import Decoder, Question
+from tt_scale.generator.decoding import Decoder, DecodeRequest
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.tokens import Tokens
 
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["HuggingFaceGenerator", "divided", "told"]
+__all__ = ["HuggingFaceGenerator", "split_on_failure", "error_text"]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_ROWS = 128
-MOST_READ = 16_384
+MAX_BATCH_TOKENS = 16_384
 """Most padded tokens that are read in one call."""
 
 
@@ -95,8 +95,12 @@ class HuggingFaceGenerator(LanguageModel):
             max_weight=most,
             max_items=MOST_ROWS,
         )
-        self._choices: MicroBatcher[Question, Choice] = MicroBatcher(
-            self._choose, self._thread, weigh=lambda asked: len(asked[0]), max_weight=MOST_READ, max_items=MOST_ROWS
+        self._choices: MicroBatcher[DecodeRequest, Choice] = MicroBatcher(
+            self._choose,
+            self._thread,
+            weigh=lambda asked: len(asked[0]),
+            max_weight=MAX_BATCH_TOKENS,
+            max_items=MOST_ROWS,
         )
 
     async def close(self) -> None:
@@ -172,23 +176,23 @@ class HuggingFaceGenerator(LanguageModel):
                 "error",
                 request.seed,
                 request.sampling.temperature,
-                error=told(error),
+                error=error_text(error),
             )
 
         assert self._decoder is not None, "start() comes first"
-        return divided(self._decoder.sample, requests, failed)
+        return split_on_failure(self._decoder.sample, requests, failed)
 
-    def _choose(self, asked: list[Question]) -> list[Choice]:
-        def failed(_: Question, error: Exception) -> Choice:
+    def _choose(self, requests: list[DecodeRequest]) -> list[Choice]:
+        def failed(_: DecodeRequest, error: Exception) -> Choice:
             if isinstance(error, TTScaleError):
                 raise error
             raise GeneratorError(f"The model failed: {sentence(error)}") from error
 
         assert self._decoder is not None, "start() comes first"
-        return divided(self._decoder.choose, asked, failed)
+        return split_on_failure(self._decoder.choose, requests, failed)
 
 
-def divided(
+def split_on_failure(
     call: Callable[[list[Item]], list[Result]], items: list[Item], failed: Callable[[Item, Exception], Result]
 ) -> list[Result]:
     """Call with all items; where that fails, for want of memory say, with halves, down to the item that fails.
@@ -207,10 +211,10 @@ def divided(
             return [failed(items[0], error)]
     free_memory()  # out here the failed call's tensors are gone
     middle = len(items) // 2
-    return divided(call, items[:middle], failed) + divided(call, items[middle:], failed)
+    return split_on_failure(call, items[:middle], failed) + split_on_failure(call, items[middle:], failed)
 
 
-def told(error: Exception) -> str:
+def error_text(error: Exception) -> str:
     """What went wrong, in words."""
     return str(error) if isinstance(error, TTScaleError) else sentence(error)
 

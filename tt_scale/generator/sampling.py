@@ -9,13 +9,13 @@ from typing import Any
 from tt_scale.core.logprobs import DIGITS, confidence
 from tt_scale.core.records import Sampling
 
-__all__ = ["Recipe", "distribution", "draw", "filtered", "likelihoods", "penalised"]
+__all__ = ["SamplingTensors", "distribution", "draw", "filtered", "likelihoods", "penalised"]
 
 NOTHING = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class SamplingTensors:
     """The `Sampling` of each row, as tensors on the device.
 
     Attributes:
@@ -35,7 +35,7 @@ class Recipe:
     sorts: bool
 
     @classmethod
-    def of(cls, samplings: Sequence[Sampling], device: Any) -> Recipe:
+    def of(cls, samplings: Sequence[Sampling], device: Any) -> SamplingTensors:
         """Stack the settings of rows."""
         import torch
 
@@ -51,9 +51,9 @@ class Recipe:
             sorts=any(each.top_k > 0 or each.top_p < 1 for each in samplings),
         )
 
-    def rows(self, chosen: Any) -> Recipe:
+    def rows(self, chosen: Any) -> SamplingTensors:
         """The settings of some rows, by index."""
-        return Recipe(
+        return SamplingTensors(
             temperature=self.temperature.index_select(0, chosen),
             top_p=self.top_p.index_select(0, chosen),
             top_k=self.top_k.index_select(0, chosen),
@@ -63,49 +63,49 @@ class Recipe:
         )
 
 
-def penalised(logits: Any, recipe: Recipe, seen: Any) -> Any:
+def penalised(logits: Any, sampling: SamplingTensors, seen: Any) -> Any:
     """Divide positive logits of seen tokens by the penalty and multiply negative ones (Keskar et al. 2019).
 
     Args:
         logits: float32 [rows, vocabulary].
-        recipe: of the rows.
+        sampling: of the rows.
         seen: which tokens stand in prompt or continuation [rows, vocabulary]; None where no row has a penalty.
     """
     import torch
 
     if seen is None:
         return logits
-    changed = torch.where(logits > 0, logits / recipe.penalty, logits * recipe.penalty)
+    changed = torch.where(logits > 0, logits / sampling.penalty, logits * sampling.penalty)
     return torch.where(seen, changed, logits)
 
 
-def filtered(logits: Any, recipe: Recipe) -> Any:
+def filtered(logits: Any, sampling: SamplingTensors) -> Any:
     """Apply temperature, min-p, top-k and top-p, in the order in which vLLM applies them.
 
     Args:
         logits: float32 [rows, vocabulary].
-        recipe: of the rows; a temperature of 0 is taken for 1 here.
+        sampling: of the rows; a temperature of 0 is taken for 1 here.
 
     Returns:
         Logits in which what must not be drawn is minus infinity [rows, vocabulary].
     """
     import torch
 
-    logits = logits / torch.where(recipe.temperature > 0, recipe.temperature, 1.0)
+    logits = logits / torch.where(sampling.temperature > 0, sampling.temperature, 1.0)
     probabilities = torch.softmax(logits, dim=-1)
-    logits = logits.masked_fill(probabilities < recipe.min_p * probabilities.amax(dim=-1, keepdim=True), NOTHING)
-    if not recipe.sorts:
+    logits = logits.masked_fill(probabilities < sampling.min_p * probabilities.amax(dim=-1, keepdim=True), NOTHING)
+    if not sampling.sorts:
         return logits
     ordered, order = torch.sort(logits, descending=True, stable=True)
-    last = torch.where(recipe.top_k > 0, recipe.top_k, ordered.shape[-1]).clamp(max=ordered.shape[-1]) - 1
+    last = torch.where(sampling.top_k > 0, sampling.top_k, ordered.shape[-1]).clamp(max=ordered.shape[-1]) - 1
     ordered = ordered.masked_fill(ordered < ordered.gather(-1, last), NOTHING)
     probabilities = torch.softmax(ordered, dim=-1)
     before = torch.cumsum(probabilities, dim=-1) - probabilities  # the likeliest token always stays
-    ordered = ordered.masked_fill((before >= recipe.top_p) & (recipe.top_p < 1), NOTHING)
+    ordered = ordered.masked_fill((before >= sampling.top_p) & (sampling.top_p < 1), NOTHING)
     return torch.empty_like(logits).scatter_(-1, order, ordered)
 
 
-def distribution(logits: Any, recipe: Recipe, seen: Any) -> tuple[Any, Any]:
+def distribution(logits: Any, sampling: SamplingTensors, seen: Any) -> tuple[Any, Any]:
     """Give what a token is drawn by; arguments as of `draw`.
 
     Returns:
@@ -114,17 +114,17 @@ def distribution(logits: Any, recipe: Recipe, seen: Any) -> tuple[Any, Any]:
     """
     import torch
 
-    logits = penalised(logits.float(), recipe, seen)
-    reached = torch.softmax(filtered(logits, recipe), dim=-1).double().cumsum(dim=-1)
+    logits = penalised(logits.float(), sampling, seen)
+    reached = torch.softmax(filtered(logits, sampling), dim=-1).double().cumsum(dim=-1)
     return reached, logits.argmax(dim=-1)
 
 
-def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
+def draw(logits: Any, sampling: SamplingTensors, seen: Any, uniforms: Any) -> Any:
     """Draw one token for each row by inverting its distribution function, in the order of the vocabulary.
 
     Args:
         logits: of the next token [rows, vocabulary].
-        recipe: of the rows.
+        sampling: of the rows.
         seen: as in `penalised`.
         uniforms: float64 in [0, 1), from a stream of the row's own, so that what shares the batch changes nothing
             [rows].
@@ -134,10 +134,10 @@ def draw(logits: Any, recipe: Recipe, seen: Any, uniforms: Any) -> Any:
     """
     import torch
 
-    reached, likeliest = distribution(logits, recipe, seen)
+    reached, likeliest = distribution(logits, sampling, seen)
     drawn = torch.searchsorted(reached, uniforms[:, None] * reached[:, -1:], right=True).squeeze(-1)
     drawn = drawn.clamp(max=logits.shape[-1] - 1)
-    return torch.where(recipe.temperature.squeeze(-1) > 0, drawn, likeliest)
+    return torch.where(sampling.temperature.squeeze(-1) > 0, drawn, likeliest)
 
 
 def likelihoods(logits: Any, drawn: Any, top_logprobs: Sequence[int]) -> list[tuple[float, float]]:

@@ -1,7 +1,7 @@
-"""A generator that is also a PRM: its own engine scores, and no second copy of its weights is loaded.
+"""PRM that runs in the generator's engine, so that the weights are loaded once.
 
-The verdict of a two-token PRM is the odds of two next tokens, which any engine that writes can be asked for. Each new
-step is a prompt that ends where the step is scored; the prefix cache has all but the step.
+A two-token PRM scores a step by the odds of two next tokens, which any generation engine can return. Each new step is a
+prompt that ends at the step's position; the prefix cache holds everything before the step.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from tt_scale.core.records import Scores, Weights
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, PRMError
 from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.prm.adapters.base import Reading, TokenHead
+from tt_scale.prm.adapters.base import ScoringInput, TokenHead
 from tt_scale.prm.adapters.lookup import open_adapter
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.token_prm import TokenPRM
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tt_scale.config import Config
 
-__all__ = ["OwnEnginePRM"]
+__all__ = ["GeneratorEnginePRM"]
 
 
-class OwnEnginePRM(RowPRM):
-    """A two-token PRM in the engine of the generator, which is the same model.
+class GeneratorEnginePRM(TokenPRM):
+    """A two-token PRM that is the same model as the generator and runs in its engine.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, and `stop_tokens`.
+        config: configuration of the run; uses `prm_name`, the keys that begin with `prm_`, and `stop_tokens`.
         model: the run's generator.
 
     Raises:
-        ConfigError: the PRM is another model, or shall be loaded in another way.
+        ConfigError: the PRM is another model, or is configured with its own quantization or device.
     """
 
     summary: ClassVar[str] = "the generator's own engine, where one model writes and scores"
@@ -61,28 +61,28 @@ class OwnEnginePRM(RowPRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Take the run's generator.
+        """Use the run's generator as PRM.
 
         Raises:
-            ConfigError: it is no language model, or not the PRM.
+            ConfigError: the generator is not a language model, or not the same model as the PRM.
         """
         if not isinstance(generator, LanguageModel):
             raise ConfigError(
-                f"prm is 'generator', which needs a language model, and {config.model_name!r} is none.",
+                f"prm is 'generator', which needs a language model; {config.model_name!r} is not one.",
                 "Type: --prm-name simulated, or name a real model",
             )
         return cls(config, generator)
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """None: the generator has loaded them."""
+        """Return no weights: the generator has loaded them."""
         return ()
 
     async def start(self) -> None:
-        """Look up how the model is asked; its engine runs already.
+        """Open the adapter; the generator's engine is already running.
 
         Raises:
-            PRMError: no adapter is known for the model, or its verdict is not that of two tokens.
+            PRMError: there is no adapter for the model, or its head is not a two-token head.
         """
         config = self._config
         model = await asyncio.to_thread(resolve_model, config.prm_name)
@@ -97,27 +97,27 @@ class OwnEnginePRM(RowPRM):
         self.context = min(self.context_of(self.adapter.checkpoint.settings, config), self._model.context - 2)
         self.parameters = self._model.parameters
 
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        """Ask for the odds at every place, all at once."""
-        prompts = [reading.ids[: place + 1] for reading in readings for place in reading.positions]
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        """Request the log-probabilities of the two tokens at every position, all at once."""
+        prompts = [each.ids[: position + 1] for each in inputs for position in each.positions]
         try:
-            found = iter(await self._model.choose(prompts, self._choices))
+            choices = iter(await self._model.choose(prompts, self._choices))
         except EngineDeadError:
             raise
         except GeneratorError as error:
             raise PRMError(f"The generator's engine did not score: {error.message}", error.hint) from error
-        return [self._scores(reading, [next(found) for _ in reading.positions]) for reading in readings]
+        return [self._scores(each, [next(choices) for _ in each.positions]) for each in inputs]
 
-    def _scores(self, reading: Reading, choices: Sequence[Choice]) -> Scores:
+    def _scores(self, scoring_input: ScoringInput, choices: Sequence[Choice]) -> Scores:
         return Scores(
-            reading.checked([_share(*choice.logprobs) for choice in choices]),
-            tokens=sum([place + 1 for place in reading.positions]),
+            scoring_input.checked([_two_way_softmax(*choice.logprobs) for choice in choices]),
+            tokens=sum([position + 1 for position in scoring_input.positions]),
             cached=sum([choice.cached for choice in choices]),
         )
 
 
-def _share(right: float, wrong: float) -> float:
-    """Softmax over two logarithms, without overflow; no number where neither is possible."""
+def _two_way_softmax(right: float, wrong: float) -> float:
+    """Softmax over two log-probabilities, without overflow; NaN if both are minus infinity."""
     return (1 + math.tanh((right - wrong) / 2)) / 2
 
 

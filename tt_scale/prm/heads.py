@@ -1,7 +1,7 @@
-"""A PRM's weights on Transformers: the base model, and the few layers that give the verdict.
+"""Loading of PRM weights on Transformers: the base model and the scoring head.
 
-No code that comes with a checkpoint is run: a head is a row of linear layers, or two rows of the language-model head,
-and both are stated here. Heads compute in float32, as vLLM's do.
+No code from a checkpoint is executed: a head is a stack of linear layers, or two rows of the language-model head, and
+both are implemented here. Heads compute in float32, as vLLM's do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from tt_scale.engines.model_names import at_revision
 from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.errors import PRMError
-from tt_scale.prm.adapters.base import Head, LayerHead, Reading, TokenHead
+from tt_scale.prm.adapters.base import Head, LayerHead, ScoringInput, TokenHead
 
 __all__ = ["load_causal", "load_scorer", "read_layers", "read_output_embeddings"]
 
@@ -23,12 +23,12 @@ FILES = ("model.safetensors", "pytorch_model.bin")
 
 
 class Scorer:
-    """Token ids in, the probability of "right" at every position out.
+    """A base model with a scoring head that computes the probability of "right".
 
     Args:
         base: the model without a head.
         layers: weight [out, in] and bias [out] of each layer; a bias may be None.
-        column: of the last layer's softmax; one output alone goes through a sigmoid.
+        column: output of the last layer's softmax that means "right"; a single output goes through a sigmoid.
 
     Attributes:
         base: the model without a head.
@@ -42,11 +42,11 @@ class Scorer:
 
     @property
     def parameters(self) -> int:
-        """How many there are in the base model."""
+        """Number of parameters of the base model."""
         return count_parameters(self.base)
 
-    def values(self, hidden: Any, reading: Reading) -> Any:
-        """Read last hidden states [positions, width] as probabilities [positions]; see `reader.Readout`."""
+    def values(self, hidden: Any, scoring_input: ScoringInput) -> Any:
+        """Turn last hidden states [positions, width] into probabilities [positions]; see `ScoreReadout`."""
         import torch
 
         values = hidden.float()
@@ -61,13 +61,13 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
     """Load base model and head.
 
     Args:
-        name: as the configuration has it, for messages.
+        name: model name as given in the configuration, for messages.
         source: folder or hub name.
-        head: what answers.
-        how: dtype, device, quantization and revision, as `from_pretrained` takes them.
+        head: the scoring head.
+        how: keyword arguments of `from_pretrained`: dtype, device, quantization and revision.
 
     Raises:
-        PRMError: the checkpoint lacks weights of the base or of the head; a head of random numbers scores noise.
+        PRMError: the checkpoint lacks weights of the base model or the head; a randomly initialised head scores noise.
     """
     import torch
     from transformers import AutoModel
@@ -86,43 +86,43 @@ def load_scorer(name: str, source: str, head: Head, how: Mapping[str, Any]) -> S
 
 
 def read_layers(name: str, source: str, head: LayerHead, revision: str | None = None) -> list[tuple[Any, Any]]:
-    """Read the layers of a head; engines that load a checkpoint themselves may put random numbers for missing ones.
+    """Read the layers of a head; also a check, since engines may initialise missing layers randomly.
 
     Args:
-        name: as the configuration has it, for messages.
+        name: model name as given in the configuration, for messages.
         source: folder or hub name.
-        head: what answers.
+        head: the scoring head.
         revision: branch, tag or commit on the hub; None is the newest.
 
     Returns:
-        Weight [out, in] and bias [out] or None of each [layers].
+        Weight [out, in] and bias [out] or None of each layer [layers].
 
     Raises:
-        PRMError: a layer has no weights, or the last one lacks the output that is read.
+        PRMError: a layer has no weights, or the last one lacks the output that the adapter uses.
     """
-    wanted = [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")]
-    tensors = read_tensors(name, source, wanted, revision)
+    keys = [f"{layer}.{part}" for layer in head.layers for part in ("weight", "bias")]
+    tensors = read_tensors(name, source, keys, revision)
     _check_complete(name, [f"{layer}.weight" for layer in head.layers if f"{layer}.weight" not in tensors])
     layers = [(tensors[f"{layer}.weight"], tensors.get(f"{layer}.bias")) for layer in head.layers]
     outputs = len(layers[-1][0])
     if outputs > 1 and head.column >= outputs:
-        raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter reads number {head.column}.")
+        raise PRMError(f"The head of {name!r} has {outputs} outputs; its adapter uses number {head.column}.")
     return layers
 
 
 def read_output_embeddings(name: str, source: str, revision: str | None = None) -> tuple[Any, Any]:
-    """Read the language-model head alone, which is that of the embeddings where a checkpoint says so.
+    """Read the language-model head only; with tied weights, these are the input embeddings.
 
     Args:
-        name: as the configuration has it, for messages.
+        name: model name as given in the configuration, for messages.
         source: folder or hub name.
-        revision: as of `read_layers`.
+        revision: as in `read_layers`.
 
     Returns:
         Weight [vocabulary, width] and bias [vocabulary] or None.
 
     Raises:
-        PRMError: there are no weights of it.
+        PRMError: the checkpoint has no weights of it.
     """
     from transformers import AutoConfig
 
@@ -133,7 +133,7 @@ def read_output_embeddings(name: str, source: str, revision: str | None = None) 
 
 
 def load_causal(name: str, source: str, how: Mapping[str, Any]) -> Any:
-    """Load a causal language model that lacks nothing; arguments and errors as in `load_scorer`."""
+    """Load a causal language model and check that no weights are missing; arguments and errors as in `load_scorer`."""
     from transformers import AutoModelForCausalLM
 
     model, loading = AutoModelForCausalLM.from_pretrained(source, output_loading_info=True, **how)
@@ -145,60 +145,60 @@ def _check_complete(name: str, missing: Sequence[str]) -> None:
     if missing:
         raise PRMError(
             f"The PRM {name!r} has no weights for {', '.join(sorted(missing)[:4])}.",
-            "Give a folder with the whole checkpoint, or name its protocol. Type: --prm-adapter NAME",
+            "Give a folder with the whole checkpoint, or name its adapter. Type: --prm-adapter NAME",
         )
 
 
 def read_tensors(name: str, source: str, keys: Sequence[str], revision: str | None = None) -> dict[str, Any]:
-    """Read some tensors of a checkpoint and no others.
+    """Read the named tensors of a checkpoint, without loading the others.
 
     Args:
-        name: as the configuration has it, for messages.
+        name: model name as given in the configuration, for messages.
         source: folder or hub name.
-        keys: those wanted; absent ones are left out.
-        revision: as of `read_layers`.
+        keys: names of the tensors; those not in the checkpoint are omitted from the result.
+        revision: as in `read_layers`.
 
     Raises:
-        PRMError: there is no file of weights.
+        PRMError: there is no weight file.
     """
     files: dict[Path, list[str]] = {}
-    for key, file in _whereabouts(name, source, keys, revision).items():
+    for key, file in _files_of_tensors(name, source, keys, revision).items():
         files.setdefault(file, []).append(key)
-    found: dict[str, Any] = {}
-    for file, wanted in files.items():
-        found |= _read_file(file, wanted)
-    return found
+    tensors: dict[str, Any] = {}
+    for file, file_keys in files.items():
+        tensors |= _read_file(file, file_keys)
+    return tensors
 
 
-def _whereabouts(name: str, source: str, keys: Sequence[str], revision: str | None) -> dict[str, Path]:
-    """Which file holds each tensor; in a single file all may be."""
+def _files_of_tensors(name: str, source: str, keys: Sequence[str], revision: str | None) -> dict[str, Path]:
+    """Map each tensor to the file that contains it; an unsharded file may contain any of them."""
     for index in INDEXES:
-        file = _fetched(source, index, revision)
+        file = _fetch(source, index, revision)
         if file is not None:
-            places = json.loads(file.read_text(encoding="utf-8"))["weight_map"]
-            parts = {key: _fetched(source, places[key], revision) for key in keys if key in places}
-            return {key: part for key, part in parts.items() if part is not None}
+            weight_map = json.loads(file.read_text(encoding="utf-8"))["weight_map"]
+            shards = {key: _fetch(source, weight_map[key], revision) for key in keys if key in weight_map}
+            return {key: shard for key, shard in shards.items() if shard is not None}
     for single in FILES:
-        file = _fetched(source, single, revision)
+        file = _fetch(source, single, revision)
         if file is not None:
             return dict.fromkeys(keys, file)
     raise PRMError(f"The PRM {name!r} holds no weights ({', '.join(FILES)}).", "Copy the weights into its folder.")
 
 
-def _fetched(source: str, file: str, revision: str | None) -> Path | None:
+def _fetch(source: str, file: str, revision: str | None) -> Path | None:
     from transformers.utils import cached_file
 
-    found = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **at_revision(revision))
-    return Path(found) if found else None
+    path = cached_file(source, file, _raise_exceptions_for_missing_entries=False, **at_revision(revision))
+    return Path(path) if path else None
 
 
-def _read_file(file: Path, wanted: Sequence[str]) -> dict[str, Any]:
+def _read_file(file: Path, keys: Sequence[str]) -> dict[str, Any]:
     if file.suffix == ".safetensors":
         from safetensors import safe_open
 
         with safe_open(file, framework="pt") as opened:
-            return {key: opened.get_tensor(key) for key in wanted if key in opened.keys()}  # noqa: SIM118
+            return {key: opened.get_tensor(key) for key in keys if key in opened.keys()}  # noqa: SIM118
     import torch
 
     tensors = torch.load(file, map_location="cpu", weights_only=True, mmap=True)
-    return {key: tensors[key].clone() for key in wanted if key in tensors}
+    return {key: tensors[key].clone() for key in keys if key in tensors}

@@ -19,7 +19,7 @@ from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import device_args
 from tt_scale.engines.vllm.engine import Engine, engine_args, prepare_vllm
 from tt_scale.errors import EngineDeadError, PRMError
-from tt_scale.prm.adapters.base import Reading
+from tt_scale.prm.adapters.base import ScoringInput
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
@@ -107,7 +107,7 @@ class PoolingEngine:
         """How many the whole model has, its language-model head included."""
         return parameters_by_settings(self.llm.model_config.hf_config.to_dict())
 
-    async def read(self, reading: Reading) -> Rows:
+    async def read(self, reading: ScoringInput) -> Rows:
         """Give the rows at all positions of a reading.
 
         Raises:

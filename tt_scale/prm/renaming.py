@@ -1,6 +1,6 @@
-"""A copy of a checkpoint whose scoring layer has the name that engines know.
+"""Copy of a checkpoint in which the scoring layer has the name that vLLM expects.
 
-Made once and kept in the cache folder; the weights of the base model are taken over as they are.
+The copy is written once and kept in the cache folder; the weights of the base model are unchanged.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ from tt_scale.prm.adapters.base import LayerHead
 
 __all__ = ["classifier_folder"]
 
-KEPT = ("*.json", "*.txt", "*.model", "*.jinja")
-"""Files beside the weights that a tokenizer may need."""
+COPIED_FILES = ("*.json", "*.txt", "*.model", "*.jinja")
+"""Patterns of files beside the weights that a tokenizer may need."""
 
 
 def classifier_folder(model: str, name: str, head: LayerHead, revision: str | None = None) -> Path:
-    """Write a `...ForSequenceClassification` of a model with a scoring layer of another name, or find it.
+    """Return a copy of a model as `...ForSequenceClassification`, and write it if it does not exist.
 
     Args:
         model: local folder or hub name.
-        name: as the configuration has it, for messages.
-        head: of one layer.
+        name: model name as given in the configuration, for messages.
+        head: head with a single layer.
         revision: branch, tag or commit on the hub; None is the newest.
 
     Raises:
@@ -36,15 +36,15 @@ def classifier_folder(model: str, name: str, head: LayerHead, revision: str | No
     """
     if len(head.layers) != 1:
         raise PRMError(
-            f"vLLM knows no model with the head {', '.join(head.layers)} of {name!r}.", "Type: --prm huggingface"
+            f"vLLM supports no model with the head {', '.join(head.layers)} of {name!r}.", "Type: --prm huggingface"
         )
     source = _local(model, revision)
     weights = sorted([*source.glob("*.safetensors"), *source.glob("pytorch_model*.bin")])
     if not weights:
         raise PRMError(f"The PRM {name!r} holds no weights.", "Copy the weights into its folder.")
-    told = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weights]
-    mark = hashlib.blake2b(repr((str(source), told, head)).encode(), digest_size=8).hexdigest()
-    target = cache_folder() / "prms" / f"{source.name}-{mark}"
+    versions = [(file.name, file.stat().st_size, file.stat().st_mtime_ns) for file in weights]
+    digest = hashlib.blake2b(repr((str(source), versions, head)).encode(), digest_size=8).hexdigest()
+    target = cache_folder() / "prms" / f"{source.name}-{digest}"
     if not (target / "config.json").is_file():  # written last
         _write(source, weights, target, head.layers[0])
     return target
@@ -54,19 +54,19 @@ def _write(source: Path, weights: list[Path], target: Path, layer: str) -> None:
     from safetensors.torch import save_file
 
     target.mkdir(parents=True, exist_ok=True)
-    for pattern in KEPT:
+    for pattern in COPIED_FILES:
         for file in source.glob(pattern):
             if file.name != "config.json" and not file.name.endswith(".index.json"):
                 shutil.copyfile(file, target / file.name)
-    places: dict[str, str] = {}
+    weight_map: dict[str, str] = {}
     outputs = 1
     for number, file in enumerate(weights, 1):
-        part = f"model-{number:05}-of-{len(weights):05}.safetensors"
+        shard = f"model-{number:05}-of-{len(weights):05}.safetensors"
         tensors = {_renamed(key, layer): tensor for key, tensor in _tensors(file)}
         outputs = len(tensors["score.weight"]) if "score.weight" in tensors else outputs
-        save_file(tensors, target / part, metadata={"format": "pt"})
-        places |= dict.fromkeys(tensors, part)
-    (target / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+        save_file(tensors, target / shard, metadata={"format": "pt"})
+        weight_map |= dict.fromkeys(tensors, shard)
+    (target / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
     _write_settings(source, target, outputs)
 
 
@@ -95,8 +95,8 @@ def _tensors(file: Path) -> Iterator[tuple[str, Any]]:
         return
     import torch
 
-    found = torch.load(file, weights_only=True, map_location="cpu")  # not where they were saved from
-    yield from ((key, tensor.contiguous().clone()) for key, tensor in found.items())
+    tensors = torch.load(file, weights_only=True, map_location="cpu")  # not the device that they were saved from
+    yield from ((key, tensor.contiguous().clone()) for key, tensor in tensors.items())
 
 
 def _local(model: str, revision: str | None) -> Path:

@@ -1,9 +1,9 @@
-"""Scores that were given once are given again: equal steps have equal scores, and cost nothing the second time.
+"""Cache of PRM scores: equal steps get equal scores, and are computed once.
 
-On Transformers the last digits of a score depend on what shares its batch. Siblings with the same words would stand in
-an order that depends on it, and a search that is repeated would find another tree. So would steps of which a PRM is all
-but certain, whose scores lie so close to each other: scores are rounded to five decimals, and equal ones stand in the
-order of the tree.
+On Transformers the last digits of a score depend on the other inputs of its batch. Without a cache, siblings with the
+same text would be ranked by these digits, and a repeated search would build a different tree. The same holds for steps
+of which a PRM is almost certain, since their scores are nearly equal. Scores are therefore rounded to five decimals;
+ties are ranked in the order of the tree.
 """
 
 from __future__ import annotations
@@ -16,51 +16,51 @@ from typing import TYPE_CHECKING
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.token_prm import TokenPRM
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tt_scale.config import Config
 
-__all__ = ["RememberedPRM"]
+__all__ = ["CachedPRM"]
 
-Words = tuple[str, ...]
-"""A question and the steps up to one of them: a causal model says the same of it, whatever follows."""
+PrefixTexts = tuple[str, ...]
+"""Cache key: the question and the texts of the steps up to the scored one; later steps cannot change its score."""
 
 DIGITS = 5
-"""Decimals of a score. In float32 the batch moves the seventh. One score in a hundred lies so close to an edge that its
-fifth decimal moves with it, which matters only where another score lies next to it: of 15,480 searches, made twice
-with other batches, 95 differed without rounding and none with it."""
+"""Decimals of a score. In float32 the batch changes the seventh decimal. About one score in a hundred lies so close to
+a rounding boundary that its fifth decimal changes too, which matters only if another score is next to it: of 15,480
+searches that were run twice with different batches, 95 differed without rounding and none with it."""
 
-MOST_KNOWN = 1 << 18
-"""Scores that are kept; the least recently used are let go first."""
+MAX_CACHED_SCORES = 1 << 18
+"""Capacity of the cache, in scores; the least recently used ones are evicted."""
 
 
-class RememberedPRM(PRM):
-    """A PRM in front of another one, which it asks only about steps that nobody has asked about.
+class CachedPRM(PRM):
+    """Wraps a PRM and forwards only steps that have no cached score.
 
-    Tokens count as if everything had been read, so that what a search costs does not depend on what ran before it;
-    those that were not read count as cached. What reads finished paths only is asked every time.
+    Tokens are counted as if nothing were cached, so that the cost of a search does not depend on earlier searches; the
+    tokens of cached scores count as cached. PRMs that score finished solutions only are not cached.
 
     Args:
-        inner: the PRM that is asked.
+        inner: the wrapped PRM.
     """
 
-    def __init__(self, inner: RowPRM) -> None:
+    def __init__(self, inner: TokenPRM) -> None:
         self.inner = inner
-        self._known: OrderedDict[Words, tuple[float, int]] = OrderedDict()  # score, tokens read up to there
+        self._cache: OrderedDict[PrefixTexts, tuple[float, int]] = OrderedDict()  # score, tokens up to its position
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Put one before the PRM on Transformers that a configuration names."""
+        """Wrap the Transformers PRM that a configuration names."""
         from tt_scale.prm.huggingface import HuggingFacePRM
 
         return cls(HuggingFacePRM.from_config(config, generator))
 
     @property
     def parameters(self) -> int:  # type: ignore[override]
-        """Of the model; 0 where unknown."""
+        """Number of parameters of the model; 0 if unknown."""
         return self.inner.parameters
 
     async def start(self) -> None:
@@ -68,7 +68,7 @@ class RememberedPRM(PRM):
         await self.inner.start()
 
     async def close(self) -> None:
-        """Let go of the model; a second call does nothing."""
+        """Release the model; a second call does nothing."""
         await self.inner.close()
 
     def progress(self) -> float:
@@ -80,52 +80,52 @@ class RememberedPRM(PRM):
         return self.inner.died()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path, as far as they are not known; errors as of the PRM that is asked."""
+        """Score the new steps of each path, computing only those not in the cache; errors as of the wrapped PRM."""
         if self.inner.adapter.finished_only:
             return [_rounded(scores) for scores in await self.inner.score(problem, paths)]
-        asked = [self._look_up(problem, path) for path in paths]
-        fresh: dict[tuple[Words, int], Path] = {}
-        for path, (words, known) in zip(paths, asked, strict=True):
-            if len(known) < len(words):
-                values = tuple([value for value, _ in known])
-                fresh.setdefault((words[-1], len(words) - len(known)), replace(path, scores=path.scores + values))
-        verdicts = await self.inner.verdicts(problem, list(fresh.values()))
-        read = {new: (reading, _rounded(scores)) for new, (reading, scores) in zip(fresh, verdicts, strict=True)}
-        paid: set[tuple[Words, int]] = set()
-        found = []
-        for words, known in asked:
-            new = (words[-1], len(words) - len(known))
-            scores = read[new][1] if new in read else Scores((), known[-1][1])
-            if new not in read or new in paid:  # of equal ones the first has caused the cost
+        lookups = [self._look_up(problem, path) for path in paths]
+        misses: dict[tuple[PrefixTexts, int], Path] = {}  # by last key and number of missing scores
+        for path, (keys, hits) in zip(paths, lookups, strict=True):
+            if len(hits) < len(keys):
+                values = tuple([value for value, _ in hits])
+                misses.setdefault((keys[-1], len(keys) - len(hits)), replace(path, scores=path.scores + values))
+        pairs = await self.inner.score_with_inputs(problem, list(misses.values()))
+        computed = {miss: (item, _rounded(scores)) for miss, (item, scores) in zip(misses, pairs, strict=True)}
+        counted: set[tuple[PrefixTexts, int]] = set()
+        results = []
+        for keys, hits in lookups:
+            miss = (keys[-1], len(keys) - len(hits))
+            scores = computed[miss][1] if miss in computed else Scores((), hits[-1][1])
+            if miss not in computed or miss in counted:  # the first of several equal paths carries the cost
                 scores = replace(scores, cached=scores.tokens, flops=0.0)
-            paid.add(new)
+            counted.add(miss)
             if not scores.too_long:
-                scores = replace(scores, values=tuple([value for value, _ in known]) + scores.values)
-            found.append(scores)
-        for (last, missing), (reading, scores) in read.items():
-            self._keep(last, missing, reading.positions, scores)
-        return found
+                scores = replace(scores, values=tuple([value for value, _ in hits]) + scores.values)
+            results.append(scores)
+        for (last, missing), (item, scores) in computed.items():
+            self._insert(last, missing, item.positions, scores)
+        return results
 
-    def _look_up(self, problem: Problem, path: Path) -> tuple[list[Words], list[tuple[float, int]]]:
-        """The words up to each place that is due, and what is known of the first of these places."""
-        said = (problem.question, *[step.text for step in path.steps])
-        words = [said[:end] for end in range(len(path.scores) + 2, len(said) + 1)]
-        known = []
-        for place in words:
-            found = self._known.get(place)
-            if found is None:
+    def _look_up(self, problem: Problem, path: Path) -> tuple[list[PrefixTexts], list[tuple[float, int]]]:
+        """Return the keys of all unscored steps, and the cached entries of the first of them."""
+        texts = (problem.question, *[step.text for step in path.steps])
+        keys = [texts[:end] for end in range(len(path.scores) + 2, len(texts) + 1)]
+        hits = []
+        for key in keys:
+            entry = self._cache.get(key)
+            if entry is None:
                 break
-            self._known.move_to_end(place)
-            known.append(found)
-        return words, known
+            self._cache.move_to_end(key)
+            hits.append(entry)
+        return keys, hits
 
-    def _keep(self, words: Words, missing: int, positions: Sequence[int], scores: Scores) -> None:
+    def _insert(self, texts: PrefixTexts, missing: int, positions: Sequence[int], scores: Scores) -> None:
         for end, position, value in zip(
-            range(len(words) - missing + 1, len(words) + 1), positions, scores.values, strict=False
+            range(len(texts) - missing + 1, len(texts) + 1), positions, scores.values, strict=False
         ):
-            self._known[words[:end]] = (value, position + 1)
-        while len(self._known) > MOST_KNOWN:
-            self._known.popitem(last=False)
+            self._cache[texts[:end]] = (value, position + 1)
+        while len(self._cache) > MAX_CACHED_SCORES:
+            self._cache.popitem(last=False)
 
 
 def _rounded(scores: Scores) -> Scores:

@@ -18,9 +18,9 @@ from tt_scale.core.records import Scores, Weights
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.model_names import resolve_model
 from tt_scale.errors import ConfigError, EngineDeadError, MissingExtraError, PRMError
-from tt_scale.prm.adapters.base import Reading
+from tt_scale.prm.adapters.base import ScoringInput
 from tt_scale.prm.adapters.lookup import open_adapter
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.token_prm import TokenPRM
 from tt_scale.prm.vllm_heads import column_of
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ MOST_REQUESTS = 64
 START = """vllm serve MODEL --runner pooling --pooler-config '{"task": "token_classify", "tok_pooling_type": "ALL"}'"""
 
 
-class PoolingServerPRM(RowPRM):
+class PoolingServerPRM(TokenPRM):
     """A PRM on a vLLM server.
 
     Args:
@@ -51,7 +51,7 @@ class PoolingServerPRM(RowPRM):
     """
 
     summary: ClassVar[str] = "a PRM with an adapter, on a vLLM server; whole paths, no prefix cache over HTTP"
-    config_keys: ClassVar[frozenset[str]] = RowPRM.config_keys | {"prm_url"}
+    config_keys: ClassVar[frozenset[str]] = TokenPRM.config_keys | {"prm_url"}
 
     def __init__(self, config: Config) -> None:
         if config.prm_url is None:
@@ -108,11 +108,11 @@ class PoolingServerPRM(RowPRM):
         if client is not None:
             await client.aclose()
 
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        """Send readings, each as a request of its own."""
-        return list(await asyncio.gather(*[self._score(reading) for reading in readings]))
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        """Send inputs, each as a request of its own."""
+        return list(await asyncio.gather(*[self._score(each) for each in inputs]))
 
-    async def _score(self, reading: Reading) -> Scores:
+    async def _score(self, reading: ScoringInput) -> Scores:
         asked = {"model": self._model, "input": list(reading.ids), "task": "token_classify"}
         answer = await self._ask("POST", "/pooling", asked)
         try:

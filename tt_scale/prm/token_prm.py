@@ -1,4 +1,4 @@
-"""What the runtimes share: PRMs that answer at a token of what they read."""
+"""Base class of PRMs that score each step at a token position of their input, on any runtime."""
 
 from __future__ import annotations
 
@@ -10,30 +10,31 @@ from typing import TYPE_CHECKING, ClassVar
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
-from tt_scale.prm.adapters.base import Adapter, Reading
+from tt_scale.prm.adapters.base import Adapter, ScoringInput
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from tt_scale.config import Config
 
-__all__ = ["RowPRM"]
+__all__ = ["TokenPRM"]
 
 
-NO_VERDICT = 0.5
+UNSCORED = 0.5
+"""Score of a step for which an adapter of whole solutions has no score."""
 
 
-class RowPRM(PRM):
-    """A PRM whose verdict on a step stands at one token: adapter in front, some engine behind.
+class TokenPRM(PRM):
+    """A PRM that scores each step at a token position: an adapter encodes the path, an engine scores the positions.
 
     Args:
-        config: of the run.
+        config: configuration of the run.
 
     Attributes:
-        batch_dependent: whether the last digits of a score depend on what shares its batch; scores that were given are
-            then given again.
-        adapter: how the model is asked; there once `start` is done.
-        context: most tokens that it is given; there once `start` is done.
+        batch_dependent: whether the last digits of a score depend on the other inputs of its batch; such PRMs run
+            behind a score cache.
+        adapter: input format of the model; set by `start`.
+        context: largest input, in tokens; set by `start`.
     """
 
     uses_generator: ClassVar[bool] = False
@@ -46,42 +47,39 @@ class RowPRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make one as a configuration says; nothing is loaded before `start`."""
+        """Create the PRM from a configuration; nothing is loaded before `start`."""
         return cls(config)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path; one that does not fit into the context is said to be too long.
+        """Score the new steps of each path; a path longer than the context is returned as too long.
 
-        Where the adapter reads finished paths only, a step that none of its verdicts is about has the score 0.5.
+        If the adapter scores finished solutions only, every step but the last one of such a solution gets 0.5.
 
         Raises:
-            PRMError: the model failed, or what it gave is no probability.
-            EngineDeadError: it is gone.
+            PRMError: the model failed, or returned a value that is not a probability.
+            EngineDeadError: the engine has ended.
         """
         due = [path for path in paths if path.is_finished or not self.adapter.finished_only]
-        verdicts = iter([verdict for _, verdict in await self.verdicts(problem, due)])
+        scores = iter([scores for _, scores in await self.score_with_inputs(problem, due)])
         if not self.adapter.finished_only:
-            return list(verdicts)
-        return [_of_whole(path, next(verdicts) if path.is_finished else Scores(())) for path in paths]
+            return list(scores)
+        return [_whole_path_scores(path, next(scores) if path.is_finished else Scores(())) for path in paths]
 
-    async def verdicts(self, problem: Problem, paths: Sequence[Path]) -> list[tuple[Reading, Scores]]:
-        """Read paths, and say with each what was read of it; errors as of `score`."""
-        readings = [self.adapter.read(problem, path) for path in paths]
-        fitting = [reading for reading in readings if len(reading.ids) <= self.context]
-        answers = iter(await self.answers(fitting))
-        return [
-            (reading, next(answers) if len(reading.ids) <= self.context else Scores((), too_long=True))
-            for reading in readings
-        ]
+    async def score_with_inputs(self, problem: Problem, paths: Sequence[Path]) -> list[tuple[ScoringInput, Scores]]:
+        """Score paths, and return with each the model input that was built for it; errors as in `score`."""
+        inputs = [self.adapter.read(problem, path) for path in paths]
+        fitting = [each for each in inputs if len(each.ids) <= self.context]
+        scores = iter(await self.score_inputs(fitting))
+        return [(each, next(scores) if len(each.ids) <= self.context else Scores((), too_long=True)) for each in inputs]
 
     @abstractmethod
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        """Give the verdicts on readings that fit into the context [readings], in order."""
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        """Score inputs that fit into the context, in order [inputs]."""
 
 
-def _of_whole(path: Path, verdict: Scores) -> Scores:
-    """Give the verdict on a whole path to its last step; the others have none."""
-    if verdict.too_long:
-        return verdict
+def _whole_path_scores(path: Path, scores: Scores) -> Scores:
+    """Assign the score of a whole path to its last step; the steps before it are unscored."""
+    if scores.too_long:
+        return scores
     new = len(path.steps) - len(path.scores)
-    return replace(verdict, values=(NO_VERDICT,) * (new - len(verdict.values)) + verdict.values)
+    return replace(scores, values=(UNSCORED,) * (new - len(scores.values)) + scores.values)

@@ -1,4 +1,4 @@
-"""PRMs on vLLM, computing only the new step."""
+"""PRMs on vLLM, with prefix caching."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from tt_scale.engines.model_names import resolve_model
 from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import prm_gpus
 from tt_scale.engines.vllm.engine import prepare_vllm, revision_args
-from tt_scale.prm.adapters.base import LayerHead, Reading
+from tt_scale.prm.adapters.base import LayerHead, ScoringInput
 from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.heads import read_layers
 from tt_scale.prm.pooling import PoolingEngine
-from tt_scale.prm.token_prm import RowPRM
+from tt_scale.prm.token_prm import TokenPRM
 from tt_scale.prm.vllm_heads import column_of, conversion, folder_for_vllm
 
 if TYPE_CHECKING:
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["VLLMPRM"]
 
 
-class VLLMPRM(RowPRM):
-    """A PRM in a vLLM engine of its own.
+class VLLMPRM(TokenPRM):
+    """A PRM in a separate vLLM pooling engine.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `stop_tokens`, and how to load a
-            model.
+        config: configuration of the run; uses `prm_name` and the keys that begin with `prm_`, `stop_tokens`, and the
+            keys for loading models.
     """
 
     summary: ClassVar[str] = "a PRM with an adapter, on vLLM; only the new step is computed"
@@ -46,9 +46,9 @@ class VLLMPRM(RowPRM):
         """Load tokenizer and weights.
 
         Raises:
-            PRMError: no adapter is known for the model, or its folder lacks something.
-            GeneratorError: vLLM cannot start it.
-            ConfigError: it cannot run on `prm_device`.
+            PRMError: there is no adapter for the model, or its folder is incomplete.
+            GeneratorError: vLLM cannot start the engine.
+            ConfigError: the engine cannot run on `prm_device`.
             MissingExtraError: vLLM is not installed.
         """
         config = self._config
@@ -87,12 +87,12 @@ class VLLMPRM(RowPRM):
         if self._engine is not None:
             await self._engine.close()
 
-    async def answers(self, readings: Sequence[Reading]) -> list[Scores]:
-        """Score readings; what an earlier step put into the cache is not computed again."""
-        return await gather_or_cancel([self._score(reading) for reading in readings])
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        """Score inputs; cached prefixes are not computed again [inputs]."""
+        return await gather_or_cancel([self._score(each) for each in inputs])
 
-    async def _score(self, reading: Reading) -> Scores:
+    async def _score(self, scoring_input: ScoringInput) -> Scores:
         assert self._engine is not None, "start() comes first"
-        rows = await self._engine.read(reading)
-        values = [float(rows.found[position][self._column]) for position in reading.positions]
-        return Scores(reading.checked(values), rows.tokens, rows.cached)
+        rows = await self._engine.read(scoring_input)
+        values = [float(rows.found[position][self._column]) for position in scoring_input.positions]
+        return Scores(scoring_input.checked(values), rows.tokens, rows.cached)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tt_scale.errors import TTScaleError
 from tt_scale.prm.inspection.example import Example
-from tt_scale.prm.inspection.score_check import Agreement, Measured
+from tt_scale.prm.inspection.score_check import Agreement, EngineScores
 from tt_scale.report.prm_layout import heading, shortened
 from tt_scale.report.tables import Sheet, drawn
 
@@ -19,7 +19,7 @@ __all__ = ["NAMES", "print_agreement", "print_faults", "print_prompts", "print_s
 NAMES = {"vllm": "vLLM", "huggingface": "Transformers"}
 
 
-def print_prompts(measured: Measured, console: Console) -> None:
+def print_prompts(measured: EngineScores, console: Console) -> None:
     """Print what a PRM is asked in words about the last step."""
     if not measured.prompts:
         console.print(f"The PRM {measured.engine!r} has no adapter, so it does not say what it reads and where.")
@@ -31,7 +31,7 @@ def print_prompts(measured: Measured, console: Console) -> None:
     console.print("  It answers in words, so there is no token at which a step's score stands.", style="dim")
 
 
-def print_scores(example: Example, found: Sequence[Measured], console: Console) -> None:
+def print_scores(example: Example, found: Sequence[EngineScores], console: Console) -> None:
     """Print the score of every step on every engine, whole and step by step."""
     names = [NAMES.get(measured.engine, measured.engine) for measured in found]
     sheet = Sheet("Scores", ["Step"], [f"{name}\n{way}" for name in names for way in ("whole", "by step")])
@@ -46,7 +46,7 @@ def print_scores(example: Example, found: Sequence[Measured], console: Console) 
     console.print(drawn(sheet))
 
 
-def print_agreement(agreement: Agreement, found: Sequence[Measured], console: Console) -> None:
+def print_agreement(agreement: Agreement, found: Sequence[EngineScores], console: Console) -> None:
     """Print whether all ways agree, and what the cache saved."""
     if agreement.off:
         others = ", ".join([f"{name} by {difference:.4f}" for name, difference in agreement.off.items()])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tt_scale.config import Config
 from tt_scale.prm.adapters.base import Adapter, TokenHead
 from tt_scale.prm.inspection.example import Example
-from tt_scale.prm.inspection.layout_check import Layout, Look
+from tt_scale.prm.inspection.layout_check import Layout, TokenizedExample
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -72,7 +72,7 @@ def _head(adapter: Adapter) -> str:
     return f"{'layers' if len(head.layers) > 1 else 'layer'} {layers}; output {head.column} means right"
 
 
-def _print_text(look: Look, console: Console) -> None:
+def _print_text(look: TokenizedExample, console: Console) -> None:
     """Print the text as the model sees it; tokens that are read stand out."""
     from rich.padding import Padding
     from rich.text import Text
@@ -87,7 +87,7 @@ def _print_text(look: Look, console: Console) -> None:
         console.print(Padding(line, (0, 0, 0, 2), expand=False) if line else "")
 
 
-def _print_places(example: Example, look: Look, console: Console) -> None:
+def _print_places(example: Example, look: TokenizedExample, console: Console) -> None:
     """Print the tokens around each place that is read: position, id and text, the read one in brackets."""
     heading(console, "Where it is read")
     first = len(example.steps) - len(look.positions)
@@ -100,7 +100,7 @@ def _print_places(example: Example, look: Look, console: Console) -> None:
             console.print(f"    {label:<9}{'  '.join(row)}".rstrip(), markup=False, no_wrap=True, overflow="crop")
 
 
-def _column(look: Look, place: int, read: bool) -> list[str]:
+def _column(look: TokenizedExample, place: int, read: bool) -> list[str]:
     cells = [str(place), str(look.ids[place]), _visible(look.pieces[place])]
     cells = [f"[{cell}]" if read else f" {cell} " for cell in cells]
     width = max([len(cell) for cell in cells])

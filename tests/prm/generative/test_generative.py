@@ -356,7 +356,7 @@ def test_found_by_name() -> None:
     ("keys", "told"),
     [
         ({"prm_args": {"sample": 2}}, "'samples'"),
-        ({"prm_args": {"code": True}}, "no knob of this PRM"),
+        ({"prm_args": {"code": True}}, "which this PRM does not have"),
         ({"prm_args": {"samples": 0}}, "1 or more"),
         ({"prm_args": {"samples": "two"}}, "do not fit"),
         ({"prm_args": {"samples": 2, "temperature": 0}}, "above 0"),
@@ -371,7 +371,7 @@ def test_refused(folder: FilePath, keys: dict[str, Any], told: str) -> None:
 async def test_what_cannot_write_is_refused(tmp_path: FilePath, folder: FilePath) -> None:
     scorer = save_prm(tmp_path)
     prm = ThinkPRM.from_config(Config(prm_name=str(scorer)), Scripted(folder, str))
-    with pytest.raises(PRMError, match="scores and cannot write"):
+    with pytest.raises(PRMError, match="cannot generate text"):
         await prm.start()
     await prm.close()
     with pytest.raises(ConfigError, match="no language model"):

@@ -26,7 +26,7 @@ from tt_scale.generator.tokens import Tokens
 from tt_scale.prm.adapters.base import Checkpoint
 from tt_scale.prm.adapters.lookup import find_adapter
 from tt_scale.prm.implicit.eurus import EurusPRM
-from tt_scale.prm.implicit.next_tokens import TwoModels
+from tt_scale.prm.implicit.next_tokens import ModelPair
 from tt_scale.prm.implicit.spans import StepSpans
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -279,22 +279,22 @@ def test_found_by_name() -> None:
         find_adapter("auto", config.prm_name, {"architectures": ["Qwen2ForCausalLM"]})
 
 
-@pytest.mark.parametrize(("generator", "engine"), [("vllm", "TwoOnVLLM"), ("trie", "TwoOnTransformers")])
+@pytest.mark.parametrize(("generator", "engine"), [("vllm", "VLLMModelPair"), ("trie", "TransformersModelPair")])
 async def test_runs_where_the_generator_runs(
     folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch, generator: str, engine: str
 ) -> None:
     if generator == "vllm":
         pytest.importorskip("vllm")
-    from tt_scale.prm.implicit.eurus_huggingface import TwoOnTransformers
-    from tt_scale.prm.implicit.eurus_vllm import TwoOnVLLM
+    from tt_scale.prm.implicit.eurus_huggingface import TransformersModelPair
+    from tt_scale.prm.implicit.eurus_vllm import VLLMModelPair
 
     began = []
 
-    async def start(self: TwoModels) -> None:
+    async def start(self: ModelPair) -> None:
         began.append(type(self).__name__)
         self.sizes = (1, 1)
 
-    for kind in (TwoOnTransformers, TwoOnVLLM):
+    for kind in (TransformersModelPair, VLLMModelPair):
         monkeypatch.setattr(kind, "start", start)
     prm = EurusPRM.from_config(config_for(*folders, engine="auto", generator=generator), SimulatedGenerator())
     await prm.start()

@@ -22,7 +22,7 @@ from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead
 from tt_scale.prm.adapters.lookup import open_adapter
 from tt_scale.prm.adapters.qwen_math import QwenMath
 from tt_scale.prm.inspection.example import EXAMPLE, Example
-from tt_scale.prm.inspection.layout_check import layout_remarks, look_at
+from tt_scale.prm.inspection.layout_check import layout_remarks, tokenize_example
 from tt_scale.prm.inspection.score_check import comparable, score_remarks, spread, tolerance
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
@@ -64,7 +64,7 @@ def test_the_read_tokens_are_shown_with_their_places(check: object, folder: Path
     lines = answer.out.splitlines()
     assert sum(f"[{tag}]" in line and line.split()[0] == "id" for line in lines) == 2
     assert sum("[<extra_0>]" in line for line in lines) == 2
-    look = look_at(adapter_of(folder), Example("What is 1 + 1?", ("It is 2.", "So 2.")))
+    look = tokenize_example(adapter_of(folder), Example("What is 1 + 1?", ("It is 2.", "So 2.")))
     for position in look.positions:
         assert look.ids[position] == tag
         assert any(f"[{position}]" in line for line in lines)
@@ -106,7 +106,7 @@ def test_nothing_is_odd_about_a_family_of_ours(tmp_path: Path, name: str) -> Non
     family.save(tmp_path)
     config = Config(prm_name=str(tmp_path), prm_adapter=family.name, prm_args=dict(family.args))
     adapter = open_adapter(config, str(tmp_path))
-    look = look_at(adapter, EXAMPLE)
+    look = tokenize_example(adapter, EXAMPLE)
     assert layout_remarks(adapter, EXAMPLE, look) == []
     assert len(look.positions) == 3
     assert len(look.pieces) == len(look.ids)
@@ -147,7 +147,7 @@ class TwoTokens(Trailing):
 def test_special_tokens_in_data_are_noticed(folder: Path) -> None:
     """A question with `<|im_end|>` in it ends its own turn, and nobody sees it."""
     adapter = adapter_of(folder, Obedient)
-    [told] = layout_remarks(adapter, EXAMPLE, look_at(adapter, EXAMPLE))
+    [told] = layout_remarks(adapter, EXAMPLE, tokenize_example(adapter, EXAMPLE))
     assert "would be obeyed" in told
     assert "<extra_0>" in told
 
@@ -156,11 +156,11 @@ def test_a_mark_that_is_no_single_token_is_noticed(folder: Path) -> None:
     """The tag of a PRM is one token in the vocabulary that it was trained with."""
     example = Example("?", ("a b", "c 7"))
     adapter = adapter_of(folder, TwoTokens)
-    [told] = layout_remarks(adapter, example, look_at(adapter, example))
+    [told] = layout_remarks(adapter, example, tokenize_example(adapter, example))
     assert "is 2 tokens here" in told
     assert "'!'" in told
     adapter = adapter_of(folder, Trailing)
-    [told] = layout_remarks(adapter, example, look_at(adapter, example))
+    [told] = layout_remarks(adapter, example, tokenize_example(adapter, example))
     assert "another token is read after each step" in told
 
 
@@ -174,7 +174,7 @@ def test_places_out_of_order_are_refused(folder: Path) -> None:
             return ids, positions[::-1]
 
     with pytest.raises(PRMError, match="places ascend"):
-        look_at(adapter_of(folder, Backwards), EXAMPLE)
+        tokenize_example(adapter_of(folder, Backwards), EXAMPLE)
 
 
 def test_ways_that_differ_end_with_status_1(check: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -242,7 +242,7 @@ ROWS = {
     "no mapping": (["FOLDER", "--prm-args", "3"], "prm_args is 3"),
     "a token that is none": (
         ["FOLDER", "--prm-adapter", "binary-tag", "--prm-args", "{tag: x, positive: good}"],
-        "knows no single token 'good'",
+        "has no single token 'good'",
     ),
     "no layer": (
         ["FOLDER", "--prm-adapter", "token-classifier", "--prm-args", "{layer: head}"],
@@ -286,13 +286,13 @@ def test_an_engine_that_fails_does_not_hide_the_other(
     from tt_scale.prm.vllm import VLLMPRM
 
     async def refused(self: object) -> None:
-        raise PRMError("vLLM knows no such head.")
+        raise PRMError("vLLM supports no such head.")
 
     monkeypatch.setattr(VLLMPRM, "start", refused)
     monkeypatch.setattr("tt_scale.backends.find_spec", lambda name: True)
     answer = Command(capsys)("prm-check", str(folder))
     assert answer.status == 1
-    assert "vLLM cannot run it: vLLM knows no such head." in answer.out
+    assert "vLLM cannot run it: vLLM supports no such head." in answer.out
     assert "Both ways agree" in answer.out
 
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["bytes_per_token", "gathered", "past_of"]
+__all__ = ["bytes_per_token", "extract_kv", "build_cache"]
 
 
-def past_of(pieces: Sequence[Sequence[Any]], longest: int) -> Any:
+def build_cache(kv_chunks: Sequence[Sequence[Any]], longest: int) -> Any:
     """A cache as if the pasts of all rows had been read in one batch, padded on the left.
 
     Args:
-        pieces: of each row, to be joined along the tokens; none where it has no past [rows][pieces].
+        kv_chunks: of each row, to be joined along the tokens; none where it has no past [rows][kv_chunks].
         longest: tokens of the longest past.
     """
     from transformers import DynamicCache
@@ -24,21 +24,21 @@ def past_of(pieces: Sequence[Sequence[Any]], longest: int) -> Any:
     cache = DynamicCache()
     if not longest:
         return cache
-    some = next(row for row in pieces if row)[0]
+    some = next(row for row in kv_chunks if row)[0]
     layers, both, heads, _, width = some.shape
-    held = some.new_empty(layers, both, len(pieces), heads, longest, width)
-    for number, row in enumerate(pieces):
+    held = some.new_empty(layers, both, len(kv_chunks), heads, longest, width)
+    for number, row in enumerate(kv_chunks):
         at = longest
-        for piece in reversed(row):
-            held[:, :, number, :, at - piece.shape[3] : at] = piece
-            at -= piece.shape[3]
+        for chunk in reversed(row):
+            held[:, :, number, :, at - chunk.shape[3] : at] = chunk
+            at -= chunk.shape[3]
         held[:, :, number, :, :at] = 0  # masked, but nothing times what is no number is none
     for layer, (keys, values) in enumerate(held):
         cache.update(keys, values, layer)
     return cache
 
 
-def gathered(cache: Any, start: int, rows: Any = None) -> Any:
+def extract_kv(cache: Any, start: int, rows: Any = None) -> Any:
     """Take what a model has read out of its cache.
 
     Args:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["KeyValueStore", "common_length"]
+__all__ = ["RadixCache", "common_length"]
 
 Ids = tuple[int, ...]
 
@@ -25,7 +25,7 @@ class _Segment:
     children: dict[int, _Segment] = field(default_factory=dict)
 
 
-class KeyValueStore:
+class RadixCache:
     """Finds the longest beginning of a text that was read before.
 
     Args:
@@ -42,11 +42,11 @@ class KeyValueStore:
         # Oldest first. Whoever is used makes its parents newer than itself, so the oldest never has children.
         self._by_use: OrderedDict[_Segment, None] = OrderedDict()
 
-    def length(self, ids: Ids) -> int:
+    def match_length(self, ids: Ids) -> int:
         """How many of the first ids are held."""
         return sum([count for _, count in self._walk(ids)])
 
-    def find(self, ids: Ids) -> tuple[int, list[Any]]:
+    def match_prefix(self, ids: Ids) -> tuple[int, list[Any]]:
         """Look the longest beginning up.
 
         Returns:
@@ -56,7 +56,7 @@ class KeyValueStore:
         self._touch([segment for segment, _ in steps])
         return sum([count for _, count in steps]), [segment.values[..., :count, :] for segment, count in steps]
 
-    def add(self, ids: Ids, start: int, values: Any) -> None:
+    def insert(self, ids: Ids, start: int, values: Any) -> None:
         """Keep what was computed of a text.
 
         Args:
@@ -80,7 +80,7 @@ class KeyValueStore:
             self.size += len(ids) - held
         self._touch(path)
         while self.size > self._capacity:
-            self._forget_oldest()
+            self._evict_oldest()
 
     def clear(self) -> None:
         """Forget everything."""
@@ -119,7 +119,7 @@ class KeyValueStore:
         for segment in reversed(path):
             self._by_use.move_to_end(segment)
 
-    def _forget_oldest(self) -> None:
+    def _evict_oldest(self) -> None:
         segment, _ = self._by_use.popitem(last=False)
         assert segment.parent is not None
         assert not segment.children

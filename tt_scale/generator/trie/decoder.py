@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Any
 
 from tt_scale.core.records import StepRequest
-from tt_scale.engines.transformers.kv_batch import gathered, past_of
-from tt_scale.engines.transformers.radix_cache import KeyValueStore
+from tt_scale.engines.transformers.kv_batch import build_cache, extract_kv
+from tt_scale.engines.transformers.radix_cache import RadixCache
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.decoding import Decoder
 from tt_scale.generator.tokens import Tokens
@@ -21,7 +21,7 @@ from tt_scale.generator.trie.node import Node, PrefixTrie, Walk
 
 __all__ = ["TrieDecoder"]
 
-AT_ONCE = 8
+TOKENS_PER_CALL = 8
 """Tokens that a batch draws before those who still wait are joined by others: alone they would make small batches."""
 
 
@@ -31,7 +31,7 @@ class _Branch:
 
     prefix: tuple[int, ...]
     past: int
-    pieces: list[Any]
+    kv_chunks: list[Any]
     node: Node
     walks: list[Walk]
 
@@ -44,8 +44,8 @@ class TrieDecoder(Decoder):
         tokens: its tokenizer.
         device: where it is.
         stopped: asked between two tokens; once it says yes, a batch is given up.
-        held: most tokens whose keys and values are kept, at least 1.
-        remembered: most prefixes whose logits are kept, at least 1; beyond them all are forgotten.
+        kv_capacity: most tokens whose keys and values are kept, at least 1.
+        max_prefixes: most prefixes whose logits are kept, at least 1; beyond them all are forgotten.
     """
 
     def __init__(
@@ -55,20 +55,20 @@ class TrieDecoder(Decoder):
         device: Any,
         stopped: Callable[[], bool] = lambda: False,
         *,
-        held: int,
-        remembered: int,
+        kv_capacity: int,
+        max_prefixes: int,
     ) -> None:
         super().__init__(model, tokens, device, stopped)
-        self._store = KeyValueStore(held)
-        self._trie = PrefixTrie(self._ended, remembered)
-        self._most_texts = remembered
+        self._kv_cache = RadixCache(kv_capacity)
+        self._trie = PrefixTrie(self._ended, max_prefixes)
+        self._most_texts = max_prefixes
         self._texts: dict[tuple[int, ...], str] = {}
 
     def walk(self, request: StepRequest) -> Walk:
         """Begin to answer a request."""
         return self._trie.walk(request)
 
-    def go(self, walk: Walk) -> bool:
+    def advance(self, walk: Walk) -> bool:
         """Draw as long as it is known how; whether that was to the end. May run beside `explore` in another thread."""
         while walk.ended is None and walk.node.logits is not None:
             self._trie.draw(walk)
@@ -82,9 +82,9 @@ class TrieDecoder(Decoder):
         """
         import torch
 
-        self._trie.forget_if_full()
+        self._trie.evict_if_full()
         with torch.inference_mode():
-            for branches in self._branches([walk for walk in walks if not self.go(walk)]):
+            for branches in self._branches([walk for walk in walks if not self.advance(walk)]):
                 self._read_on(branches)
 
     def _branches(self, walks: Sequence[Walk]) -> Iterator[list[_Branch]]:
@@ -94,7 +94,9 @@ class TrieDecoder(Decoder):
             branch = waiting.get(id(walk.node))
             if branch is None:
                 prefix = walk.prefix
-                branch = waiting[id(walk.node)] = _Branch(prefix, *self._store.find(prefix[:-1]), walk.node, [])
+                branch = waiting[id(walk.node)] = _Branch(
+                    prefix, *self._kv_cache.match_prefix(prefix[:-1]), walk.node, []
+                )
             if not walk.ids and not branch.walks:
                 walk.cached = branch.past
             branch.walks.append(walk)
@@ -110,10 +112,10 @@ class TrieDecoder(Decoder):
         import torch
 
         logits, cache, mask = self._enter(branches)
-        for left in reversed(range(AT_ONCE)):
+        for left in reversed(range(TOKENS_PER_CALL)):
             if self._stopped():
                 raise GeneratorError("The generator was closed while it was sampling.")
-            self._trie.learn([branch.walks for branch in branches], logits)
+            self._trie.set_logits([branch.walks for branch in branches], logits)
             parents, grown = self._split(branches)
             going_on = set(parents) if left else set()
             ended = [place for place in range(len(branches)) if place not in going_on]
@@ -156,7 +158,7 @@ class TrieDecoder(Decoder):
             input_ids=torch.tensor(ids, device=self._device),
             attention_mask=mask,
             position_ids=torch.tensor(places, device=self._device),
-            past_key_values=past_of([branch.pieces for branch in branches], longest),
+            past_key_values=build_cache([branch.kv_chunks for branch in branches], longest),
             use_cache=True,
             **self._last_row,
         )
@@ -185,9 +187,9 @@ class TrieDecoder(Decoder):
             return
         new = [len(branch.prefix) - branch.past for branch in branches]
         most = max(new)
-        fresh = gathered(cache, cache.get_seq_length() - most, rows)
+        fresh = extract_kv(cache, cache.get_seq_length() - most, rows)
         for number, (branch, count) in enumerate(zip(branches, new, strict=True)):
-            self._store.add(branch.prefix, branch.past, fresh[:, :, number, :, most - count :].clone())
+            self._kv_cache.insert(branch.prefix, branch.past, fresh[:, :, number, :, most - count :].clone())
 
     def _text(self, ids: tuple[int, ...]) -> str:
         found = self._texts.get(ids)

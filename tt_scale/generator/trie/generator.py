@@ -12,14 +12,14 @@ from tt_scale.engines.transformers.kv_batch import bytes_per_token
 from tt_scale.engines.transformers.loading import best_device
 from tt_scale.errors import ConfigError
 from tt_scale.generator.decoding import Decoder
-from tt_scale.generator.huggingface import HuggingFaceGenerator, divided, told
+from tt_scale.generator.huggingface import HuggingFaceGenerator, error_text, split_on_failure
 from tt_scale.generator.trie.decoder import TrieDecoder
 from tt_scale.generator.trie.node import Walk
 
 __all__ = ["TrieGenerator"]
 
-MOST_WALKS = 2048
-OF_A_NODE = 2048
+MAX_WALKS = 2048
+NODE_BYTES = 2048
 """Bytes of a node beside its logits."""
 
 
@@ -49,14 +49,14 @@ class TrieGenerator(HuggingFaceGenerator):
                 "Type: --generator huggingface",
             )
         self._batch = max(most // 2, 1)
-        node = 4 * int(model.config.get_text_config().vocab_size) + OF_A_NODE
+        node = 4 * int(model.config.get_text_config().vocab_size) + NODE_BYTES
         return TrieDecoder(
             model,
             self.tokens,
             best_device(),
             self._tick,
-            held=self._batch,
-            remembered=max(int(config.kv_cache_gib * 2**30) // node, 1),
+            kv_capacity=self._batch,
+            max_prefixes=max(int(config.kv_cache_gib * 2**30) // node, 1),
         )
 
     async def start(self) -> None:
@@ -67,7 +67,7 @@ class TrieGenerator(HuggingFaceGenerator):
             self._thread,
             weigh=lambda walk: len(walk.request.ids) + walk.request.max_tokens,
             max_weight=self._batch,
-            max_items=MOST_WALKS,
+            max_items=MAX_WALKS,
         )
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
@@ -77,7 +77,7 @@ class TrieGenerator(HuggingFaceGenerator):
         assert isinstance(decoder, TrieDecoder), "start() comes first"
         await asyncio.sleep(0)  # a search that never asks the model would keep all others waiting
         walks = [self._begun(decoder, request) for request in requests]
-        while waiting := [walk for walk in walks if not decoder.go(walk)]:
+        while waiting := [walk for walk in walks if not decoder.advance(walk)]:
             self._check_open()
             await self._walks.ask(waiting)
         return [decoder.step(walk) for walk in walks]
@@ -94,8 +94,8 @@ class TrieGenerator(HuggingFaceGenerator):
             self._decoder.explore(some)
             return [None] * len(some)
 
-        return divided(explored, walks, _fail)
+        return split_on_failure(explored, walks, _fail)
 
 
 def _fail(walk: Walk, error: Exception) -> None:
-    walk.ended, walk.error = "error", told(error)
+    walk.ended, walk.error = "error", error_text(error)

@@ -10,7 +10,7 @@ from typing import Any
 
 from tt_scale.core.records import Ended, Sampling, StepRequest
 from tt_scale.generator.decoding import NOT_A_NUMBER, Row, uniforms_of
-from tt_scale.generator.sampling import Recipe, distribution, likelihoods
+from tt_scale.generator.sampling import SamplingTensors, distribution, likelihoods
 
 __all__ = ["Node", "PrefixTrie", "Walk"]
 
@@ -52,7 +52,7 @@ class Node:
     broken: bool = False
     tables: dict[int, _Table] = field(default_factory=dict)
     children: dict[int, Node] = field(default_factory=dict)
-    told: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
+    logprobs: dict[tuple[int, int], tuple[float, float]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -61,11 +61,11 @@ class Walk(Row):
 
     Attributes:
         node: where it is.
-        kind: number of its `Sampling`.
+        sampling_id: number of its `Sampling`.
     """
 
     node: Node = field(kw_only=True)
-    kind: int = field(kw_only=True)
+    sampling_id: int = field(kw_only=True)
 
     @property
     def prefix(self) -> tuple[int, ...]:
@@ -86,17 +86,17 @@ class PrefixTrie:
         self._most = most
         self._size = 0
         self._starts: dict[tuple[int, ...], Node] = {}  # where requests begin
-        self._kinds: dict[Sampling, int] = {}
+        self._sampling_ids: dict[Sampling, int] = {}
 
     def walk(self, request: StepRequest) -> Walk:
         """Begin to answer a request."""
         node = self._starts.get(request.ids)
         if node is None:
             node = self._starts.setdefault(request.ids, Node())
-        kind = self._kinds.setdefault(request.sampling, len(self._kinds))
-        return Walk(request, uniforms_of(request), len(request.ids), node=node, kind=kind)
+        sampling_id = self._sampling_ids.setdefault(request.sampling, len(self._sampling_ids))
+        return Walk(request, uniforms_of(request), len(request.ids), node=node, sampling_id=sampling_id)
 
-    def forget_if_full(self) -> None:
+    def evict_if_full(self) -> None:
         """Let go of everything once more is kept than may be; walks under way keep what they stand on."""
         if self._size > self._most:
             self._starts.clear()
@@ -108,13 +108,13 @@ class PrefixTrie:
         if node.broken:
             walk.ended, walk.error = "error", NOT_A_NUMBER
             return
-        if walk.kind not in node.tables:
+        if walk.sampling_id not in node.tables:
             _tabulate([walk], _logits_of(node))
-        table = node.tables[walk.kind]
+        table = node.tables[walk.sampling_id]
         place = walk.uniforms[len(walk.ids)] * table.total
-        token = table.likeliest if table.low <= place < table.high else _other(walk, table, place)
+        token = table.likeliest if table.low <= place < table.high else _invert(walk, table, place)
         if request.top_logprobs:
-            logprob, confidence = _told(node, token, request.top_logprobs)
+            logprob, confidence = _logprob_of(node, token, request.top_logprobs)
             walk.logprobs.append(logprob)
             walk.confidences.append(confidence)
         walk.ids.append(token)
@@ -126,7 +126,7 @@ class PrefixTrie:
         if walk.ended in ("stop", "length"):  # the next request of its path begins here
             self._starts.setdefault(walk.prefix, following)
 
-    def learn(self, waiting: Sequence[Sequence[Walk]], logits: Any) -> None:
+    def set_logits(self, waiting: Sequence[Sequence[Walk]], logits: Any) -> None:
         """Hang logits into the trie, with the tables that are drawn by at once.
 
         Args:
@@ -136,7 +136,7 @@ class PrefixTrie:
         import torch
 
         logits = logits.float().cpu()
-        drawing = {(row, walk.kind): walk for row, walks in enumerate(waiting) for walk in walks}
+        drawing = {(row, walk.sampling_id): walk for row, walks in enumerate(waiting) for walk in walks}
         _tabulate(list(drawing.values()), logits.index_select(0, torch.tensor([row for row, _ in drawing])))
         broken = logits.isnan().any(dim=-1).tolist()
         for walks, nonsense, row in zip(waiting, broken, logits.numpy(), strict=True):
@@ -148,8 +148,8 @@ class PrefixTrie:
 
 def _tabulate(walks: Sequence[Walk], logits: Any) -> None:
     """Make the tables that walks draw by at their nodes; logits are of those nodes [walks, vocabulary]."""
-    recipe, seen = _how(walks, logits)
-    reached, likeliest = distribution(logits, recipe, seen)
+    sampling, seen = _sampling_of(walks, logits)
+    reached, likeliest = distribution(logits, sampling, seen)
     places = likeliest[:, None]
     highs = reached.gather(1, places).squeeze(1).tolist()
     lows = reached.gather(1, (places - 1).clamp(min=0)).squeeze(1).tolist()
@@ -158,43 +158,43 @@ def _tabulate(walks: Sequence[Walk], logits: Any) -> None:
         table = _Table(low if token else 0.0, high, total, token)
         if walk.request.sampling.temperature == 0:
             table = _Table(float("-inf"), float("inf"), total, token)
-        walk.node.tables[walk.kind] = table
+        walk.node.tables[walk.sampling_id] = table
 
 
-def _other(walk: Walk, table: _Table, place: float) -> int:
+def _invert(walk: Walk, table: _Table, place: float) -> int:
     """Find the token that a place in the distribution function belongs to."""
     if not table.ids:
         import numpy as np
 
         logits = _logits_of(walk.node)
-        recipe, seen = _how([walk], logits)
-        reached = distribution(logits, recipe, seen)[0][0].numpy()
+        sampling, seen = _sampling_of([walk], logits)
+        reached = distribution(logits, sampling, seen)[0][0].numpy()
         drawable = np.flatnonzero(np.diff(reached, prepend=0.0))
         table.ends = array("d", reached[drawable].tolist())
         table.ids = array("i", drawable.tolist())
     return table.ids[min(bisect_right(table.ends, place), len(table.ids) - 1)]
 
 
-def _how(walks: Sequence[Walk], logits: Any) -> tuple[Recipe, Any]:
+def _sampling_of(walks: Sequence[Walk], logits: Any) -> tuple[SamplingTensors, Any]:
     """How walks draw, and which tokens they have seen [walks, vocabulary]; None where none minds."""
     import torch
 
-    recipe = Recipe.of([walk.request.sampling for walk in walks], logits.device)
+    sampling = SamplingTensors.of([walk.request.sampling for walk in walks], logits.device)
     if all(walk.request.sampling.repetition_penalty == 1 for walk in walks):
-        return recipe, None
+        return sampling, None
     seen = torch.zeros_like(logits, dtype=torch.bool)
     for row, walk in enumerate(walks):
         seen[row, list(walk.prefix)] = True
-    return recipe, seen
+    return sampling, seen
 
 
-def _told(node: Node, token: int, top_logprobs: int) -> tuple[float, float]:
+def _logprob_of(node: Node, token: int, top_logprobs: int) -> tuple[float, float]:
     import torch
 
-    found = node.told.get((token, top_logprobs))
+    found = node.logprobs.get((token, top_logprobs))
     if found is None:
         [found] = likelihoods(_logits_of(node), torch.tensor([token]), [top_logprobs])
-        node.told[token, top_logprobs] = found
+        node.logprobs[token, top_logprobs] = found
     return found
 
 

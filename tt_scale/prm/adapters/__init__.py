@@ -1,4 +1,4 @@
-"""One file for each family of PRMs: the token ids that it reads, and the positions of its scores.
+"""Adapters, one file for each PRM family: input token ids, and the positions that are scored.
 
 Imports `prm`, `generator` (for tokenizers) and what lies below them; runs no model.
 """

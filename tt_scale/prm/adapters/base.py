@@ -1,8 +1,9 @@
-"""What a PRM family needs to be scored: how it reads a solution, and what it answers with.
+"""Base class of PRM adapters: the input format of one PRM family, and the head that scores it.
 
-An adapter turns question and steps into token ids and says at which of them the score of each step stands, and which
-layer speaks there. It runs nothing: the runtimes (vLLM, Transformers, a generator's own engine) are shared. The ids of
-a path are a prefix of those of its children, as far as the protocol allows, which is what makes prefix caches work.
+An adapter encodes a question and its steps as token ids, names the positions at which the steps are scored, and names
+the head that is applied there. It runs no model: the runtimes (vLLM, Transformers, the generator's engine) are shared
+by all families. Where the format allows it, the ids of a path are a prefix of the ids of its children, so that prefix
+caches apply.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from tt_scale.core.segmentation import step_texts
 from tt_scale.errors import PRMError
 from tt_scale.generator.tokens import Tokens
 
-__all__ = ["Adapter", "Checkpoint", "Head", "LayerHead", "Reading", "TokenHead"]
+__all__ = ["Adapter", "Checkpoint", "Head", "LayerHead", "ScoringInput", "TokenHead"]
 
 
 @dataclass(frozen=True, slots=True)
 class LayerHead:
-    """Linear layers on top of the last hidden state, with ReLU between them, then softmax, or sigmoid for one output.
+    """Linear layers over the last hidden state with ReLU between them; then softmax, or sigmoid for a single output.
 
     Attributes:
-        layers: their names in the checkpoint, first to last.
-        column: the output that means "right".
+        layers: names of the layers in the checkpoint, first to last.
+        column: index of the output that means "right".
     """
 
     layers: tuple[str, ...] = ("score",)
@@ -36,7 +37,7 @@ class LayerHead:
 
 @dataclass(frozen=True, slots=True)
 class TokenHead:
-    """The language-model head, reduced to two next tokens; softmax over the two.
+    """The language-model head restricted to two tokens, with a softmax over the two.
 
     Attributes:
         positive: id of the token that means "right".
@@ -52,13 +53,13 @@ Head = LayerHead | TokenHead
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The model that an adapter reads for.
+    """The parts of a model that its adapter needs.
 
     Attributes:
-        name: as the configuration has it.
-        tokens: its tokenizer.
-        settings: its `config.json`.
-        delimiters: that end a step; they are no part of what is scored.
+        name: model name as given in the configuration.
+        tokens: tokenizer of the model.
+        settings: content of its `config.json`.
+        delimiters: strings that end a step; they are removed before a step is scored.
     """
 
     name: str
@@ -68,41 +69,42 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
-    """What is given to the model and where its verdicts stand.
+class ScoringInput:
+    """Token ids of one path, and the positions at which its unscored steps are scored.
 
     Attributes:
-        ids: token ids, ending where the newest step is scored [length].
-        positions: where the steps that have no score yet are scored, ascending [new steps].
+        ids: token ids, up to the position at which the last step is scored [length].
+        positions: positions of the unscored steps, ascending [new steps].
     """
 
     ids: tuple[int, ...]
     positions: tuple[int, ...]
 
     def checked(self, values: Sequence[float]) -> tuple[float, ...]:
-        """Make sure that there is one probability for each new step.
+        """Return the values as a tuple after checking that each new step has one probability.
 
         Raises:
-            PRMError: there are more or fewer, or one is no probability.
+            PRMError: the number of values is wrong, or one lies outside [0, 1].
         """
-        found = tuple(values)
-        Scores(found).check(len(self.positions), hint="float16 is too narrow for some models. Type: --dtype bfloat16")
-        return found
+        probabilities = tuple(values)
+        hint = "float16 is too narrow for some models. Type: --dtype bfloat16"
+        Scores(probabilities).check(len(self.positions), hint=hint)
+        return probabilities
 
 
 class Adapter(ABC):
-    """How one family of PRMs is asked. Its keyword arguments beyond the checkpoint are set by `prm_args`.
+    """Input format and head of one PRM family. `prm_args` sets its keyword arguments beyond the checkpoint.
 
     Args:
         checkpoint: the model.
 
     Attributes:
         summary: one line for `tt-scale list`.
-        source: paper, model card or code that it follows.
-        names: beginnings of model names, owner left out, any case, by which it is found.
-        architectures: names of `config.json` by which it is found.
-        finished_only: whether it reads whole solutions only, each anew and with one verdict, and no open path.
-        head: what answers at a position.
+        source: paper, model card or code that defines the format.
+        names: prefixes of model names (without the owner, case-insensitive) that select this adapter.
+        architectures: entries of `architectures` in `config.json` that select this adapter.
+        finished_only: whether it scores finished solutions only, as a whole, with one score each.
+        head: head that is applied at the positions.
     """
 
     summary: ClassVar[str]
@@ -117,55 +119,55 @@ class Adapter(ABC):
 
     @abstractmethod
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Lay out a solution.
+        """Encode a question and its steps.
 
         Args:
-            question: of the problem.
-            steps: their texts, stripped, at least one [steps].
+            question: question of the problem.
+            steps: texts of the steps, stripped, at least one [steps].
 
         Returns:
-            Token ids [length], and the index at which each step is scored, ascending [steps].
+            Token ids [length], and the position at which each step is scored, ascending [steps].
         """
 
-    def read(self, problem: Problem, path: Path) -> Reading:
-        """Say what must be read for the steps of a path that have no score yet.
+    def read(self, problem: Problem, path: Path) -> ScoringInput:
+        """Build the model input that scores the unscored steps of a path.
 
-        Attention is causal: what follows the last position cannot change a score and is left away.
+        Ids behind the last position are dropped: attention is causal, so they cannot change a score.
 
         Raises:
-            PRMError: the protocol gave another number of positions than there are steps.
+            PRMError: the adapter's `layout` returned a different number of positions than there are steps.
         """
         steps = step_texts(path.steps, self.checkpoint.delimiters)
         ids, positions = self.layout(problem.question, steps)
         if len(positions) != len(steps):
             raise PRMError(
-                f"The PRM's protocol gave {len(positions)} places for {len(steps)} steps; one each is needed."
+                f"The PRM's adapter returned {len(positions)} positions for {len(steps)} steps; one each is needed."
             )
-        return Reading(tuple(ids[: positions[-1] + 1]), tuple(positions[len(path.scores) :]))
+        return ScoringInput(tuple(ids[: positions[-1] + 1]), tuple(positions[len(path.scores) :]))
 
     def known_id(self, token: str, expected: int | None = None) -> int:
-        """Look a token up.
+        """Look up the id of a token that the format needs.
 
         Args:
-            token: as text, or as the vocabulary spells it.
-            expected: its id in the vocabulary that the family was trained with, where that is the one at hand.
+            token: the token, as text or as spelled in the vocabulary.
+            expected: its id in the vocabulary that the family was trained with; None skips the check.
 
         Raises:
-            PRMError: it is not one token, or not that one: the tokenizer is of another model.
+            PRMError: the text is not a single token, or has another id: the tokenizer belongs to another model.
         """
         from tt_scale.errors import GeneratorError
 
         name = self.checkpoint.name
         try:
-            found = self.checkpoint.tokens.id_of(token)
+            token_id = self.checkpoint.tokens.id_of(token)
         except GeneratorError:
             raise PRMError(
-                f"The tokenizer of {name!r} knows no single token {token!r}, which this PRM's protocol needs.",
-                "Use the tokenizer that came with the PRM, or name its protocol. Type: --prm-adapter NAME",
+                f"The tokenizer of {name!r} has no single token {token!r}, which this PRM's input format needs.",
+                "Use the tokenizer that came with the PRM, or name its adapter. Type: --prm-adapter NAME",
             ) from None
-        if expected is not None and found != expected:
+        if expected is not None and token_id != expected:
             raise PRMError(
-                f"The tokenizer of {name!r} gives {token!r} the id {found}; the model was trained with {expected}.",
+                f"The tokenizer of {name!r} gives {token!r} the id {token_id}; the model was trained with {expected}.",
                 "Use the tokenizer that came with the PRM.",
             )
-        return found
+        return token_id

@@ -1,7 +1,7 @@
-"""Causal language models that answer at a tag: the odds of one next token against another.
+"""Adapters of causal PRMs with a tag after each step: the score is the odds of two next tokens at the tag.
 
-The tag is ordinary text, so the whole solution is tokenised as one text, as in training, and the place of each tag is
-known from where its characters stand, not searched for.
+The tag is ordinary text, so the whole solution is tokenised as one text, as in training. The position of each tag
+follows from its character offsets; it is not searched for among the token ids.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ __all__ = ["BinaryTag", "MathPSA", "MathShepherd", "VersaPRM"]
 
 
 class BinaryTag(Adapter):
-    """Any causal PRM with a tag in the text and two tokens that mean right and wrong.
+    """Any causal PRM with a tag after each step and two answer tokens, for "right" and "wrong".
 
     Args:
         checkpoint: the model.
-        tag: text that ends each step; its last token is where the score stands.
-        positive: token for "right", as text or as the vocabulary spells it.
+        tag: text that ends each step; the step is scored at its last token.
+        positive: token for "right", as text or as spelled in the vocabulary.
         negative: token for "wrong".
-        opening: what precedes the first step, with `{question}` in it.
-        between: what stands between a tag and the next step.
-        number: what is put before each step, with `{number}` in it, unless the step begins with it; empty for nothing.
-        read: "tag" reads what is predicted after the tag, "before" what is predicted in its place.
+        opening: text before the first step; contains `{question}`.
+        between: text between a tag and the next step.
+        number: heading of each step, with `{number}` in it; omitted if the step already begins with it. May be empty.
+        read: "tag" uses the prediction after the tag, "before" the prediction of the tag's first token.
 
     Raises:
-        PRMError: one of the tokens is no single token of this tokenizer.
-        ConfigError: `opening` has no `{question}`, `tag` is empty, or `read` is another word.
+        PRMError: `positive` or `negative` is not a single token of this tokenizer.
+        ConfigError: `opening` lacks `{question}`, `tag` is empty, or `read` is neither "tag" nor "before".
     """
 
     summary: ClassVar[str] = "any causal PRM with a tag after each step and two answer tokens"
@@ -52,18 +52,18 @@ class BinaryTag(Adapter):
         super().__init__(checkpoint)
         if not tag or "{question}" not in opening or read not in ("tag", "before"):
             raise ConfigError(
-                f"prm_args of binary-tag: tag is {tag!r} (some text), opening is {opening!r} (it holds "
+                f"prm_args of binary-tag: tag is {tag!r} (a non-empty text), opening is {opening!r} (must contain "
                 f'{{question}}), read is {read!r} ("tag" or "before").'
             )
         self.head = TokenHead(self.known_id(positive), self.known_id(negative))
         self._tag, self._between, self._number, self._where = tag, between, number, read
         self._before, self._after = opening.split("{question}", 1)
         self._text = PlainText(checkpoint.tokens)
-        self._start = _beginning(checkpoint)
-        self._tag_id: int | None = None  # checked where a subclass knows it
+        self._start = _leading_ids(checkpoint)
+        self._tag_id: int | None = None  # checked if a subclass sets it
 
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Write the whole solution as text and find the token that ends each tag."""
+        """Tokenise the whole solution as one text, and locate the last token of each tag."""
         parts = [Part(self._before, ours=True), Part(question), Part(self._after, ours=True)]
         tags: list[tuple[int, int]] = []
         length = sum([len(part.text) for part in parts])
@@ -71,17 +71,17 @@ class BinaryTag(Adapter):
             heading = self._number.format(number=number)
             if heading and not step.startswith(heading.rstrip()):
                 step = heading + step
-            more = [Part(self._between if number > 1 else "", ours=True), Part(step), Part(self._tag, ours=True)]
-            parts += more
-            length += sum([len(part.text) for part in more])
+            added = [Part(self._between if number > 1 else "", ours=True), Part(step), Part(self._tag, ours=True)]
+            parts += added
+            length += sum([len(part.text) for part in added])
             tags.append((length - len(self._tag), length))
         ids, spans = self._text.encode_parts(parts)
-        places = [self._place(ids, spans, begin, end) for begin, end in tags]
-        return [*self._start, *ids], [len(self._start) + place for place in places]
+        positions = [self._position(ids, spans, begin, end) for begin, end in tags]
+        return [*self._start, *ids], [len(self._start) + position for position in positions]
 
-    def _place(self, ids: Sequence[int], spans: Sequence[tuple[int, int]], begin: int, end: int) -> int:
-        """The token with the tag's last character, or the one before its first."""
-        last = max([place for place, (first, past) in enumerate(spans) if first < end and past >= end])
+    def _position(self, ids: Sequence[int], spans: Sequence[tuple[int, int]], begin: int, end: int) -> int:
+        """Return the index of the token with the tag's last character, or of the token before its first."""
+        last = max([index for index, (first, past) in enumerate(spans) if first < end and past >= end])
         if self._tag_id is not None and ids[last] != self._tag_id:
             raise PRMError(
                 f"A tag {self._tag!r} ends in the token {ids[last]}; the PRM was trained with {self._tag_id}.",
@@ -89,11 +89,11 @@ class BinaryTag(Adapter):
             )
         if self._where == "tag":
             return last
-        return min([place for place, (first, past) in enumerate(spans) if past > begin and first < end]) - 1
+        return min([index for index, (first, past) in enumerate(spans) if past > begin and first < end]) - 1
 
 
 class MathShepherd(BinaryTag):
-    """math-shepherd-mistral-7b-prm: `ки` ends each step.
+    """math-shepherd-mistral-7b-prm: the tag `ки` ends each step.
 
     Args:
         checkpoint: the model.
@@ -105,15 +105,15 @@ class MathShepherd(BinaryTag):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__(checkpoint, tag=" ки", positive="▁+", negative="▁-", number="Step {number}: ")
-        own = checkpoint.settings.get("model_type") == "mistral" and checkpoint.settings.get("vocab_size") == 32000
-        if own:
+        settings = checkpoint.settings
+        if settings.get("model_type") == "mistral" and settings.get("vocab_size") == 32000:
             self.known_id("▁+", 648)
             self.known_id("▁-", 387)
             self._tag_id = 12902
 
 
 class VersaPRM(BinaryTag):
-    """VersaPRM and its siblings on Llama 3.1; the variants on Qwen have other ids, looked up in their tokenizer.
+    """VersaPRM and its variants on Llama 3.1; the ids of the variants on Qwen are looked up in their tokenizer.
 
     Args:
         checkpoint: the model.
@@ -132,9 +132,9 @@ class VersaPRM(BinaryTag):
 
 
 class MathPSA(BinaryTag):
-    """Math-psa of OpenR, merged into its base: five line breaks after each step.
+    """Math-psa of OpenR, merged into its base model: five line breaks after each step.
 
-    The layout between question and steps follows OpenR's evaluation code as recalled; check it with `prm-check`.
+    The format between question and steps follows OpenR's evaluation code from memory; verify it with `prm-check`.
 
     Args:
         checkpoint: the model.
@@ -152,9 +152,9 @@ class MathPSA(BinaryTag):
             self._tag_id = 76325
 
 
-def _beginning(checkpoint: Checkpoint) -> tuple[int, ...]:
-    """What the tokenizer puts before every text by itself: its token for the beginning, or nothing."""
+def _leading_ids(checkpoint: Checkpoint) -> tuple[int, ...]:
+    """Return the special tokens that the tokenizer puts before every text: beginning of sequence, or none."""
     plain = checkpoint.tokens.encode("a")
     whole = tuple(checkpoint.tokens.tokenizer.encode("a", add_special_tokens=True))
-    places = [place for place in range(len(whole)) if whole[place : place + len(plain)] == plain]
-    return whole[: places[0]] if places else ()
+    starts = [index for index in range(len(whole)) if whole[index : index + len(plain)] == plain]
+    return whole[: starts[0]] if starts else ()

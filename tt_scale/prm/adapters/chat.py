@@ -1,7 +1,7 @@
-"""A chat template, taken apart around what is put into it.
+"""A rendered chat template, split around the text that is inserted into it.
 
-A tokenizer cuts at special tokens first. Between two of them text is encoded whole, so that a question gets the very
-ids that it has in the whole prompt, whatever stands in it.
+A tokenizer splits at special tokens first, and encodes the text between two of them as a whole. A question encoded with
+the template text around it therefore gets the same ids as in the whole prompt.
 """
 
 from __future__ import annotations
@@ -12,19 +12,20 @@ from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.generator.chat_template import render_chat
 from tt_scale.prm.adapters.base import Checkpoint
 
-__all__ = ["PLACE", "around", "around_the_question", "rendered"]
+__all__ = ["chat_frame", "question_frame", "rendered"]
 
-PLACE = "{the question}"
+QUESTION_SLOT = "{the question}"
+"""Placeholder that is rendered in place of the question."""
 
 
-class Around(NamedTuple):
-    """What stands around a text in a chat.
+class ChatFrame(NamedTuple):
+    """The parts of a rendered chat before and after an inserted text.
 
     Attributes:
-        opening: ids before it, up to the last special token [length].
-        before: text between that token and the text.
-        after: text between it and the next special token.
-        closing: ids from that token on [length].
+        opening: ids up to and including the last special token before the inserted text [length].
+        before: text between that special token and the inserted text.
+        after: text between the inserted text and the next special token.
+        closing: ids from that special token on [length].
     """
 
     opening: tuple[int, ...]
@@ -33,25 +34,25 @@ class Around(NamedTuple):
     closing: tuple[int, ...]
 
 
-def around_the_question(checkpoint: Checkpoint, system: str) -> Around:
-    """Take the prompt of a one-turn chat apart, generation prompt included.
+def question_frame(checkpoint: Checkpoint, system: str) -> ChatFrame:
+    """Split the prompt of a one-turn chat around its question, generation prompt included.
 
     Args:
-        checkpoint: whose template it is.
-        system: the system message; empty for what the template does without one.
+        checkpoint: the model whose template is rendered.
+        system: the system message; empty for the template's default.
 
     Raises:
         PRMError: there is no chat template.
     """
     messages = [{"role": "system", "content": system}] if system else []
-    return around(checkpoint, rendered(checkpoint, [*messages, {"role": "user", "content": PLACE}], True))
+    return chat_frame(checkpoint, rendered(checkpoint, [*messages, {"role": "user", "content": QUESTION_SLOT}], True))
 
 
 def rendered(checkpoint: Checkpoint, messages: list[dict[str, str]], generation_prompt: bool) -> str:
     """Render a chat as text.
 
     Raises:
-        PRMError: there is no chat template, or it refuses the messages.
+        PRMError: there is no chat template, or it rejects the messages.
     """
     tokenizer = checkpoint.tokens.tokenizer
     if not getattr(tokenizer, "chat_template", None):
@@ -62,11 +63,11 @@ def rendered(checkpoint: Checkpoint, messages: list[dict[str, str]], generation_
         raise PRMError(error.message, error.hint) from error
 
 
-def around(checkpoint: Checkpoint, text: str) -> Around:
-    """Take a rendered chat apart at the place of the question."""
+def chat_frame(checkpoint: Checkpoint, text: str) -> ChatFrame:
+    """Split a rendered chat at the question's placeholder."""
     tokens = checkpoint.tokens
-    head, _, tail = text.partition(PLACE)
+    head, _, tail = text.partition(QUESTION_SLOT)
     special = [token for token in tokens.tokenizer.get_added_vocab() if token]
     start = max([head.rfind(token) + len(token) for token in special if token in head], default=0)
     end = min([tail.find(token) for token in special if token in tail], default=len(tail))
-    return Around(tokens.encode(head[:start]), head[start:], tail[:end], tokens.encode(tail[end:]))
+    return ChatFrame(tokens.encode(head[:start]), head[start:], tail[:end], tokens.encode(tail[end:]))

@@ -1,4 +1,4 @@
-"""Reward models of whole answers: a chat of question and solution, one verdict at its last token."""
+"""Adapter of outcome reward models: a chat of question and solution, scored once at its last token."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import ClassVar
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError, PRMError
-from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead, Reading
-from tt_scale.prm.adapters.chat import PLACE, rendered
+from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead, ScoringInput
+from tt_scale.prm.adapters.chat import QUESTION_SLOT, rendered
 from tt_scale.prm.adapters.plain_text import Part, PlainText
 
 __all__ = ["Outcome"]
 
-SOLUTION_PLACE = "{the solution}"
+SOLUTION_SLOT = "{the solution}"
 
 
 class Outcome(Adapter):
-    """Any `...ForSequenceClassification` on a causal model: it judges finished solutions and says nothing of others.
+    """Any `...ForSequenceClassification` on a causal model: it scores finished solutions only.
 
-    One output alone goes through a sigmoid; of several, the softmax of one is taken.
+    A single output goes through a sigmoid; with several outputs, the score is the softmax probability of one.
 
     Args:
         checkpoint: the model.
-        system: the system message; empty for what the template does without one.
-        positive: index of the label that means "right", from 0; unset is the last one.
-        layer: name of the classifying layer in the checkpoint.
+        system: the system message; empty for the template's default.
+        positive: index of the label that means "right", from 0; None is the last one.
+        layer: name of the classification layer in the checkpoint.
 
     Raises:
-        ConfigError: there is no label of that index.
-        PRMError: there is no chat template, or it does not write what it is given.
+        ConfigError: there is no label with that index.
+        PRMError: there is no chat template, or it does not render question and solution once each.
     """
 
     summary: ClassVar[str] = "any sequence-classification reward model: a chat of question and whole solution"
@@ -48,27 +48,27 @@ class Outcome(Adapter):
         column = labels - 1 if positive is None else positive
         if not 0 <= column < labels:
             raise ConfigError(
-                f"prm_args of {checkpoint.name!r}: positive is {positive}; its labels go from 0 to {labels - 1}."
+                f"prm_args of {checkpoint.name!r}: positive is {positive}; the model's labels are 0 to {labels - 1}."
             )
         self.head = LayerHead((layer,), column=column)
         messages = [{"role": "system", "content": system}] if system else []
-        messages += [{"role": "user", "content": PLACE}, {"role": "assistant", "content": SOLUTION_PLACE}]
+        messages += [{"role": "user", "content": QUESTION_SLOT}, {"role": "assistant", "content": SOLUTION_SLOT}]
         text = rendered(checkpoint, messages, False)
-        if text.count(PLACE) != 1 or text.count(SOLUTION_PLACE) != 1:
+        if text.count(QUESTION_SLOT) != 1 or text.count(SOLUTION_SLOT) != 1:
             raise PRMError(f"The chat template of {checkpoint.name!r} does not write a question and its answer once.")
-        before, _, rest = text.partition(PLACE)
-        between, _, after = rest.partition(SOLUTION_PLACE)
-        self._around = Part(before, ours=True), Part(between, ours=True), Part(after, ours=True)
+        before, _, rest = text.partition(QUESTION_SLOT)
+        between, _, after = rest.partition(SOLUTION_SLOT)
+        self._frame = Part(before, ours=True), Part(between, ours=True), Part(after, ours=True)
         self._text = PlainText(checkpoint.tokens)
 
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Lay the solution out as one answer; its one place is the last token."""
-        before, between, after = self._around
+        """Encode the solution as one answer, scored at the last token."""
+        before, between, after = self._frame
         solution = Part("\n\n".join(steps))
         ids, _ = self._text.encode_parts([before, Part(question), between, solution, after])
         return ids, [len(ids) - 1]
 
-    def read(self, problem: Problem, path: Path) -> Reading:
-        """Read a finished path, as it was written; errors as in `Adapter.read`."""
+    def read(self, problem: Problem, path: Path) -> ScoringInput:
+        """Build the model input of a finished path from its unchanged text; errors as in `Adapter.read`."""
         ids, positions = self.layout(problem.question, [path.text.strip()])
-        return Reading(tuple(ids), tuple(positions))
+        return ScoringInput(tuple(ids), tuple(positions))

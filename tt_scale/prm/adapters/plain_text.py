@@ -1,7 +1,7 @@
-"""Text to token ids, where special tokens that stand in the text are text.
+"""Tokenisation of data in which the spellings of special tokens are encoded as ordinary text.
 
-A question that mentions `<|im_end|>` must not end a turn, and a step that talks about a PRM's tag must not get a second
-score. Each such token is cut after its first character, so that the tokenizer never sees it whole.
+A question that mentions `<|im_end|>` must not end a turn, and a step that contains a PRM's tag must not get a second
+score. The text is split after the first character of each such spelling, so that the tokenizer does not recognise it.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["Part", "PlainText"]
 
 
 class Part(NamedTuple):
-    """A stretch of what a model reads.
+    """A part of a model's input.
 
     Attributes:
-        text: as it stands.
-        ours: whether the protocol wrote it, so that its special tokens are meant.
+        text: the text.
+        ours: whether the text comes from the input format, so that its special tokens are special tokens.
     """
 
     text: str
@@ -31,11 +31,11 @@ class Part(NamedTuple):
 
 
 class PlainText:
-    """Tokenises without obeying the text.
+    """Tokenises text without interpreting special tokens in it.
 
     Args:
-        tokens: of the model.
-        tags: what else must not be recognised in data, beside the tokenizer's own added tokens.
+        tokens: tokenizer of the model.
+        tags: further texts that must not be recognised in data, beside the tokenizer's added tokens.
     """
 
     def __init__(self, tokens: Tokens, tags: Iterable[str] = ()) -> None:
@@ -45,19 +45,19 @@ class PlainText:
         self.encode = lru_cache(8192)(self._encode)
 
     def _encode(self, text: str) -> tuple[int, ...]:
-        """Tokenise data on its own [length]."""
+        """Tokenise one text of data [length]."""
         cuts = [0, *self._cuts(text), len(text)]
         parts = [text[start:end] for start, end in pairwise(cuts)]
         return tuple([token for part in parts if part for token in self._tokens.encode(part)])
 
     def encode_parts(self, parts: Sequence[Part]) -> tuple[list[int], list[tuple[int, int]]]:
-        """Tokenise parts as the one text that they are.
+        """Tokenise the concatenation of some parts.
 
         Returns:
             Token ids [length], and the characters that each covers: first and one past the last [length].
 
         Raises:
-            PRMError: the tokenizer cannot say where its tokens stand.
+            PRMError: the tokenizer returns no offsets.
         """
         starts = [0, *accumulate([len(part.text) for part in parts])]
         text = "".join([part.text for part in parts])
@@ -69,18 +69,18 @@ class PlainText:
             if start == end:
                 continue
             try:
-                found = self._tokens.tokenizer(
+                encoding = self._tokens.tokenizer(
                     text[start:end], add_special_tokens=False, return_offsets_mapping=True, verbose=False
                 )
             except NotImplementedError:
                 raise PRMError(
-                    f"The tokenizer of {self._tokens.name!r} does not say where its tokens stand; this PRM needs a "
-                    "fast one.",
+                    f"The tokenizer of {self._tokens.name!r} returns no character offsets; this PRM needs a fast "
+                    "tokenizer.",
                     "Use a folder with tokenizer.json.",
                 ) from None
-            ids += found["input_ids"]
-            spans += [(start + first, start + last) for first, last in found["offset_mapping"]]
+            ids += encoding["input_ids"]
+            spans += [(start + first, start + last) for first, last in encoding["offset_mapping"]]
         return ids, spans
 
     def _cuts(self, text: str) -> list[int]:
-        return [found.start() + 1 for found in self._special.finditer(text)]
+        return [match.start() + 1 for match in self._special.finditer(text)]

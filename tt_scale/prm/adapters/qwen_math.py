@@ -1,6 +1,6 @@
-r"""Qwen2.5-Math-PRM: a chat, then each step followed by the token `<extra_0>`.
+r"""Adapter of Qwen2.5-Math-PRM: a chat, then each step followed by the token `<extra_0>`.
 
-The probability that a step is right is read at its tag, from a small head with two classes.
+A head with two classes gives the probability that a step is right at its tag.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from tt_scale.prm.adapters.base import Adapter, Checkpoint, LayerHead
-from tt_scale.prm.adapters.chat import around_the_question
+from tt_scale.prm.adapters.chat import question_frame
 from tt_scale.prm.adapters.plain_text import PlainText
 
 __all__ = ["ARCHITECTURE", "QwenMath"]
@@ -26,10 +26,10 @@ class QwenMath(Adapter):
 
     Args:
         checkpoint: the model.
-        system: the system message; ReasonFlux has none of its own and gets what its template inserts.
+        system: the system message; empty for the template's default, which is what ReasonFlux was trained with.
 
     Raises:
-        PRMError: the tokenizer is not that of such a PRM: no tag, or no chat template.
+        PRMError: the tokenizer has no tag token or no chat template, so it does not belong to such a PRM.
     """
 
     summary: ClassVar[str] = "Qwen2.5-Math-PRM and its like: the tag <extra_0> after each step, two classes"
@@ -40,13 +40,13 @@ class QwenMath(Adapter):
 
     def __init__(self, checkpoint: Checkpoint, *, system: str = SYSTEM) -> None:
         super().__init__(checkpoint)
-        own = checkpoint.tokens.tokenizer.get_vocab().get("<|im_start|>") == QWEN_TURN
-        self.tag = self.known_id(TAG, QWEN_TAG if own else None)
+        qwen_vocabulary = checkpoint.tokens.tokenizer.get_vocab().get("<|im_start|>") == QWEN_TURN
+        self.tag = self.known_id(TAG, QWEN_TAG if qwen_vocabulary else None)
         self._text = PlainText(checkpoint.tokens, [TAG])
-        self._chat = around_the_question(checkpoint, system)
+        self._chat = question_frame(checkpoint, system)
 
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Put a tag behind each step."""
+        """Encode the chat, and append the tag to each step."""
         opening, before, after, closing = self._chat
         ids = [*opening, *self._text.encode(f"{before}{question}{after}"), *closing]
         positions = []

@@ -1,4 +1,4 @@
-"""Skywork-o1-Open-PRM: lines, each ended by a line break at which a scalar head speaks."""
+"""Adapter of Skywork-o1-Open-PRM: a scalar head scores the line break that ends each line."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ __all__ = ["Skywork"]
 class Skywork(Adapter):
     """Skywork-o1-Open-PRM-Qwen-2.5-1.5B and -7B.
 
-    Their code scores every line. A step of several lines is scored at its last one here; blank lines, which their code
-    would score as steps, are left out.
+    The authors' code scores every line. Here a step of several lines is scored at its last line; blank lines, which the
+    authors' code scores as steps, are removed.
 
     Args:
         checkpoint: the model.
 
     Raises:
-        PRMError: the tokenizer makes several tokens of a line break, or knows none that begins a text.
+        PRMError: a line break is not a single token, or there is no beginning-of-sequence token.
     """
 
     summary: ClassVar[str] = "Skywork-o1-Open-PRM: a line break after each step, one output"
@@ -39,13 +39,13 @@ class Skywork(Adapter):
         begin = checkpoint.settings.get("bos_token_id") if begin is None else begin
         if begin is None:
             raise PRMError(
-                f"Neither tokenizer nor config.json of {checkpoint.name!r} names the token that begins a text.",
+                f"Neither tokenizer nor config.json of {checkpoint.name!r} names a beginning-of-sequence token.",
                 "Use the files that came with the PRM.",
             )
         self._begin = int(begin)
 
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Tokenise line by line, as their code does."""
+        """Tokenise line by line, as the authors' code does."""
         ids = [self._begin, *self._text.encode(f"{question}\n")]
         positions = []
         for step in steps:

@@ -1,4 +1,4 @@
-"""PRMs trained as token classifiers: question, then steps, each followed by a separator at which the classes stand."""
+"""Adapters of PRMs trained as token classifiers: each step is scored at the separator that follows it."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["Pure", "TokenClassifier"]
 
 
 class TokenClassifier(Adapter):
-    r"""What TRL's PRMTrainer makes, and any `...ForTokenClassification` that answers at a separator.
+    r"""Models trained with TRL's PRMTrainer, and any `...ForTokenClassification` that scores separators.
 
     Args:
         checkpoint: the model.
-        separator: text after each step, as chosen in training.
+        separator: text after each step, as in training.
         positive: index of the label that means "right", from 0.
-        layer: name of the classifying layer in the checkpoint.
+        layer: name of the classification layer in the checkpoint.
 
     Raises:
-        ConfigError: the separator is empty, or there is no label of that index.
+        ConfigError: the separator is empty, or there is no label with that index.
     """
 
     summary: ClassVar[str] = "token classifiers (TRL's PRMTrainer): a separator after each step, the class there"
@@ -41,8 +41,8 @@ class TokenClassifier(Adapter):
         labels = len(checkpoint.settings.get("id2label") or {0: "", 1: ""})
         if not separator or not 0 <= positive < labels:
             raise ConfigError(
-                f"prm_args of {checkpoint.name!r}: separator is {separator!r} (some text), positive is {positive} "
-                f"(a label from 0 to {labels - 1})."
+                f"prm_args of {checkpoint.name!r}: separator is {separator!r} (a non-empty text), positive is "
+                f"{positive} (a label from 0 to {labels - 1})."
             )
         self.head = LayerHead((layer,), column=positive)
         self._text = PlainText(checkpoint.tokens)
@@ -51,7 +51,7 @@ class TokenClassifier(Adapter):
         self._begin = () if begin is None else (int(begin),)
 
     def layout(self, question: str, steps: Sequence[str]) -> tuple[list[int], list[int]]:
-        """Tokenise question, steps and separators one by one, as the trainer does."""
+        """Tokenise question, steps and separators separately, as the trainer does."""
         ids = [*self._begin, *self._text.encode(question)]
         positions = []
         for step in steps:
@@ -61,7 +61,7 @@ class TokenClassifier(Adapter):
 
 
 class Pure(TokenClassifier):
-    r"""PURE-PRM-7B: its reward is p(right) - p(wrong), in [-1, 1]; the score here is p(right), the same order.
+    r"""PURE-PRM-7B: its reward is p(right) - p(wrong), in [-1, 1]; the score here is p(right), which ranks alike.
 
     Args:
         checkpoint: the model.

@@ -1,8 +1,8 @@
-"""PRMs that argue before they judge: a language model writes about a step, then its verdict is one token.
+"""Generative PRMs: a language model writes a rationale about a step, then a one-token verdict.
 
-Every step is judged by reading question and steps again, with a chain of thought of its own. What a chain costs is all
-that the model was given and all that it wrote. Its seeds come from what it is about, so that the same steps get the
-same chain, however the search came to them.
+Each step gets its own chain of thought, whose prompt contains the question and all steps so far. The cost of a chain is
+the tokens of its prompts and of its text. Seeds are derived from question and steps, so that the same steps get the
+same chain wherever the search reaches them.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ __all__ = ["GenerativePRM"]
 
 
 class GenerativePRM(PRM):
-    """A language model that writes before it judges.
+    """A language model that writes a chain of thought before it scores a step.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `seed`, `stop_tokens`, and how to
-            load a model.
-        generator: of the run; a model of its own runs on the same engine, and where `prm_name` is `model_name` the
-            generator itself is asked.
-        samples: chains about each step, whose verdicts are averaged; at least 1.
-        temperature: of the chains, in [0, 2].
-        chain_tokens: most tokens that are written at a time, at least 1; None is the family's own.
+        config: configuration of the run; uses `prm_name` and the keys that begin with `prm_`, `seed`, `stop_tokens`,
+            and the keys for loading models.
+        generator: the run's generator; it is used as PRM if `prm_name` is `model_name`, otherwise the PRM is loaded on
+            the same backend.
+        samples: chains for each step, whose scores are averaged; at least 1.
+        temperature: sampling temperature of the chains, in [0, 2].
+        chain_tokens: token limit of one generation, at least 1; None is the default of the PRM family.
 
     Attributes:
-        own_chain_tokens: what `chain_tokens` is where it is not given.
+        own_chain_tokens: default of `chain_tokens`.
 
     Raises:
-        ConfigError: a knob out of range, or the generator is no language model.
+        ConfigError: an argument is out of range, or the generator is not a language model.
     """
 
     engine: ClassVar[str] = "generator"
@@ -79,13 +79,13 @@ class GenerativePRM(PRM):
             )
         if not isinstance(generator, LanguageModel):
             raise ConfigError(
-                f"The PRM {config.prm_name!r} writes, and runs on the generator's engine; {config.model_name!r} is no "
-                "language model.",
+                f"The PRM {config.prm_name!r} generates text on the generator's engine, but {config.model_name!r} is "
+                "not a language model.",
                 "Name a real model.",
             )
         if config.prm_device is not None:
             raise ConfigError(
-                f"prm_device is {config.prm_device!r}; a PRM that writes runs where the generator runs.",
+                f"prm_device is {config.prm_device!r}; a generative PRM runs on the generator's device.",
                 "Leave out --prm-device.",
             )
         self._config = config
@@ -99,10 +99,11 @@ class GenerativePRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make one as a configuration says, with the knobs in `prm_args`; nothing is loaded before `start`.
+        """Create the PRM from a configuration and its `prm_args`; nothing is loaded before `start`.
 
         Raises:
-            ConfigError: a knob that it has not or that is out of range, or the generator is no language model.
+            ConfigError: `prm_args` has an unknown name or a value out of range, or the generator is not a language
+                model.
         """
         check_knobs(cls.knobs, config.prm_args)
         try:
@@ -111,19 +112,19 @@ class GenerativePRM(PRM):
             raise ConfigError(f"prm_args do not fit the PRM: {error}.") from None
 
     async def start(self) -> None:
-        """Load the model if it is not the run's own generator.
+        """Load the model if it is not the run's generator.
 
         Raises:
-            PRMError: it cannot write, or has no chat template, or lacks the tokens of the protocol.
-            GeneratorError: it cannot be loaded.
+            PRMError: the model cannot generate, has no chat template, or lacks tokens that the prompt format needs.
+            GeneratorError: the model cannot be loaded.
         """
         model = await asyncio.to_thread(resolve_model, self._config.prm_name)
         settings = await asyncio.to_thread(settings_of, self._config.prm_name, model, self._config.prm_revision)
         kinds = settings.get("architectures") or []
         if kinds and not any(kind.endswith(("ForCausalLM", "ForConditionalGeneration")) for kind in kinds):
             raise PRMError(
-                f"The PRM {self._config.prm_name!r} is a {', '.join(kinds)}, which scores and cannot write.",
-                "Leave out --prm: its name or its architecture says how it is asked.",
+                f"The PRM {self._config.prm_name!r} is a {', '.join(kinds)}, which cannot generate text.",
+                "Leave out --prm: the backend then follows from its name or its architecture.",
             )
         if self._own:
             self._model = self._engine.from_config(self._config_of_model(settings))
@@ -134,7 +135,7 @@ class GenerativePRM(PRM):
         self._begin(Checkpoint(self._config.prm_name, self._model.tokens, settings, self._config.stop_tokens))
 
     def _config_of_model(self, settings: dict[str, Any]) -> Config:
-        """How the model is loaded."""
+        """Return the configuration with which the model is loaded."""
         config = self._config
         return config.model_copy(
             update={
@@ -148,12 +149,12 @@ class GenerativePRM(PRM):
 
     @classmethod
     def context_of(cls, settings: Mapping[str, Any], config: Config, chain_tokens: int | None = None) -> int:
-        """Context that the model is loaded with: what it can read, and no more than its chains about a path can need.
+        """Return the context length to load the model with: the most its chains can need, or its own limit if lower.
 
         Args:
-            settings: its config.json.
-            config: of the run.
-            chain_tokens: as of the class; None is what `prm_args` says.
+            settings: content of its config.json.
+            config: configuration of the run.
+            chain_tokens: as in the constructor; None takes it from `prm_args`.
         """
         chain = chain_tokens or config.prm_args.get("chain_tokens") or cls.own_chain_tokens
         wanted = config.prm_max_model_len or config.context + 2 * chain + VERDICT_ROOM
@@ -165,20 +166,20 @@ class GenerativePRM(PRM):
             await self._model.close()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Write about every step that has no score yet, all paths at once.
+        """Score every unscored step, all paths concurrently.
 
-        A path is too long where the context has no room for a chain of `chain_tokens` about one of its steps.
+        A path is too long if the context has no room for a chain of `chain_tokens` tokens about one of its steps.
 
         Raises:
             PRMError: the model failed.
-            EngineDeadError: it is gone.
+            EngineDeadError: the engine has ended.
         """
         try:
             return await gather_or_cancel([self._score(problem.question, path) for path in paths])
         except PRMError:
             raise
         except GeneratorError as error:
-            if type(error) is not GeneratorError:  # the engine is dead
+            if type(error) is not GeneratorError:  # a subclass: the engine is dead
                 raise
             raise PRMError(error.message, error.hint) from error
 
@@ -195,7 +196,7 @@ class GenerativePRM(PRM):
         return Scores(values or (), tokens, cached, too_long=values is None)
 
     def _chain(self, question: str, texts: Sequence[str], sample: int, earlier: Sequence[str] = ()) -> Chain:
-        """Begin a chain about the last of some steps; arguments as of `_opening`."""
+        """Create a chain about the last of some steps; arguments as in `_opening`."""
         return Chain(
             self._model,
             self._text,
@@ -211,26 +212,26 @@ class GenerativePRM(PRM):
             return self._model.tokens.id_of(word)
         except GeneratorError:
             raise PRMError(
-                f"The tokenizer of {self._config.prm_name!r} knows no single token {word!r}, which its verdict is.",
+                f"The tokenizer of {self._config.prm_name!r} has no single token {word!r}, which the verdict needs.",
                 "Use the tokenizer that came with the PRM.",
             ) from None
 
     @abstractmethod
     def _begin(self, checkpoint: Checkpoint) -> None:
-        """Look up what the protocol needs of template and vocabulary."""
+        """Prepare the parts of the chat template and the token ids that the prompt format needs."""
 
     @abstractmethod
     def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
-        """Say what a chain about the last of some steps is given first.
+        """Build the prompt of a chain about the last of some steps.
 
         Args:
-            question: of the problem.
-            texts: of the steps [steps].
-            earlier: what was written about each step before the last, where the protocol shows it [steps - 1].
+            question: question of the problem.
+            texts: texts of the steps [steps].
+            earlier: chains about the steps before the last, if the prompt format includes them [steps - 1].
         """
 
     @abstractmethod
     async def _verdicts(
         self, question: str, texts: Sequence[str], known: int, sample: int, chains: list[Chain]
     ) -> list[float]:
-        """Judge the steps from number `known` on [new steps]; every chain is put into `chains`, to be counted."""
+        """Score the steps from index `known` on [new steps]; append every chain to `chains`, to count its tokens."""

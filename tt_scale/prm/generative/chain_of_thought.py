@@ -1,4 +1,4 @@
-"""A chain of thought, written part by part, at the end of which one token is a verdict."""
+"""A chain of thought that is generated in several calls and ends in a one-token verdict."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from tt_scale.prm.adapters.plain_text import Part, PlainText
 __all__ = ["VERDICT_ROOM", "Chain", "NoRoomError"]
 
 VERDICT_ROOM = 64
-"""Tokens kept free behind a chain, for the words with which the verdict is asked."""
+"""Tokens of the context reserved behind a chain for the text that asks for the verdict."""
 
 
 class NoRoomError(Exception):
-    """The context has no room for what is to be written."""
+    """The context has no room for the tokens to generate."""
 
 
 class Chain:
-    """A chain of thought that is being written.
+    """A chain of thought under construction.
 
     Args:
-        model: that writes it.
-        text: turns text into token ids.
-        parts: what it is given first.
-        sampling: how it writes.
-        about: what the seeds come from.
-        seed: of the run.
-        sample: number of the chain among those about the same, from 0.
+        model: language model that writes it.
+        text: tokeniser of its parts.
+        parts: prompt.
+        sampling: sampling parameters.
+        about: text from which the seeds are derived.
+        seed: seed of the run.
+        sample: index of the chain among those with the same prompt, from 0.
 
     Attributes:
-        tokens: given and written so far, those of every call.
-        cached: how many of them were not computed again.
+        tokens: prompt and generated tokens so far, summed over all calls.
+        cached: how many of them came from a cache.
     """
 
     def __init__(
@@ -58,52 +58,52 @@ class Chain:
         self._about = about
         self._seed = seed
         self._sample = sample
-        self._writings = 0
+        self._calls = 0
 
     def add(self, text: str) -> None:
-        """Put words of the protocol behind what stands there."""
+        """Append text of the prompt format."""
         self._parts.append(Part(text))
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """All that stands there, as token ids [length]."""
+        """Token ids of prompt and chain so far [length]."""
         return tuple(self._text.encode_parts(self._parts)[0])
 
     async def write(self, stop: Sequence[str], most: int) -> tuple[str, str]:
-        """Let the model go on, and put what it wrote behind what stands there.
+        """Generate a continuation and append it.
 
         Args:
-            stop: texts at which it ends.
-            most: tokens, at least 1.
+            stop: strings at which generation ends.
+            most: token limit, at least 1.
 
         Returns:
-            What it wrote up to the first of `stop`, and which that was; empty where it ended otherwise.
+            The generated text before the first stop string, and that string; empty if generation ended otherwise.
 
         Raises:
             PRMError: the model failed.
-            NoRoomError: the context does not hold so many tokens more.
+            NoRoomError: the context has no room for that many tokens.
         """
         ids = self.ids
         if len(ids) + most + VERDICT_ROOM > self._model.context:
             raise NoRoomError
-        seed = derive_seed(self._seed, self._about, (), self._sample, self._writings)
-        self._writings += 1
+        seed = derive_seed(self._seed, self._about, (), self._sample, self._calls)
+        self._calls += 1
         [step] = await self._model.generate([StepRequest(ids, self._sampling, tuple(stop), most, seed)])
         if step.ended == "error":
-            raise PRMError(f"The PRM failed to write: {step.error}")
+            raise PRMError(f"The PRM failed to generate: {step.error}")
         self.tokens += len(ids) + len(step.ids)
         self.cached += step.cached
-        ends = [(place, mark) for mark in stop if (place := step.text.find(mark)) >= 0]
-        place, mark = min(ends, default=(len(step.text), ""))
-        self._parts.append(Part(step.text[:place]))
-        return step.text[:place], mark
+        matches = [(start, string) for string in stop if (start := step.text.find(string)) >= 0]
+        end, string = min(matches, default=(len(step.text), ""))
+        self._parts.append(Part(step.text[:end]))
+        return step.text[:end], string
 
     async def share(self, right: int, wrong: int) -> float:
-        """Read how likely one token is to come next rather than another.
+        """Return the probability of one next token relative to another, in [0, 1].
 
         Raises:
-            PRMError: neither can be.
-            NoRoomError: all that stands there does not fit into the context.
+            PRMError: both tokens have probability 0.
+            NoRoomError: the chain does not fit into the context.
         """
         ids = self.ids
         if len(ids) + 2 > self._model.context:
@@ -113,6 +113,6 @@ class Chain:
         self.cached += choice.cached
         yes, no = choice.logprobs
         if not math.isfinite(max(yes, no)):
-            raise PRMError(f"The PRM finds neither verdict possible: log-probabilities {yes}, {no}.")
+            raise PRMError(f"The PRM gives both verdicts probability 0: log-probabilities {yes}, {no}.")
         odds = math.exp(-abs(yes - no))
         return 1 / (1 + odds) if yes >= no else odds / (1 + odds)

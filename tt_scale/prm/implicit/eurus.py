@@ -1,8 +1,8 @@
-"""EurusPRM, an implicit PRM: how much likelier a trained model finds a step than the model that it was trained from.
+"""EurusPRM, an implicit PRM: the log-likelihood ratio of a step under a trained model and its reference model.
 
-The reward of a step is `beta` times the sum, over its tokens, of log p - log p of the reference. It is not calibrated:
-its sigmoid lies near 0.5 and says which of several steps is better, never how good one is. A threshold such as `tau`
-means nothing to it; in an ensemble it belongs under "rank-mean".
+The reward of a step is `beta` times the sum over its tokens of log p - log p_reference. It is not calibrated: its
+sigmoid is close to 0.5, which ranks steps but does not measure how good a step is. Thresholds such as `tau` do not
+apply to it; in an ensemble, combine it with "rank-mean".
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from tt_scale.engines.model_names import resolve_model
 from tt_scale.engines.transformers.loading import require_torch
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError, nearest
 from tt_scale.generator.tokens import Tokens
-from tt_scale.prm.adapters.base import Checkpoint, Reading
+from tt_scale.prm.adapters.base import Checkpoint, ScoringInput
 from tt_scale.prm.adapters.lookup import check_knobs, settings_of
-from tt_scale.prm.implicit.next_tokens import Following, TwoModels
-from tt_scale.prm.implicit.spans import SpanReading, StepSpans
+from tt_scale.prm.implicit.next_tokens import ModelPair, TokenLogprobs
+from tt_scale.prm.implicit.spans import SpanInput, StepSpans
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -34,28 +34,28 @@ __all__ = ["EurusPRM"]
 
 REFERENCE = "Qwen/Qwen2.5-Math-7B-Instruct"
 DIGITS = 3
-"""Decimals of the log-ratio of a step; read whole and step by step, in float32, it differs by about 1e-5."""
+"""Decimals of the log-ratio of a step; in float32, scoring whole and step by step differ by about 1e-5."""
 
-BENT = ("final_logit_softcapping", "logit_scale", "logits_scaling")
-"""Settings of Gemma, Cohere and Granite by which logits are more than a linear layer of the last hidden state."""
+UNSUPPORTED_SETTINGS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+"""Settings of Gemma, Cohere and Granite with which logits are not a linear function of the last hidden state."""
 
 
 class EurusPRM(PRM):
-    """EurusPRM-Stage1 and -Stage2, and any two models that an implicit PRM is made of.
+    """EurusPRM-Stage1 and -Stage2, and any other pair of a trained model and its reference.
 
-    Both models read each new step once and keep what they read before, in half of the PRM's memory each. Its tokens in
-    the tables are those given to both.
+    Both models compute each new step once and cache their prefixes; each has half of the PRM's memory. The token counts
+    in the tables are those of both models.
 
     Args:
-        config: of the run; read are `prm_name` and the keys that begin with `prm_`, `generator`, `dtype`,
+        config: configuration of the run; uses `prm_name` and the keys that begin with `prm_`, `generator`, `dtype`,
             `kv_cache_gib` and `stop_tokens`.
-        reference: the model that the PRM was trained from: hub name or local folder.
-        reference_revision: branch, tag or commit of it on the hub; None is the newest.
+        reference: model that the PRM was trained from: hub name or local folder.
+        reference_revision: branch, tag or commit of the reference on the hub; None is the newest.
         beta: factor of the reward, above 0.
-        engine: "vllm" or "huggingface"; "auto" is the generator's, as far as it is one of them.
+        engine: "vllm" or "huggingface"; "auto" is the generator's engine if it is one of these.
 
     Raises:
-        ConfigError: a knob out of range, or it asks Transformers for several GPUs.
+        ConfigError: an argument is out of range, or `tensor_parallel_size` is above 1 on Transformers.
     """
 
     summary: ClassVar[str] = "EurusPRM, two models: log p - log p_ref of each step; for ranking only, uncalibrated"
@@ -76,11 +76,11 @@ class EurusPRM(PRM):
         engine: str = "auto",
     ) -> None:
         if beta <= 0:
-            raise ConfigError(f"prm_args: beta is {beta}; it is above 0.")
-        known = ("auto", *ENGINES)
-        if engine not in known:
+            raise ConfigError(f"prm_args: beta is {beta}; it must be above 0.")
+        engines = ("auto", *ENGINES)
+        if engine not in engines:
             raise ConfigError(
-                f"prm_args: engine is {engine!r}; it is one of {', '.join(known)}.", nearest(engine, known)
+                f"prm_args: engine is {engine!r}; allowed: {', '.join(engines)}.", nearest(engine, engines)
             )
         if engine == "auto":
             engine = resolve_generator(config).engine_beside
@@ -94,11 +94,11 @@ class EurusPRM(PRM):
         self._revisions = (config.prm_revision, reference_revision)
         self._beta = beta
         self._engine = engine
-        self._models: TwoModels | None = None
+        self._models: ModelPair | None = None
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make one as a configuration says, with the knobs in `prm_args`; nothing is loaded before `start`."""
+        """Create the PRM from a configuration and its `prm_args`; nothing is loaded before `start`."""
         check_knobs(cls.knobs, config.prm_args)
         try:
             return cls(config, **config.prm_args)
@@ -107,7 +107,7 @@ class EurusPRM(PRM):
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """The PRM and the model that it was trained from; `prm_args` names the second one, and the engine of both."""
+        """List the PRM and its reference model; `prm_args` names the reference, and the engine of both."""
         knobs = config.prm_args
         engine = str(knobs.get("engine", cls.engine))
         return (
@@ -116,21 +116,21 @@ class EurusPRM(PRM):
         )
 
     async def start(self) -> None:
-        """Load tokenizer and both models.
+        """Load the tokenizer and both models.
 
         Raises:
-            PRMError: one of them is no causal language model or lacks weights, or their vocabularies differ.
-            GeneratorError: vLLM cannot start one of them.
-            ConfigError: there is no such device.
+            PRMError: a model is not a causal language model or lacks weights, or the vocabularies differ.
+            GeneratorError: vLLM cannot start one of the engines.
+            ConfigError: `prm_device` does not exist.
             MissingExtraError: torch, transformers or vLLM is not installed.
         """
-        await asyncio.to_thread(self._read_up)
+        await asyncio.to_thread(self._check_models)
         assert self._models is not None
         await self._models.start()
         self.parameters = sum(self._models.sizes)
 
-    def _read_up(self) -> None:
-        """Make sure that the two belong together, before anything large is loaded."""
+    def _check_models(self) -> None:
+        """Check that the two models can be compared, before their weights are loaded."""
         config, names = self._config, (self._config.prm_name, self._reference)
         require_torch(f"Scoring with {config.prm_name!r}")
         sources = [resolve_model(name) for name in names]
@@ -141,38 +141,38 @@ class EurusPRM(PRM):
             )
         models = list(zip(names, sources, self._revisions, strict=True))
         settings = [settings_of(*model) for model in models]
-        for name, found in zip(names, settings, strict=True):
-            _refuse_others(name, found)
+        for name, model_settings in zip(names, settings, strict=True):
+            _check_supported(name, model_settings)
         tokens = [
             Tokens.load(source, trust_remote_code=config.trust_remote_code, revision=revision)
             for _, source, revision in models
         ]
         if tokens[0].tokenizer.get_vocab() != tokens[1].tokenizer.get_vocab():
             raise PRMError(
-                f"The reference {self._reference!r} has another vocabulary than {config.prm_name!r}; their "
-                "probabilities of a token cannot be compared.",
+                f"The reference {self._reference!r} has another vocabulary than {config.prm_name!r}; their token "
+                "probabilities cannot be compared.",
                 "Name the model that the PRM was trained from. Type: --prm-args '{reference: NAME}'",
             )
         self._spans = StepSpans(Checkpoint(config.prm_name, tokens[0], settings[0], config.stop_tokens))
-        self._context = min(self.context_of(found, config) for found in settings)
-        self._models = self._made(models)
+        self._context = min(self.context_of(model_settings, config) for model_settings in settings)
+        self._models = self._create_pair(models)
 
-    def _made(self, models: Sequence[tuple[str, str, str | None]]) -> TwoModels:
+    def _create_pair(self, models: Sequence[tuple[str, str, str | None]]) -> ModelPair:
         if self._engine == "vllm":
-            from tt_scale.prm.implicit.eurus_vllm import TwoOnVLLM
+            from tt_scale.prm.implicit.eurus_vllm import VLLMModelPair
 
-            return TwoOnVLLM(self._config, models, self._context)
-        from tt_scale.prm.implicit.eurus_huggingface import TwoOnTransformers
+            return VLLMModelPair(self._config, models, self._context)
+        from tt_scale.prm.implicit.eurus_huggingface import TransformersModelPair
 
-        return TwoOnTransformers(self._config, models)
+        return TransformersModelPair(self._config, models)
 
     async def close(self) -> None:
-        """Let go of both models; a second call does nothing."""
+        """Release both models; a second call does nothing."""
         if self._models is not None:
             await self._models.close()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path; one that does not fit into the context is said to be too long.
+        """Score the new steps of each path; a path longer than the context is returned as too long.
 
         Raises:
             PRMError: the models failed.
@@ -180,48 +180,48 @@ class EurusPRM(PRM):
         """
         if self._models is None:
             raise EngineDeadError("The PRM is closed.")
-        readings = [self._spans.read(problem, path) for path in paths]
-        fitting = [reading for reading in readings if len(reading.ids) <= self._context]
-        # A token is predicted at the one before it.
-        wanted = [Reading(each.ids, tuple(range(each.spans[0][0] - 1, each.spans[-1][1] - 1))) for each in fitting]
-        said = await self._models.read(wanted)
-        answers = iter([self._scores(reading, both) for reading, both in zip(fitting, said, strict=True)])
-        return [
-            next(answers) if len(reading.ids) <= self._context else Scores((), too_long=True) for reading in readings
+        inputs = [self._spans.read(problem, path) for path in paths]
+        fitting = [each for each in inputs if len(each.ids) <= self._context]
+        # A token is predicted at the position before it.
+        targets = [
+            ScoringInput(each.ids, tuple(range(each.spans[0][0] - 1, each.spans[-1][1] - 1))) for each in fitting
         ]
+        logprobs = await self._models.read(targets)
+        scores = iter([self._scores(each, pair) for each, pair in zip(fitting, logprobs, strict=True)])
+        return [next(scores) if len(each.ids) <= self._context else Scores((), too_long=True) for each in inputs]
 
-    def _scores(self, reading: SpanReading, both: tuple[Following, Following]) -> Scores:
+    def _scores(self, spans: SpanInput, pair: tuple[TokenLogprobs, TokenLogprobs]) -> Scores:
         assert self._models is not None
-        own, reference = both
-        ratios = [one - other for one, other in zip(own.values, reference.values, strict=True)]
-        begin = reading.spans[0][0]
-        tokens, computed = own.tokens + reference.tokens, own.computed + reference.computed
-        read = zip(self._models.sizes, both, strict=True)
+        policy, reference = pair
+        ratios = [one - other for one, other in zip(policy.values, reference.values, strict=True)]
+        begin = spans.spans[0][0]
+        tokens, computed = policy.tokens + reference.tokens, policy.computed + reference.computed
         return Scores(
-            tuple([self._score(ratios[first - begin : last - begin]) for first, last in reading.spans]),
+            tuple([self._score(ratios[first - begin : last - begin]) for first, last in spans.spans]),
             tokens=tokens,
             cached=tokens - computed,
-            flops=2.0 * sum([size * each.computed for size, each in read]),
+            flops=2.0 * sum([size * each.computed for size, each in zip(self._models.sizes, pair, strict=True)]),
         )
 
     def _score(self, ratios: Sequence[float]) -> float:
         reward = self._beta * round(math.fsum(ratios), DIGITS)
-        value = 0.5 + 0.5 * math.tanh(reward / 2)  # the sigmoid, which has no overflow in this form
-        if not 0.0 <= value <= 1.0:  # a number that is none fails here too
+        value = 0.5 + 0.5 * math.tanh(reward / 2)  # the sigmoid, in a form without overflow
+        if not 0.0 <= value <= 1.0:  # also true for NaN
             raise PRMError(f"The PRM gave the score {value}.", "Type: --dtype bfloat16")
         return value
 
 
-def _refuse_others(name: str, settings: Mapping[str, Any]) -> None:
+def _check_supported(name: str, settings: Mapping[str, Any]) -> None:
     kinds = settings.get("architectures") or []
     if not any(kind.endswith("ForCausalLM") for kind in kinds):
         raise PRMError(
-            f"{name!r} is a {', '.join(kinds) or 'model that does not say what it is'}; an implicit PRM is made of two "
+            f"{name!r} is a {', '.join(kinds) or 'model of unnamed architecture'}; an implicit PRM consists of two "
             "causal language models.",
-            "Leave out --prm, so that the PRM is asked as its name or architecture says.",
+            "Leave out --prm: the backend then follows from the PRM's name or architecture.",
         )
-    bent = [f"{key} {settings[key]}" for key in BENT if settings.get(key) not in (None, 1, 1.0)]
-    if bent:
+    unsupported = [f"{key} {settings[key]}" for key in UNSUPPORTED_SETTINGS if settings.get(key) not in (None, 1, 1.0)]
+    if unsupported:
         raise PRMError(
-            f"{name!r} changes its logits after the last layer ({', '.join(bent)}), which the eurus PRM does not read."
+            f"{name!r} transforms its logits after the last layer ({', '.join(unsupported)}), which the eurus PRM does "
+            "not support."
         )

@@ -1,4 +1,4 @@
-"""The two models of an implicit PRM on Transformers, where one thread asks them."""
+"""The two models of an implicit PRM on Transformers, called by one thread."""
 
 from __future__ import annotations
 
@@ -13,40 +13,41 @@ from tt_scale.engines.transformers.loading import explained, free_memory, gpu_fa
 from tt_scale.engines.transformers.parameters import count_parameters
 from tt_scale.engines.transformers.quantization import quantization
 from tt_scale.errors import EngineDeadError, PRMError
-from tt_scale.prm.adapters.base import Reading
+from tt_scale.prm.adapters.base import ScoringInput
 from tt_scale.prm.heads import load_causal
-from tt_scale.prm.implicit.next_tokens import Following, TwoModels, log_probabilities
-from tt_scale.prm.prefix_reader import MOST_READ, Reader, most_held
+from tt_scale.prm.implicit.next_tokens import ModelPair, TokenLogprobs, token_logprobs
+from tt_scale.prm.prefix_reader import MAX_BATCH_TOKENS, PrefixReader, cache_capacity
 
 if TYPE_CHECKING:
     from tt_scale.config import Config
 
-__all__ = ["TwoOnTransformers"]
+__all__ = ["TransformersModelPair"]
 
 
-class TwoOnTransformers(TwoModels):
-    """Both read each new step once and keep what they read before, in half of the PRM's memory each.
+class TransformersModelPair(ModelPair):
+    """A model and its reference on Transformers, each with a prefix cache and half of the PRM's memory.
 
     Args:
-        config: of the run; read are `dtype`, `kv_cache_gib`, `prm_device`, `prm_gpu_mem_util` and `prm_quantization`.
-        models: name, folder or hub name, and revision of each [2].
+        config: configuration of the run; uses `dtype`, `kv_cache_gib`, `prm_device`, `prm_gpu_mem_util` and
+            `prm_quantization`.
+        models: name, folder or hub name, and revision of each model [2].
     """
 
     def __init__(self, config: Config, models: Sequence[tuple[str, str, str | None]]) -> None:
         self._config = config
         self._models = models
-        self._readers: list[Reader] = []
+        self._readers: list[PrefixReader] = []
         self._thread = model_thread("eurus-prm")  # one call of the models at a time
-        self._batch: MicroBatcher[Reading, tuple[Following, Following]] = MicroBatcher(
-            self._read, self._thread, weigh=lambda reading: len(reading.ids), max_weight=MOST_READ, max_items=64
+        self._batch: MicroBatcher[ScoringInput, tuple[TokenLogprobs, TokenLogprobs]] = MicroBatcher(
+            self._read, self._thread, weigh=lambda each: len(each.ids), max_weight=MAX_BATCH_TOKENS, max_items=64
         )
 
     async def start(self) -> None:
-        """Load both, one after the other.
+        """Load both models, one after the other.
 
         Raises:
-            PRMError: one of them lacks weights, or does not fit into memory.
-            ConfigError: there is no such device.
+            PRMError: a model lacks weights, or does not fit into memory.
+            ConfigError: `prm_device` does not exist.
         """
         await asyncio.to_thread(self._load)
 
@@ -60,19 +61,19 @@ class TwoOnTransformers(TwoModels):
                 how = placement(config.dtype, source, config.prm_device, revision)
                 how |= quantization(own, source, prm=True) | at_revision(revision)
                 model = load_causal(name, source, how)
-                self._readers.append(Reader(_NextTokens(model), most_held(model.base_model, half)))
+                self._readers.append(PrefixReader(_NextTokens(model), cache_capacity(model.base_model, half)))
             sizes.append(count_parameters(model))
         self.sizes = tuple(sizes)
 
     async def close(self) -> None:
-        """Let go of the weights; a second call does nothing."""
+        """Release the weights; a second call does nothing."""
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         if self._readers:
             self._readers = []
             await asyncio.to_thread(free_memory)
 
-    async def read(self, readings: Sequence[Reading]) -> list[tuple[Following, Following]]:
-        """Give what both say [readings], together with whatever else is waiting.
+    async def read(self, inputs: Sequence[ScoringInput]) -> list[tuple[TokenLogprobs, TokenLogprobs]]:
+        """Compute the log-probabilities of both models, batched with other waiting inputs [inputs].
 
         Raises:
             PRMError: a model failed.
@@ -80,31 +81,32 @@ class TwoOnTransformers(TwoModels):
         """
         if not self._readers:
             raise EngineDeadError("The PRM is closed.")
-        return await self._batch.ask(readings)
+        return await self._batch.ask(inputs)
 
-    def _read(self, readings: list[Reading]) -> list[tuple[Following, Following]]:
+    def _read(self, inputs: list[ScoringInput]) -> list[tuple[TokenLogprobs, TokenLogprobs]]:
         try:
-            own, reference = [reader.read(readings) for reader in self._readers]
+            policy, reference = [reader.read(inputs) for reader in self._readers]
         except RuntimeError as error:
             for reader in self._readers:
-                reader.forget()  # for want of memory, say
+                reader.clear()  # it may have run out of memory
             if gpu_failed(error):
                 raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
-            raise PRMError(f"The PRM failed to read {len(readings)} paths: {sentence(error)}") from error
-        lengths = [len(reading.ids) for reading in readings]
+            raise PRMError(f"The PRM failed to score {len(inputs)} paths: {sentence(error)}") from error
+        lengths = [len(each.ids) for each in inputs]
         return [
-            (Following(one.values, length, one.computed), Following(other.values, length, other.computed))
-            for length, one, other in zip(lengths, own, reference, strict=True)
+            (TokenLogprobs(one.values, length, one.computed), TokenLogprobs(other.values, length, other.computed))
+            for length, one, other in zip(lengths, policy, reference, strict=True)
         ]
 
 
 class _NextTokens:
-    """Reads the log-probability of the token behind each position."""
+    """Readout of the log-probability of the token after each position."""
 
     def __init__(self, model: Any) -> None:
         self.base = model.base_model
         self._head = model.get_output_embeddings()
 
-    def values(self, hidden: Any, reading: Reading) -> Any:
-        """Give log-probabilities [positions]; see `reader.Readout`."""
-        return log_probabilities(self._head, hidden, [reading.ids[place + 1] for place in reading.positions])
+    def values(self, hidden: Any, scoring_input: ScoringInput) -> Any:
+        """Compute log-probabilities [positions]; see `ScoreReadout`."""
+        targets = [scoring_input.ids[position + 1] for position in scoring_input.positions]
+        return token_logprobs(self._head, hidden, targets)

@@ -1,6 +1,7 @@
-"""Log-probabilities of the tokens that follow, of two models that read the same.
+"""Next-token log-probabilities of two models for the same input.
 
-The engines stand behind one contract, `TwoModels`; what they share is how hidden states become log-probabilities.
+`ModelPair` is the interface of the engines; `token_logprobs`, which they share, turns hidden states into
+log-probabilities.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tt_scale.prm.adapters.base import Reading
+from tt_scale.prm.adapters.base import ScoringInput
 
-__all__ = ["MOST_ROWS", "Following", "TwoModels", "log_probabilities"]
+__all__ = ["MAX_LOGIT_ROWS", "ModelPair", "TokenLogprobs", "token_logprobs"]
 
-MOST_ROWS = 512
-"""Rows of logits that are made at a time: those of a whole path over a whole vocabulary take gibibytes."""
+MAX_LOGIT_ROWS = 512
+"""Rows of logits that are computed at a time; for a whole path they would take gibibytes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Following:
-    """What one model said of a reading.
+class TokenLogprobs:
+    """Log-probabilities by one model for one input.
 
     Attributes:
-        values: log-probability of the token behind each position [positions].
-        tokens: that the model was given.
-        computed: how many of them it read, and did not find in its cache.
+        values: log-probability of the token after each position [positions].
+        tokens: input tokens.
+        computed: how many of them did not come from a cache.
     """
 
     values: tuple[float, ...]
@@ -33,53 +34,53 @@ class Following:
     computed: int
 
 
-class TwoModels(ABC):
+class ModelPair(ABC):
     """A model and its reference on one engine.
 
     Attributes:
-        sizes: parameters of each [2]; there once `start` is done.
+        sizes: number of parameters of each [2]; set by `start`.
     """
 
     sizes: tuple[int, ...]
 
     @abstractmethod
     async def start(self) -> None:
-        """Load both, one after the other.
+        """Load both models, one after the other.
 
         Raises:
-            TTScaleError: one of them cannot be loaded.
+            TTScaleError: a model cannot be loaded.
         """
 
     @abstractmethod
     async def close(self) -> None:
-        """Let go of both; a second call does nothing."""
+        """Release both models; a second call does nothing."""
 
     @abstractmethod
-    async def read(self, readings: Sequence[Reading]) -> list[tuple[Following, Following]]:
-        """Give what both say [readings].
+    async def read(self, inputs: Sequence[ScoringInput]) -> list[tuple[TokenLogprobs, TokenLogprobs]]:
+        """Compute the log-probabilities of both models [inputs].
 
         Raises:
             PRMError: a model failed.
-            EngineDeadError: it is gone.
+            EngineDeadError: an engine has ended.
         """
 
 
-def log_probabilities(head: Any, hidden: Any, following: Sequence[int]) -> Any:
-    """Turn last hidden states into log-probabilities, in float32.
+def token_logprobs(head: Any, hidden: Any, targets: Sequence[int]) -> Any:
+    """Turn last hidden states into log-probabilities of the next tokens, in float32.
 
     Args:
-        head: gives logits [rows, vocabulary] of states [rows, width].
-        hidden: states [positions, width], where the head is.
-        following: id of the token behind each [positions].
+        head: maps states [rows, width] to logits [rows, vocabulary].
+        hidden: states, on the device of the head [positions, width].
+        targets: id of the token after each state [positions].
 
     Returns:
         A tensor [positions].
     """
     import torch
 
-    ids = torch.tensor(following, dtype=torch.long, device=hidden.device)
-    found = [
-        head(states).float().log_softmax(-1).gather(-1, wanted[:, None])[:, 0]
-        for states, wanted in zip(hidden.split(MOST_ROWS), ids.split(MOST_ROWS), strict=True)
+    ids = torch.tensor(targets, dtype=torch.long, device=hidden.device)
+    logprobs = [
+        head(states).float().log_softmax(-1).gather(-1, chunk[:, None])[:, 0]
+        for states, chunk in zip(hidden.split(MAX_LOGIT_ROWS), ids.split(MAX_LOGIT_ROWS), strict=True)
     ]
-    return torch.cat(found)
+    return torch.cat(logprobs)

@@ -1,10 +1,9 @@
-r"""Which tokens of a chat belong to which step, for PRMs whose reward is a sum over the tokens of a step.
+r"""Token spans of the steps in a chat, for PRMs whose reward is a sum over the tokens of a step.
 
 The assistant's turn is `Step 1: ...`, a blank line, `Step 2: ...` and so on, tokenised as one text. The blank line
-belongs to the step that it ends, and the end of the turn to the last step of a finished path, so that the tokens of a
-step are the same whether it is read as the newest one or with others behind it. (The authors' script ends a step one
-or two tokens later, inside the next one, which a search cannot know; the last step of a solution ends where theirs
-does.)
+belongs to the step that it ends, and the end of the turn to the last step of a finished path, so that a step has the
+same tokens whether or not other steps follow. (The authors' script ends a step one or two tokens later, inside the next
+step, which a search does not have yet; the last step of a solution ends as in their script.)
 """
 
 from __future__ import annotations
@@ -18,21 +17,21 @@ from tt_scale.core.records import Problem
 from tt_scale.core.segmentation import step_texts
 from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Checkpoint
-from tt_scale.prm.adapters.chat import PLACE, rendered
+from tt_scale.prm.adapters.chat import QUESTION_SLOT, rendered
 from tt_scale.prm.adapters.plain_text import Part, PlainText
 
-__all__ = ["SpanReading", "StepSpans", "numbered"]
+__all__ = ["SpanInput", "StepSpans", "numbered"]
 
-SOLUTION = "{the solution}"
+SOLUTION_SLOT = "{the solution}"
 
 
 @dataclass(frozen=True, slots=True)
-class SpanReading:
-    """What is given to the models and which of it is judged.
+class SpanInput:
+    """Token ids of one path, and the token spans of its unscored steps.
 
     Attributes:
-        ids: token ids, ending with the newest step [length].
-        spans: first token and one past the last of each step that has no score yet [new steps].
+        ids: token ids, up to the end of the last step [length].
+        spans: first token and one past the last of each unscored step [new steps].
     """
 
     ids: tuple[int, ...]
@@ -40,51 +39,51 @@ class SpanReading:
 
 
 class StepSpans:
-    """Lays out paths.
+    """Encodes paths in a model's chat format, and locates the tokens of each step.
 
     Args:
-        checkpoint: whose chat template it is.
+        checkpoint: the model whose chat template is used.
 
     Raises:
-        PRMError: there is no chat template, or it does not write what it is given.
+        PRMError: there is no chat template, or it does not render question and solution.
     """
 
     def __init__(self, checkpoint: Checkpoint) -> None:
-        messages = [{"role": "user", "content": PLACE}, {"role": "assistant", "content": SOLUTION}]
+        messages = [{"role": "user", "content": QUESTION_SLOT}, {"role": "assistant", "content": SOLUTION_SLOT}]
         text = rendered(checkpoint, messages, False)
-        before, _, rest = text.partition(PLACE)
-        between, found, after = rest.partition(SOLUTION)
-        if not found:
+        before, _, rest = text.partition(QUESTION_SLOT)
+        between, slot, after = rest.partition(SOLUTION_SLOT)
+        if not slot:
             raise PRMError(f"The chat template of {checkpoint.name!r} does not write a question and its answer.")
         self._before, self._between, self._after = [Part(each, ours=True) for each in (before, between, after)]
         self._delimiters = checkpoint.delimiters
         self._text = PlainText(checkpoint.tokens)
 
-    def read(self, problem: Problem, path: Path) -> SpanReading:
-        """Say what must be read for the steps of a path that have no score yet."""
+    def read(self, problem: Problem, path: Path) -> SpanInput:
+        """Build the model input that scores the unscored steps of a path."""
         steps = numbered(step_texts(path.steps, self._delimiters))
-        parts = [self._before, Part(problem.question), self._between]
-        said = [Part(f"{step}\n\n") for step in steps]
+        prompt = [self._before, Part(problem.question), self._between]
+        turn = [Part(f"{step}\n\n") for step in steps]
         if path.is_finished:
-            said[-1] = Part(steps[-1])
-        ids, places = self._text.encode_parts([*parts, *said, *([self._after] if path.is_finished else [])])
-        begin = sum([len(part.text) for part in parts])
-        edges = [begin + length for length in accumulate([len(part.text) for part in said], initial=0)]
-        starts = [start for start, _ in places]
+            turn[-1] = Part(steps[-1])
+        ids, offsets = self._text.encode_parts([*prompt, *turn, *([self._after] if path.is_finished else [])])
+        begin = sum([len(part.text) for part in prompt])
+        edges = [begin + length for length in accumulate([len(part.text) for part in turn], initial=0)]
+        starts = [start for start, _ in offsets]
         firsts = [_first_from(starts, edge) for edge in edges]
         if path.is_finished and self._after.text:
             firsts[-1] += 1  # the token that ends the turn
         spans = list(pairwise(firsts))[len(path.scores) :]
-        return SpanReading(tuple(ids[: firsts[-1]]), tuple(spans))
+        return SpanInput(tuple(ids[: firsts[-1]]), tuple(spans))
 
 
 def _first_from(starts: Sequence[int], edge: int) -> int:
-    """Give the number of the first token that begins at a character or behind it."""
-    return next((number for number, start in enumerate(starts) if start >= edge), len(starts))
+    """Return the index of the first token that begins at or after a character offset."""
+    return next((index for index, start in enumerate(starts) if start >= edge), len(starts))
 
 
 def numbered(steps: Sequence[str]) -> list[str]:
-    """Put `Step 1: ` and so on before steps that do not begin so."""
+    """Prefix steps with `Step 1: ` and so on, unless they already begin with it."""
     headings = [f"Step {number}: " for number in range(1, len(steps) + 1)]
     return [
         step if step.startswith(heading.rstrip()) else f"{heading}{step}"

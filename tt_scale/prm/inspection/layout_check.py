@@ -13,11 +13,11 @@ from tt_scale.errors import PRMError
 from tt_scale.prm.adapters.base import Adapter
 from tt_scale.prm.inspection.example import Example, path_of
 
-__all__ = ["Layout", "Look", "lay_out"]
+__all__ = ["Layout", "TokenizedExample", "lay_out"]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class TokenizedExample:
     """An example as a model sees it.
 
     Attributes:
@@ -43,7 +43,7 @@ class Layout:
     """
 
     adapter: Adapter
-    look: Look
+    look: TokenizedExample
     context: int
     remarks: Sequence[str]
 
@@ -69,7 +69,7 @@ def lay_out(config: Config, example: Example) -> Layout:
 
     require_torch(f"Scoring with {config.prm_name!r}")
     adapter = open_adapter(config, resolve_model(config.prm_name))
-    look = look_at(adapter, example)
+    look = tokenize_example(adapter, example)
     context = PRM.context_of(adapter.checkpoint.settings, config)
     found = Layout(adapter, look, context, layout_remarks(adapter, example, look))
     if found.length > found.context:
@@ -80,7 +80,7 @@ def lay_out(config: Config, example: Example) -> Layout:
     return found
 
 
-def look_at(adapter: Adapter, example: Example) -> Look:
+def tokenize_example(adapter: Adapter, example: Example) -> TokenizedExample:
     """Lay an example out.
 
     Raises:
@@ -91,10 +91,10 @@ def look_at(adapter: Adapter, example: Example) -> Look:
     if sorted({*positions}) != list(positions) or not 0 <= positions[0] <= positions[-1] < len(ids):
         raise PRMError(f"The adapter reads at {positions} of {len(ids)} tokens; places ascend from 0, one a step.")
     ids = [*reading.ids, *ids[len(reading.ids) :]]
-    return Look(tuple(ids), _pieces(adapter, ids), tuple(positions))
+    return TokenizedExample(tuple(ids), _pieces(adapter, ids), tuple(positions))
 
 
-def layout_remarks(adapter: Adapter, example: Example, look: Look) -> list[str]:
+def layout_remarks(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
     """Say what a reader should look into: sentences, none where nothing is odd."""
     return [
         *_marks(adapter, look),
@@ -112,7 +112,7 @@ def _pieces(adapter: Adapter, ids: Sequence[int]) -> tuple[str, ...]:
     return tuple([name if token in special else text for token, text, name in zip(ids, texts, names, strict=True)])
 
 
-def _marks(adapter: Adapter, look: Look) -> list[str]:
+def _marks(adapter: Adapter, look: TokenizedExample) -> list[str]:
     """The token that is read, or the next one, should be one and the same after every step."""
     read = {look.ids[position]: look.pieces[position] for position in look.positions}
     after = {look.ids[position + 1] if position + 1 < len(look.ids) else None for position in look.positions}
@@ -137,7 +137,7 @@ def _mark(adapter: Adapter) -> list[int]:
     return [token for token, _ in same][::-1]
 
 
-def _growth(adapter: Adapter, example: Example, look: Look) -> list[str]:
+def _growth(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
     """What a path reads should begin what its children read."""
     for count in range(1, len(look.positions)):
         ids, positions = adapter.layout(example.question, example.steps[:count])
@@ -168,7 +168,7 @@ def _specials(adapter: Adapter, example: Example) -> list[str]:
     ]
 
 
-def _unknown(adapter: Adapter, look: Look) -> list[str]:
+def _unknown(adapter: Adapter, look: TokenizedExample) -> list[str]:
     unknown = adapter.checkpoint.tokens.tokenizer.unk_token_id
     count = look.ids.count(unknown) if unknown is not None else 0
     return [f"{count} tokens of the example are unknown to the tokenizer."] if count else []

@@ -20,7 +20,7 @@ from tt_scale.registry import available, family_backend, generator_class, is_own
 
 __all__ = [
     "Agreement",
-    "Measured",
+    "EngineScores",
     "agreement",
     "comparable",
     "engines",
@@ -41,7 +41,7 @@ class AsksInWords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class EngineScores:
     """What one engine said.
 
     Attributes:
@@ -141,7 +141,7 @@ def _refuse_worlds(config: Config) -> None:
             raise ConfigError(f"The judge needs a language model, and the {name} world is none.", "Name another model.")
 
 
-async def measure(config: Config, engine: str, example: Example) -> Measured:
+async def measure(config: Config, engine: str, example: Example) -> EngineScores:
     """Start an engine, score both solutions whole and step by step, and close it.
 
     Raises:
@@ -163,7 +163,7 @@ async def measure(config: Config, engine: str, example: Example) -> Measured:
             by_step.append(known)
         last = path_of(example.steps, stops, whole[0][:-1], finished=True)
         prompts = prm.asked(problem, last) if isinstance(prm, AsksInWords) else ()
-        return Measured(engine, tuple(whole), tuple(by_step), tokens, cached, tuple(prompts))
+        return EngineScores(engine, tuple(whole), tuple(by_step), tokens, cached, tuple(prompts))
 
 
 def slow_dtypes(config: Config, tried: Sequence[str]) -> list[str]:
@@ -219,7 +219,7 @@ class Agreement:
         return {way: difference for way, difference in self.differences.items() if difference > self.most}
 
 
-def agreement(found: Sequence[Measured], names: Mapping[str, str], most: float) -> Agreement:
+def agreement(found: Sequence[EngineScores], names: Mapping[str, str], most: float) -> Agreement:
     """Compare the scores of all engines, whole and step by step.
 
     Args:
