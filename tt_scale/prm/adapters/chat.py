@@ -12,7 +12,7 @@ from tt_scale.errors import GeneratorError, PRMError
 from tt_scale.generator.chat_template import render_chat
 from tt_scale.prm.adapters.base import Checkpoint
 
-__all__ = ["chat_frame", "question_frame", "rendered"]
+__all__ = ["QUESTION_SLOT", "chat_frame", "question_frame", "rendered"]
 
 QUESTION_SLOT = "{the question}"
 """Placeholder that is rendered in place of the question."""
