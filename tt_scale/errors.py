@@ -8,6 +8,7 @@
     │   └── EngineDeadError      the engine is gone: the run ends, its journal resumes
     ├── PRMError                 the process reward model
     ├── GradingError             the grader itself, never a wrong answer
+    ├── SandboxError             model-written code cannot be run in a sandbox here
     └── JournalError             a run folder that cannot be written or continued
 
 The command line prints the message and ends with `exit_code`; a traceback means a fault of ours.
@@ -28,6 +29,7 @@ __all__ = [
     "MissingExtraError",
     "PRMError",
     "ProblemSetError",
+    "SandboxError",
     "TTScaleError",
     "nearest",
 ]
@@ -108,6 +110,10 @@ class PRMError(TTScaleError):
 
 class GradingError(TTScaleError):
     """The grader itself failed."""
+
+
+class SandboxError(TTScaleError):
+    """The sandbox for model-written code is missing, or does not hold on this machine."""
 
 
 class JournalError(TTScaleError):

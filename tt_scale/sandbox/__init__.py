@@ -1,4 +1,10 @@
-"""Run code that a model wrote, without letting it out.
+"""Run code that a model wrote in a sandbox of bubblewrap, or not at all.
 
-Imports `errors` and `core`.
+Imports `errors` alone.
 """
+
+from tt_scale.sandbox.execution import run_code
+from tt_scale.sandbox.holes import Hole, Probe, probe, require_sandbox
+from tt_scale.sandbox.limits import Limits, Result
+
+__all__ = ["Hole", "Limits", "Probe", "Result", "probe", "require_sandbox", "run_code"]

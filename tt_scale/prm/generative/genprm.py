@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tt_scale.errors import PRMError
+from tt_scale.errors import PRMError, SandboxError
 from tt_scale.prm.adapters.base import Checkpoint
 from tt_scale.prm.adapters.chat import rendered
 from tt_scale.prm.adapters.plain_text import Part
 from tt_scale.prm.generative.base import GenerativePRM
 from tt_scale.prm.generative.chain_of_thought import Chain
-from tt_scale.sandbox.confinement import Limits, check_confinement, run_confined
+from tt_scale.sandbox import require_sandbox, run_code
 
 if TYPE_CHECKING:
     from tt_scale.base_classes import Generator
@@ -44,7 +45,7 @@ class GenPRM(GenerativePRM):
         samples: chains about each step.
         temperature: of the chains.
         chain_tokens: most tokens of an analysis, and of each piece of code.
-        code: let the model write and run code, confined as `prm/confinement.py` says.
+        code: let the model write code, which is run in a sandbox (package `sandbox`).
     """
 
     summary: ClassVar[str] = (
@@ -63,13 +64,16 @@ class GenPRM(GenerativePRM):
         self._critiques: OrderedDict[tuple[str, Steps, int], tuple[str, float]] = OrderedDict()
 
     async def start(self) -> None:
-        """Load the model; where it runs code, make sure first that code can be confined.
+        """Load the model; where it runs code, make sure first that there is a sandbox that holds.
 
         Raises:
-            ConfigError: it cannot; other errors as in `GenerativePRM.start`.
+            PRMError: there is none; other errors as in `GenerativePRM.start`.
         """
         if self._code:
-            await check_confinement()
+            try:
+                await asyncio.to_thread(require_sandbox)
+            except SandboxError as error:
+                raise PRMError(error.message, f"{error.hint} Or leave `code` out of prm_args.".lstrip()) from None
         await super().start()
 
     def _begin(self, checkpoint: Checkpoint) -> None:
@@ -152,9 +156,14 @@ class GenPRM(GenerativePRM):
             if mark not in (CODE, CODE_END):
                 break
             if writing == CODE:
-                printed = await run_confined(written, Limits())
-                mark += f"[Code Output]\n\n```\n{printed.rstrip()}{CODE_END}"
+                mark += f"[Code Output]\n\n```\n{(await self._printed(written)).rstrip()}{CODE_END}"
             chain.add(mark)
             said.append(mark)
             writing = CODE if writing != CODE else ""
         return "".join(said)
+
+    async def _printed(self, code: str) -> str:
+        try:
+            return (await run_code(code)).text
+        except SandboxError as error:
+            raise PRMError(error.message, error.hint) from error

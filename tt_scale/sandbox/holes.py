@@ -1,0 +1,291 @@
+"""The probe: attack a sandbox on this machine, hole by hole, and decide whether code may run in one.
+
+    record = probe()
+    record.holds, record.line
+
+Attacks that look for something (a socket, a private file, a program that goes on) are given it to find. It takes about
+a second, once in the life of a process.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from tt_scale.errors import SandboxError
+from tt_scale.sandbox.bubblewrap import bubblewrap_version, find_bubblewrap
+from tt_scale.sandbox.control_group import find_parent
+from tt_scale.sandbox.execution import run
+from tt_scale.sandbox.limits import Ending, Limits, Result
+from tt_scale.sandbox.system_calls import library_version
+
+__all__ = ["Hole", "Probe", "probe", "require_sandbox"]
+
+LIMITS = Limits(seconds=30, memory=256 << 20, processes=16, output=1 << 16, files=1 << 20)
+"""Of the attacks: a machine under load has time for them, a small one has the memory."""
+
+SECONDS_TO_END = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """One way out of a sandbox.
+
+    Attributes:
+        name: what is attacked.
+        finding: what the attack could do; empty where the hole is closed.
+    """
+
+    name: str
+    finding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Whether a sandbox holds on this machine.
+
+    Attributes:
+        parts: what it is made of, with versions and the kind of its limits.
+        holes: that were tried; empty where no sandbox could be made.
+        fault: why none could be made; empty where one could.
+        hint: what to type next.
+        seconds: that the probe took.
+    """
+
+    parts: str
+    holes: tuple[Hole, ...]
+    fault: str
+    hint: str
+    seconds: float
+
+    @property
+    def open_holes(self) -> tuple[Hole, ...]:
+        """The holes whose attack succeeded."""
+        return tuple([hole for hole in self.holes if hole.finding])
+
+    @property
+    def holds(self) -> bool:
+        """Whether code may run: a sandbox was made, and every hole is closed."""
+        return not self.fault and not self.open_holes
+
+    @property
+    def line(self) -> str:
+        """The result in one line, hole by hole."""
+        if self.fault:
+            return f"{self.fault} {self.hint}".rstrip()
+        states = ", ".join(
+            [f"{hole.name} {'OPEN: ' + hole.finding if hole.finding else 'closed'}" for hole in self.holes]
+        )
+        return f"{'holds' if self.holds else 'does not hold'} ({self.parts}): {states}"
+
+
+def require_sandbox() -> None:
+    """Make sure that code can be run in a sandbox.
+
+    Raises:
+        SandboxError: it cannot; the message says why and what to install.
+    """
+    found = probe()
+    if found.fault:
+        raise SandboxError(found.fault, found.hint)
+    if found.open_holes:
+        told = "; ".join([f"{hole.name}: code {hole.finding}" for hole in found.open_holes])
+        raise SandboxError(f"The sandbox does not hold on this machine ({told}).", "`tt-scale doctor` shows all of it.")
+
+
+@cache
+def probe() -> Probe:
+    """Attack a sandbox once in the life of this process, and remember what came of it."""
+    began = time.monotonic()
+    try:
+        holes, fault, hint, parts = _attacked(), "", "", _parts()
+    except SandboxError as error:
+        holes, fault, hint, parts = (), error.message, error.hint, ""
+    return Probe(parts, holes, fault, hint, time.monotonic() - began)
+
+
+def _parts() -> str:
+    version = ".".join(map(str, bubblewrap_version(find_bubblewrap())))
+    limits = "watched processes" if find_parent() is None else "a cgroup"
+    return f"bubblewrap {version}, libseccomp {library_version()}, limits by {limits}"
+
+
+def _attacked() -> tuple[Hole, ...]:
+    """Try the attacks, all at once; their order here is that of the result."""
+    run("", LIMITS)  # where none can be made, one message says so
+    alone: dict[str, Callable[[], str]] = {
+        "300 forks": _forks,
+        "20 x 150 MB": _memory,
+        "files without end": _files,
+        "output without end": _output,
+        "a parent that is killed": _killed_parent,
+    }
+    with ThreadPoolExecutor(len(alone) + 1) as pool:
+        inside = pool.submit(_from_inside)
+        outside = {name: pool.submit(attack) for name, attack in alone.items()}
+        findings = {**inside.result(), **{name: finding.result() for name, finding in outside.items()}}
+    return tuple([Hole(name, finding) for name, finding in findings.items()])
+
+
+def _from_inside() -> Mapping[str, str]:
+    text = Path(__file__).with_name("attacks.py").read_text(encoding="utf-8")
+    with _targets() as targets:
+        result = run(f"{text}\nattack({targets!r})\n", LIMITS)
+    try:
+        found: dict[str, str] = json.loads(result.output)
+    except ValueError:
+        raise SandboxError(f"The attacks on the sandbox did not end as they should: {result.text[-300:]!r}.") from None
+    return found
+
+
+@contextmanager
+def _targets() -> Iterator[dict[str, list[str]]]:
+    """Things outside that an attack would find."""
+    with ExitStack() as stack:
+        folders = [stack.enter_context(tempfile.TemporaryDirectory(prefix="tt-scale-probe-"))]
+        with suppress(OSError):
+            folders.append(stack.enter_context(tempfile.TemporaryDirectory(prefix="tt-scale-probe-", dir="/run")))
+        sockets = [f"{folder}/socket" for folder in folders]
+        sockets.append(f"\0tt-scale-probe-{os.getpid()}-{time.monotonic_ns()}")
+        for address in sockets:
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(address)
+            listener.listen()
+        for folder in folders:
+            os.mkfifo(f"{folder}/pipe", 0o666)
+            stack.callback(os.close, os.open(f"{folder}/pipe", os.O_RDONLY | os.O_NONBLOCK))
+            Path(f"{folder}/private").touch(0o600)
+        yield {
+            "sockets": sockets,
+            "pipes": [f"{folder}/pipe" for folder in folders],
+            "terminals": _terminals(),
+            "files": [*[f"{folder}/private" for folder in folders], "/etc/shadow", "/etc/passwd"],
+        }
+
+
+def _terminals() -> list[str]:
+    names = []
+    for descriptor in (0, 1, 2):
+        with suppress(OSError):
+            names.append(os.ttyname(descriptor))
+    return names
+
+
+FORKS = """
+import os, time
+made = 0
+for _ in range(300):
+    try:
+        if not os.fork():
+            time.sleep(60)
+            os._exit(0)
+        made += 1
+    except OSError:
+        break
+print(made)
+"""
+
+MEMORY = """
+import os, time
+for _ in range(20):
+    try:
+        if os.fork():
+            continue
+    except OSError:
+        break
+    block = b"x" * 150_000_000
+    time.sleep(60)
+    os._exit(0)
+time.sleep(60)
+"""
+
+FILES = """
+import os
+written = number = 0
+block = b"x" * 65536
+try:
+    for number in range(100_000):
+        with open(f"/tmp/{number}", "wb", buffering=0) as file:
+            written += file.write(block if number < 200 else b"")
+except OSError:
+    pass
+print(written)
+"""
+
+
+def _forks() -> str:
+    result = run(FORKS, LIMITS)
+    made = int(result.output) if result.output.strip().isdigit() else 0
+    return f"starts {made} processes" if made > LIMITS.processes else _unless(result, "processes", bool(made))
+
+
+def _memory() -> str:
+    return _unless(run(MEMORY, Limits(seconds=30, memory=256 << 20, processes=64)), "memory", False)
+
+
+def _files() -> str:
+    result = run(FILES, LIMITS)
+    written = int(result.output) if result.output.strip().isdigit() else 0
+    return f"writes {written} bytes" if written > LIMITS.files else _unless(result, "files", bool(written))
+
+
+def _output() -> str:
+    return _unless(run("while True: print('x' * 1000)", LIMITS), "output", False)
+
+
+def _unless(result: Result, limit: Ending, closed: bool) -> str:
+    """What an attack could do that neither failed nor was ended by its limit."""
+    return "" if closed or result.ended == limit else f"is ended by no limit ({result.ended} {result.output[-200:]!r})"
+
+
+PARENT = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from tt_scale.sandbox.limits import Limits
+from tt_scale.sandbox.process import SandboxProcess
+with SandboxProcess(Limits(seconds=60)) as sandbox:
+    sandbox.send(b"print(1); import time; time.sleep(60)")
+    print(sandbox.first, flush=True)
+    while True:
+        input()
+"""
+
+
+def _killed_parent() -> str:
+    """Start a sandbox from a process of its own, kill that, and look for what is left."""
+    root = Path(__file__).parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-I", "-c", PARENT, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as parent:
+        assert parent.stdout is not None, "asked for"
+        number = parent.stdout.readline().strip()
+        parent.send_signal(signal.SIGKILL)
+    if not number.isdigit():
+        return "could not be tried"
+    deadline = time.monotonic() + SECONDS_TO_END
+    while _runs(int(number)):
+        if time.monotonic() > deadline:
+            return "goes on"
+        time.sleep(0.005)
+    return ""
+
+
+def _runs(number: int) -> bool:
+    """Whether a process is there that has not ended."""
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
