@@ -83,6 +83,16 @@ def opened(path: str, flags: int = os.O_RDONLY) -> str:
     return f"opens {path}"
 
 
+def created(path: str) -> str:
+    """Say so where a file can be made, which is removed again."""
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        os.unlink(path)
+    except OSError:
+        return ""
+    return f"makes {path}"
+
+
 def first(findings: Iterable[str]) -> str:
     """The first finding; empty where there is none."""
     return next(filter(None, findings), "")
@@ -211,7 +221,7 @@ def files_to_write(targets: Targets) -> str:
     """Open what is there for writing, and make files where none may be made."""
     tops = ("/", "/dev", "/etc", "/packages", "/python", "/usr")
     folders = [folder for top in tops for folder in (top, *subfolders(top)) if folder not in ("/tmp", "/proc")]
-    made = (opened(f"{folder}/tt-scale-probe", os.O_WRONLY | os.O_CREAT) for folder in folders)
+    made = (created(f"{folder}/tt-scale-probe") for folder in folders)
     existing = ("/start.py", "/usr/bin/env", "/proc/1/mem", *targets["files"])
     return first(made) or first(opened(path, os.O_WRONLY) for path in existing)
 

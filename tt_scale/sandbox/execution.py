@@ -15,7 +15,7 @@ from tt_scale.sandbox.process import SandboxProcess
 
 __all__ = ["run", "run_code"]
 
-WATCH_SECONDS = 0.02
+WATCH_SECONDS = 0.05
 """Time between two looks at what the processes of a sandbox hold."""
 CHUNK = 1 << 16
 

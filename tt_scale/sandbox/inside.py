@@ -39,9 +39,9 @@ while True:
     time.sleep(0.001)
 
 os.write(1, b"\0")
-size = int.from_bytes(sys.stdin.buffer.read(8), "big")
-code = sys.stdin.buffer.read(size)
-if not size or len(code) < size:
+header = sys.stdin.buffer.read(8)
+code = sys.stdin.buffer.read(int.from_bytes(header, "big"))
+if len(header) < 8 or len(code) < int.from_bytes(header, "big"):
     os._exit(1)  # whoever started this is gone
 
 site.setquit()

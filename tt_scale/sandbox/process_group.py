@@ -1,6 +1,6 @@
-"""What all processes of a sandbox hold together, read in its own `/proc` from outside.
+"""What all processes of a sandbox hold together, read from outside in the sandbox's own `/proc`.
 
-The sandbox's `/proc` lists its processes and no others, whoever their parent is, so nothing that forks can hide.
+That lists its processes and no others, whoever their parent is, so nothing that forks can hide.
 """
 
 from __future__ import annotations
@@ -31,15 +31,16 @@ class ProcessGroup:
     """
 
     def __init__(self, first: int) -> None:
-        self._processes = os.open(f"/proc/{first}/root/proc", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        self._processes = os.open(f"/proc/{first}/root/proc", flags)
         try:
-            self._files = os.open(f"/proc/{first}/root/tmp", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._files = os.open(f"/proc/{first}/root/tmp", flags)
         except OSError:
             os.close(self._processes)
             raise
 
     def close(self) -> None:
-        """Let go of its folders."""
+        """Close its folders."""
         os.close(self._processes)
         os.close(self._files)
 
@@ -50,8 +51,7 @@ class ProcessGroup:
 
     def memory(self) -> int:
         """Bytes that its processes hold together; a page that two share counts twice."""
-        held = [HELD.findall(self._status(number)) for number in self._numbers()]
-        return 1024 * sum([int(kibibytes) for each in held for kibibytes in each])
+        return 1024 * sum([self._held(number) for number in self._numbers()])
 
     def exceeded(self, limits: Limits) -> Ending:
         """The limit that it has passed, if any."""
@@ -63,24 +63,27 @@ class ProcessGroup:
         taken = (disk.f_blocks - disk.f_bfree) * disk.f_frsize
         return "files" if taken > limits.files or disk.f_files - disk.f_ffree > limits.most_files else ""
 
-    def _numbers(self) -> list[str]:
+    def _held(self, number: str) -> int:
+        """KiB that a process holds; where its first thread has ended, only the others tell."""
+        found = HELD.findall(self._status(number))
+        if not found:
+            threads = [HELD.findall(self._status(f"{number}/task/{each}")) for each in self._numbers(f"{number}/task")]
+            found = next(filter(None, threads), [])
+        return sum(map(int, found))
+
+    def _numbers(self, folder: str = "") -> list[str]:
+        """Its processes, or the threads of one, as they number themselves."""
         try:
-            return [name for name in os.listdir(self._processes) if name.isdigit()]
+            return [name for name in os.listdir(f"/proc/self/fd/{self._processes}/{folder}") if name.isdigit()]
         except OSError:
             return []
 
-    def _status(self, number: str) -> bytes:
-        """Of one process, as it numbers itself; empty where it has ended."""
+    def _status(self, process: str) -> bytes:
+        """Of a process or a thread; empty where it has ended."""
         try:
-            file = os.open(f"{number}/status", os.O_RDONLY | os.O_CLOEXEC, dir_fd=self._processes)
+            return Path(f"/proc/self/fd/{self._processes}/{process}/status").read_bytes()
         except OSError:
             return b""
-        try:
-            return os.read(file, 8192)
-        except OSError:
-            return b""
-        finally:
-            os.close(file)
 
 
 def children_of(parent: int) -> list[int]:
