@@ -120,6 +120,8 @@ class JournalError(TTScaleError):
     """A run folder that cannot be written or continued."""
 
 
+LONGEST_NAME = 100
+"""Characters of a word that it is compared by."""
 READ_AT_A_GLANCE = 24
 """Names that a message lists; of more, only the nearest is of use."""
 
@@ -135,6 +137,7 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         `"Did you mean 'x'?"`, or all that is allowed where nothing is near and all of it can be read at a glance.
     """
     choices = sorted(allowed)
+    word = word[:LONGEST_NAME]  # comparing takes time that grows with its length
     close = difflib.get_close_matches(word, choices, n=1)
     if close:
         return f"Did you mean {close[0]!r}?"

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
 from urllib.parse import urlsplit
@@ -28,11 +28,16 @@ from tt_scale.config.sampling import SamplingKeys
 from tt_scale.config.search import MethodKeys, SearchKeys
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.budget import Budget
+from tt_scale.core.printable import shown
 from tt_scale.core.records import Sampling
 from tt_scale.core.selection import SELECTORS
 from tt_scale.errors import ConfigError, nearest
 
 __all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
+
+
+LARGEST = 256
+"""Bits of a whole number, as a key may have it."""
 
 
 class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
@@ -45,7 +50,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def __init__(self, **values: Any) -> None:
         unknown = [key for key in values if key not in type(self).model_fields]
         if unknown:
-            raise ConfigError(f"Unknown key {unknown[0]!r}.", nearest(unknown[0], type(self).model_fields))
+            raise ConfigError(f"Unknown key {shown(unknown[0])}.", nearest(unknown[0], type(self).model_fields))
         try:
             super().__init__(**values)
         except ValidationError as error:
@@ -55,7 +60,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         if name in type(self).model_fields:
             raise ConfigError(
                 f"{name} cannot be set: a Config is frozen, since a run is found again by what it was made with.",
-                f"Make another with config.changed({name}={value!r}).",
+                f"Make another with config.changed({name}={shown(value)}).",
             )
         super().__setattr__(name, value)
 
@@ -80,6 +85,18 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"is {value}, a boolean; quote it to pass a string")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _whole_characters(cls, value: Any) -> Any:
+        """Names of files hold no NUL, and half a character, as of a shell that speaks Latin-1, is no text at all."""
+        if isinstance(value, int) and value.bit_length() > LARGEST:
+            raise ValueError(f"is a number of {value.bit_length():,} bits; no key takes more than {LARGEST}")
+        if broken := next(
+            (found[0] for text in _texts(value) if (found := re.search("[\0\ud800-\udfff]", text))), None
+        ):
+            raise ValueError(f"holds {shown(broken)}, which no text holds")
+        return value
+
     @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")
     @classmethod
     def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
@@ -95,7 +112,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _possible_ensemble(cls, value: str) -> str:
         names = split_names(value)
         if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
-            raise ValueError(f"is {value!r}: an ensemble holds different PRMs, each once, and `none` is no PRM")
+            raise ValueError(f"is {shown(value)}: an ensemble holds different PRMs, each once, and `none` is no PRM")
         return value
 
     @field_validator("adaptive", mode="before")
@@ -113,7 +130,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _device(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"cpu|cuda(:\d+)?", value):
-            raise ValueError(f"is {value!r}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
+            raise ValueError(f"is {shown(value)}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
         return value
 
     @field_validator("prm_url")
@@ -121,7 +138,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _address(cls, value: str | None) -> str | None:
         parts = urlsplit(value or "http://server")
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"is {value!r}; an address begins with http:// or https:// and names a server")
+            raise ValueError(f"is {shown(value)}; an address begins with http:// or https:// and names a server")
         if parts.username or parts.password:
             raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
         return value
@@ -130,14 +147,14 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _known_aggregate(cls, value: str | None) -> str | None:
         if value is not None and value not in AGGREGATES:
-            raise ValueError(f"is {value!r}. {nearest(value, AGGREGATES)}")
+            raise ValueError(f"is {shown(value)}. {nearest(value, AGGREGATES)}")
         return value
 
     @field_validator("selector")
     @classmethod
     def _known_selector(cls, value: str | None) -> str | None:
         if value is not None and value not in SELECTORS:
-            raise ValueError(f"is {value!r}. {nearest(value, SELECTORS)}")
+            raise ValueError(f"is {shown(value)}. {nearest(value, SELECTORS)}")
         return value
 
     @field_validator("stop_tokens")
@@ -278,6 +295,17 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         }
 
 
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _texts([*value, *value.values()])
+    elif isinstance(value, list | tuple):
+        for each in value:
+            yield from _texts(each)
+
+
 def split_names(text: str) -> tuple[str, ...]:
     """The names in a text that lists them with commas."""
     return tuple([name.strip() for name in text.split(",") if name.strip()])
@@ -321,5 +349,5 @@ def _explain(error: ValidationError) -> str:
             parts.append(f"{key} {message}")
         else:
             message = message.removeprefix("Input ").partition(", unable to parse")[0]
-            parts.append(f"{key} is {fault['input']!r}, but {message}")
+            parts.append(f"{key} is {shown(fault['input'])}, but {message}")
     return " ".join(f"{part.rstrip('.?')}{'?' if part.endswith('?') else '.'}" for part in parts)

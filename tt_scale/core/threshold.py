@@ -15,6 +15,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from tt_scale.core.path import Path
+from tt_scale.core.printable import shown
 from tt_scale.errors import ConfigError
 
 __all__ = ["Bar", "Tau", "quantile", "read_quantile"]
@@ -33,7 +34,7 @@ def read_quantile(text: str) -> float:
     share = float(written[1]) if written else inf
     if share > 1.0:
         raise ValueError(
-            f"is {text!r}, but should be a number from 0 to 1, or a quantile of the scores of first steps, "
+            f"is {shown(text)}, but should be a number from 0 to 1, or a quantile of the scores of first steps, "
             "from q0 (all of them pass) to q1 (only the best passes), such as q0.5"
         )
     return share
@@ -60,7 +61,7 @@ def _alternative(value: Any) -> str:
     """Tell which of both a value is meant to be: a text that no number can be read from is a quantile."""
     try:
         float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return "quantile" if isinstance(value, str) else "number"
     return "number"
 

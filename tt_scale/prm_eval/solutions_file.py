@@ -26,12 +26,13 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tt_scale.core.printable import has_controls, shown
 from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 from tt_scale.grading import extract_answer
 from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution, given_steps
-from tt_scale.problems.local import parse_jsonl
-from tt_scale.problems.rows import Row, kind
+from tt_scale.problems.local import parse_jsonl, read_file
+from tt_scale.problems.rows import Row, kind, refuse_half_characters
 
 __all__ = ["read_rows", "read_solutions"]
 
@@ -47,12 +48,7 @@ def read_solutions(path: str) -> GivenSet | None:
     """
     if not path.lower().endswith(".jsonl"):
         return None
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise ProblemSetError(f"{path} cannot be read: {error.strerror or error}.") from None
-    rows = parse_jsonl(path, data)
+    rows = parse_jsonl(path, read_file(path))
     if not rows or not rows[0].values.keys() & {"steps", "samples"}:
         return None
     return read_rows(os.path.splitext(os.path.basename(path))[0], rows)
@@ -68,11 +64,15 @@ def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE) -> GivenSet:
     solutions: list[LabelledSolution] = []
     seen: set[str] = set()
     for number, row in enumerate(rows):
-        problem = Problem(_text(row, ("id",), f"{name}-{number}"), _text(row, _QUESTION, "" if replay else None), "")
+        own = _text(row, ("id",), f"{name}-{number}")
+        if has_controls(own):
+            raise ProblemSetError(f"{row.place}: the id {shown(own)} holds a control character.", "Take it out.")
+        problem = Problem(own, _text(row, _QUESTION, "" if replay else None), "")
         for each in _samples(row, problem) if replay else [_labelled(row, problem)]:
             if each.id in seen:
-                raise ProblemSetError(f"{row.place}: the id {each.id!r} stands there twice.", "Make ids differ.")
+                raise ProblemSetError(f"{row.place}: the id {shown(each.id)} stands there twice.", "Make ids differ.")
             seen.add(each.id)
+            refuse_half_characters(row.place, [own, problem.question, *[step.text for step in each.steps]])
             solutions.append(each)
     if replay:
         truth = "final answers as judged in the file"
@@ -92,7 +92,7 @@ def _labelled(row: Row, problem: Problem) -> LabelledSolution:
         labels = _from_first_error(row, len(steps))
     correct = row.values.get("final_answer_correct")
     if not isinstance(correct, bool | None):
-        raise ProblemSetError(f"{row.place}: final_answer_correct is {correct!r}, not true or false.")
+        raise ProblemSetError(f"{row.place}: final_answer_correct is {shown(correct)}, not true or false.")
     recorded = _scores(row, row.values, len(steps), "the solution")
     texts = given_steps(steps)
     answer = extract_answer("".join([step.text for step in texts]))
@@ -114,7 +114,7 @@ def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
     label = row.values.get("label")
     if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < steps:
         raise ProblemSetError(
-            f"{row.place}: label is {label!r}; allowed: the first wrong step, 0 to {steps - 1}, or -1 for none.",
+            f"{row.place}: label is {shown(label)}; allowed: the first wrong step, 0 to {steps - 1}, or -1 for none.",
             'Or give every step its own: "labels": [true, false]',
         )
     if label < 0:
@@ -126,7 +126,7 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
     for number, sample in enumerate(_list(row, row.values, "samples", lambda value: isinstance(value, dict), "object")):
         correct = sample.get("correct")
         if not isinstance(correct, bool):
-            raise ProblemSetError(f"{row.place}: correct of sample {number} is {correct!r}, not true or false.")
+            raise ProblemSetError(f"{row.place}: correct of sample {number} is {shown(correct)}, not true or false.")
         texts = _sample_texts(row, sample, number)
         yield LabelledSolution(
             f"{problem.id}#{number}",
@@ -147,7 +147,7 @@ def _answer(row: Row, sample: Mapping[str, Any], number: int, last: str) -> str 
         return extract_answer(last)
     answer = sample["answer"]
     if answer is not None and not isinstance(answer, str):
-        raise ProblemSetError(f"{row.place}: answer of sample {number} is {answer!r}, not text or null.")
+        raise ProblemSetError(f"{row.place}: answer of sample {number} is {shown(answer)}, not text or null.")
     return (answer or "").strip() or None
 
 
@@ -162,7 +162,7 @@ def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]
     if isinstance(end, str) and scores:
         return [*[""] * (len(scores) - 1), end]
     raise ProblemSetError(
-        f"{row.place}: sample {number} has no steps; fields present: {', '.join(sample) or 'none'}.",
+        f"{row.place}: sample {number} has no steps; fields present: {shown([*sample])}.",
         'Write "steps": ["...", "..."].',
     )
 
@@ -170,7 +170,7 @@ def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]
 def _text(row: Row, names: Sequence[str], default: str | None) -> str:
     value = next((row.values[name] for name in names if name in row.values), default)
     if not isinstance(value, str) or (default is None and not value.strip()):
-        told = f"is {value!r}" if value is not None else "is missing"
+        told = f"is {shown(value)}" if value is not None else "is missing"
         raise ProblemSetError(f"{row.place}: {names[0]} {told}; text is needed.")
     return value
 
@@ -178,12 +178,12 @@ def _text(row: Row, names: Sequence[str], default: str | None) -> str:
 def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
     found = values.get(name)
     if not isinstance(found, list) or not found:
-        shown = f"a {kind(found)}" if found is not None else "missing"
-        raise ProblemSetError(f"{row.place}: {name} is {shown}; a list that is not empty is needed.")
+        told = f"a {kind(found)}" if found is not None else "missing"
+        raise ProblemSetError(f"{row.place}: {name} is {told}; a list that is not empty is needed.")
     wrong = next((value for value in found if not allowed(value)), ...)
     if wrong is not ...:
         hint = "Of PRM800K's ratings, 1 and 0 are true and -1 is false." if wrong == -1 and name == "labels" else ""
-        raise ProblemSetError(f"{row.place}: {name} holds {wrong!r}; allowed: {wanted}.", hint)
+        raise ProblemSetError(f"{row.place}: {name} holds {shown(wrong)}; allowed: {wanted}.", hint)
     return found
 
 

@@ -3,6 +3,8 @@
 A line of JSON Lines, the easiest to write::
 
     {"question": "What is 2 + 3?", "answer": "5", "level": 1, "id": "sums-1"}
+
+A file may have 1 GiB and a million rows, a line of JSON Lines 16 MiB, a JSON file, which is read in one piece, 64 MiB.
 """
 
 from __future__ import annotations
@@ -11,14 +13,26 @@ import csv
 import io
 import json
 import os
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from tt_scale.core.csv_cells import read_cell
+from tt_scale.core.guarded_json import parse_json
+from tt_scale.core.printable import printable, shown
 from tt_scale.errors import MissingExtraError, ProblemSetError
 from tt_scale.problems.rows import Row, kind
 
-__all__ = ["READERS", "parse_jsonl", "read_local"]
+__all__ = ["READERS", "parse_jsonl", "read_file", "read_local"]
+
+MEBIBYTE = 1 << 20
+LARGEST, LARGEST_LINE, LARGEST_JSON = 1024 * MEBIBYTE, 16 * MEBIBYTE, 64 * MEBIBYTE
+MOST_ROWS = 1_000_000
+MOST_NAMES = 30
+BATCH = 256
+"""Rows of a Parquet file at a time: what a dictionary or a repetition stands for is known once it is written out."""
+_LINE = re.compile(r"[^\n]+")
 
 
 def read_local(path: str) -> list[Row]:
@@ -33,21 +47,50 @@ def read_local(path: str) -> list[Row]:
         raise ProblemSetError(
             f"{path} has the extension {extension!r}; allowed: {', '.join(READERS)}.", "Convert or rename the file."
         )
+    return READERS[extension](path, read_file(path))
+
+
+def read_file(path: str) -> bytes:
+    """Read a whole file of bounded size.
+
+    Raises:
+        ProblemSetError: it is no file, too large, or cannot be read.
+    """
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ProblemSetError(f"{path} is not a file.", "Name a file of problems.")
     try:
         with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise ProblemSetError(f"{path} cannot be read: {error.strerror or error}.") from None
-    return READERS[extension](path, data)
+            data = file.read(LARGEST + 1)
+    except (OSError, ValueError) as error:
+        raise ProblemSetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
+    return _bounded(path, data, LARGEST, "Split it.")
 
 
 def parse_jsonl(name: str, data: bytes) -> list[Row]:
     """Read one object from each line; blank lines are skipped."""
-    lines = enumerate(_decode(name, data).split("\n"), start=1)  # splitlines() would cut at U+2028 inside a string
-    return [_json_row(f"{name}, line {number}", line) for number, line in lines if line.strip()]
+    return [_json_row(place, line) for place, line in _lines(name, _decode(name, data))]
+
+
+def _lines(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Give the place and the text of each line that is not blank; line ends inside a string, as U+2028, are none."""
+    number, start = 1, 0
+    for count, found in enumerate(_LINE.finditer(text)):
+        number += text.count("\n", start, found.start())
+        start = found.start()
+        place = f"{name}, line {number}"
+        if count >= MOST_ROWS:
+            raise ProblemSetError(f"{place}: a file may hold at most {MOST_ROWS:,} rows.", "Split it.")
+        if found.end() - start > LARGEST_LINE:
+            raise ProblemSetError(
+                f"{place} has {found.end() - start:,} characters; at most {LARGEST_LINE:,} are read.",
+                "Is each object on a line of its own?",
+            )
+        if not found[0].isspace():
+            yield place, found[0]
 
 
 def _parse_json(name: str, data: bytes) -> list[Row]:
+    _bounded(name, data, LARGEST_JSON, "Write one object a line and call it .jsonl.")
     values = _parse(name, _decode(name, data), "One object a line? Then call the file .jsonl.")
     if not isinstance(values, list):
         raise ProblemSetError(f"{name} holds a {kind(values)}, not a list of objects.", "Write [{...}, {...}].")
@@ -73,18 +116,21 @@ def _parse_csv(name: str, data: bytes) -> list[Row]:
                     "Put cells that hold commas in double quotes.",
                 )
             else:
-                rows.append(Row(place, dict(zip(header, cells, strict=True)), hint))
+                rows.append(Row(place, dict(zip(header, map(read_cell, cells), strict=True)), hint))
     except csv.Error as error:
         raise ProblemSetError(f"{name}, line {reader.line_num}: broken CSV: {error}.") from None
     if header and not rows:
-        raise ProblemSetError(f"{name} holds no problems: its only line names the columns {', '.join(header)}.", hint)
+        raise ProblemSetError(
+            f"{name} holds no problems: its only line names the columns {', '.join(map(printable, header[:MOST_NAMES]))}.",
+            hint,
+        )
     return rows
 
 
 def _header(place: str, cells: list[str], hint: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     if "" in names or len(set(names)) < len(names):
-        raise ProblemSetError(f"{place}: column names must be there and differ: {', '.join(map(repr, names))}.", hint)
+        raise ProblemSetError(f"{place}: column names must be there and differ: {shown(names)}.", hint)
     return names
 
 
@@ -94,8 +140,16 @@ def _parse_parquet(name: str, data: bytes) -> list[Row]:
         import pyarrow.parquet as parquet
     except ImportError:
         raise MissingExtraError("pyarrow", "hub", "Reading Parquet files") from None
+    values: list[Any] = []
+    size = 0
     try:
-        values = parquet.ParquetFile(io.BytesIO(data)).read().to_pylist()
+        for batch in parquet.ParquetFile(io.BytesIO(data)).iter_batches(BATCH):
+            size += batch.nbytes
+            if size > LARGEST or len(values) + batch.num_rows > MOST_ROWS:
+                raise ProblemSetError(
+                    f"{name} holds more than {MOST_ROWS:,} rows or {LARGEST:,} bytes, unpacked.", "Split it."
+                )
+            values += batch.to_pylist()
     except (pa.ArrowException, OSError, ValueError) as error:
         reason = (str(error).splitlines() or ["unknown fault"])[0]
         raise ProblemSetError(f"{name} is no readable Parquet file: {reason.rstrip('.')}.") from None
@@ -106,6 +160,12 @@ READERS: Mapping[str, Callable[[str, bytes], list[Row]]] = MappingProxyType(
     {".jsonl": parse_jsonl, ".json": _parse_json, ".csv": _parse_csv, ".parquet": _parse_parquet}
 )
 """Extensions to readers."""
+
+
+def _bounded(name: str, data: bytes, most: int, hint: str) -> bytes:
+    if len(data) > most:
+        raise ProblemSetError(f"{name} is larger than {most // MEBIBYTE:,} MiB, the most that is read.", hint)
+    return data
 
 
 def _decode(name: str, data: bytes) -> str:
@@ -123,11 +183,11 @@ def _json_row(place: str, line: str) -> Row:
 
 def _parse(place: str, text: str, hint: str = "") -> Any:
     try:
-        return json.loads(text)
+        return parse_json(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}" if "\n" in text.strip() else f"column {error.colno}"
         raise ProblemSetError(f"{place}: broken JSON at {where}: {error.msg}.", hint) from None
-    except (RecursionError, ValueError) as error:
+    except ValueError as error:
         raise ProblemSetError(f"{place}: broken JSON: {error}.") from None
 
 

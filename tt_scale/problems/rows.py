@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from numbers import Number
 from types import MappingProxyType
 from typing import Any
 
 from tt_scale.core.boxes import boxes, last_boxes
+from tt_scale.core.printable import has_controls, shown
 from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 from tt_scale.grading.equivalence import settled
 from tt_scale.grading.structure import structure
 
-__all__ = ["Row", "kind", "read_problem"]
+__all__ = ["Row", "kind", "read_problem", "refuse_half_characters"]
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -29,8 +31,15 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Our name of each field, and what sets call it: upper and lower case are one, the first that is there counts."""
 
-_UNSEEN = re.compile(r"\[asy\].*?\[/asy\]|\\phantom\s*\{[^{}]*\}", re.DOTALL)
-"""Drawings and gaps: a box there is no answer."""
+_DRAWING = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
+_GAP = re.compile(r"\\phantom\s*\{[^{}]*\}")
+"""A box in a drawing or a gap is no answer."""
+_LONGEST = 100_000
+"""Characters of a gold answer, or of the solution that it is taken from."""
+_MOST_BOXES = 50
+_MOST_MEMBERS = 20
+"""Members of a list that other boxes are compared with, one by one."""
+_MOST_NAMES = 30
 
 _TAKEN_BACK = re.compile(
     r"\b(?:no|not|wrong|rather|instead|actually|wait|mistake|corrected|correcting)\b", re.IGNORECASE
@@ -90,12 +99,23 @@ def read_problem(
         subject=_subject(subject),
         source=source,
     )
+    if has_controls(problem.id):
+        raise ProblemSetError(f"{row.place}: the id {shown(problem.id)} holds a control character.", "Take it out.")
+    refuse_half_characters(row.place, [problem.id, problem.question, problem.answer, problem.subject or ""])
+    return problem
+
+
+def refuse_half_characters(place: str, texts: Iterable[str]) -> None:
+    """Refuse texts that cannot be written.
+
+    Raises:
+        ProblemSetError: one of them holds half a character, as JSON can write it.
+    """
     try:
-        f"{problem.id}{problem.question}{problem.answer}{problem.subject}".encode()
+        "".join(texts).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start].encode("ascii", "backslashreplace").decode()
-        raise ProblemSetError(f"{row.place}: {half} is half a character.", "Write the row as UTF-8 again.") from None
-    return problem
+        raise ProblemSetError(f"{place}: {half} is half a character.", "Write the row as UTF-8 again.") from None
 
 
 def _has_gold(row: Row, chosen: str | None) -> bool:
@@ -109,7 +129,7 @@ def _required(row: Row, meaning: str, chosen: str | None) -> str:
     if found is not None and found in row.values:
         return found
     wanted = f"no field {chosen!r}" if chosen else f"no field for the {meaning} ({', '.join(ALIASES[meaning])})"
-    present = ", ".join(map(repr, row.values)) or "none"
+    present = ", ".join(map(shown, [*row.values][:_MOST_NAMES])) or "none"
     raise ProblemSetError(
         f"{row.place}: {wanted}; fields present: {present}.",
         f"Name the right one with --{meaning}-field.{' ' if row.hint else ''}{row.hint}",
@@ -130,6 +150,11 @@ def _gold(row: Row, name: str) -> str:
     r"""Give the final answer: what follows `####` (GSM8K), else what is in boxes (MATH), else the field itself."""
     where = f"{row.place}: the gold answer, field {name!r},"
     text = _plain(row.values[name], where)
+    if len(text) > _LONGEST:
+        raise ProblemSetError(
+            f"{where} has {len(text):,} characters; at most {_LONGEST:,} are read.",
+            "Name the right field with --answer-field.",
+        )
     if "####" in text:
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.rpartition("####")[2]).strip()
     elif text and (re.search(r"\\(?:boxed|fbox)(?![a-zA-Z])", text) or name.lower() == "solution"):
@@ -145,16 +170,20 @@ def _boxed(solution: str, where: str) -> str:
     Boxes apart from each other may be steps, alternatives or cases (a dozen solutions of MATH have such), and which is
     the answer no rule can tell: they are refused, unless they agree or the solution takes the earlier ones back.
     """
-    solution = _UNSEEN.sub("", solution)
+    solution = _seen(solution)
     last = last_boxes(solution)
     if last is None:
         raise ProblemSetError(f"{where} holds no complete \\boxed{{}}.", "Name the right field with --answer-field.")
-    members = [last.content, *structure(last.content).parts]
-    others = [
-        box
-        for box in boxes(solution)
-        if box.end <= last.start and box.content and not any(settled(member, box.content) for member in members)
-    ]
+    members = [last.content, *structure(last.content).parts[:_MOST_MEMBERS]]
+    before = [box for box in boxes(solution) if box.end <= last.start and box.content]
+    contents = dict.fromkeys([box.content for box in before])
+    if len(contents) > _MOST_BOXES:
+        raise ProblemSetError(
+            f"{where} has {len(contents)} different boxes before the last one; at most {_MOST_BOXES} are read.",
+            "Name a field with only the answer: --answer-field.",
+        )
+    differing = {content for content in contents if not any(settled(member, content) for member in members)}
+    others = [box for box in before if box.content in differing]
     if others and not _TAKEN_BACK.search(solution[others[-1].end : last.start]):
         answers = "; ".join(dict.fromkeys(box.content for box in (*others, last)))
         raise ProblemSetError(
@@ -162,6 +191,12 @@ def _boxed(solution: str, where: str) -> str:
             "Write the whole answer into one \\boxed{}, or name a field with only the answer: --answer-field.",
         )
     return last.content
+
+
+def _seen(solution: str) -> str:
+    """Drop drawings and gaps; a drawing that is never closed, after all others, is not searched for its end."""
+    closing = solution.rfind("[/asy]") + len("[/asy]")
+    return _GAP.sub("", _DRAWING.sub("", solution[:closing]) + solution[closing:])
 
 
 def _plain(value: Any, where: str) -> str:
@@ -172,6 +207,8 @@ def _plain(value: Any, where: str) -> str:
         return ""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
+    if value in (inf, -inf):
+        raise ProblemSetError(f"{where} is infinite, not text or a number.")
     if isinstance(value, bool) or not isinstance(value, str | Number):
         raise ProblemSetError(f"{where} holds a {kind(value)}, not text or a number.")
     return str(value).strip()
@@ -181,7 +218,8 @@ def _level(value: Any) -> int | None:
     """Read 3, 3.0, "3" and "Level 3"; None for anything else, such as "Level ?"."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    found = re.fullmatch(r"(?:level\s*)?([0-9]{1,4})", str(value).strip(), re.IGNORECASE)
+    text = str(value).strip() if isinstance(value, str | Number) else ""
+    found = re.fullmatch(r"(?:level\s*)?([0-9]{1,4})", text, re.IGNORECASE)
     return int(found[1]) if found else None
 
 

@@ -1,0 +1,62 @@
+r"""Text from models, files and servers, made safe to print: what a terminal would obey is shown instead.
+
+    >>> printable("a\x1b[2Jb"), printable("a\tb"), printable("\u202egnp.exe")
+    ('a\\x1b[2Jb', 'a\tb', '\\u202egnp.exe')
+    >>> shown("x" * 1000, most=12), shown([[[[[1]]]]])
+    ("'xxx...xxxx'", '[[[[[...]]]]]')
+
+A terminal obeys control characters (C0 with ESC, DEL, C1); marks of writing direction make it show characters in
+another order than they stand in; and half a character cannot be encoded. Tabs and line ends stay.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from typing import Any
+
+__all__ = ["has_controls", "one_line", "printable", "shown"]
+
+_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_UNPRINTABLE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}\u2028\u2029\ud800-\udfff]|\r(?!\n)")
+_ANY_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    r"""Write what a terminal would obey as escapes of Python's: `\x1b`, `\u202e`.
+
+    Args:
+        text: of any origin.
+    """
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def one_line(text: str) -> str:
+    """Write a text on one line, every run of blank space as one space, and what a terminal would obey as escapes."""
+    return printable(" ".join(text.split()))
+
+
+def has_controls(text: str) -> bool:
+    """Whether a text holds a control character, tabs and line ends among them."""
+    return _ANY_CONTROL.search(text) is not None
+
+
+def shown(value: Any, most: int = 80) -> str:
+    """Give `repr` of a value for a message: short, however long, deep or large the value is, and safe to print.
+
+    Args:
+        value: of any type that JSON or YAML has.
+        most: characters of a text or number, at least 8.
+    """
+    style = reprlib.Repr()
+    style.maxstring = style.maxother = style.maxlong = most
+    style.maxlevel, style.maxlist, style.maxdict, style.maxtuple = 4, 6, 6, 6
+    try:
+        return printable(style.repr(value))
+    except ValueError:  # a whole number that is too long to be written in decimals
+        return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+
+
+def _escape(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape", "surrogatepass").decode("ascii")
