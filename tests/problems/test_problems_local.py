@@ -170,7 +170,7 @@ BAD = {
     "one line": (
         "mine.csv",
         "1 + 1?,2\n",
-        "its only line names the columns 1 + 1?, 2. The first line of a CSV file names",
+        "holds no problems, only column names: 1 + 1?, 2. The first line of a CSV file names",
     ),
     "same columns": ("mine.csv", "a,a\n1,2\n", "line 1: column names must be there and differ: 'a', 'a'."),
     "no column name": ("mine.csv", "question,\n1,2\n", "column names must be there and differ: 'question', ''."),

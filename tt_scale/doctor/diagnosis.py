@@ -21,6 +21,7 @@ from tt_scale.engines.vllm.devices import first_gpu
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.preflight import check_models
 from tt_scale.registry import searcher_class
+from tt_scale.sandbox import probe
 
 __all__ = ["Diagnosis", "diagnose", "memory_plan"]
 
@@ -68,12 +69,14 @@ class Diagnosis:
         machine: as `hardware` gives it.
         models: None where a backend is missing.
         no_engine: which one, and what to type; empty where none is.
+        sandbox: whether code that a model wrote can run isolated here, in a line.
     """
 
     installed: Installed
     machine: Mapping[str, Any]
     models: Models | None
     no_engine: str
+    sandbox: str
 
 
 def diagnose(config: Config) -> Diagnosis:
@@ -91,7 +94,7 @@ def diagnose(config: Config) -> Diagnosis:
         models, no_engine = None, str(error)
     installed, machine = _installed(), hardware()
     needs = None if models is None else _models(models, machine)
-    return Diagnosis(installed, machine, needs, no_engine)
+    return Diagnosis(installed, machine, needs, no_engine, probe().line)
 
 
 def _installed() -> Installed:

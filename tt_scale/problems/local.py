@@ -121,7 +121,7 @@ def _parse_csv(name: str, data: bytes) -> list[Row]:
         raise ProblemSetError(f"{name}, line {reader.line_num}: broken CSV: {error}.") from None
     if header and not rows:
         raise ProblemSetError(
-            f"{name} holds no problems: its only line names the columns {', '.join(map(printable, header[:MOST_NAMES]))}.",
+            f"{name} holds no problems, only column names: {', '.join(map(printable, header[:MOST_NAMES]))}.",
             hint,
         )
     return rows

@@ -20,7 +20,7 @@ def print_diagnosis(diagnosis: Diagnosis) -> None:
     """Print a diagnosis in sections: packages, machine, and what the configuration needs."""
     console = Terminal(highlight=False, soft_wrap=True)
     _print_installed(console, diagnosis.installed)
-    _print_machine(console, diagnosis.machine)
+    _print_machine(console, diagnosis.machine, diagnosis.sandbox)
     _section(console, "This configuration")
     if diagnosis.models is None:
         _line(console, "backend", diagnosis.no_engine)
@@ -44,12 +44,13 @@ def _print_installed(console: Console, installed: Installed) -> None:
         _line(console, "transformers", installed.fault)
 
 
-def _print_machine(console: Console, machine: Mapping[str, Any]) -> None:
+def _print_machine(console: Console, machine: Mapping[str, Any], sandbox: str) -> None:
     _section(console, "Machine")
     _line(console, "processor", f"{machine['processor']}, {machine['cores']} cores")
     _line(console, "memory", f"{machine['memory_gib']} GiB")
     for gpu in machine["gpus"] or ["none that nvidia-smi shows"]:
         _line(console, "GPU", str(gpu))
+    _line(console, "sandbox", sandbox)
 
 
 def _print_models(console: Console, models: Models) -> None:

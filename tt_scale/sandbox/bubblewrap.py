@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -39,8 +40,10 @@ def find_bubblewrap() -> str:
     """The path of `bwrap`.
 
     Raises:
-        SandboxError: it is not in PATH, or too old.
+        SandboxError: it is not in PATH, or too old, or this is no Linux.
     """
+    if not sys.platform.startswith("linux"):
+        raise SandboxError(f"The sandbox for model-written code needs Linux; this is {sys.platform}.")
     program = which("bwrap")
     if program is None:
         raise SandboxError(

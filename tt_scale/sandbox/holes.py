@@ -33,7 +33,7 @@ from tt_scale.sandbox.system_calls import library_version
 
 __all__ = ["Hole", "Probe", "probe", "require_sandbox"]
 
-LIMITS = Limits(seconds=30, memory=256 << 20, processes=16, output=1 << 16, files=1 << 20)
+LIMITS = Limits(seconds=60, memory=256 << 20, processes=16, output=1 << 16, files=1 << 20)
 """Of the attacks: a machine under load has time for them, a small one has the memory."""
 
 SECONDS_TO_END = 10.0
@@ -232,7 +232,7 @@ def _forks() -> str:
 
 
 def _memory() -> str:
-    return _unless(run(MEMORY, Limits(seconds=30, memory=256 << 20, processes=64)), "memory", False)
+    return _unless(run(MEMORY, Limits(seconds=60, memory=256 << 20, processes=64)), "memory", False)
 
 
 def _files() -> str:

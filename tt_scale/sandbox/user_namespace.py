@@ -11,7 +11,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
-from tt_scale.errors import SandboxError
+from tt_scale.sandbox.advice import failed_start
 
 __all__ = ["open_user_namespace"]
 
@@ -32,7 +32,7 @@ def open_user_namespace() -> int:
         ) as holder:
             return _mapped(holder)
     except OSError as error:
-        raise SandboxError(f"root cannot make a user namespace for the sandbox: {error}.") from None
+        raise failed_start(f"user namespace for root: {error}") from None
 
 
 def _mapped(holder: subprocess.Popen[bytes]) -> int:
@@ -43,9 +43,7 @@ def _mapped(holder: subprocess.Popen[bytes]) -> int:
         holder.stdin.flush()
     answer = holder.stdout.readline()  # it answers from inside the namespace
     if answer != b"\n":
-        raise SandboxError(
-            f"root cannot make a user namespace for the sandbox: {answer.decode(errors='replace').strip()}."
-        )
+        raise failed_start(answer.decode("utf-8", "replace"))
     process = Path("/proc") / str(holder.pid)
     (process / "uid_map").write_text(USERS)
     (process / "gid_map").write_text(USERS)
