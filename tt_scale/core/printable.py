@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import re
 import reprlib
+from collections.abc import Iterable
+from itertools import islice
 from typing import Any
 
-__all__ = ["has_controls", "one_line", "printable", "shown"]
+__all__ = ["has_controls", "listed", "one_line", "printable", "shown"]
 
 _CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
 _DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
@@ -56,6 +58,19 @@ def shown(value: Any, most: int = 80) -> str:
         return printable(style.repr(value))
     except ValueError:  # a whole number that is too long to be written in decimals
         return f"a number of {value.bit_length()} bits" if isinstance(value, int) else f"a {type(value).__name__}"
+
+
+def listed(names: Iterable[str], *, quoted: bool = False, most: int = 30) -> str:
+    """List names for a message, of many or long ones the beginning: `question, answer`.
+
+    Args:
+        names: of any number and length.
+        quoted: whether each stands in quotation marks.
+        most: names, at least 1.
+    """
+    first = [*islice(names, most + 1)]
+    texts = [shown(name) if quoted else printable(name if len(name) <= 80 else f"{name[:77]}...") for name in first]
+    return ", ".join(texts if len(texts) <= most else [*texts[:-1], "..."])
 
 
 def _escape(found: re.Match[str]) -> str:

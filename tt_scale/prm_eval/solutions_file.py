@@ -26,7 +26,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from tt_scale.core.printable import has_controls, shown
+from tt_scale.core.printable import has_controls, listed, shown
 from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 from tt_scale.grading import extract_answer
@@ -162,7 +162,7 @@ def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]
     if isinstance(end, str) and scores:
         return [*[""] * (len(scores) - 1), end]
     raise ProblemSetError(
-        f"{row.place}: sample {number} has no steps; fields present: {shown([*sample])}.",
+        f"{row.place}: sample {number} has no steps; fields present: {listed(sample) or 'none'}.",
         'Write "steps": ["...", "..."].',
     )
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from tt_scale.core.csv_cells import read_cell
 from tt_scale.core.guarded_json import parse_json
-from tt_scale.core.printable import printable, shown
+from tt_scale.core.printable import listed
 from tt_scale.errors import MissingExtraError, ProblemSetError
 from tt_scale.problems.rows import Row, kind
 
@@ -29,7 +29,6 @@ __all__ = ["READERS", "parse_jsonl", "read_file", "read_local"]
 MEBIBYTE = 1 << 20
 LARGEST, LARGEST_LINE, LARGEST_JSON = 1024 * MEBIBYTE, 16 * MEBIBYTE, 64 * MEBIBYTE
 MOST_ROWS = 1_000_000
-MOST_NAMES = 30
 BATCH = 256
 """Rows of a Parquet file at a time: what a dictionary or a repetition stands for is known once it is written out."""
 _LINE = re.compile(r"[^\n]+")
@@ -121,7 +120,7 @@ def _parse_csv(name: str, data: bytes) -> list[Row]:
         raise ProblemSetError(f"{name}, line {reader.line_num}: broken CSV: {error}.") from None
     if header and not rows:
         raise ProblemSetError(
-            f"{name} holds no problems, only column names: {', '.join(map(printable, header[:MOST_NAMES]))}.",
+            f"{name} holds no problems, only column names: {listed(header)}.",
             hint,
         )
     return rows
@@ -130,7 +129,7 @@ def _parse_csv(name: str, data: bytes) -> list[Row]:
 def _header(place: str, cells: list[str], hint: str) -> list[str]:
     names = [cell.strip() for cell in cells]
     if "" in names or len(set(names)) < len(names):
-        raise ProblemSetError(f"{place}: column names must be there and differ: {shown(names)}.", hint)
+        raise ProblemSetError(f"{place}: column names must be there and differ: {listed(names, quoted=True)}.", hint)
     return names
 
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from tt_scale.core.boxes import boxes, last_boxes
-from tt_scale.core.printable import has_controls, shown
+from tt_scale.core.printable import has_controls, listed, shown
 from tt_scale.core.records import Problem
 from tt_scale.errors import ProblemSetError
 from tt_scale.grading.equivalence import settled
@@ -39,7 +39,6 @@ _LONGEST = 100_000
 _MOST_BOXES = 50
 _MOST_MEMBERS = 20
 """Members of a list that other boxes are compared with, one by one."""
-_MOST_NAMES = 30
 
 _TAKEN_BACK = re.compile(
     r"\b(?:no|not|wrong|rather|instead|actually|wait|mistake|corrected|correcting)\b", re.IGNORECASE
@@ -129,7 +128,7 @@ def _required(row: Row, meaning: str, chosen: str | None) -> str:
     if found is not None and found in row.values:
         return found
     wanted = f"no field {chosen!r}" if chosen else f"no field for the {meaning} ({', '.join(ALIASES[meaning])})"
-    present = ", ".join(map(shown, [*row.values][:_MOST_NAMES])) or "none"
+    present = listed(row.values, quoted=True) or "none"
     raise ProblemSetError(
         f"{row.place}: {wanted}; fields present: {present}.",
         f"Name the right one with --{meaning}-field.{' ' if row.hint else ''}{row.hint}",
