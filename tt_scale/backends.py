@@ -14,7 +14,7 @@ from shutil import which
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from tt_scale.base_classes import PRM, Generator
+from tt_scale.base_classes import PRM, SERVER_KEYS, Generator
 from tt_scale.config import Config, split_names
 from tt_scale.core.records import Weights
 from tt_scale.errors import ConfigError, MissingExtraError
@@ -112,8 +112,9 @@ class ResolvedModels:
 
     @property
     def unread_keys(self) -> frozenset[str]:
-        """Those of `PRM_KEYS` that no PRM of the run reads."""
-        return PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms])
+        """Those of `PRM_KEYS` that no PRM of the run reads, and of `SERVER_KEYS` that its generator does not."""
+        others = SERVER_KEYS - self.generator.cls.config_keys
+        return others | PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms])
 
 
 def resolve(config: Config) -> ResolvedModels:
@@ -133,7 +134,7 @@ def resolve_generator(config: Config) -> ResolvedGenerator:
     backend = config.generator
     if backend == "auto":
         own = is_own_name("generators", config.model_name)
-        backend = config.model_name if own else _preferred_engine()
+        backend = config.model_name if own else "openai" if config.base_url else _preferred_engine()
     cls = generator_class(backend)
     return ResolvedGenerator(backend, cls, tuple(cls.weights(config)))
 

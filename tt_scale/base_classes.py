@@ -35,6 +35,9 @@ __all__ = [
     "Weights",
 ]
 
+SERVER_KEYS = frozenset({"base_url", "tokenizer"})
+"""The keys that only generators behind a server read."""
+
 LEAST_CONTEXT = 4096
 """Tokens that an engine makes room for, where the PRM can read so many."""
 
@@ -52,6 +55,7 @@ class Generator(ABC):
         can_score: whether a PRM that is the generator's own model is asked in the generator's engine
             (`LanguageModel.choose`).
         starts_processes: whether it starts processes that import the running script again.
+        config_keys: the keys of `SERVER_KEYS` that it reads; others are warned about.
         default_context: its `context` where `max_model_len` is null; None where the model says.
         context: most tokens of prompt and output together.
         parameters: of the model, for the FLOP estimate; 0 where unknown.
@@ -66,6 +70,7 @@ class Generator(ABC):
     engine: ClassVar[str] = ""
     can_score: ClassVar[bool] = False
     starts_processes: ClassVar[bool] = False
+    config_keys: ClassVar[frozenset[str]] = frozenset()
     default_context: ClassVar[int | None] = None
     waiting: int = 0
     last_progress: float = 0.0
@@ -92,6 +97,17 @@ class Generator(ABC):
 
         Raises:
             ProblemSetError: it is one that this backend does not know.
+        """
+
+    def check_search(self, searcher: Searcher, config: Config) -> None:
+        """Refuse a search that it turned out to be unable to serve. Called after `start`, before the first problem.
+
+        Args:
+            searcher: that will search.
+            config: of that search; the models are those of this generator's own.
+
+        Raises:
+            ConfigError: it cannot.
         """
 
     async def launch(self) -> bool:
@@ -273,6 +289,7 @@ class Searcher(ABC):
         source: paper or report that it follows.
         selector: which selector gives the method's own answer.
         uses_prm: whether it looks at scores.
+        whole_answers: whether it draws whole solutions from the root alone, and never grows a path from its middle.
         top_logprobs: as of a PRM, for a method that reads the tokens of a path's steps; it asks its space for them by
             `tell_logprobs`, and a generator that cannot tell is refused before it is loaded.
     """
@@ -281,6 +298,7 @@ class Searcher(ABC):
     source: ClassVar[str]
     selector: ClassVar[str] = "best"
     uses_prm: ClassVar[bool] = True
+    whole_answers: ClassVar[bool] = False
     top_logprobs: ClassVar[int] = 0
 
     @classmethod

@@ -87,6 +87,7 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
         else:
             stack.push_async_callback(prm.close)
             await _start_both(generator, prm, apart=all(each.weights for each in models.prms))
+            require_logprobs(generator, prm.top_logprobs, f"The PRM {config.prm_name!r}")  # a server may return none
         yield generator, prm
 
 

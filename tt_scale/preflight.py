@@ -77,6 +77,11 @@ def check_models(models: ResolvedModels) -> None:
                 "some.",
                 "Type: --prm auto",
             )
+    if config.base_url is not None and "base_url" not in models.generator.cls.config_keys:
+        raise ConfigError(
+            f"base_url is {config.base_url!r}; the generator {models.generator.backend!r} asks no server.",
+            "Leave out --base-url, or type: --generator openai",
+        )
     if config.prm_url is not None and not any("prm_url" in prm.cls.config_keys for prm in models.prms):
         raise ConfigError(
             f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which asks no server.",

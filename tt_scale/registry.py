@@ -58,6 +58,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
+            "openai": "tt_scale.generator.openai.generator:OpenAIGenerator",
             "simulated": "tt_scale.generator.simulated:SimulatedGenerator",
             "trie": "tt_scale.generator.trie.generator:TrieGenerator",
             "vllm": "tt_scale.generator.vllm:VLLMGenerator",

@@ -73,6 +73,7 @@ async def asolve(
             return await asolve(question, config, models=opened, watch=watch)
     generator, prm = models
     searcher = make_searcher(config)
+    generator.check_search(searcher, config)
     digest = hashlib.blake2b(question.encode(), digest_size=6).hexdigest()
     problem = Problem(f"question-{digest}", question, "")
     asked = asked_quantile(searcher)

@@ -39,6 +39,9 @@ __all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "
 LARGEST = 256
 """Bits of a whole number, as a key may have it."""
 
+KEY_VARIABLES = {"base_url": "OPENAI_API_KEY", "prm_url": "TT_SCALE_PRM_API_KEY"}
+"""The environment variable for the key of a server whose address a key of the configuration holds."""
+
 
 class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
     """Everything that decides what a run does; its keys are declared in the modules beside.
@@ -133,14 +136,22 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"is {shown(value)}. Allowed: cpu, cuda, cuda:0, cuda:1, ...")
         return value
 
-    @field_validator("prm_url")
+    @field_validator("base_url", "prm_url", mode="before")
     @classmethod
-    def _address(cls, value: str | None) -> str | None:
-        parts = urlsplit(value or "http://server")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"is {shown(value)}; an address begins with http:// or https:// and names a server")
-        if parts.username or parts.password:
-            raise ValueError("holds a password, which would be written into the run folder: use TT_SCALE_PRM_API_KEY")
+    def _one_text_of_addresses(cls, value: Any) -> Any:
+        return (
+            ", ".join(value)
+            if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value)
+            else value
+        )
+
+    @field_validator("base_url", "prm_url")
+    @classmethod
+    def _addresses(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not split_names(value):
+            raise ValueError("names no address; leave it out, or give one that begins with http:// or https://")
+        for each in split_names(value or ""):
+            _check_address(each, KEY_VARIABLES[str(info.field_name)])
         return value
 
     @field_validator("agg", "final_agg")
@@ -304,6 +315,14 @@ def _texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for each in value:
             yield from _texts(each)
+
+
+def _check_address(address: str, variable: str) -> None:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"is {shown(address)}; an address begins with http:// or https:// and names a server")
+    if parts.username or parts.password or parts.query:
+        raise ValueError(f"holds a password, or a query, which would be written into the run folder: use {variable}")
 
 
 def split_names(text: str) -> tuple[str, ...]:

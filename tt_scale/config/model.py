@@ -41,12 +41,18 @@ class ModelKeys(Keys):
         "How to combine the scores of several PRMs; rank-mean averages ranks among the steps that are scored together.",
         "mean",
     )
+    tokenizer: str | None = key(
+        MODEL,
+        "Tokenizer of the model at `base_url`: a name on the Hub or a local folder; unset uses that of `model_name`, "
+        "none leaves chat template and tokenization to the server.",
+        None,
+    )
     method: str = key(MODEL, "Search method; `tt-scale list` shows all.", "collective")
     method_args: dict[str, Any] = key(
         MODEL, "Parameters of a method from another package; `tt-scale list` shows them.", {}
     )
     generator: str = key(
-        MODEL, "Generator backend: auto, vllm, huggingface, trie, simulated, or an entry point.", "auto"
+        MODEL, "Generator backend: auto, vllm, huggingface, trie, openai, simulated, or an entry point.", "auto"
     )
     prm: str = key(MODEL, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
     prm_adapter: str = key(

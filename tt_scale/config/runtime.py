@@ -29,11 +29,30 @@ class RuntimeKeys(Keys):
     prm_device: str | None = key(
         RUNTIME, "Device of the PRM (cpu, cuda:1); unset uses the device of the generator.", None, experiment=False
     )
-    prm_url: str | None = key(
+    base_url: str | None = key(
         RUNTIME,
-        "Address of a vLLM server that scores steps; its API key is read from TT_SCALE_PRM_API_KEY.",
+        "Addresses of OpenAI-compatible servers that run the generator, separated by commas; their API key is read from "
+        "TT_SCALE_GENERATOR_API_KEY or OPENAI_API_KEY.",
         None,
         experiment=False,
+    )
+    prm_url: str | None = key(
+        RUNTIME,
+        "Addresses of vLLM servers that score steps, separated by commas; their API key is read from "
+        "TT_SCALE_PRM_API_KEY.",
+        None,
+        experiment=False,
+    )
+    request_timeout: float = key(
+        RUNTIME, "Most seconds for one answer of a server.", 600.0, experiment=False, gt=0
+    )
+    max_retries: int = key(
+        RUNTIME,
+        "Retries of a request that a server failed, dropped or did not answer in time; four times as many where it is "
+        "busy.",
+        5,
+        experiment=False,
+        ge=0,
     )
     tensor_parallel_size: int = key(RUNTIME, "Number of GPUs over which one model is split.", 1, experiment=False, ge=1)
     dtype: Literal["auto", "float16", "bfloat16", "float32"] | None = key(

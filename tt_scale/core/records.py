@@ -94,6 +94,7 @@ class Step:
             [length]; empty where nobody asked.
         confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
             model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
+        prompt_tokens: of the request, as a server counted them; 0 where they are the request's ids.
     """
 
     text: str
@@ -105,6 +106,7 @@ class Step:
     error: str = ""
     logprobs: tuple[float, ...] = ()
     confidences: tuple[float, ...] = ()
+    prompt_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

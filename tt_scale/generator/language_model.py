@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from tt_scale.base_classes import Generator
 from tt_scale.core.final_answer import named_tags
@@ -12,7 +14,10 @@ from tt_scale.core.records import Problem
 from tt_scale.errors import GeneratorError
 from tt_scale.generator.tokens import Tokens
 
-__all__ = ["Choice", "LanguageModel"]
+__all__ = ["Choice", "LanguageModel", "chats_of", "lead_in_text", "rendered_first"]
+
+Message = Mapping[str, str]
+Rendered = TypeVar("Rendered")
 
 LEAD_IN = "\n\nThe final answer is \\boxed{"
 
@@ -28,6 +33,32 @@ class Choice:
 
     logprobs: tuple[float, ...]
     cached: int = 0
+
+
+def lead_in_text(final_answer_prefix: str) -> str:
+    """A line that ends where a final answer begins."""
+    return f"\n\n{final_answer_prefix} " if final_answer_prefix else LEAD_IN
+
+
+def chats_of(problem: Problem, system_prompt: str) -> list[list[Message]]:
+    """Give the messages that put a question, the usual ones first, then those without a system message."""
+    question: Message = {"role": "user", "content": problem.question}
+    if not system_prompt:
+        return [[question]]
+    told: Message = {"role": "system", "content": system_prompt}
+    return [[told, question], [{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}]]
+
+
+def rendered_first(chats: Sequence[Sequence[Message]], render: Callable[[Sequence[Message]], Rendered]) -> Rendered:
+    """Render the first of several chats that the template takes.
+
+    Raises:
+        GeneratorError: it takes none.
+    """
+    for chat in chats[:-1]:
+        with suppress(GeneratorError):
+            return render(chat)
+    return render(chats[-1])
 
 
 class LanguageModel(Generator):
@@ -50,13 +81,7 @@ class LanguageModel(Generator):
         Raises:
             GeneratorError: the model has no chat template.
         """
-        question = {"role": "user", "content": problem.question}
-        if not system_prompt:
-            return self.tokens.render([question])
-        try:
-            return self.tokens.render([{"role": "system", "content": system_prompt}, question])
-        except GeneratorError:
-            return self.tokens.render([{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}])
+        return rendered_first(chats_of(problem, system_prompt), self.tokens.render)
 
     @property
     def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
@@ -66,7 +91,7 @@ class LanguageModel(Generator):
 
     def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
         """Tokenise a line that ends where a final answer begins."""
-        return self.tokens.encode(f"\n\n{final_answer_prefix} " if final_answer_prefix else LEAD_IN)
+        return self.tokens.encode(lead_in_text(final_answer_prefix))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Give the text that each id adds [length]; joined, they are the text of the whole."""

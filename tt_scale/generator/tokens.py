@@ -93,7 +93,7 @@ class Tokens:
             raise no_chat_template(self.name)
         marked, mark = self._cuts.marked(messages)
         first, *rest = render_chat(self.tokenizer, marked, self.name, generation_prompt=True).split(mark)
-        return (*self.encode(first), *(token for piece in rest for token in self._encode_behind(piece)))
+        return (*self.encode(first), *(token for piece in rest for token in self.encode_behind(piece)))
 
     def check_template(self) -> None:
         """Refuse a model without a chat template, and a template that says something else at each rendering.
@@ -105,17 +105,17 @@ class Tokens:
             raise no_chat_template(self.name)
         refuse_changing(self.tokenizer, self.name)
 
-    def _encode_behind(self, piece: str) -> tuple[int, ...]:
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Tokenise a text as it stands, no special token added [length]."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
+
+    def encode_behind(self, piece: str) -> tuple[int, ...]:
         """Tokenise what follows other text [length]: SentencePiece puts a space before whatever it is given."""
         for anchor in ANCHORS if self._puts_a_space_first else ():
             before, whole = self.encode(anchor), self.encode(anchor + piece)
             if whole[: len(before)] == before:
                 return whole[len(before) :]
         return self.encode(piece)
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Tokenise a text as it stands, no special token added [length]."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Give the text that each id adds to a continuation [length].

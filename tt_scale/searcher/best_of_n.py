@@ -28,6 +28,7 @@ class BestOfN(Searcher):
 
     summary: ClassVar[str] = "N complete solutions, each scored once; the best one is the answer"
     source: ClassVar[str] = "Cobbe et al. 2021, arXiv 2110.14168"
+    whole_answers: ClassVar[bool] = True
 
     N: int = 4
     temperature: float = 0.8

@@ -23,6 +23,7 @@ class Greedy(Searcher):
     source: ClassVar[str] = "greedy decoding, the usual baseline"
     selector: ClassVar[str] = "first"
     uses_prm: ClassVar[bool] = False
+    whole_answers: ClassVar[bool] = True
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Complete the root once."""

@@ -41,6 +41,7 @@ class SelfConsistency(Searcher):
     source: ClassVar[str] = "Wang et al. 2022, arXiv 2203.11171; adaptive: arXiv 2305.11860, arXiv 2401.10480"
     selector: ClassVar[str] = "majority"
     uses_prm: ClassVar[bool] = False
+    whole_answers: ClassVar[bool] = True
 
     N: int = 4
     temperature: float = 0.8

@@ -57,13 +57,14 @@ class Ledger:
     def charge_step(self, birth: Birth, request: StepRequest, step: Step, parameters: int) -> None:
         """Charge what a generator of so many parameters gave."""
         generated = len(step.ids)
+        prompt = step.prompt_tokens or len(request.ids)
         birth.spent += generated
         spent = Usage(
             generated_tokens=generated,
-            prompt_tokens=len(request.ids),
+            prompt_tokens=prompt,
             cached_prompt_tokens=step.cached,
             generator_calls=1,
-            flops=2.0 * parameters * (len(request.ids) - step.cached + generated),
+            flops=2.0 * parameters * (prompt - step.cached + generated),
         )
         self._charge((*birth.parent.key, birth.child_number), spent)
 

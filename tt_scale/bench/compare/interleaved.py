@@ -82,7 +82,9 @@ async def run_interleaved(
                 await first_scores(plan, *await models.get())
         scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
         if processes == 1:
-            await models.get()
+            generator, _ = await models.get()
+            for plan in plans:
+                generator.check_search(plan.searcher, plan.config)
             end = monotonic() + 60 * minutes
 
             async def search(generator: Generator, prm: PRM | None) -> None:

@@ -161,6 +161,8 @@ async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> 
     first = shared.configs[0]
     with Grader(seconds=first.grade_timeout, workers=1) as grader:
         async with open_models(first) as (generator, prm):
+            for config, searcher in zip(shared.configs, shared.searchers, strict=True):
+                generator.check_search(searcher, config)
             end.send(READY)
             runs = [
                 Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)

@@ -139,7 +139,9 @@ async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, model
     if done == total:
         return None
     warn(report, _updates(plans))
-    await models.get()
+    generator, _ = await models.get()
+    for plan in plans:
+        generator.check_search(plan.searcher, plan.config)
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
     report(RunsPlanned(tuple([count for count in lacking if count]), plans[0].config.concurrency))
     for plan in plans:

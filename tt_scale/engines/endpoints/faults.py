@@ -1,0 +1,116 @@
+"""Why a request to a server failed, and whether asking again can help."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from math import isfinite
+from time import time
+from typing import Any, Literal
+
+from tt_scale.engines.load_errors import sentence
+
+__all__ = ["Kind", "RequestFault", "complaint", "fault_of_status", "retry_after"]
+
+Kind = Literal["connection", "timeout", "load", "server", "damaged", "key", "missing", "refused"]
+"""No connection or one that broke; no answer in time; too busy (429, 503); the server failed (5xx); an answer that is
+cut short or contradicts itself; no valid key; no such address or model; a request that the server does not accept."""
+
+RETRYABLE: frozenset[Kind] = frozenset({"connection", "timeout", "load", "server", "damaged"})
+
+LONGEST_COMPLAINT = 400
+"""Characters of a server's own words that a message repeats."""
+
+
+class RequestFault(Exception):  # noqa: N818 - callers turn it into an error of the generator or the PRM
+    """A request that failed.
+
+    Args:
+        kind: class of the failure.
+        message: what happened, as a sentence.
+        url: of the server.
+        status: of the answer; 0 where there was none.
+        wait: seconds after which the server wants to be asked again; 0 where it does not say.
+    """
+
+    def __init__(self, kind: Kind, message: str, url: str = "", status: int = 0, wait: float = 0.0) -> None:
+        super().__init__(message)
+        self.kind: Kind = kind
+        self.message = message
+        self.url = url
+        self.status = status
+        self.wait = wait
+
+    @property
+    def retryable(self) -> bool:
+        """Whether the same request may succeed later, or elsewhere."""
+        return self.kind in RETRYABLE
+
+
+def fault_of_status(status: int, headers: Mapping[str, str], body: bytes, url: str, asked: str) -> RequestFault:
+    """Classify an answer that is an error.
+
+    Args:
+        status: 400 or more.
+        headers: of the answer; names in lower case, or a mapping that ignores case.
+        body: of the answer.
+        url: of the server.
+        asked: method and path, for the message.
+    """
+    words = complaint(body)
+    message = f"{url} answered {status} to {asked}{': ' + words if words else '.'}"
+    return RequestFault(_kind(status, words), message, url, status, retry_after(headers))
+
+
+def _kind(status: int, words: str) -> Kind:
+    if status in (401, 403):
+        return "key"
+    if status in (404, 405, 501):
+        return "missing"
+    if status in (429, 503, 529):
+        return "refused" if "insufficient_quota" in words or "exceeded your current quota" in words else "load"
+    return "server" if status >= 500 or status in (408, 409, 425) else "refused"
+
+
+def retry_after(headers: Mapping[str, str]) -> float:
+    """Read `Retry-After-Ms` or `Retry-After`, seconds or a date; 0 where neither says anything."""
+    for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        told = headers.get(name)
+        if told is not None:
+            seconds = _seconds(told) / unit
+            return seconds if isfinite(seconds) and seconds > 0 else 0.0
+    return 0.0
+
+
+def _seconds(told: str) -> float:
+    try:
+        return float(told)
+    except ValueError:
+        pass
+    try:
+        return parsedate_to_datetime(told).timestamp() - time()
+    except (TypeError, ValueError):
+        return 0.0
+
+
+def complaint(body: bytes) -> str:
+    """The server's own words, as one sentence; empty where it said nothing."""
+    text = body.decode("utf-8", "replace").strip()
+    if not text:
+        return ""
+    try:
+        words = _message_in(json.loads(text))
+    except ValueError:
+        words = text
+    short = sentence(words)
+    return short if len(short) <= LONGEST_COMPLAINT else f"{short[:LONGEST_COMPLAINT]}..."
+
+
+def _message_in(answer: Any) -> str:
+    """Find the message in OpenAI's error form, or in what others (FastAPI, llama.cpp) make of it."""
+    error = answer.get("error", answer) if isinstance(answer, dict) else answer
+    if not isinstance(error, dict):
+        return str(error)
+    message = error.get("message") or error.get("detail") or error
+    return message if isinstance(message, str) else json.dumps(message, ensure_ascii=False)

@@ -1,0 +1,174 @@
+"""One OpenAI-compatible server, asked by the official client; what fails is a `RequestFault`.
+
+The client's own retries are off, since a retry may go to another server. Answers are read as plain JSON: servers add
+fields of their own, which are what makes them useful here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING, Any, Literal
+
+from tt_scale.engines.endpoints.addresses import api_root, without_key
+from tt_scale.engines.endpoints.faults import RequestFault, fault_of_status
+from tt_scale.engines.load_errors import sentence
+from tt_scale.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from openai import AsyncOpenAI
+
+__all__ = ["Body", "Endpoint", "Route", "require_openai"]
+
+Body = Mapping[str, Any]
+Route = Literal["/completions", "/chat/completions"]
+
+CONNECT_SECONDS = 10.0
+
+NO_KEY = "none"
+"""What the client sends where there is no key; it insists on one."""
+
+
+def require_openai(purpose: str) -> None:
+    """Import the client.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import openai  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("openai", "openai", purpose) from None
+
+
+class Endpoint:
+    """A client of one server.
+
+    Args:
+        url: as the configuration has it; `/v1` is added where it names a server alone.
+        key: that the server asks for; None for none.
+        seconds: that one answer may take.
+    """
+
+    def __init__(self, url: str, key: str | None, seconds: float) -> None:
+        from openai import AsyncOpenAI, Timeout
+
+        self.url = url
+        self.seconds = seconds
+        self._key = key
+        self._client: AsyncOpenAI = AsyncOpenAI(
+            base_url=api_root(url),
+            api_key=key or NO_KEY,
+            timeout=Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
+            max_retries=0,
+        )
+
+    async def close(self) -> None:
+        """Close the connections; a second call does nothing."""
+        await self._client.close()
+
+    async def models(self) -> list[Mapping[str, Any]]:
+        """Ask what is served.
+
+        Raises:
+            RequestFault: there is no such server, or it does not say.
+        """
+        with self._faults("GET /models"):
+            raw = await self._client.models.with_raw_response.list()
+            answer = self._object(raw.http_response.content, "GET /models")
+        found = answer.get("data")
+        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+
+    async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
+        """Send a request and read the whole answer.
+
+        Raises:
+            RequestFault: it failed.
+        """
+        with self._faults(f"POST {route}"):
+            raw = await self._create(route, body, raw=True)
+            return self._object(raw.http_response.content, f"POST {route}")
+
+    @asynccontextmanager
+    async def stream(self, route: Route, body: Body) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
+        """Send a request and read the answer as it is written; leaving the context ends the request on the server.
+
+        Raises:
+            RequestFault: it failed, at once or on the way.
+        """
+        with self._faults(f"POST {route}"):
+            stream = await self._create(route, {**body, "stream": True}, raw=False)
+            try:
+                yield self._chunks(stream, route)
+            finally:
+                await stream.close()
+
+    async def _chunks(self, stream: Any, route: Route) -> AsyncIterator[Mapping[str, Any]]:
+        with self._faults(f"POST {route}"):
+            async for chunk in stream:
+                yield chunk.model_dump()
+
+    async def _create(self, route: Route, body: Body, *, raw: bool) -> Any:
+        """Call the client; fields that it does not know go through `extra_body`."""
+        resource: Any = self._client.completions if route == "/completions" else self._client.chat.completions
+        own = {"model", "stream", "prompt" if route == "/completions" else "messages"}
+        named = {key: value for key, value in body.items() if key in own}
+        others = {key: value for key, value in body.items() if key not in own}
+        return await (resource.with_raw_response if raw else resource).create(**named, extra_body=others)
+
+    def _object(self, content: bytes, asked: str) -> Mapping[str, Any]:
+        """Read an answer.
+
+        Raises:
+            RequestFault: it is no object in JSON, or an error in an answer that says 200.
+        """
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            raise RequestFault("damaged", f"What {self.url} answered to {asked} is not JSON.", self.url, 200) from None
+        if not isinstance(answer, dict):
+            raise RequestFault("damaged", f"{self.url} answered {asked} with no object.", self.url, 200)
+        if answer.get("error"):
+            raise self._fault(200, {}, content, asked)
+        return answer
+
+    def _fault(self, status: int, headers: Mapping[str, str], content: bytes, asked: str) -> RequestFault:
+        if status == 200:  # LiteLLM and others report failures of their own servers so
+            fault = fault_of_status(500, headers, content, self.url, asked)
+        else:
+            fault = fault_of_status(status, headers, content, self.url, asked)
+        told = without_key(fault.message, self._key)
+        return RequestFault(fault.kind, told, self.url, status, fault.wait)
+
+    @contextmanager
+    def _faults(self, asked: str) -> Iterator[None]:
+        """Turn the client's errors into faults."""
+        import openai
+
+        try:
+            yield
+        except RequestFault:
+            raise
+        except openai.APITimeoutError:
+            raise RequestFault("timeout", f"{self.url} gave no answer to {asked} in time.", self.url) from None
+        except openai.APIConnectionError as error:
+            reason = sentence(str(error.__cause__ or error) or type(error.__cause__ or error).__name__)
+            raise RequestFault("connection", f"{self.url} cannot be reached: {reason}", self.url) from None
+        except openai.APIStatusError as error:
+            answer = error.response
+            raise self._fault(answer.status_code, answer.headers, _content(error), asked) from None
+        except (openai.APIError, json.JSONDecodeError) as error:  # an event of a stream that is broken, or an error
+            told = without_key(sentence(error), self._key)
+            raise RequestFault("damaged", f"{self.url} broke its answer to {asked} off: {told}", self.url) from None
+        except Exception as error:
+            if not type(error).__module__.partition(".")[0].startswith(("httpx", "httpcore", "h11", "anyio")):
+                raise
+            told = sentence(str(error) or type(error).__name__)  # the client lets what breaks a stream through
+            raise RequestFault("connection", f"{self.url} broke its answer to {asked} off: {told}", self.url) from None
+
+
+def _content(error: Any) -> bytes:
+    """The body of an answer that is an error: of a stream it was read by the client before."""
+    body = error.body
+    return error.response.content if body is None else json.dumps(body).encode()

@@ -1,0 +1,300 @@
+"""The generator behind one or several OpenAI-compatible servers.
+
+At the start each server is asked what it serves and what it can do; after that requests go to the least busy one, by
+the best protocol that all of them speak. The servers decide how the model is loaded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
+
+from tt_scale.base_classes import SERVER_KEYS
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.logprobs import TOP_LOGPROBS
+from tt_scale.core.records import Problem, Step, StepRequest, Weights
+from tt_scale.engines.context_length import fitted, own_context
+from tt_scale.engines.endpoints.faults import RequestFault
+from tt_scale.engines.endpoints.openai_client import Endpoint, require_openai
+from tt_scale.engines.endpoints.retries import RetryPolicy
+from tt_scale.engines.endpoints.routing import Server, Servers
+from tt_scale.engines.model_size import model_folder, model_settings, model_size
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
+from tt_scale.generator.language_model import Choice, LanguageModel, lead_in_text
+from tt_scale.generator.openai.abilities import Abilities
+from tt_scale.generator.openai.chat_protocol import ChatProtocol
+from tt_scale.generator.openai.choosing import Chooser
+from tt_scale.generator.openai.protocol import Protocol, require_plain_sampling
+from tt_scale.generator.openai.starting import connect, tokenizer_name
+from tt_scale.generator.openai.text_protocol import CompletionProtocol
+from tt_scale.generator.openai.token_protocol import TokenProtocol
+from tt_scale.generator.tokens import Tokens
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from tt_scale.base_classes import Searcher
+    from tt_scale.config import Config
+
+__all__ = ["OpenAIGenerator"]
+
+LOG = logging.getLogger("tt_scale")
+
+HOME_TOKENS = 64
+"""Tokens at the beginning of a prompt by which its server is chosen: long enough to tell problems apart."""
+
+
+class OpenAIGenerator(LanguageModel):
+    """A language model behind OpenAI-compatible servers.
+
+    Args:
+        config: of the run; read are `base_url`, `model_name`, `tokenizer`, `request_timeout`, `max_retries`, and what
+            is asked for.
+
+    Raises:
+        ConfigError: there is no `base_url`, or something is asked for that the server has to decide.
+    """
+
+    summary: ClassVar[str] = (
+        "a model behind OpenAI-compatible servers (vLLM, SGLang, llama.cpp, hosted ones), at base_url"
+    )
+    can_score: ClassVar[bool] = True
+    config_keys: ClassVar[frozenset[str]] = SERVER_KEYS
+    most_logprobs = TOP_LOGPROBS
+
+    def __init__(self, config: Config) -> None:
+        if config.base_url is None:
+            raise ConfigError(
+                "generator is 'openai', and there is no base_url.", "Type: --base-url http://localhost:8000"
+            )
+        if config.quantization is not None:
+            raise ConfigError(
+                f"quantization is {config.quantization!r}, but the server at base_url decides how its model is loaded.",
+                "Leave out --quantization.",
+            )
+        self.context = config.max_model_len or 0  # `start` looks up what null stands for
+        self._config = config
+        self._tokens: Tokens | None = None
+        self._endpoints: tuple[Endpoint, ...] = ()
+        self._servers: Servers[Endpoint] | None = None
+
+    @classmethod
+    def from_config(cls, config: Config) -> Self:
+        """Make one as a configuration says; nothing is asked before `start`."""
+        return cls(config)
+
+    @classmethod
+    def weights(cls, config: Config) -> Sequence[Weights]:
+        """None: the server has loaded them."""
+        return ()
+
+    async def start(self) -> None:
+        """Load the tokenizer, and ask every server what it serves and what it can do.
+
+        Raises:
+            GeneratorError: there is no such server, it is none that completes text, wants a key, or serves another
+                model; the tokenizer cannot be loaded or is another model's.
+            ConfigError: the servers differ, or refuse a setting that the configuration has.
+            MissingExtraError: the `openai` package is not installed.
+        """
+        config = self._config
+        require_openai("A generator behind a server")
+        name = tokenizer_name(config)
+        if name:
+            self._tokens = await asyncio.to_thread(
+                Tokens.load, name, trust_remote_code=config.trust_remote_code, revision=config.model_revision
+            )
+            await asyncio.to_thread(self._tokens.check_template)
+        connection = await connect(config, self._tokens)
+        self._endpoints = connection.endpoints
+        abilities = connection.abilities
+        settings = {key: getattr(config, key) for key in ("top_k", "min_p", "repetition_penalty")}
+        require_plain_sampling(abilities.dialect, settings, self.url)
+        servers = [Server(endpoint.url, endpoint) for endpoint in self._endpoints]
+        self._servers = Servers(servers, RetryPolicy(config.max_retries), config.request_timeout, Endpoint.models)
+        self._protocol = self._made_protocol(abilities, connection.name)
+        self._abilities = abilities
+        self.most_logprobs = TOP_LOGPROBS if abilities.returns_ids else 0
+        self._fit(connection.context, name)
+        self._warn(abilities)
+
+    async def close(self) -> None:
+        """Close all connections; a second call does nothing."""
+        servers, self._servers = self._servers, None
+        if servers is not None:
+            await servers.close()
+        endpoints, self._endpoints = self._endpoints, ()
+        for endpoint in endpoints:
+            await endpoint.close()
+
+    @property
+    def url(self) -> str:
+        """The addresses, as the configuration has them."""
+        return str(self._config.base_url)
+
+    @property
+    def tokens(self) -> Tokens:  # type: ignore[override]
+        """The tokenizer.
+
+        Raises:
+            GeneratorError: there is none, so that nobody can ask for single tokens.
+        """
+        if self._tokens is None:
+            raise GeneratorError(
+                f"The tokenizer of {self._config.model_name!r} at {self.url} is not known.",
+                "Give it as --tokenizer, a folder or hub name.",
+            )
+        return self._tokens
+
+    @property
+    def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
+        """The tags that the chat template names, where it is rendered here."""
+        return () if self._tokens is None else LanguageModel.reasoning_tags.fget(self)  # type: ignore[attr-defined]
+
+    def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
+        """Render the chat template once, here or as messages for the server's, as ids [length]."""
+        return self._protocol.prompt(problem, system_prompt)
+
+    def pieces(self, ids: Sequence[int]) -> list[str]:
+        """Give the text that each id adds [length]."""
+        return self._protocol.pieces(ids)
+
+    def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
+        """Give the ids of a line that ends where a final answer begins."""
+        return self._protocol.encode(lead_in_text(final_answer_prefix))
+
+    def check_search(self, searcher: Searcher, config: Config) -> None:
+        """Refuse a search that the server cannot serve.
+
+        Raises:
+            ConfigError: it grows paths from their middle, or reads log-probabilities, and the server does not.
+        """
+        why = self._abilities.no_steps
+        if why and not searcher.whole_answers:
+            raise ConfigError(
+                f"method {config.method!r} searches step by step, and the server at {self.url} draws whole answers "
+                f"only: {why}.",
+                f"Type: --method {', or '.join(whole_answer_methods())}",
+            )
+        if why and (config.limits.max_generated_tokens is not None or config.last_resort != "none"):
+            key = "last_resort" if config.last_resort != "none" else "max_generated_tokens (or budget)"
+            raise ConfigError(
+                f"{key} is set, which needs answers that go on where they were cut, and the server at {self.url} draws "
+                f"whole answers only: {why}.",
+                f"Leave out --{key.partition(' ')[0].replace('_', '-')}.",
+            )
+        if searcher.top_logprobs > self.most_logprobs:
+            raise ConfigError(
+                f"method {config.method!r} reads log-probabilities, and the server at {self.url} returns text without "
+                "token ids.",
+                "Serve the model with vLLM or SGLang, and name its tokenizer: --tokenizer",
+            )
+
+    async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
+        """Sample one continuation for each request, in the order of the requests.
+
+        Cancelling the call closes its connections, which ends the requests on the servers.
+
+        Raises:
+            EngineDeadError: no server answers any more.
+        """
+        return await gather_or_cancel([self._sample(request) for request in requests])
+
+    async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
+        """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        if not isinstance(self._protocol, TokenProtocol):
+            raise GeneratorError(
+                f"The server at {self.url} gives no log-probabilities of chosen tokens.",
+                "Serve the model with vLLM or SGLang, and name its tokenizer: --tokenizer",
+            )
+        for prompt in prompts:
+            if len(prompt) >= self.context:
+                raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
+        try:
+            return await gather_or_cancel([self._chooser.choose(prompt, tuple(choices)) for prompt in prompts])
+        except RequestFault as fault:
+            raise self._error(fault) from fault
+
+    async def _sample(self, request: StepRequest) -> Step:
+        nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
+        if len(request.ids) + request.max_tokens > self.context:
+            return nothing
+        servers = self._running()
+        if request.top_logprobs:
+            await self._chooser.apart()
+        protocol = self._protocol
+        try:
+            return await servers.ask(lambda endpoint: protocol.sample(endpoint, request), _home(request.ids))
+        except RequestFault as fault:
+            error = self._error(fault)
+            if isinstance(error, EngineDeadError):
+                raise error from fault
+            return replace(nothing, ended="error", error=error.message)
+
+    def _fit(self, context: int | None, tokenizer: str) -> None:
+        """Take the context that servers and model have, and the size of the model."""
+        own = own_context(model_settings(tokenizer)) if tokenizer else None
+        self._config = fitted(self._config, min([each for each in (context, own) if each], default=None))
+        self.context = self._config.context
+        folder = model_folder(tokenizer) if tokenizer else None
+        self.parameters = model_size(self._config.model_name, "float16", folder=folder).parameters or 0
+
+    def _running(self) -> Servers[Endpoint]:
+        if self._servers is None:
+            raise EngineDeadError("The generator is closed.")
+        return self._servers
+
+    def _error(self, fault: RequestFault) -> GeneratorError:
+        """What a request that failed for good means for the run."""
+        if fault.kind in ("key", "missing") or (fault.retryable and self._servers and self._servers.all_down):
+            return EngineDeadError(f"The server is gone: {fault.message}")
+        return GeneratorError(fault.message, retryable=fault.retryable)
+
+    def _made_protocol(self, abilities: Abilities, served: str) -> Protocol:
+        """Take the best way that the servers offer."""
+        delimiters = self._config.stop_tokens
+        if abilities.returns_ids:
+            protocol = TokenProtocol(self, served, abilities.dialect)
+            self._chooser = Chooser(protocol, self._running())
+            return protocol
+        if abilities.route == "/completions":
+            return CompletionProtocol(
+                self,
+                served,
+                abilities.dialect,
+                delimiters,
+                names_end=abilities.names_end,
+                takes_ids=abilities.takes_ids,
+                adds_beginning=abilities.adds_beginning,
+            )
+        return ChatProtocol(
+            served,
+            abilities.dialect,
+            delimiters,
+            names_end=abilities.names_end,
+            continuation=abilities.continuation,
+        )
+
+    def _warn(self, abilities: Abilities) -> None:
+        if not abilities.returns_ids:
+            LOG.warning(
+                "The server at %s returns text without token ids: token counts are %s, and a run cannot be repeated "
+                "tree for tree.",
+                self.url,
+                "as it reports them" if abilities.counts else "estimated, as it reports none",
+            )
+
+
+def whole_answer_methods() -> list[str]:
+    """The methods that draw whole answers, by name."""
+    from tt_scale.registry import available, searcher_class
+
+    return [name for name in available("searchers") if searcher_class(name).whole_answers]
+
+
+def _home(ids: Sequence[int]) -> int:
+    """Which server's cache has the beginning of a prompt, as a number."""
+    return hash(tuple(ids[:HOME_TOKENS]))

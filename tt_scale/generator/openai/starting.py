@@ -1,0 +1,238 @@
+"""What servers are asked at the start: their models, then what they can do; errors say what was asked and answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.engines.endpoints.addresses import GENERATOR_KEYS, api_key, split_urls
+from tt_scale.engines.endpoints.faults import RequestFault
+from tt_scale.engines.endpoints.openai_client import Body, Endpoint, Route
+from tt_scale.engines.endpoints.retries import RetryPolicy
+from tt_scale.engines.endpoints.routing import Server, Servers
+from tt_scale.engines.model_names import resolve_model
+from tt_scale.errors import ConfigError, GeneratorError, nearest
+from tt_scale.generator.openai.abilities import Abilities
+from tt_scale.generator.openai.chat_probing import probe_chat
+from tt_scale.generator.openai.probing import Prober
+from tt_scale.generator.tokens import Tokens
+from tt_scale.pocket.weights import POCKET_MODELS
+
+if TYPE_CHECKING:
+    from tt_scale.config import Config
+
+__all__ = ["Connection", "ModelCard", "connect", "listed_models", "tokenizer_name"]
+
+LOG = logging.getLogger("tt_scale")
+
+ATTEMPTS = 2
+"""Further ones at each request of the start, at most."""
+
+SHOWN = 12
+"""Names of models that a message lists; hosted servers have hundreds."""
+
+Models = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model as a server lists it.
+
+    Attributes:
+        name: by which it is asked for.
+        context: most tokens of prompt and answer; None where the server does not say.
+    """
+
+    name: str
+    context: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """Servers that answered, all alike.
+
+    Attributes:
+        endpoints: a client of each [servers].
+        abilities: what all of them can do.
+        name: of the model on them.
+        context: most tokens that all of them take; None where none says.
+    """
+
+    endpoints: tuple[Endpoint, ...]
+    abilities: Abilities
+    name: str
+    context: int | None
+
+
+def tokenizer_name(config: Config) -> str:
+    """Name the tokenizer of the model; empty where the server shall do without.
+
+    Unset, it is that of `model_name` where that can be a folder or a name on the hub.
+    """
+    if config.tokenizer is not None:
+        return "" if config.tokenizer == "none" else config.tokenizer
+    name = config.model_name
+    has_one = name in (*POCKET_MODELS, "smollm2") or name.count("/") == 1 or Path(name).expanduser().is_dir()
+    return name if has_one else ""
+
+
+async def connect(config: Config, tokens: Tokens | None) -> Connection:
+    """Ask every server what it serves and what it can do. One that does not answer is left out, unless none does.
+
+    Raises:
+        GeneratorError: no server answers, or one of them wants a key, serves other models, completes no text or has
+            another tokenizer.
+        ConfigError: the servers differ.
+    """
+    key = api_key(GENERATOR_KEYS)
+    endpoints = [Endpoint(url, key, config.request_timeout) for url in split_urls(str(config.base_url))]
+    async with AsyncExitStack() as stack:
+        for endpoint in endpoints:
+            stack.push_async_callback(endpoint.close)
+        listed = await _answering(endpoints, config)
+        cards = [await asyncio.to_thread(_card, endpoint.url, models, config) for endpoint, models in listed]
+        there = [endpoint for endpoint, _ in listed]
+        asked = [_abilities(endpoint, card.name, tokens, config) for endpoint, card in zip(there, cards, strict=True)]
+        found = await gather_or_cancel(asked)
+        _require_equal(there, cards, found)
+        stack.pop_all()
+    for endpoint in endpoints:
+        if endpoint not in there:
+            await endpoint.close()
+    return Connection(tuple(there), found[0], cards[0].name, _least_context(cards))
+
+
+async def listed_models(endpoint: Endpoint, attempts: int = ATTEMPTS) -> Models:
+    """Ask what a server serves; nothing where it does not say.
+
+    Raises:
+        RequestFault: there is no server, it wants a key, or it is too busy.
+    """
+    try:
+        return await _patient(endpoint, attempts).ask(lambda each: each.models())
+    except RequestFault as fault:
+        if fault.kind not in ("missing", "refused", "damaged"):
+            raise
+        return []
+
+
+async def _answering(endpoints: Sequence[Endpoint], config: Config) -> list[tuple[Endpoint, Models]]:
+    """Ask all servers for their models; those that do not answer are named and left out."""
+    attempts = min(ATTEMPTS, config.max_retries)
+    answers = await asyncio.gather(*[listed_models(each, attempts) for each in endpoints], return_exceptions=True)
+    found, away = [], []
+    for endpoint, answer in zip(endpoints, answers, strict=True):
+        if isinstance(answer, RequestFault) and answer.kind in ("connection", "timeout", "server"):
+            away.append(answer)
+        elif isinstance(answer, RequestFault):
+            raise _start_error(answer) from answer
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            found.append((endpoint, answer))
+    if not found:
+        raise _start_error(away[0]) from away[0]
+    for fault in away:
+        LOG.warning("%s It is left out.", fault.message)
+    return found
+
+
+def _card(url: str, models: Models, config: Config) -> ModelCard:
+    """Find the model among what a server lists; one that lists nothing is taken at the configuration's word.
+
+    Raises:
+        GeneratorError: the server has other models.
+    """
+    if not models:
+        return ModelCard(config.model_name)
+    names = {config.model_name}
+    with suppress(GeneratorError):
+        names.add(resolve_model(config.model_name))
+    for each in models:
+        if {each.get("id"), each.get("root")} & names:
+            return ModelCard(str(each.get("id")), _context_of(each))
+    listed = [str(each.get("id")) for each in models]
+    shown = ", ".join([*map(repr, listed[:SHOWN]), *(["..."] if len(listed) > SHOWN else [])])
+    close = nearest(config.model_name, listed)
+    raise GeneratorError(
+        f"model_name is {config.model_name!r}; the server at {url} serves {shown}.",
+        close
+        if close.startswith("Did you mean")
+        else "Give one of these as --model-name, its tokenizer as --tokenizer.",
+    )
+
+
+def _context_of(card: Mapping[str, Any]) -> int | None:
+    """What vLLM, SGLang, OpenRouter or llama.cpp say of a model's context."""
+    meta = card.get("meta")
+    own = meta.get("n_ctx") if isinstance(meta, dict) else None
+    told = [card.get("max_model_len"), card.get("context_length"), own]
+    return next((value for value in told if isinstance(value, int) and value > 0), None)
+
+
+def _least_context(cards: Sequence[ModelCard]) -> int | None:
+    return min([card.context for card in cards if card.context], default=None)
+
+
+async def _abilities(endpoint: Endpoint, served: str, tokens: Tokens | None, config: Config) -> Abilities:
+    """Find out what a server can do.
+
+    Raises:
+        GeneratorError: it completes no text, wants a key, or has another tokenizer.
+    """
+    patient = _patient(endpoint, min(ATTEMPTS, config.max_retries))
+
+    async def ask(route: Route, body: Body) -> Mapping[str, Any]:
+        return await patient.ask(lambda each: each.ask(route, body))
+
+    prober = Prober(endpoint, ask, served, config.stop_tokens)
+    try:
+        found = None if tokens is None else await prober.completions(tokens)
+        found = found or await probe_chat(prober)
+    except RequestFault as fault:
+        raise _start_error(fault) from fault
+    if found is None:
+        raise _no_completions(endpoint.url, prober.refusals, tokens)
+    return found
+
+
+def _require_equal(endpoints: Sequence[Endpoint], cards: Sequence[ModelCard], found: Sequence[Abilities]) -> None:
+    """Refuse servers of which one would answer otherwise than another."""
+    for endpoint, card, abilities in zip(endpoints, cards, found, strict=True):
+        if (abilities, card.name) != (found[0], cards[0].name):
+            raise ConfigError(
+                f"The servers at {endpoints[0].url} and {endpoint.url} differ: {cards[0].name!r} with "
+                f"{found[0].in_words}, {card.name!r} with {abilities.in_words}.",
+                "Give equal servers, or one.",
+            )
+
+
+def _start_error(fault: RequestFault) -> GeneratorError:
+    """Say why a server cannot be used at all."""
+    if fault.kind == "key":
+        return GeneratorError(
+            f"The server wants a key: {fault.message}", f"Put it into the variable {' or '.join(GENERATOR_KEYS)}."
+        )
+    if fault.kind == "connection":
+        return GeneratorError(fault.message, "Check base_url, and that the server runs.")
+    return GeneratorError(fault.message)
+
+
+def _no_completions(url: str, refusals: Sequence[RequestFault], tokens: Tokens | None) -> GeneratorError:
+    told = " ".join(dict.fromkeys([fault.message for fault in refusals]))
+    only_chat = "" if tokens else " Only chat completions were asked for, since no tokenizer is known."
+    return GeneratorError(
+        f"The server at {url} completes no text. {told}{only_chat}",
+        "Give the address under which it serves OpenAI's API, such as http://localhost:8000/v1.",
+    )
+
+
+def _patient(endpoint: Endpoint, attempts: int) -> Servers[Endpoint]:
+    """One server, asked a few times."""
+    return Servers([Server(endpoint.url, endpoint)], RetryPolicy(attempts), endpoint.seconds, Endpoint.models)
