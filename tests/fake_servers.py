@@ -78,8 +78,11 @@ class Fake:
         key: that is asked for.
         context: told of each model; 0 for nothing.
         delay: seconds that an answer takes.
+        no_models: whether `/v1/models` is missing.
+        stops_at: a limit of the server's own, in tokens.
         asked: bodies of all requests, with their path.
         aborted: how many streams were left.
+        stopped: whether connections are dropped, as when the server is gone.
     """
 
     served: Sequence[str] = ("pocket-gen",)
@@ -103,6 +106,7 @@ class Fake:
     stops_at: int = 10**9
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     aborted: int = 0
+    stopped: bool = False
     url: str = ""
 
     def answer(self, path: str, body: Mapping[str, Any] | None, key: str) -> tuple[int, Any]:
@@ -269,6 +273,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         size = int(self.headers.get("Content-Length") or 0)
         body = json.loads(self.rfile.read(size)) if size else None
+        if self.fake.stopped:
+            self.close_connection = True
+            return
         status, answer = self.fake.answer(self.path, body, self.headers.get("Authorization") or "")
         if isinstance(answer, Iterator):
             self._stream(answer)
@@ -300,11 +307,17 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
 
+class Listening(ThreadingHTTPServer):
+    """With room for as many connections at once as a search opens."""
+
+    request_queue_size = 256
+    daemon_threads = True
+
+
 @contextmanager
 def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
     """Serve on a free port of loopback; gives the address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.daemon_threads = True
+    with Listening(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01))
         thread.start()
         try:
@@ -318,8 +331,9 @@ def listening(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
 def serving(fake: Fake) -> Iterator[Fake]:
     """Run a fake server."""
     with listening(type("Own", (Handler,), {"fake": fake})) as url:
-        fake.url = url
+        fake.url, fake.stopped = url, False
         yield fake
+        fake.stopped = True  # connections that are open would be served on
 
 
 @dataclass

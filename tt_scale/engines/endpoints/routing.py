@@ -121,9 +121,10 @@ class Servers(Generic[Client]):
         self._checks: set[asyncio.Task[None]] = set()
 
     @property
-    def all_down(self) -> bool:
-        """Whether none of them answers any more."""
-        return all(server.is_down for server in self.servers)
+    def all_fail(self) -> bool:
+        """Whether none of them has answered since the last few requests."""
+        failures = [server.failures for server in self.servers]
+        return min(failures) > 0 and sum(failures) >= FAILURES_UNTIL_DOWN
 
     async def ask(self, request: Callable[[Client], Awaitable[Result]], place: int = 0) -> Result:
         """Send a request until it is answered or there is no use.
@@ -136,12 +137,14 @@ class Servers(Generic[Client]):
             RequestFault: of the last attempt.
         """
         attempts = 0
+        failed: Server[Client] | None = None
         while True:
-            server = self._chosen(place)
+            server = self._chosen(place, failed)
             try:
                 answer = await server.send(request, self._seconds)
             except RequestFault as fault:
                 server.failed(fault)
+                failed = server
                 attempts += 1
                 if self._policy.gives_up(fault, attempts):
                     raise
@@ -156,14 +159,15 @@ class Servers(Generic[Client]):
             check.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
 
-    def _chosen(self, place: int) -> Server[Client]:
-        """The least busy server that is up; of all where none is."""
+    def _chosen(self, place: int, failed: Server[Client] | None) -> Server[Client]:
+        """The least busy server that is up, other than the one that has just failed; of all where none is."""
         for server in self.servers:
             if server.check_is_due:
                 self._begin_check(server)
         up = [server for server in self.servers if not server.is_down] or list(self.servers)
         now = monotonic()
         ready = [server for server in up if server.resume_at <= now] or up
+        ready = [server for server in ready if server is not failed] or ready
         home = self.servers[place % len(self.servers)]
         least = min(ready, key=lambda server: server.in_flight)
         return home if home in ready and home.in_flight <= least.in_flight + HOME_ADVANTAGE else least

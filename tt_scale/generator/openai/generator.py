@@ -249,8 +249,8 @@ class OpenAIGenerator(LanguageModel):
 
     def _error(self, fault: RequestFault) -> GeneratorError:
         """What a request that failed for good means for the run."""
-        if fault.kind in ("key", "missing") or (fault.retryable and self._servers and self._servers.all_down):
-            return EngineDeadError(f"The server is gone: {fault.message}")
+        if fault.kind in ("key", "missing") or (fault.retryable and self._servers and self._servers.all_fail):
+            return EngineDeadError(f"The server at {self.url} can no longer be used: {fault.message}")
         return GeneratorError(fault.message, retryable=fault.retryable)
 
     def _made_protocol(self, abilities: Abilities, served: str) -> Protocol:
