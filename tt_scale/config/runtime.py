@@ -31,8 +31,8 @@ class RuntimeKeys(Keys):
     )
     base_url: str | None = key(
         RUNTIME,
-        "Addresses of OpenAI-compatible servers that run the generator, separated by commas; their API key is read from "
-        "TT_SCALE_GENERATOR_API_KEY or OPENAI_API_KEY.",
+        "Addresses of OpenAI-compatible servers that run the generator, separated by commas; their API key is read "
+        "from TT_SCALE_GENERATOR_API_KEY or OPENAI_API_KEY.",
         None,
         experiment=False,
     )
@@ -43,9 +43,7 @@ class RuntimeKeys(Keys):
         None,
         experiment=False,
     )
-    request_timeout: float = key(
-        RUNTIME, "Most seconds for one answer of a server.", 600.0, experiment=False, gt=0
-    )
+    request_timeout: float = key(RUNTIME, "Most seconds for one answer of a server.", 600.0, experiment=False, gt=0)
     max_retries: int = key(
         RUNTIME,
         "Retries of a request that a server failed, dropped or did not answer in time; four times as many where it is "
