@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 from tiny_models import save_prm
+from tiny_prms import FAMILIES
 
 from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Problem, Step
@@ -19,6 +21,7 @@ from tt_scale.core.path import Path
 from tt_scale.errors import ConfigError, EngineDeadError, PRMError
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.preflight import check_models
+from tt_scale.prm.adapters.base import TokenHead
 from tt_scale.prm.server import API_KEY, PoolingServerPRM
 
 pytest.importorskip("httpx")
@@ -45,6 +48,9 @@ class Server:
     status: int = 200
     key: str = ""
     context: int = 512
+    writes: bool = False
+    chosen: bool = True
+    faults: list[tuple[int, Any]] = field(default_factory=list)
     asked: list[dict[str, Any]] = field(default_factory=list)
     url: str = ""
 
@@ -53,12 +59,35 @@ class Server:
             return 401, {"error": "Unauthorized"}
         if path == "/v1/models":
             return 200, {"data": [{"id": "name", "root": self.served, "max_model_len": self.context}]}
-        assert path == "/pooling"
         assert body is not None
+        if path == "/v1/completions":
+            self.asked.append(body)
+            return (200, self.completion(body)) if self.writes else (404, {"detail": "Not Found"})
+        if path != "/pooling" or self.writes:
+            return 404, {"detail": "Not Found"}
         self.asked.append(body)
+        if self.faults:
+            return self.faults.pop(0)
         if self.status != 200:
             return self.status, {"error": {"message": "the prompt is too bad.\nTraceback", "code": self.status}}
         return 200, {"data": [{"index": 0, "data": self.rows(body["input"])}]}
+
+    def completion(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The log-probability of a token is minus its id, in hundredths, and more the longer the prompt is."""
+        prompt = body["prompt"]
+        choice: dict[str, Any] = {"finish_reason": "length", "text": "x"}
+        if "logprob_token_ids" in body and self.chosen:
+            told = {f"token_id:{token}": likelihood(token, len(prompt)) for token in body["logprob_token_ids"]}
+            choice["logprobs"] = {"top_logprobs": [told]}
+        if "prompt_logprobs" in body:
+            last = {str(prompt[-1]): {"logprob": likelihood(prompt[-1], len(prompt) - 1)}}
+            choice["prompt_logprobs"] = [None, *[{}] * (len(prompt) - 2), last]
+        usage = {"prompt_tokens": len(prompt), "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 16}}
+        return {"choices": [choice], "usage": usage}
+
+
+def likelihood(token: int, length: int) -> float:
+    return -token / (10 * length)
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +191,7 @@ async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[li
 async def test_the_servers_words_are_passed_on(server: Server) -> None:
     """A status code alone sends people to the server's log."""
     server.status = 400
-    with pytest.raises(PRMError, match=r"answered 400 to /pooling: .*the prompt is too bad"):
+    with pytest.raises(PRMError, match=r"answered 400 to POST /pooling: .*the prompt is too bad"):
         await score(await started(server), path_of("one"))
 
 
@@ -186,15 +215,13 @@ async def test_another_model_is_refused(server: Server, folder: str) -> None:
 
 async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """At the start it is a wrong address; later the run ends and can be resumed."""
-    monkeypatch.setattr("tt_scale.prm.server.CONNECT_RETRIES", 0)
-    prm = await started(server)
-    gone = server.url
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    prm = await started(server, max_retries=3)
     server.url = "http://127.0.0.1:9"
     with pytest.raises(PRMError, match=r"no server at http://127.0.0.1:9.*vllm serve"):
         await started(server)
-    assert prm._client is not None
-    prm._client.base_url = "http://127.0.0.1:9"
-    with pytest.raises(EngineDeadError, match=f"{gone} is gone"):
+    prm._endpoints[0]._client.base_url = "http://127.0.0.1:9"
+    with pytest.raises(EngineDeadError, match=r"can no longer be used: .* cannot be reached"):
         await score(prm, path_of("one"))
     with pytest.raises(EngineDeadError, match="closed"):
         await prm.score(PROBLEM, [path_of("one")])
@@ -214,3 +241,55 @@ def test_an_address_means_a_server() -> None:
     for url in ("127.0.0.1:8000", "ftp://a", "http://"):
         with pytest.raises(ConfigError, match="an address begins with"):
             Config(prm_url=url)
+
+
+async def test_an_answer_that_fails_is_asked_for_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search of an hour must not end for want of one score; tokens are counted once."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    prm = await started(server)
+    server.faults = [(500, {}), (429, {"error": "busy"}), (200, b'{"data": [{"da'), (503, {})]
+    [found] = await score(prm, path_of("one", "two"))
+    reading = prm.adapter.read(PROBLEM, path_of("one", "two"))
+    assert found.values == pytest.approx([place / 1000 for place in reading.positions])
+    assert found.tokens == len(reading.ids)
+    assert len(server.asked) == 5
+
+
+async def test_several_servers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is gone is left to the others."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    prm = await started(server, prm_url=f"{server.url}/v1, {server.url}")
+    prm._endpoints[0]._client.base_url = "http://127.0.0.1:9"
+    found = await score(prm, *[path_of(str(number)) for number in range(30)])
+    assert len(found) == len(server.asked) == 30
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+async def test_a_prm_that_answers_with_a_token(server: Server, tmp_path_factory: Any, chosen: bool) -> None:
+    """Run as the language model that it is, it gives the odds of its two tokens where each step ends."""
+    folder = tmp_path_factory.mktemp("versa")
+    FAMILIES["versa"].save(folder)
+    server.served, server.writes, server.chosen = str(folder), True, chosen
+    prm = await started(server, prm_adapter="versa")
+    assert isinstance(prm.adapter.head, TokenHead)
+    right, wrong = prm.adapter.head.positive, prm.adapter.head.negative
+    server.asked.clear()
+    [found] = await score(prm, path_of("one", "two", "three", scores=(0.5,)))
+    reading = prm.adapter.read(PROBLEM, path_of("one", "two", "three", scores=(0.5,)))
+    lengths = [place + 1 for place in reading.positions]
+    expected = [1 / (1 + math.exp(likelihood(wrong, each) - likelihood(right, each))) for each in lengths]
+    assert found.values == pytest.approx(expected)
+    assert (found.tokens, found.cached) == (sum(lengths), 32)
+    assert len(server.asked) == 2 * (1 if chosen else 2)
+    assert prm.context == 510
+
+
+async def test_the_same_prm_as_a_classifier(server: Server, tmp_path_factory: Any) -> None:
+    """Started for pooling, it has rows of one number."""
+    folder = tmp_path_factory.mktemp("versa")
+    FAMILIES["versa"].save(folder)
+    server.served, server.rows = str(folder), lambda ids: [[place / 1000] for place in range(len(ids))]
+    prm = await started(server, prm_adapter="versa")
+    [found] = await score(prm, path_of("one"))
+    reading = prm.adapter.read(PROBLEM, path_of("one"))
+    assert found.values == pytest.approx([place / 1000 for place in reading.positions])

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["GeneratorEnginePRM"]
+__all__ = ["GeneratorEnginePRM", "two_way_softmax"]
 
 
 class GeneratorEnginePRM(TokenPRM):
@@ -110,13 +110,13 @@ class GeneratorEnginePRM(TokenPRM):
 
     def _scores(self, scoring_input: ScoringInput, choices: Sequence[Choice]) -> Scores:
         return Scores(
-            scoring_input.checked([_two_way_softmax(*choice.logprobs) for choice in choices]),
+            scoring_input.checked([two_way_softmax(*choice.logprobs) for choice in choices]),
             tokens=sum([position + 1 for position in scoring_input.positions]),
             cached=sum([choice.cached for choice in choices]),
         )
 
 
-def _two_way_softmax(right: float, wrong: float) -> float:
+def two_way_softmax(right: float, wrong: float) -> float:
     """Softmax over two log-probabilities, without overflow; NaN if both are minus infinity."""
     return (1 + math.tanh((right - wrong) / 2)) / 2
 

@@ -1,56 +1,69 @@
-"""PRMs on a vLLM server, over HTTP: POST /pooling with token ids, back comes a row for each token.
+"""PRMs on vLLM servers, over HTTP.
 
-The server decides how its model is loaded. It must give a row for every token, so it is started with
+A PRM with a head of its own is asked at `/pooling`, with token ids; back comes a row for each token. The server must
+give a row for every token, so it is started with
 
     vllm serve MODEL --runner pooling --pooler-config '{"task": "token_classify", "tok_pooling_type": "ALL"}'
 
-Over HTTP a prompt is never read from the prefix cache: every path is computed whole, and counted so.
+There a prompt is never read from the prefix cache: every path is computed whole, and counted so.
+
+A PRM whose verdict is the odds of two next tokens may also run as the language model that it is (`vllm serve MODEL`).
+It is asked at `/v1/completions` how likely the two are where each step ends; the prefix cache has the steps before.
+
+The server decides how its model is loaded.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.records import Scores, Weights
-from tt_scale.engines.load_errors import sentence
+from tt_scale.engines.endpoints.addresses import api_key, split_urls
+from tt_scale.engines.endpoints.faults import RequestFault
+from tt_scale.engines.endpoints.http_client import HttpEndpoint, require_httpx
+from tt_scale.engines.endpoints.retries import RetryPolicy
+from tt_scale.engines.endpoints.routing import Server, Servers
 from tt_scale.engines.model_names import resolve_model
-from tt_scale.errors import ConfigError, EngineDeadError, MissingExtraError, PRMError
-from tt_scale.prm.adapters.base import ScoringInput
+from tt_scale.errors import ConfigError, EngineDeadError, PRMError
+from tt_scale.generator.openai.choosing import HOME_TOKENS, Chooser
+from tt_scale.prm.adapters.base import ScoringInput, TokenHead
 from tt_scale.prm.adapters.lookup import open_adapter
+from tt_scale.prm.generator_engine import two_way_softmax
 from tt_scale.prm.token_prm import TokenPRM
 from tt_scale.prm.vllm_heads import column_of
 
 if TYPE_CHECKING:
-    import httpx
-
     from tt_scale.config import Config
 
 __all__ = ["API_KEY", "PoolingServerPRM"]
 
 API_KEY = "TT_SCALE_PRM_API_KEY"
 """The environment variable that holds the key of a server that asks for one."""
-CONNECT_SECONDS, ANSWER_SECONDS = 5.0, 300.0
-CONNECT_RETRIES = 4
-"""Further attempts to connect, with growing pauses."""
-MOST_REQUESTS = 64
+
+START_ATTEMPTS = 2
+"""Retries of each request of the start, at most."""
+
 START = """vllm serve MODEL --runner pooling --pooler-config '{"task": "token_classify", "tok_pooling_type": "ALL"}'"""
 
 
 class PoolingServerPRM(TokenPRM):
-    """A PRM on a vLLM server.
+    """A PRM on one or several vLLM servers.
 
     Args:
-        config: of the run; read are `prm_url`, `prm_name`, `prm_adapter`, `prm_args`, `prm_max_model_len` and
-            `stop_tokens`.
+        config: of the run; read are `prm_url`, `prm_name`, `prm_adapter`, `prm_args`, `prm_max_model_len`,
+            `request_timeout`, `max_retries` and `stop_tokens`.
 
     Raises:
         ConfigError: there is no `prm_url`, or something is asked for that the server has to decide.
     """
 
-    summary: ClassVar[str] = "a PRM with an adapter, on a vLLM server; whole paths, no prefix cache over HTTP"
+    summary: ClassVar[str] = (
+        "a PRM with an adapter on vLLM servers, at prm_url; rows of /pooling, or odds of two tokens"
+    )
     config_keys: ClassVar[frozenset[str]] = TokenPRM.config_keys | {"prm_url"}
 
     def __init__(self, config: Config) -> None:
@@ -63,9 +76,10 @@ class PoolingServerPRM(TokenPRM):
                     f"Leave out --{key.replace('_', '-')}.",
                 )
         super().__init__(config)
-        self._url: str = config.prm_url.rstrip("/")
-        self._client: httpx.AsyncClient | None = None
-        self._model = ""
+        self._urls = split_urls(config.prm_url)
+        self._endpoints: tuple[HttpEndpoint, ...] = ()
+        self._servers: Servers[HttpEndpoint] | None = None
+        self._chooser: Chooser[HttpEndpoint] | None = None
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
@@ -73,119 +87,151 @@ class PoolingServerPRM(TokenPRM):
         return ()
 
     async def start(self) -> None:
-        """Load the tokenizer and ask the server for its models.
+        """Load the tokenizer and ask each server for its models.
 
         Raises:
             PRMError: there is no such server, it does not serve `prm_name`, or no adapter is known.
             MissingExtraError: httpx is not installed.
         """
         config = self._config
-        try:
-            import httpx
-        except ImportError:
-            raise MissingExtraError("httpx", "http", "A PRM on a server") from None
+        require_httpx("A PRM on a server")
         source = await asyncio.to_thread(resolve_model, config.prm_name)
         self.adapter = await asyncio.to_thread(open_adapter, config, source)
         self._column = column_of(self.adapter)
-        key = os.environ.get(API_KEY)
-        self._client = httpx.AsyncClient(
-            base_url=self._url,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS, pool=None),
-            limits=httpx.Limits(max_connections=MOST_REQUESTS),
-            transport=httpx.AsyncHTTPTransport(
-                retries=CONNECT_RETRIES, limits=httpx.Limits(max_connections=MOST_REQUESTS)
-            ),
-        )
-        served = await self._served({config.prm_name, source})
-        self._model = str(served["id"])
-        own = self.context_of(self.adapter.checkpoint.settings, config)
-        self.context = min(own, int(served.get("max_model_len") or own))
+        endpoints = [HttpEndpoint(url, api_key((API_KEY,)), config.request_timeout) for url in self._urls]
+        async with AsyncExitStack() as stack:
+            for endpoint in endpoints:
+                stack.push_async_callback(endpoint.close)
+            await self._connect(endpoints, {config.prm_name, source})
+            stack.pop_all()
 
     async def close(self) -> None:
         """Close the connections; a second call does nothing."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.aclose()
+        servers, self._servers = self._servers, None
+        if servers is not None:
+            await servers.close()
+        endpoints, self._endpoints = self._endpoints, ()
+        for endpoint in endpoints:
+            await endpoint.close()
 
-    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
-        """Send inputs, each as a request of its own."""
-        return list(await asyncio.gather(*[self._score(each) for each in inputs]))
+    async def answers(self, readings: Sequence[ScoringInput]) -> list[Scores]:
+        """Send readings, each as a request of its own, or one for each place where a step is scored."""
+        score = self._pooled if self._chooser is None else self._chosen
+        try:
+            return await gather_or_cancel([score(reading) for reading in readings])
+        except RequestFault as fault:
+            raise self._error(fault) from fault
 
-    async def _score(self, reading: ScoringInput) -> Scores:
-        asked = {"model": self._model, "input": list(reading.ids), "task": "token_classify"}
-        answer = await self._ask("POST", "/pooling", asked)
+    async def _connect(self, endpoints: Sequence[HttpEndpoint], names: set[str]) -> None:
+        """Find the model on every server, and how it is asked there."""
+        config = self._config
+        cards = await gather_or_cancel([self._served(endpoint, names) for endpoint in endpoints])
+        self._model = str(cards[0]["id"])
+        for endpoint, card in zip(endpoints, cards, strict=True):
+            if card["id"] != self._model:
+                raise PRMError(
+                    f"The server at {endpoints[0].url} calls the PRM {self._model!r}, that at {endpoint.url} "
+                    f"{card['id']!r}.",
+                    "Start them with the same --served-model-name.",
+                )
+        own = self.context_of(self.adapter.checkpoint.settings, config)
+        self.context = min([own, *[int(card["max_model_len"]) for card in cards if card.get("max_model_len")]])
+        self._endpoints = tuple(endpoints)
+        servers = [Server(endpoint.url, endpoint) for endpoint in endpoints]
+        policy = RetryPolicy(config.max_retries)
+        self._servers = Servers(servers, policy, config.request_timeout, HttpEndpoint.models)
+        if isinstance(self.adapter.head, TokenHead) and await self._writes(endpoints):
+            self._chooser = Chooser(self._model, self._servers)
+            self.context -= 2  # one token is written, and one may stand at the prompt's end
+
+    async def _served(self, endpoint: HttpEndpoint, names: set[str]) -> Mapping[str, Any]:
+        """Find the PRM among what is served; another model's scores would stand under its name."""
+        try:
+            models = await self._patient(endpoint).ask(HttpEndpoint.models)
+        except RequestFault as fault:
+            raise self._start_error(fault) from fault
+        for each in models:
+            if {each.get("id"), each.get("root")} & names:
+                return each
+        there = ", ".join([repr(each.get("id")) for each in models]) or "nothing"
+        raise PRMError(
+            f"prm_name is {self._config.prm_name!r}; the server at {endpoint.url} serves {there}.",
+            "Give --prm-name its name, or start the server with --served-model-name.",
+        )
+
+    async def _writes(self, endpoints: Sequence[HttpEndpoint]) -> bool:
+        """Whether all servers run the model as one that writes."""
+        head = self.adapter.head
+        assert isinstance(head, TokenHead)
+        for endpoint in endpoints:
+            try:
+                chooser = Chooser(self._model, self._patient(endpoint))
+                await chooser.choose([head.positive, head.negative], [head.positive, head.negative])
+            except RequestFault as fault:
+                if fault.kind not in ("missing", "refused"):
+                    raise self._start_error(fault) from fault
+                return False
+        return True
+
+    async def _pooled(self, reading: ScoringInput) -> Scores:
+        """Read the scores out of the rows of all tokens."""
+        body = {"model": self._model, "input": list(reading.ids), "task": "token_classify"}
+        answer = await self._running().ask(lambda each: each.post("/pooling", body), hash(reading.ids[:HOME_TOKENS]))
+        where = ", ".join(self._urls)
         try:
             rows = answer["data"][0]["data"]
             count = len(rows)
         except (LookupError, TypeError):
-            raise PRMError(f"The server at {self._url} gave no rows to /pooling.", f"Start it with: {START}") from None
+            raise PRMError(f"The server at {where} gave no rows to /pooling.", f"Start it with: {START}") from None
         if count != len(reading.ids):
             raise PRMError(
-                f"The server at {self._url} gave {count} rows for {len(reading.ids)} tokens; one each is needed.",
+                f"The server at {where} gave {count} rows for {len(reading.ids)} tokens; one each is needed.",
                 f"Start it with: {START}",
             )
+        return Scores(reading.checked([self._value(rows[place], where) for place in reading.positions]), count)
+
+    def _value(self, row: Any, where: str) -> float:
         try:
-            values = [float(rows[place][self._column]) for place in reading.positions]
+            return float(row[self._column])
         except (LookupError, TypeError, ValueError):
-            row = rows[reading.positions[0]]
             raise PRMError(
-                f"The server at {self._url} gave {row!r} for a token; number {self._column + 1} of it is the score."
+                f"The server at {where} gave {row!r} for a token; number {self._column + 1} of it is the score."
             ) from None
-        return Scores(reading.checked(values), len(reading.ids))
 
-    async def _served(self, names: set[str]) -> Mapping[str, Any]:
-        """Find the PRM among what is served; another model's scores would stand under its name."""
-        models = (await self._ask("GET", "/v1/models")).get("data") or []
-        for each in models:
-            if {each.get("id"), each.get("root")} & names:
-                found: Mapping[str, Any] = each
-                return found
-        there = ", ".join([repr(each.get("id")) for each in models]) or "nothing"
-        raise PRMError(
-            f"prm_name is {self._config.prm_name!r}; the server at {self._url} serves {there}.",
-            "Give --prm-name its name, or start the server with --served-model-name.",
-        )
+    async def _chosen(self, reading: ScoringInput) -> Scores:
+        """Ask for the odds of the two tokens at every place."""
+        head, chooser = self.adapter.head, self._chooser
+        assert isinstance(head, TokenHead)
+        assert chooser is not None
+        self._running()
+        tokens = [head.positive, head.negative]
+        prompts = [reading.ids[: place + 1] for place in reading.positions]
+        found = await gather_or_cancel([chooser.choose(prompt, tokens) for prompt in prompts])
+        values = reading.checked([two_way_softmax(*choice.logprobs) for choice in found])
+        return Scores(values, sum(map(len, prompts)), sum([choice.cached for choice in found]))
 
-    async def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Send one request.
-
-        Raises:
-            PRMError: it was refused, took too long, or the answer is no JSON.
-            EngineDeadError: a server that was there before is gone.
-        """
-        import httpx
-
-        if self._client is None:
+    def _running(self) -> Servers[HttpEndpoint]:
+        if self._servers is None:
             raise EngineDeadError("The PRM is closed.")
-        try:
-            answer = await self._client.request(method, path, json=body)
-        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
-            if self._model:
-                raise EngineDeadError(f"The PRM's server at {self._url} is gone: {sentence(error)}") from error
-            raise PRMError(
-                f"There is no server at {self._url}: {sentence(error)}", f"Check prm_url, or start one: {START}"
-            ) from error
-        except httpx.TimeoutException as error:
-            raise PRMError(f"The server at {self._url} did not answer within {ANSWER_SECONDS:g} seconds.") from error
-        except httpx.HTTPError as error:
-            raise PRMError(f"The server at {self._url} broke off: {sentence(error)}") from error
-        if answer.status_code in (401, 403):
-            raise PRMError(f"The server at {self._url} wants a key.", f"Put it into the variable {API_KEY}.")
-        if answer.is_error:
-            raise PRMError(f"The server at {self._url} answered {answer.status_code} to {path}: {_complaint(answer)}")
-        try:
-            return answer.json()
-        except ValueError:
-            raise PRMError(f"What the server at {self._url} answered to {path} is no JSON.") from None
+        return self._servers
 
+    def _patient(self, endpoint: HttpEndpoint) -> Servers[HttpEndpoint]:
+        """One server, asked a few times."""
+        policy = RetryPolicy(min(START_ATTEMPTS, self._config.max_retries))
+        return Servers([Server(endpoint.url, endpoint)], policy, self._config.request_timeout, HttpEndpoint.models)
 
-def _complaint(answer: httpx.Response) -> str:
-    """The server's own words, as one sentence."""
-    try:
-        told = answer.json()
-        told = told.get("error", told)
-        text = str(told.get("message") or told)
-    except (ValueError, AttributeError):
-        text = answer.text or answer.reason_phrase
-    return sentence(text)
+    def _start_error(self, fault: RequestFault) -> PRMError:
+        if fault.kind == "key":
+            return PRMError(f"The server wants a key: {fault.message}", f"Put it into the variable {API_KEY}.")
+        if fault.kind == "connection":
+            return PRMError(
+                f"There is no server at {fault.url}: {fault.message}", f"Check prm_url, or start one: {START}"
+            )
+        return PRMError(fault.message)
+
+    def _error(self, fault: RequestFault) -> PRMError | EngineDeadError:
+        """What a request that failed for good means for the run."""
+        gone = fault.retryable and self._servers is not None and self._servers.all_fail
+        if fault.kind == "key" or gone:
+            return EngineDeadError(f"The PRM's server can no longer be used: {fault.message}")
+        return PRMError(f"The PRM's server did not score: {fault.message}")

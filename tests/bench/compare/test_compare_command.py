@@ -210,7 +210,10 @@ def test_an_unfinished_run_is_refused(command: Command, tmp_path: Path) -> None:
             ("--method", "best_of_n", "--method", "collective", "--temp-origin", "0.5"),
             "--temperature 0.7 --temp-origin 0.7",
         ),
-        (("--method", "best_of_n", "--plot", "x.txt"), "--plot is 'x.txt'; allowed: a file that ends in .svg, .png, .pdf."),
+        (
+            ("--method", "best_of_n", "--plot", "x.txt"),
+            "--plot is 'x.txt'; allowed: a file that ends in .svg, .png, .pdf.",
+        ),
         (("logs/none",), "says how to run"),
     ],
 )

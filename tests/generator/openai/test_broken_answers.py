@@ -119,8 +119,6 @@ async def test_a_search_through_faults(tmp_path: Any) -> None:
 
 async def test_a_key_is_written_nowhere(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run folders are shared."""
-    from rich.console import Console
-
     from tt_scale.bench.run.session import bench
 
     monkeypatch.setenv("OPENAI_API_KEY", "very-secret-key")
@@ -129,7 +127,7 @@ async def test_a_key_is_written_nowhere(tmp_path: Any, monkeypatch: pytest.Monke
             fake, tokenizer="none", method="greedy", datasets=["pocket-math"], num_samples=2, output_dir=str(tmp_path),
             concurrency=1,
         )  # fmt: skip
-        await bench([config], Console(quiet=True))
+        await bench([config])
     files = [file for file in tmp_path.rglob("*") if file.is_file()]
     assert any(file.name == "problems.jsonl" for file in files)
     for file in files:

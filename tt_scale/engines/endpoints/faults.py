@@ -9,9 +9,10 @@ from math import isfinite
 from time import time
 from typing import Any, Literal
 
+from tt_scale.engines.endpoints.addresses import without_key
 from tt_scale.engines.load_errors import sentence
 
-__all__ = ["Kind", "RequestFault", "complaint", "fault_of_status", "retry_after"]
+__all__ = ["Kind", "RequestFault", "complaint", "fault_of_status", "object_in", "retry_after"]
 
 Kind = Literal["connection", "timeout", "load", "server", "damaged", "key", "missing", "refused"]
 """No connection or one that broke; no answer in time; too busy (429, 503); the server failed (5xx); an answer that is
@@ -48,19 +49,39 @@ class RequestFault(Exception):  # noqa: N818 - callers turn it into an error of 
         return self.kind in RETRYABLE
 
 
-def fault_of_status(status: int, headers: Mapping[str, str], body: bytes, url: str, asked: str) -> RequestFault:
+def fault_of_status(
+    status: int, headers: Mapping[str, str], body: bytes, url: str, asked: str, key: str | None = None
+) -> RequestFault:
     """Classify an answer that is an error.
 
     Args:
-        status: 400 or more.
+        status: of the answer; one below 400 counts as a failure of the server.
         headers: of the answer; names in lower case, or a mapping that ignores case.
         body: of the answer.
         url: of the server.
         asked: method and path, for the message.
+        key: that was sent; it is blotted out of the server's words.
     """
-    words = complaint(body)
+    words = without_key(complaint(body), key)
     message = f"{url} answered {status} to {asked}{': ' + words if words else '.'}"
     return RequestFault(_kind(status, words), message, url, status, retry_after(headers))
+
+
+def object_in(content: bytes, url: str, asked: str, key: str | None = None) -> Mapping[str, Any]:
+    """Read an answer; arguments as of `fault_of_status`.
+
+    Raises:
+        RequestFault: it is no object in JSON, or an error under a status of success, as gateways send.
+    """
+    try:
+        answer = json.loads(content)
+    except ValueError:
+        raise RequestFault("damaged", f"What {url} answered to {asked} is not JSON.", url, 200) from None
+    if not isinstance(answer, dict):
+        raise RequestFault("damaged", f"What {url} answered to {asked} is not a JSON object.", url, 200)
+    if answer.get("error"):
+        raise fault_of_status(200, {}, content, url, asked, key)
+    return answer
 
 
 def _kind(status: int, words: str) -> Kind:
@@ -70,7 +91,7 @@ def _kind(status: int, words: str) -> Kind:
         return "missing"
     if status in (429, 503, 529):
         return "refused" if "insufficient_quota" in words or "exceeded your current quota" in words else "load"
-    return "server" if status >= 500 or status in (408, 409, 425) else "refused"
+    return "server" if status >= 500 or status < 400 or status in (408, 409, 425) else "refused"
 
 
 def retry_after(headers: Mapping[str, str]) -> float:

@@ -9,17 +9,17 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tt_scale.engines.endpoints.addresses import api_root, without_key
-from tt_scale.engines.endpoints.faults import RequestFault, fault_of_status
+from tt_scale.engines.endpoints.faults import RequestFault, fault_of_status, object_in
 from tt_scale.engines.load_errors import sentence
 from tt_scale.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-__all__ = ["Body", "Endpoint", "Route", "require_openai"]
+__all__ = ["Asks", "Body", "Endpoint", "Route", "models_in", "require_openai"]
 
 Body = Mapping[str, Any]
 Route = Literal["/completions", "/chat/completions"]
@@ -28,6 +28,21 @@ CONNECT_SECONDS = 10.0
 
 NO_KEY = "none"
 """What the client sends where there is no key; it insists on one."""
+
+
+class Asks(Protocol):
+    """A client of a server, as far as completions go."""
+
+    url: str
+
+    async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
+        """Send a request and read the whole answer."""
+
+
+def models_in(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The models in an answer to GET /models; none where it lists none."""
+    found = answer.get("data")
+    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
 
 
 def require_openai(purpose: str) -> None:
@@ -76,9 +91,7 @@ class Endpoint:
         """
         with self._faults("GET /models"):
             raw = await self._client.models.with_raw_response.list()
-            answer = self._object(raw.http_response.content, "GET /models")
-        found = answer.get("data")
-        return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+            return models_in(object_in(raw.http_response.content, self.url, "GET /models", self._key))
 
     async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
         """Send a request and read the whole answer.
@@ -88,7 +101,7 @@ class Endpoint:
         """
         with self._faults(f"POST {route}"):
             raw = await self._create(route, body, raw=True)
-            return self._object(raw.http_response.content, f"POST {route}")
+            return object_in(raw.http_response.content, self.url, f"POST {route}", self._key)
 
     @asynccontextmanager
     async def stream(self, route: Route, body: Body) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
@@ -117,30 +130,6 @@ class Endpoint:
         others = {key: value for key, value in body.items() if key not in own}
         return await (resource.with_raw_response if raw else resource).create(**named, extra_body=others)
 
-    def _object(self, content: bytes, asked: str) -> Mapping[str, Any]:
-        """Read an answer.
-
-        Raises:
-            RequestFault: it is no object in JSON, or an error in an answer that says 200.
-        """
-        try:
-            answer = json.loads(content)
-        except ValueError:
-            raise RequestFault("damaged", f"What {self.url} answered to {asked} is not JSON.", self.url, 200) from None
-        if not isinstance(answer, dict):
-            raise RequestFault("damaged", f"{self.url} answered {asked} with no object.", self.url, 200)
-        if answer.get("error"):
-            raise self._fault(200, {}, content, asked)
-        return answer
-
-    def _fault(self, status: int, headers: Mapping[str, str], content: bytes, asked: str) -> RequestFault:
-        if status == 200:  # LiteLLM and others report failures of their own servers so
-            fault = fault_of_status(500, headers, content, self.url, asked)
-        else:
-            fault = fault_of_status(status, headers, content, self.url, asked)
-        told = without_key(fault.message, self._key)
-        return RequestFault(fault.kind, told, self.url, status, fault.wait)
-
     @contextmanager
     def _faults(self, asked: str) -> Iterator[None]:
         """Turn the client's errors into faults."""
@@ -157,7 +146,9 @@ class Endpoint:
             raise RequestFault("connection", f"{self.url} cannot be reached: {reason}", self.url) from None
         except openai.APIStatusError as error:
             answer = error.response
-            raise self._fault(answer.status_code, answer.headers, _content(error), asked) from None
+            raise fault_of_status(
+                answer.status_code, answer.headers, _content(error), self.url, asked, self._key
+            ) from None
         except (openai.APIError, json.JSONDecodeError) as error:  # an event of a stream that is broken, or an error
             told = without_key(sentence(error), self._key)
             raise RequestFault("damaged", f"{self.url} broke its answer to {asked} off: {told}", self.url) from None

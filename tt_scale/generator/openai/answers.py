@@ -36,6 +36,9 @@ END_NAMES: Mapping[str, Ending] = {
 REASONING = ("reasoning_content", "reasoning")
 """Fields in which servers put a reasoning block that they cut out of a message."""
 
+ID_PREFIX = "token_id:"
+"""How servers spell a token where `return_tokens_as_token_ids` is set."""
+
 LONGEST_TOKEN = 256
 """Bytes; a text that needs longer ones was not written with so few tokens."""
 
@@ -149,6 +152,30 @@ def ids_in(choice: Mapping[str, Any]) -> tuple[int, ...]:
     if not isinstance(ids, list) or not all(isinstance(token, int) and token >= 0 for token in ids):
         raise damaged("has no token ids")
     return tuple(ids)
+
+
+def logprobs_by_id(told: Any) -> dict[int, float]:
+    """Read the log-probabilities at one place: `{"token_id:17": -0.3}`.
+
+    Raises:
+        RequestFault: they are not spelled so.
+    """
+    if not isinstance(told, dict) or not told or not all(key.startswith(ID_PREFIX) for key in told):
+        raise damaged("has no log-probabilities by token ids")
+    return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in told.items()}
+
+
+def logprobs_in(choice: Mapping[str, Any], name: str) -> list[Any]:
+    """Give one of the lists of log-probabilities of a choice [tokens].
+
+    Raises:
+        RequestFault: there is none.
+    """
+    told = choice.get("logprobs")
+    values = told.get(name) if isinstance(told, dict) else None
+    if not isinstance(values, list) or not values or any(value is None for value in values):
+        raise damaged("has no log-probabilities")
+    return values
 
 
 def text_of(choice: Mapping[str, Any]) -> str:

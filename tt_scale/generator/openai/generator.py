@@ -26,7 +26,7 @@ from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.generator.language_model import Choice, LanguageModel, lead_in_text
 from tt_scale.generator.openai.abilities import Abilities
 from tt_scale.generator.openai.chat_protocol import ChatProtocol
-from tt_scale.generator.openai.choosing import Chooser
+from tt_scale.generator.openai.choosing import HOME_TOKENS, Chooser
 from tt_scale.generator.openai.protocol import Protocol, require_plain_sampling
 from tt_scale.generator.openai.starting import connect, tokenizer_name
 from tt_scale.generator.openai.text_protocol import CompletionProtocol
@@ -42,9 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["OpenAIGenerator"]
 
 LOG = logging.getLogger("tt_scale")
-
-HOME_TOKENS = 64
-"""Tokens at the beginning of a prompt by which its server is chosen: long enough to tell problems apart."""
 
 
 class OpenAIGenerator(LanguageModel):
@@ -214,7 +211,7 @@ class OpenAIGenerator(LanguageModel):
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
         try:
-            return await gather_or_cancel([self._chooser.choose(prompt, tuple(choices)) for prompt in prompts])
+            return await gather_or_cancel([self._chooser.choose(prompt, choices) for prompt in prompts])
         except RequestFault as fault:
             raise self._error(fault) from fault
 
@@ -257,9 +254,8 @@ class OpenAIGenerator(LanguageModel):
         """Take the best way that the servers offer."""
         delimiters = self._config.stop_tokens
         if abilities.returns_ids:
-            protocol = TokenProtocol(self, served, abilities.dialect)
-            self._chooser = Chooser(protocol, self._running())
-            return protocol
+            self._chooser = Chooser(served, self._running())
+            return TokenProtocol(self, served, abilities.dialect)
         if abilities.route == "/completions":
             return CompletionProtocol(
                 self,

@@ -14,14 +14,20 @@ from tt_scale.core.logprobs import confidence
 from tt_scale.core.records import Ended, Problem, Step, StepRequest
 from tt_scale.engines.endpoints.faults import RequestFault
 from tt_scale.engines.endpoints.openai_client import Endpoint, Route
-from tt_scale.generator.language_model import Choice, LanguageModel
-from tt_scale.generator.openai.answers import Counts, choice_of, counts_of, damaged, end_of, ids_in
+from tt_scale.generator.language_model import LanguageModel
+from tt_scale.generator.openai.answers import (
+    Counts,
+    choice_of,
+    counts_of,
+    damaged,
+    end_of,
+    ids_in,
+    logprobs_by_id,
+    logprobs_in,
+)
 from tt_scale.generator.openai.protocol import Dialect, Protocol, step_of
 
-__all__ = ["TokenProtocol", "logprobs_by_id"]
-
-ID_PREFIX = "token_id:"
-"""How servers spell a token where `return_tokens_as_token_ids` is set."""
+__all__ = ["TokenProtocol"]
 
 
 class TokenProtocol(Protocol):
@@ -63,37 +69,6 @@ class TokenProtocol(Protocol):
         step = step_of(request, "".join(self.pieces(ids)), ids, ended, prompt=counts.prompt, cached=counts.cached)
         return self._with_logprobs(step, choice, request.top_logprobs)
 
-    async def choose(self, endpoint: Endpoint, prompt: Sequence[int], choices: Sequence[int]) -> Choice:
-        """Ask how likely each of several tokens is to come next, in one request.
-
-        Raises:
-            RequestFault: it failed; "missing" where the server does not answer for chosen tokens.
-        """
-        body = {"logprobs": 1, "logprob_token_ids": list(choices), "return_tokens_as_token_ids": True}
-        answer = await endpoint.ask(self.route, self._greedy(prompt) | body)
-        choice = choice_of(answer)
-        found = logprobs_by_id(_logprobs(choice, "top_logprobs")[0])
-        if not set(choices) <= set(found):
-            raise RequestFault("missing", f"{endpoint.url} gave no log-probabilities of chosen tokens.", endpoint.url)
-        return Choice(tuple([found[token] for token in choices]), counts_of(answer, "", 1).cached)
-
-    async def choose_one(self, endpoint: Endpoint, prompt: Sequence[int], token: int) -> tuple[float, int]:
-        """Read a choice as the last token of a prompt: its log-probability, and how much of the prompt was cached.
-
-        Raises:
-            RequestFault: it failed, or the server gives no log-probabilities of a prompt.
-        """
-        answer = await endpoint.ask(self.route, self._greedy((*prompt, token)) | {"prompt_logprobs": 0})
-        told = choice_of(answer).get("prompt_logprobs")
-        last = told[-1] if isinstance(told, list) and told else None
-        entry = last.get(str(token)) if isinstance(last, dict) else None
-        if not isinstance(entry, dict) or not isinstance(entry.get("logprob"), int | float):
-            raise RequestFault("missing", f"{endpoint.url} gave no log-probabilities of a prompt.", endpoint.url)
-        return float(entry["logprob"]), counts_of(answer, "", 1).cached
-
-    def _greedy(self, prompt: Sequence[int]) -> dict[str, Any]:
-        return {"model": self._served, "prompt": list(prompt), "max_tokens": 1, "temperature": 0.0}
-
     def _body(self, request: StepRequest) -> dict[str, Any]:
         body = {"model": self._served, "prompt": list(request.ids), "return_token_ids": True}
         body |= self._dialect.fields(request, wide_seed=True)
@@ -131,27 +106,8 @@ class TokenProtocol(Protocol):
     def _with_logprobs(self, step: Step, choice: Mapping[str, Any], top_logprobs: int) -> Step:
         if not top_logprobs:
             return step
-        own, likeliest = _logprobs(choice, "token_logprobs"), _logprobs(choice, "top_logprobs")
+        own, likeliest = logprobs_in(choice, "token_logprobs"), logprobs_in(choice, "top_logprobs")
         if not len(own) == len(likeliest) == len(step.ids):
             raise damaged(f"has {len(own)} log-probabilities of {len(step.ids)} tokens")
         sure = [confidence(list(logprobs_by_id(each).values()), top_logprobs) for each in likeliest]
         return replace(step, logprobs=tuple(map(float, own)), confidences=tuple(sure))
-
-
-def logprobs_by_id(told: Any) -> dict[int, float]:
-    """Read the log-probabilities at one place: `{"token_id:17": -0.3}`.
-
-    Raises:
-        RequestFault: they are not spelled so.
-    """
-    if not isinstance(told, dict) or not told or not all(key.startswith(ID_PREFIX) for key in told):
-        raise damaged("has no log-probabilities by token ids")
-    return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in told.items()}
-
-
-def _logprobs(choice: Mapping[str, Any], name: str) -> list[Any]:
-    told = choice.get("logprobs")
-    values = told.get(name) if isinstance(told, dict) else None
-    if not isinstance(values, list) or not values or any(value is None for value in values):
-        raise damaged("has no log-probabilities")
-    return values

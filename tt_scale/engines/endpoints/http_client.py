@@ -1,0 +1,92 @@
+"""One vLLM server, asked by plain HTTP: for what OpenAI's API does not have, and where its client is not installed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from tt_scale.engines.endpoints.faults import Kind, RequestFault, fault_of_status, object_in
+from tt_scale.engines.endpoints.openai_client import Body, Route, models_in
+from tt_scale.engines.load_errors import sentence
+from tt_scale.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["HttpEndpoint", "require_httpx"]
+
+CONNECT_SECONDS = 5.0
+
+
+def require_httpx(purpose: str) -> None:
+    """Import httpx.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import httpx  # noqa: F401
+    except ImportError:
+        raise MissingExtraError("httpx", "http", purpose) from None
+
+
+class HttpEndpoint:
+    """A client of one server.
+
+    Args:
+        url: of the server, with or without `/v1`.
+        key: that the server asks for; None for none.
+        seconds: that one answer may take.
+    """
+
+    def __init__(self, url: str, key: str | None, seconds: float) -> None:
+        import httpx
+
+        self.url = url.removesuffix("/v1")
+        self._key = key
+        self._client: httpx.AsyncClient = httpx.AsyncClient(
+            base_url=self.url,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS), pool=None),
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+        )
+
+    async def close(self) -> None:
+        """Close the connections; a second call does nothing."""
+        await self._client.aclose()
+
+    async def models(self) -> list[Mapping[str, Any]]:
+        """Ask what is served.
+
+        Raises:
+            RequestFault: there is no such server, or it does not say.
+        """
+        return models_in(await self._request("GET", "/v1/models"))
+
+    async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
+        """Send a request of OpenAI's API and read the whole answer; errors as of `post`."""
+        return await self._request("POST", f"/v1{route}", body)
+
+    async def post(self, path: str, body: Body) -> Mapping[str, Any]:
+        """Send a request to a path of the server's own and read the whole answer.
+
+        Raises:
+            RequestFault: it failed.
+        """
+        return await self._request("POST", path, body)
+
+    async def _request(self, method: str, path: str, body: Body | None = None) -> Mapping[str, Any]:
+        import httpx
+
+        try:
+            answer = await self._client.request(method, path, json=body)
+        except httpx.TimeoutException as error:
+            kind: Kind = "connection" if isinstance(error, httpx.ConnectTimeout) else "timeout"
+            raise RequestFault(kind, f"{self.url} gave no answer to {path} in time.", self.url) from None
+        except httpx.HTTPError as error:
+            told = sentence(str(error) or type(error).__name__)
+            raise RequestFault("connection", f"{self.url} cannot be reached: {told}", self.url) from None
+        asked = f"{method} {path}"
+        if answer.is_error:
+            raise fault_of_status(answer.status_code, answer.headers, answer.content, self.url, asked, self._key)
+        return object_in(answer.content, self.url, asked, self._key)
