@@ -74,6 +74,7 @@ class Fake:
         strict: whether unknown fields are refused.
         usage: whether tokens are counted.
         beginning: whether a beginning-of-sequence token is put before a text.
+        wraps: tokens of a template into which a text is put once more.
         reasoning: written into a field of its own before each message.
         key: that is asked for.
         context: told of each model; 0 for nothing.
@@ -82,6 +83,7 @@ class Fake:
         stops_at: a limit of the server's own, in tokens.
         asked: bodies of all requests, with their path.
         aborted: how many streams were left.
+        likelihoods: whether log-probabilities are given.
         stopped: whether connections are dropped, as when the server is gone.
     """
 
@@ -98,6 +100,7 @@ class Fake:
     strict: bool = False
     usage: bool = True
     beginning: bool = False
+    wraps: int = 0
     reasoning: str = ""
     key: str = ""
     context: int = 512
@@ -107,6 +110,7 @@ class Fake:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     aborted: int = 0
     stopped: bool = False
+    likelihoods: bool = True
     url: str = ""
 
     def answer(self, path: str, body: Mapping[str, Any] | None, key: str) -> tuple[int, Any]:
@@ -154,7 +158,7 @@ class Fake:
             return self._read_chat(body)
         prompt = body["prompt"]
         text = self.tokens.tokenizer.decode(prompt) if isinstance(prompt, list) else prompt
-        count = len(prompt) if isinstance(prompt, list) else self._count(text) + self.beginning
+        count = len(prompt) if isinstance(prompt, list) else self._count(text) + self.beginning + self.wraps
         _, _, rest = text.partition(USER)
         question, _, answer = rest.partition(ASSISTANT)
         return question, answer, count
@@ -212,9 +216,9 @@ class Fake:
         ids = [token for _, token, _, _ in drawn]
         if self.returns_ids and body.get("return_token_ids"):
             choice["token_ids"] = ids
-        if body.get("logprobs") is not None and self.returns_ids:
+        if body.get("logprobs") is not None and self.returns_ids and self.likelihoods:
             choice["logprobs"] = self._logprobs(ids, body)
-        if body.get("prompt_logprobs") is not None and self.returns_ids:
+        if body.get("prompt_logprobs") is not None and self.returns_ids and self.likelihoods:
             choice["prompt_logprobs"] = [None, *[{str(each): {"logprob": -each / 100}} for each in body["prompt"][1:]]]
         choice |= {"text": text} if path == "/v1/completions" else {"message": self._message(text)}
         answer: dict[str, Any] = {

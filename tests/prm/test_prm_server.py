@@ -280,7 +280,7 @@ async def test_a_prm_that_answers_with_a_token(server: Server, tmp_path_factory:
     expected = [1 / (1 + math.exp(likelihood(wrong, each) - likelihood(right, each))) for each in lengths]
     assert found.values == pytest.approx(expected)
     assert (found.tokens, found.cached) == (sum(lengths), 32)
-    assert len(server.asked) == 2 * (1 if chosen else 2)
+    assert len(server.asked) == (2 if chosen else 6)  # both steps try it once, then ask for each token
     assert prm.context == 510
 
 

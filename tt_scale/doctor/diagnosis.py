@@ -13,6 +13,7 @@ from tt_scale.config import Config
 from tt_scale.config.runtime import UNSET_DTYPE
 from tt_scale.doctor.installation import Finding, broken_transformers, packages, torch_devices
 from tt_scale.doctor.memory_plan import MemoryPlan, Share, plan_cpu, plan_gpu, together
+from tt_scale.doctor.servers import server_lines
 from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.engines.dtypes import TYPES, fastest_type
 from tt_scale.engines.model_dtypes import check_dtypes, dtype_warnings, loaded_models
@@ -49,6 +50,7 @@ class Models:
         generator: name and backend.
         prms: name and backend of each; empty where there is none.
         combined: how several PRMs become one; empty where there are not several.
+        servers: what those that the models are behind answered; empty where there are none.
         dtypes: lines about the number types.
         memory: the plan.
     """
@@ -56,6 +58,7 @@ class Models:
     generator: str
     prms: Sequence[str]
     combined: str
+    servers: Sequence[str]
     dtypes: Sequence[str]
     memory: MemoryPlan
 
@@ -109,6 +112,7 @@ def _models(models: ResolvedModels, machine: Mapping[str, Any]) -> Models:
         generator=f"{models.config.model_name} on {models.generator.backend}",
         prms=[f"{prm.name} on {prm.backend}" for prm in models.prms],
         combined=models.config.prm_combine if len(models.prms) > 1 else "",
+        servers=server_lines(models),
         dtypes=_dtypes(models),
         memory=memory_plan(models, gpus, float(machine["memory_gib"] or 0)),
     )

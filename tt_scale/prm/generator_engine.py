@@ -95,6 +95,7 @@ class GeneratorEnginePRM(TokenPRM):
             )
         self._choices = (head.positive, head.negative)
         self.context = min(self.context_of(self.adapter.checkpoint.settings, config), self._model.context - 2)
+        await self._model.require_choices()
         self.parameters = self._model.parameters
 
     async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:

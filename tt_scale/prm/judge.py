@@ -78,6 +78,7 @@ class JudgePRM(PRM):
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "quantization": config.prm_quantization,
                 "max_model_len": cls.context_of({}, config),
+                "tokenizer": None,
             }
         )
         return cls(type(generator).from_config(second), config.stop_tokens, own=True)
@@ -91,6 +92,7 @@ class JudgePRM(PRM):
         """Start the judge if it is not the run's own generator, and look up its words for yes and no."""
         if self._own:
             await self._model.start()
+        await self._model.require_choices()
         self.parameters = self._model.parameters
         self._yes, self._no = self._single_tokens(YES), self._single_tokens(NO)
 

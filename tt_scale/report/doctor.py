@@ -57,6 +57,7 @@ def _print_models(console: Console, models: Models) -> None:
     lines = [("generator", models.generator), *[("PRM", each) for each in models.prms or ["none"]]]
     if models.combined:
         lines.append(("combined by", models.combined))
+    lines += [("server", line) for line in models.servers]
     lines += [("dtype", line) for line in models.dtypes] + [("memory", line) for line in models.memory.lines]
     for label, text in (*lines, ("verdict", models.memory.verdict)):
         _line(console, label, text)

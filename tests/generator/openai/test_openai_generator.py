@@ -212,7 +212,7 @@ async def test_choices(monkeypatch: pytest.MonkeyPatch) -> None:
                 await generator.choose([(1,) * 512], [3])
     with server("text, as llama.cpp") as fake:
         async with started(fake) as generator:
-            with pytest.raises(GeneratorError, match=r"no log-probabilities of chosen tokens.*vLLM or SGLang"):
+            with pytest.raises(GeneratorError, match=r"no log-probabilities of chosen tokens.*with vLLM"):
                 await generator.choose([(1,)], [3])
 
 
@@ -254,6 +254,18 @@ async def test_a_beginning_is_not_put_twice(tmp_path: Path) -> None:
         async with started(fake, tokenizer=str(tmp_path)) as generator:
             await one(generator, request(generator))
             assert fake.asked[0][1]["prompt"].startswith("<bos><|user|>")
+
+
+async def test_a_template_is_not_put_around_another() -> None:
+    """Ollama does so with every text; what it serves is asked by messages then."""
+    with server("text, as llama.cpp", wraps=5, continues="any") as fake:
+        async with started(fake) as generator:
+            await one(generator, request(generator))
+            assert [path for path, _ in fake.asked] == ["/v1/chat/completions"]
+        fake.chat = False
+        with pytest.raises(GeneratorError, match=r"makes \d+ tokens of a text of \d+, as with a template of its own"):
+            async with started(fake):
+                pass
 
 
 async def test_another_models_tokenizer_is_refused(tmp_path: Path) -> None:
@@ -332,6 +344,18 @@ async def test_deepconf_needs_likelihoods() -> None:
         await asolve(QUESTION, config_for(fake, method="deepconf", N=3))
     with server("text, as llama.cpp") as fake, pytest.raises(ConfigError, match="PRM 'confidence' needs the log-prob"):
         await asolve(QUESTION, config_for(fake, method="dvts", prm_name="confidence"))
+
+
+async def test_a_judge_needs_chosen_tokens() -> None:
+    """Said at the start, not once for each problem."""
+    with server("text, as llama.cpp") as fake, pytest.raises(GeneratorError, match="no log-probabilities of chosen"):
+        await asolve(QUESTION, config_for(fake, method="dvts", prm_name="judge"))
+    with server("ids, as vLLM") as fake:
+        async with started(fake) as generator:
+            await generator.require_choices()
+            fake.likelihoods = False
+            with pytest.raises(GeneratorError, match="no log-probabilities of chosen"):
+                await generator.require_choices()
 
 
 async def test_settings_that_a_server_refuses() -> None:

@@ -27,6 +27,7 @@ from tt_scale.generator.language_model import Choice, LanguageModel, lead_in_tex
 from tt_scale.generator.openai.abilities import Abilities
 from tt_scale.generator.openai.chat_protocol import ChatProtocol
 from tt_scale.generator.openai.choosing import HOME_TOKENS, Chooser
+from tt_scale.generator.openai.probing import QUESTION
 from tt_scale.generator.openai.protocol import Protocol, require_plain_sampling
 from tt_scale.generator.openai.starting import connect, tokenizer_name
 from tt_scale.generator.openai.text_protocol import CompletionProtocol
@@ -200,20 +201,27 @@ class OpenAIGenerator(LanguageModel):
         """
         return await gather_or_cancel([self._sample(request) for request in requests])
 
+    async def require_choices(self) -> None:
+        """Ask for chosen tokens once; errors as of `LanguageModel.require_choices`."""
+        prompt = self.tokens.encode(QUESTION)
+        await self.choose([prompt], prompt[:2])
+
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
         """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        no_choices = GeneratorError(
+            f"The server at {self.url} gives no log-probabilities of chosen tokens, by which a PRM is asked that is a "
+            "language model.",
+            "Serve the model with vLLM and name its tokenizer (--tokenizer), or take another PRM.",
+        )
         if not isinstance(self._protocol, TokenProtocol):
-            raise GeneratorError(
-                f"The server at {self.url} gives no log-probabilities of chosen tokens.",
-                "Serve the model with vLLM or SGLang, and name its tokenizer: --tokenizer",
-            )
+            raise no_choices
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
         try:
             return await gather_or_cancel([self._chooser.choose(prompt, choices) for prompt in prompts])
         except RequestFault as fault:
-            raise self._error(fault) from fault
+            raise no_choices if fault.kind == "missing" else self._error(fault) from fault
 
     async def _sample(self, request: StepRequest) -> Step:
         nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)

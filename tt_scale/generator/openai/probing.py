@@ -134,12 +134,14 @@ class Prober:
                 return replace(dialect, stream_usage=usage)
         return None
 
-    async def _found(self, tokens: Tokens, prompt: list[int] | str, count: int, answer: Answer) -> Abilities:
+    async def _found(self, tokens: Tokens, prompt: list[int] | str, count: int, answer: Answer) -> Abilities | None:
         takes_ids = isinstance(prompt, list)
         counts = isinstance(answer.usage.get("completion_tokens"), int)
         if takes_ids and _returns_ids(answer.choice):
             self._check_tokenizer(tokens, answer)
             return Abilities("/completions", answer.dialect, takes_ids=True, returns_ids=True, names_end=True)
+        if not takes_ids and self._wraps(count, answer):
+            return None
         adds_beginning = not takes_ids and self._adds_beginning(tokens, str(prompt), count, answer)
         body = {"prompt": prompt}
         found = Abilities("/completions", answer.dialect, takes_ids, adds_beginning=adds_beginning, counts=counts)
@@ -159,13 +161,22 @@ class Prober:
                 "Give the model's own tokenizer as --tokenizer, a folder or hub name.",
             )
 
+    def _wraps(self, count: int, answer: Answer) -> bool:
+        """Whether the server puts the prompt into a template of its own, as Ollama does: it counts far more tokens."""
+        counted = answer.prompt_tokens
+        if counted is None or counted <= count + 1:
+            return False
+        told = f"{self.endpoint.url} makes {counted} tokens of a text of {count}, as with a template of its own."
+        self.refusals.append(RequestFault("refused", told, self.endpoint.url))
+        return True
+
     def _adds_beginning(self, tokens: Tokens, text: str, count: int, answer: Answer) -> bool:
         """Whether the server counts one token more than the tokenizer, and the text begins with one that it adds."""
         beginning = getattr(tokens.tokenizer, "bos_token", None)
         counted = answer.prompt_tokens
         if beginning and text.startswith(beginning) and counted == count + 1:
             return True
-        if counted not in (None, count):
+        if counted is not None and counted != count:
             LOG.warning(
                 "The server at %s counts %s tokens of a prompt that has %s by the tokenizer of %s. Check --tokenizer.",
                 self.endpoint.url, counted, count, tokens.name,

@@ -130,6 +130,7 @@ class GenerativePRM(PRM):
             self._model = self._engine.from_config(self._config_of_model(settings))
             self._started = True
             await self._model.start()
+        await self._model.require_choices()
         self.parameters = self._model.parameters
         self._text = PlainText(self._model.tokens)
         self._begin(Checkpoint(self._config.prm_name, self._model.tokens, settings, self._config.stop_tokens))
@@ -141,6 +142,7 @@ class GenerativePRM(PRM):
             update={
                 "model_name": config.prm_name,
                 "model_revision": config.prm_revision,
+                "tokenizer": None,
                 "quantization": config.prm_quantization,
                 "gpu_mem_util": config.prm_gpu_mem_util,
                 "max_model_len": self.context_of(settings, config, self._chain_tokens),
