@@ -114,11 +114,11 @@ class PoolingServerPRM(TokenPRM):
         for endpoint in endpoints:
             await endpoint.close()
 
-    async def answers(self, readings: Sequence[ScoringInput]) -> list[Scores]:
-        """Send readings, each as a request of its own, or one for each place where a step is scored."""
+    async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
+        """Send inputs, each as a request of its own, or one for each place where a step is scored."""
         score = self._pooled if self._chooser is None else self._chosen
         try:
-            return await gather_or_cancel([score(reading) for reading in readings])
+            return await gather_or_cancel([score(each) for each in inputs])
         except RequestFault as fault:
             raise self._error(fault) from fault
 
@@ -173,22 +173,26 @@ class PoolingServerPRM(TokenPRM):
                 return False
         return True
 
-    async def _pooled(self, reading: ScoringInput) -> Scores:
+    async def _pooled(self, scoring_input: ScoringInput) -> Scores:
         """Read the scores out of the rows of all tokens."""
-        body = {"model": self._model, "input": list(reading.ids), "task": "token_classify"}
-        answer = await self._running().ask(lambda each: each.post("/pooling", body), hash(reading.ids[:HOME_TOKENS]))
+        body = {"model": self._model, "input": list(scoring_input.ids), "task": "token_classify"}
+        answer = await self._running().ask(
+            lambda each: each.post("/pooling", body), hash(scoring_input.ids[:HOME_TOKENS])
+        )
         where = ", ".join(self._urls)
         try:
             rows = answer["data"][0]["data"]
             count = len(rows)
         except (LookupError, TypeError):
             raise PRMError(f"The server at {where} gave no rows to /pooling.", f"Start it with: {START}") from None
-        if count != len(reading.ids):
+        if count != len(scoring_input.ids):
             raise PRMError(
-                f"The server at {where} gave {count} rows for {len(reading.ids)} tokens; one each is needed.",
+                f"The server at {where} gave {count} rows for {len(scoring_input.ids)} tokens; one each is needed.",
                 f"Start it with: {START}",
             )
-        return Scores(reading.checked([self._value(rows[place], where) for place in reading.positions]), count)
+        return Scores(
+            scoring_input.checked([self._value(rows[place], where) for place in scoring_input.positions]), count
+        )
 
     def _value(self, row: Any, where: str) -> float:
         try:
@@ -198,16 +202,16 @@ class PoolingServerPRM(TokenPRM):
                 f"The server at {where} gave {row!r} for a token; number {self._column + 1} of it is the score."
             ) from None
 
-    async def _chosen(self, reading: ScoringInput) -> Scores:
+    async def _chosen(self, scoring_input: ScoringInput) -> Scores:
         """Ask for the odds of the two tokens at every place."""
         head, chooser = self.adapter.head, self._chooser
         assert isinstance(head, TokenHead)
         assert chooser is not None
         self._running()
         tokens = [head.positive, head.negative]
-        prompts = [reading.ids[: place + 1] for place in reading.positions]
+        prompts = [scoring_input.ids[: place + 1] for place in scoring_input.positions]
         found = await gather_or_cancel([chooser.choose(prompt, tokens) for prompt in prompts])
-        values = reading.checked([two_way_softmax(*choice.logprobs) for choice in found])
+        values = scoring_input.checked([two_way_softmax(*choice.logprobs) for choice in found])
         return Scores(values, sum(map(len, prompts)), sum([choice.cached for choice in found]))
 
     def _running(self) -> Servers[HttpEndpoint]:
