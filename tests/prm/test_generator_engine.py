@@ -129,5 +129,5 @@ async def test_layers_of_its_own_are_refused(tmp_path: FilePath) -> None:
         (tmp_path / name).mkdir()
     with pytest.raises(PRMError, match=r"layers of its own.*--prm vllm"):
         await started(save_prm(tmp_path / "prm"), prm_adapter="auto")
-    with pytest.raises(TTScaleError, match="no adapter is known"):
+    with pytest.raises(TTScaleError, match="there is no adapter"):
         await started(save_generator(tmp_path / "generator"), prm_adapter="auto")

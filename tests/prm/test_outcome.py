@@ -148,7 +148,7 @@ def test_refused(tmp_path: FilePath) -> None:
         open_adapter(config_for(folder, agg="mean"), str(folder))
     with pytest.raises(ConfigError, match=r"final_agg is 'prod'.*--final-agg last"):
         open_adapter(config_for(folder, final_agg="prod"), str(folder))
-    with pytest.raises(ConfigError, match="from 0 to 1"):
+    with pytest.raises(ConfigError, match="labels are 0 to 1"):
         open_adapter(config_for(folder, prm_args={"positive": 2}), str(folder))
     (folder / "chat_template.jinja").write_text(CHATML.replace("message['content']", "'twice'"))
     with pytest.raises(PRMError, match="question and its answer"):

@@ -254,5 +254,5 @@ async def test_wrong_models_are_refused(tmp_path: FilePath) -> None:
     save_tokenizer(untagged, ["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
     with pytest.raises(PRMError, match="has no single token '<extra_0>'"):
         await started(untagged)
-    with pytest.raises(PRMError, match=r"no config\.json"):
+    with pytest.raises(PRMError, match=r"no readable config\.json"):
         await started(tmp_path)

@@ -22,7 +22,9 @@ pytestmark = pytest.mark.skipif(
 
 def selections(target: str) -> list[str]:
     """The tests that a target runs, as pytest selects them by their marks; left out is what runs them otherwise."""
-    told = subprocess.run(["make", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", target], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     lines = [line for line in told.splitlines() if " -m pytest " in line and "--random-order" not in line]
     return [chosen[1] for line in lines if (chosen := re.search(r'-m "(.+)"', line))]
 
@@ -58,7 +60,9 @@ def test_every_test_runs_once() -> None:
 )
 def test_bench_takes_a_recipe_or_a_path(typed: list[str], config: str, dtype: list[str]) -> None:
     """Only the pocket recipe is set to float32, by which its table is the same on every machine."""
-    told = subprocess.run(["make", "-n", "bench", *typed], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    told = subprocess.run(
+        ["make", "--no-print-directory", "-n", "bench", *typed], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     words = shlex.split(told.splitlines()[-1])
     assert words[1:4] == ["bench", "--config", config]
     assert words[words.index("independent") + 1 :] == dtype

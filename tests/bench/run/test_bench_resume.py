@@ -140,7 +140,7 @@ def test_a_finished_run_loads_nothing_and_prints_the_same_table(
     def loading(config: object) -> None:
         raise AssertionError("a model was loaded")
 
-    monkeypatch.setattr("tt_scale.bench.run.session.open_models", loading)
+    monkeypatch.setattr("tt_scale.bench.run.open_models.open_models", loading)
     again = command(*small())
     assert again.status == 0
     assert "Done before: 12 of 12." in again.out

@@ -7,8 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
+from commands import heed_signals
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals")
 
@@ -43,15 +46,32 @@ except asyncio.CancelledError:
 
 def ended(work: str, grace: float, *numbers: int) -> tuple[int, str, float]:
     """Status, output, and seconds from the first signal to the end."""
-    process = subprocess.Popen([sys.executable, "-c", PROGRAM, work, str(grace)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    began = time.monotonic()
-    for number in numbers:
-        process.send_signal(number)
-        time.sleep(0.3)
-    out, _ = process.communicate(timeout=50)
-    return process.returncode, out, time.monotonic() - began
+    with started(work, grace) as process:
+        began = time.monotonic()
+        for number in numbers:
+            process.send_signal(number)
+            time.sleep(0.3)
+        out, _ = process.communicate(timeout=50)
+        return process.returncode, out, time.monotonic() - began
+
+
+@contextmanager
+def started(work: str, grace: float) -> Iterator[subprocess.Popen[str]]:
+    """The program at work; killed where a test fails."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, work, str(grace)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_signals,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -75,13 +95,8 @@ def test_a_second_signal_ends_it_at_once(work: str) -> None:
 
 
 def test_ctrl_c_is_as_before() -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, "waits", "30"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    )  # fmt: skip
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=50)
+    with started("waits", 30) as process:
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=50)
     assert out == "closed\n"
     assert err.endswith("KeyboardInterrupt\n")

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -225,15 +226,12 @@ async def test_genprm_runs_code_only_when_told(folder: FilePath, monkeypatch: py
     """Off by default; with it, the model sees what its code printed, and writes code three times at most."""
     ran: list[str] = []
 
-    async def run(code: str, limits: Any) -> str:
+    async def run(code: str) -> SimpleNamespace:
         ran.append(code)
-        return "42\n"
+        return SimpleNamespace(text="42\n")
 
-    async def check() -> None:
-        ran.append("checked")
-
-    monkeypatch.setattr("tt_scale.prm.generative.genprm.run_confined", run)
-    monkeypatch.setattr("tt_scale.prm.generative.genprm.check_confinement", check)
+    monkeypatch.setattr("tt_scale.prm.generative.genprm.run_code", run)
+    monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", lambda: ran.append("checked"))
 
     def write(prompt: str) -> str:
         if prompt.endswith("step by step: "):
@@ -374,7 +372,7 @@ async def test_what_cannot_write_is_refused(tmp_path: FilePath, folder: FilePath
     with pytest.raises(PRMError, match="cannot generate text"):
         await prm.start()
     await prm.close()
-    with pytest.raises(ConfigError, match="no language model"):
+    with pytest.raises(ConfigError, match="is not a language model"):
         ThinkPRM.from_config(Config(model_name="simulated", prm_name=str(folder)), SimulatedGenerator())
 
 

@@ -263,7 +263,7 @@ def test_every_step_has_tokens_of_its_own(folders: tuple[FilePath, FilePath], te
 
 async def test_a_step_of_many_tokens(folders: tuple[FilePath, FilePath], monkeypatch: pytest.MonkeyPatch) -> None:
     """Logits are made some rows at a time; none may fall between two of them."""
-    monkeypatch.setattr("tt_scale.prm.implicit.next_tokens.MOST_ROWS", 5)
+    monkeypatch.setattr("tt_scale.prm.implicit.next_tokens.MAX_LOGIT_ROWS", 5)
     prm = await started(config_for(*folders))
     try:
         [found] = await prm.score(PROBLEM, [path_of(SOLUTIONS[2])])

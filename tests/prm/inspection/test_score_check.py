@@ -230,7 +230,7 @@ def test_a_judge_shows_its_prompt(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 ROWS = {
-    "a generator": (["GENERATOR"], "a LlamaForCausalLM, a generator; no adapter is known"),
+    "a generator": (["GENERATOR"], "a LlamaForCausalLM, a generator; there is no adapter for it"),
     "nobody": (["nobody/nothing"], "'nobody/nothing' has no config.json"),
     "no folder": (["/nowhere/prm"], "no model folder '/nowhere/prm'"),
     "no model": (["none"], "no model behind the PRM 'none'"),
@@ -238,7 +238,7 @@ ROWS = {
     "an unknown adapter": (["FOLDER", "--prm-adapter", "qwen"], "Did you mean 'qwen-math'?"),
     "an unknown backend": (["FOLDER", "--prm", "vlm"], "Did you mean 'vllm'?"),
     "a knob that is missing": (["FOLDER", "--prm-adapter", "binary-tag"], "needs tag in prm_args"),
-    "a knob too many": (["FOLDER", "--prm-args", "{tga: 1}"], "holds 'tga'"),
+    "a knob too many": (["FOLDER", "--prm-args", "{tga: 1}"], "contains 'tga'"),
     "no mapping": (["FOLDER", "--prm-args", "3"], "prm_args is 3"),
     "a token that is none": (
         ["FOLDER", "--prm-adapter", "binary-tag", "--prm-args", "{tag: x, positive: good}"],

@@ -174,17 +174,17 @@ async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models)
 
     async def search(generator: Generator, prm: PRM | None) -> float | None:
         scores, tau = await first_scores(plan, generator, prm)
-        with RunCounter(report, _progress(plan)) as counter:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores)
-            await run_problems(run, plan.problems, journal.done())
+        try:
+            with RunCounter(report, _progress(plan)) as counter:
+                run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores)
+                await run_problems(run, plan.problems, journal.done())
+        finally:
+            if config.detail_log:
+                write_detail_log(journal.folder / "detail.csv", journal.rows)
         return tau
 
     began = time.monotonic()
-    try:
-        tau = await models.use(search)
-    finally:
-        if config.detail_log:
-            write_detail_log(journal.folder / "detail.csv", journal.rows)
+    tau = await models.use(search)
     elapsed = time.monotonic() - began
     line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
     append_summary(summary_path(config), line)
