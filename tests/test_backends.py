@@ -264,7 +264,7 @@ def test_who_needs_the_generator_started(keys: dict[str, Any], reads: bool) -> N
         ({"prm_name": "x/y", "prm": "tokens"}, "The PRM is 'tokens', but prm_name is 'x/y'"),
         ({"generator": "maze"}, "The generator is 'maze', but model_name is 'a/b-3B'"),
         ({"prm_name": "tokens", "prm": "layers"}, "prm_name is 'tokens', which has no weights of its own"),
-        ({"prm_name": "x/y", "prm": "layers", "prm_url": "http://x"}, "which asks no server"),
+        ({"prm_name": "x/y", "prm": "layers", "prm_url": "http://x"}, "which uses no server"),
     ],
 )
 def test_names_that_do_not_belong_together(keys: dict[str, Any], told: str) -> None:

@@ -96,7 +96,7 @@ def test_only_keys_that_are_read_belong_to_the_experiment(tmp_path: Path, site: 
         (("--prm-name", "a/b", "--prm", "brief"), "The PRM is 'brief', but prm_name is 'a/b'"),
         (("--prm-name", "confidence"), "The PRM 'confidence' needs the log-probabilities"),
         (("--prm", "vllm"), "prm_name is 'brief', which has no weights of its own, but prm is 'vllm'"),
-        (("--prm-url", "http://x"), "the PRM is 'brief', which asks no server"),
+        (("--prm-url", "http://x"), "the PRM is 'brief', which uses no server"),
         (("--model-revision", "v1"), "'guess' is not on the hub"),
         (("--prm-revision", "v1"), "'brief' is not on the hub"),
         (("--prm-args", "{letters: 3}"), "prm_args do not fit the PRM 'brief'"),

@@ -70,12 +70,12 @@ ROWS = {
     "near a short name": ("--model-name pocketgen", "model_name is 'pocketgen'", "Did you mean 'pocket-gen'?"),
     "near another short name": ("--model-name smolm2", "Did you mean 'smollm2'?"),
     "near the simulated world": ("--model-name simulate", "Did you mean 'simulated'?"),
-    "near nothing": ("--model-name zzz", "no model of that short name", "pocket-gen", "owner/model"),
+    "near nothing": ("--model-name zzz", "neither a model folder here nor the short name", "pocket-gen", "owner/model"),
     "a PRM near a short name": ("--model-name pocket-gen --prm-name pocketprm", "Did you mean 'pocket-prm'?"),
     "a judge misspelt": ("--model-name pocket-gen --prm-name jugde", "Did you mean 'judge'?"),
     "no folder": ("--model-name ./nowhere", "no model folder './nowhere'"),
     "no folder for a PRM": ("--model-name pocket-gen --prm-name ./nowhere", "no model folder './nowhere'"),
-    "no such folder beside others": ("--model-name models/nowhere", "'models' is here", "no 'nowhere' in it"),
+    "no such folder beside others": ("--model-name models/nowhere", "'models' exists", "no 'nowhere' in it"),
     "an adapter misspelt": (
         "--model-name pocket-gen --prm-name pocket-prm --prm-adapter qwen-mat",
         "prm_adapter is 'qwen-mat'",
@@ -119,7 +119,7 @@ ROWS = {
         "--model-name pocket-gen --prm-name pocket-prm,simulated --prm-revision a,b,c",
         "prm_revision names 3 revisions for 2 PRMs",
     ),
-    "a typo without network": ("--model-name qwen/typo", "'qwen/typo' is not on this machine", "does not answer"),
+    "a typo without network": ("--model-name qwen/typo", "'qwen/typo' is not on this machine", "cannot be reached"),
     "a PRM's typo without network": (
         "--model-name pocket-gen --prm-name qwen/typo",
         "The PRM 'qwen/typo' is not on this machine",
@@ -255,9 +255,9 @@ def _error(name: str) -> Exception:
     ("error", "told"),
     [
         ("RepositoryNotFoundError", "The model 'owner/model' is not on the Hugging Face hub, or is private. Check"),
-        ("GatedRepoError", "is gated: its owner wants its licence accepted. Accept it at"),
+        ("GatedRepoError", "is gated: its licence must be accepted. Accept it at"),
         ("RevisionNotFoundError", "has no revision 'v1'. Name a branch, a tag or a commit"),
-        ("ConnectionError", "is not on this machine, and the Hugging Face hub does not answer"),
+        ("ConnectionError", "is not on this machine, and the Hugging Face hub cannot be reached"),
     ],
 )
 def test_what_the_hub_refuses(hub: FakeHub, error: str, told: str) -> None:

@@ -1,8 +1,8 @@
-"""Which backends a configuration means, and what they load: `resolve` makes `ResolvedModels` of a `Config`.
+"""Resolve a configuration to backends and the models that they load: `Config` to `ResolvedModels`.
 
-Whoever is given a configuration (opening models, preflight, a manifest) resolves it and passes the result on. What a
-backend can do is said by attributes of its class (`Generator`, `PRM`), so that a new one is named nowhere here; its
-module is imported for that, but no engine, and nothing is loaded.
+Code that receives a configuration (opening models, preflight, a manifest) resolves it once and passes the result on.
+Capabilities are class attributes of the backend (`Generator`, `PRM`), so that this module names no backend; resolving
+imports the backend's module, but no engine, and loads nothing.
 """
 
 from __future__ import annotations
@@ -34,10 +34,13 @@ __all__ = [
 Name = TypeVar("Name", bound="str | None")
 
 ENGINES: Mapping[str, tuple[str, ...]] = MappingProxyType({"vllm": ("vllm",), "huggingface": ("transformers", "torch")})
-"""What loads weights, the preferred first, and the packages that each needs; a generator and a PRM bear its name."""
+"""Engines that load weights, in order of preference, with the packages that each needs.
+
+A generator backend and a PRM backend have the same name as each engine.
+"""
 
 PRM_KEYS = PRM.config_keys | {"prm_quality", "prm_confidence"}
-"""The keys that only some PRMs read; `PRM.config_keys` says which."""
+"""Keys that only some PRMs read; `PRM.config_keys` lists those of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +48,9 @@ class ResolvedGenerator:
     """The generator of a run.
 
     Attributes:
-        backend: its name in the registry.
-        cls: its class.
-        weights: the models that it loads, each with the engine that does; none for a world of its own.
+        backend: name of the backend in the registry.
+        cls: class of the backend.
+        weights: the models that it loads, each with its engine; empty for a generator without model weights.
     """
 
     backend: str
@@ -56,10 +59,10 @@ class ResolvedGenerator:
 
     @property
     def engine_beside(self) -> str:
-        """The engine on which other models run beside it: its own where that is one of ours, else what is installed.
+        """The engine for other models of the run: the generator's if it is a built-in one, else the installed one.
 
         Raises:
-            MissingExtraError: nothing is.
+            MissingExtraError: no engine is installed.
         """
         return self.cls.engine if self.cls.engine in ENGINES else _preferred_engine()
 
@@ -69,10 +72,10 @@ class ResolvedPRM:
     """One PRM of a run.
 
     Attributes:
-        backend: its name in the registry.
-        cls: its class.
-        config: the run's, for this PRM alone: `prm_name` is its name, `prm` its backend.
-        weights: the models that it loads beside the generator's, each with the engine that does.
+        backend: name of the backend in the registry.
+        cls: class of the backend.
+        config: the run's configuration for this PRM alone: `prm_name` is its name, `prm` its backend.
+        weights: the models that it loads beside the generator's, each with its engine.
     """
 
     backend: str
@@ -82,23 +85,23 @@ class ResolvedPRM:
 
     @property
     def name(self) -> str:
-        """As the configuration has it."""
+        """The PRM's `prm_name`."""
         return self.config.prm_name
 
     @property
     def uses_generator(self) -> bool:
-        """Whether it asks the run's generator, which then has to run."""
+        """Whether it calls the run's generator, which then has to be loaded."""
         return self.cls.uses_generator and not (self.cls.engine == "generator" and self.weights)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModels:
-    """The models of a run, by their classes; nothing is made or loaded.
+    """Generator and PRMs of a run as classes; nothing is constructed or loaded.
 
     Attributes:
-        config: of the run.
-        generator: that writes.
-        prms: that score, in the order in which the configuration lists them; none, one, or the members of an ensemble.
+        config: the run's configuration.
+        generator: the generator.
+        prms: the PRMs, in the order of the configuration; none, one, or the members of an ensemble.
     """
 
     config: Config
@@ -107,30 +110,30 @@ class ResolvedModels:
 
     @property
     def prm_backends(self) -> str:
-        """The backends of the PRMs, with commas between several; "none" without one."""
+        """Names of the PRM backends, separated by commas; "none" without a PRM."""
         return ", ".join([prm.backend for prm in self.prms]) or "none"
 
     @property
     def unread_keys(self) -> frozenset[str]:
-        """Those of `PRM_KEYS` that no PRM of the run reads, and of `SERVER_KEYS` that its generator does not."""
+        """The keys of `PRM_KEYS` that no PRM of the run reads, and of `SERVER_KEYS` that its generator does not."""
         others = SERVER_KEYS - self.generator.cls.config_keys
         return others | PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms])
 
 
 def resolve(config: Config) -> ResolvedModels:
-    """Find the backends that a configuration means, and give each PRM a configuration of its own.
+    """Resolve the backends of a configuration, and give each PRM a configuration of its own.
 
     Raises:
-        ConfigError: a backend that does not exist or cannot be imported; `prm_adapter`, `prm_revision` or `prm_args`
-            do not say which PRM they mean.
-        MissingExtraError: a real model is named, and no engine for it is installed.
+        ConfigError: a backend does not exist or cannot be imported; `prm_adapter`, `prm_revision` or `prm_args`
+            cannot be assigned to the PRMs.
+        MissingExtraError: a model with weights is named, and no engine for it is installed.
     """
     generator = resolve_generator(config)
     return ResolvedModels(config, generator, tuple([_prm(each, generator) for each in _configs_of_prms(config)]))
 
 
 def resolve_generator(config: Config) -> ResolvedGenerator:
-    """The generator alone; errors as of `resolve`."""
+    """Resolve the generator alone; errors as in `resolve`."""
     backend = config.generator
     if backend == "auto":
         own = is_own_name("generators", config.model_name)
@@ -143,18 +146,18 @@ def _prm(config: Config, generator: ResolvedGenerator) -> ResolvedPRM:
     backend = _prm_backend(config, generator)
     cls = prm_class(backend)
     own = config.model_copy(update={"prm": backend})
-    return ResolvedPRM(backend, cls, own, tuple([_placed(each, generator) for each in cls.weights(own)]))
+    return ResolvedPRM(backend, cls, own, tuple([_with_engine(each, generator) for each in cls.weights(own)]))
 
 
-def _placed(weights: Weights, generator: ResolvedGenerator) -> Weights:
-    """Name the engine of weights that are loaded where the generator's are."""
+def _with_engine(weights: Weights, generator: ResolvedGenerator) -> Weights:
+    """Replace the engine names "generator" and "auto" by an actual engine."""
     if weights.engine == "generator":
         return replace(weights, engine=generator.cls.engine)
     return replace(weights, engine=generator.engine_beside) if weights.engine == "auto" else weights
 
 
 def _prm_backend(config: Config, generator: ResolvedGenerator) -> str:
-    """What the configuration names, what the PRM's name is or is known by, or where it can run."""
+    """The PRM's backend: as configured, else by the PRM's name or model family, else by the engine."""
     if config.prm != "auto":
         return config.prm
     if is_own_name("prms", config.prm_name):
@@ -164,20 +167,20 @@ def _prm_backend(config: Config, generator: ResolvedGenerator) -> str:
 
 
 def _scoring_engine(config: Config, generator: ResolvedGenerator) -> str:
-    """The PRM runs where the generator runs, unless that is a third-party generator without a PRM of its name.
+    """The generator's engine, or an installed one beside a third-party generator without a PRM of the same name.
 
-    A server's address, or the generator's own name, say more.
+    `prm_url` selects "http"; a PRM that is the generator's model uses the generator's engine if it can score.
     """
     if config.prm_url is not None:
         return "http"
-    as_it_is = config.prm_quantization is None and config.prm_device is None
-    if config.one_model and as_it_is and generator.cls.can_score:
+    unmodified = config.prm_quantization is None and config.prm_device is None
+    if config.one_model and unmodified and generator.cls.can_score:
         return "generator"
     return generator.backend if generator.backend in available("prms") else generator.engine_beside
 
 
 def _configs_of_prms(config: Config) -> list[Config]:
-    """Give each PRM a configuration where `prm_name` is its name; `prm` may still be "auto"."""
+    """One configuration per PRM, with its name as `prm_name`; `prm` may still be "auto"."""
     if not config.has_prm:
         return []
     names = config.prm_names
@@ -197,15 +200,15 @@ def _configs_of_prms(config: Config) -> list[Config]:
     ]
 
 
-def _one_each(key: str, what: str, given: Sequence[Name], count: int) -> Sequence[Name]:
-    """One value for each PRM, or one for all."""
-    if len(given) not in (1, count):
-        raise ConfigError(f"{key} names {len(given)} {what} for {count} PRMs.", "Name one for all, or one each.")
-    return given if len(given) == count else [given[0]] * count
+def _one_each(key: str, plural: str, values: Sequence[Name], count: int) -> Sequence[Name]:
+    """One value per PRM; a single value is used for all."""
+    if len(values) not in (1, count):
+        raise ConfigError(f"{key} names {len(values)} {plural} for {count} PRMs.", "Name one for all, or one each.")
+    return values if len(values) == count else [values[0]] * count
 
 
 def _args_of(config: Config, name: str) -> dict[str, Any]:
-    """What of `prm_args` is meant for one PRM."""
+    """The part of `prm_args` that belongs to one PRM."""
     if len(config.prm_names) == 1:
         return config.prm_args
     for key, knobs in config.prm_args.items():
@@ -218,12 +221,12 @@ def _args_of(config: Config, name: str) -> dict[str, Any]:
 
 
 def installed_engines() -> list[str]:
-    """The engines that can load weights here, the preferred first."""
+    """Installed engines, in order of preference."""
     return [engine for engine, packages in ENGINES.items() if all(find_spec(package) for package in packages)]
 
 
 def _preferred_engine() -> str:
-    found = installed_engines()
-    if not found:
+    engines = installed_engines()
+    if not engines:
         raise MissingExtraError("vllm", "gpu" if which("nvidia-smi") else "cpu", "Running a model")
-    return found[0]
+    return engines[0]

@@ -1,7 +1,7 @@
-"""The three contracts, and the records that they exchange.
+"""The three contracts `Generator`, `PRM` and `Searcher`, and the records that they exchange.
 
-A generator grows token ids, a PRM scores steps, a searcher decides. None of them knows the others: the
-`SearchSpace` stands between them, so that adding one of either is one file.
+A generator samples token ids, a PRM scores steps, a searcher decides which paths to extend. None depends on another:
+they meet in the `SearchSpace`, so that a new generator, PRM or searcher is one file.
 """
 
 from __future__ import annotations
@@ -39,31 +39,30 @@ SERVER_KEYS = frozenset({"base_url", "tokenizer"})
 """The keys that only generators behind a server read."""
 
 LEAST_CONTEXT = 4096
-"""Tokens that an engine makes room for, where the PRM can read so many."""
+"""Smallest context in tokens for which an engine reserves memory, if the PRM's own context is that long."""
 
 
 class Generator(ABC):
-    """Grows token ids.
+    """Base class of generators: samples continuations as token ids.
 
-    A backend is opened once (`start`), serves many problems at a time and is closed on every way out (`close`). What
-    it can do is said by attributes of its class, which are read before one is made (`tt_scale.backends`).
+    A backend is started once (`start`), serves many problems concurrently and is always closed (`close`), also after
+    an error. Its capabilities are class attributes, which are read before an instance is made (`tt_scale.backends`).
 
     Attributes:
-        own_name: the backend's name in the registry, where `model_name` may be that name in place of a model's; empty
-            where it always names a model. One without an `engine` then runs under no other name.
-        engine: which of our engines loads its weights: "vllm" or "huggingface"; empty where none of them does.
-        can_score: whether a PRM that is the generator's own model is asked in the generator's engine
-            (`LanguageModel.choose`).
+        own_name: the backend's name in the registry, if `model_name` may be that name instead of a model's; empty if
+            `model_name` always names a model. A backend without an `engine` then runs under no other name.
+        engine: the built-in engine that loads its weights: "vllm" or "huggingface"; empty for neither.
+        can_score: whether a PRM that is the same model can use this generator's engine (`LanguageModel.choose`).
         starts_processes: whether it starts processes that import the running script again.
         config_keys: the keys of `SERVER_KEYS` that it reads; others are warned about.
-        default_context: its `context` where `max_model_len` is null; None where the model says.
-        context: most tokens of prompt and output together.
-        parameters: of the model, for the FLOP estimate; 0 where unknown.
-        most_logprobs: the largest `StepRequest.top_logprobs` that it answers; 0 where it tells no log-probabilities.
+        default_context: its `context` where `max_model_len` is null; None to use the model's own.
+        context: maximum number of tokens of prompt and output together.
+        parameters: parameter count of the model, for the FLOP estimate; 0 if unknown.
+        most_logprobs: the largest `StepRequest.top_logprobs` that it supports; 0 if it returns no log-probabilities.
         reasoning_tags: opening and closing tags of the reasoning blocks that its chat template names.
-        waiting: calls that wait for it now, counted by the space.
-        last_progress: `time.monotonic()` of its last finished call; a backend that sees tokens as they come notes
-            them, too (`tt_scale.core.waiting.progressed`).
+        waiting: number of calls waiting for it now, maintained by the space.
+        last_progress: `time.monotonic()` of its last finished call; a backend that streams tokens also updates it at
+            each token (`tt_scale.core.waiting.progressed`).
     """
 
     own_name: ClassVar[str] = ""
@@ -82,21 +81,21 @@ class Generator(ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: Config) -> Self:
-        """Make one as a configuration says; cheap, nothing is loaded before `start`."""
+        """Construct a generator from a configuration; cheap, nothing is loaded before `start`."""
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """Name the models that it loads; none under its own name."""
+        """The models that it loads; none if `model_name` is its own name."""
         if config.model_name == cls.own_name:
             return ()
         return (Weights(config.model_name, config.model_revision, cls.engine),)
 
     @classmethod
     def check_problem(cls, problem: Problem) -> None:
-        """Refuse a problem that it cannot solve, before anything is loaded.
+        """Reject a problem that it cannot solve, before anything is loaded.
 
         Raises:
-            ProblemSetError: it is one that this backend does not know.
+            ProblemSetError: this backend does not support the problem.
         """
 
     def check_search(self, searcher: Searcher, config: Config) -> None:
@@ -111,29 +110,30 @@ class Generator(ABC):
         """
 
     async def launch(self) -> bool:
-        """Begin to load, where that goes on in another process by itself; `start` comes later and waits for its end.
+        """Begin to load in another process, if the backend does that; `start` is called later and awaits the end.
 
         Returns:
-            Whether it goes on and another model may be loaded meanwhile. False, as here: nothing was begun.
+            Whether loading continues in the background, so that another model may be loaded meanwhile. The default,
+            False, means that nothing was started.
         """
         return False
 
     async def start(self) -> None:
-        """Load what is heavy. Called once, before the first request.
+        """Load the model. Called once, before the first request.
 
         Raises:
             GeneratorError: the model cannot be loaded.
         """
 
     async def close(self) -> None:
-        """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+        """Release the engine and its memory. Always called, also after an error; a second call does nothing."""
 
     def progress(self) -> float:
-        """Give the time, by `time.monotonic()`, of its last sign of progress; one that stands for others asks them."""
+        """Time of the last progress by `time.monotonic()`; a wrapper returns that of the backends that it wraps."""
         return self.last_progress
 
     def died(self) -> str:
-        """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""
+        """Describe how one of its processes ended unexpectedly, as a sentence; empty while all of them run."""
         return ""
 
     @abstractmethod
@@ -146,16 +146,16 @@ class Generator(ABC):
 
     @abstractmethod
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Give the text that each id adds [length]; joined, they are the text of the whole."""
+        """Decode each id to the text that it adds [length]; joined, these are the text of the whole sequence."""
 
     def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
-        """Give the token ids that make a model state its final answer, for `last_resort` [length].
+        """Token ids that prompt the model to state its final answer, for `last_resort` [length].
 
         Args:
-            final_answer_prefix: of the run; empty where answers are boxed.
+            final_answer_prefix: prefix of final answers in this run; empty where answers are boxed.
 
         Raises:
-            GeneratorError: this backend cannot.
+            GeneratorError: this backend does not support it.
         """
         raise GeneratorError(
             f"{type(self).__name__} cannot ask for a final answer: it has no lead_in.", "Type: --last-resort none"
@@ -165,41 +165,41 @@ class Generator(ABC):
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample one continuation for each request, in the order of the requests.
 
-        A request that fails comes back as a step that ended in "error"; the others are unharmed.
+        A failed request is returned as a step that ended in "error"; the others are not affected.
 
         Raises:
-            EngineDeadError: no request can be served any more.
+            EngineDeadError: the engine cannot serve any further request.
         """
 
 
 class PRM(ABC):
-    """Scores reasoning steps.
+    """Base class of process reward models: scores reasoning steps.
 
-    What a PRM needs is said by attributes of its class, which are read before one is made (`tt_scale.backends`). With
-    `prm: auto`, a PRM under the generator's name in the registry is the generator's PRM.
+    Its requirements are class attributes, which are read before an instance is made (`tt_scale.backends`). With
+    `prm: auto`, the PRM registered under the generator backend's name is used.
 
     Attributes:
-        own_name: the backend's name in the registry, where `prm_name` may be that name in place of a model's; empty
-            where it always names a model. One without an `engine` then scores under no other name.
-        names: beginnings of model names, owner left out, in lower case, by which it is found without `prm`.
-        engine: what loads its weights: "vllm" or "huggingface"; "generator" is the generator's engine, for a language
-            model that may be the generator itself; "auto" is the generator's, or the installed one where the
-            generator has none of ours; empty where none of them does.
-        config_keys: the keys beginning with `prm_` that it reads, beside `prm_name`; those that no PRM of a run reads
-            are warned about. `prm_adapter` beside an `engine` says that an adapter reads for its model.
-        uses_generator: whether it asks the run's generator, which then has to run; one of `engine` "generator" asks
-            it only where it loads no weights of its own.
+        own_name: the backend's name in the registry, if `prm_name` may be that name instead of a model's; empty if
+            `prm_name` always names a model. A backend without an `engine` then scores under no other name.
+        names: prefixes of model names, without the owner, in lower case, that select this backend for `prm: auto`.
+        engine: the engine that loads its weights: "vllm" or "huggingface"; "generator" is the generator's engine, for
+            a language model that may be the generator itself; "auto" is the generator's engine, or the installed one
+            where the generator has no built-in engine; empty for none.
+        config_keys: the keys beginning with `prm_` that it reads, beside `prm_name`; keys that no PRM of a run reads
+            cause a warning. `prm_adapter` together with an `engine` means that an adapter reads the model's scores.
+        uses_generator: whether it calls the run's generator, which then has to be loaded; a PRM of `engine`
+            "generator" calls it only if it loads no weights of its own.
         reads_samples: whether it reads token ids or log-probabilities of the steps, so that it cannot score solutions
-            that somebody else wrote.
+            from other sources.
         starts_processes: whether it starts processes that import the running script again.
-        parameters: of the model, for the FLOP estimate; 0 where unknown.
-        causal: whether the reading of a step goes on where that of its parent ended, so that a prefix cache leaves
-            only the new step to compute.
+        parameters: parameter count of the model, for the FLOP estimate; 0 if unknown.
+        causal: whether the input of a step extends that of its parent, so that with a prefix cache only the new step
+            is computed.
         knobs: its keyword arguments that `prm_args` sets.
-        top_logprobs: how many of the likeliest tokens the `confidences` of the steps must look at; 0 where it reads
-            no log-probabilities. Where several ask, all get those over the largest number.
-        waiting: as of a generator.
-        last_progress: as of a generator.
+        top_logprobs: number of most likely tokens from which the `confidences` of the steps are computed; 0 if it
+            reads no log-probabilities. With several consumers, the largest number applies to all.
+        waiting: as for a generator.
+        last_progress: as for a generator.
     """
 
     own_name: ClassVar[str] = ""
@@ -221,19 +221,19 @@ class PRM(ABC):
     @classmethod
     @abstractmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make one as a configuration says; cheap, nothing is loaded before `start`.
+        """Construct a PRM from a configuration; cheap, nothing is loaded before `start`.
 
         Args:
-            config: of the run.
-            generator: of the run, for PRMs that read its model; not started yet.
+            config: the run's configuration.
+            generator: the run's generator, for PRMs that use its model; not started yet.
         """
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """Name the models that it loads beside the generator's; none under its own name, or as the generator itself.
+        """The models that it loads beside the generator's; none under its own name or if it is the generator's model.
 
         Args:
-            config: of this PRM alone: `prm_name` is its name, `prm` its backend.
+            config: configuration of this PRM alone: `prm_name` is its name, `prm` its backend.
         """
         if config.prm_name == cls.own_name or (cls.engine == "generator" and config.one_model):
             return ()
@@ -241,57 +241,57 @@ class PRM(ABC):
 
     @classmethod
     def context_of(cls, settings: Mapping[str, Any], config: Config) -> int:
-        """Most tokens that it is given: what it was trained to read, and no more than paths of the run can need.
+        """Context in tokens: the model's own, limited to what the paths of the run can need.
 
         Args:
             settings: config.json of its model.
-            config: of the run.
+            config: the run's configuration.
         """
         own = int(settings.get("max_position_embeddings") or LEAST_CONTEXT)
         return min(own, config.prm_max_model_len or max(LEAST_CONTEXT, 2 * config.context))
 
     async def start(self) -> None:
-        """Load what is heavy. Called once, after the generator was started, or launched."""
+        """Load the model. Called once, after the generator was started or launched."""
 
     async def close(self) -> None:
-        """Let go of the engine and its memory. Called once, on every way out; a second call does nothing."""
+        """Release the engine and its memory. Always called, also after an error; a second call does nothing."""
 
     def progress(self) -> float:
-        """Give the time, by `time.monotonic()`, of its last sign of progress; one that stands for others asks them."""
+        """Time of the last progress by `time.monotonic()`; a wrapper returns that of the backends that it wraps."""
         return self.last_progress
 
     def died(self) -> str:
-        """Say how one of its processes ended that still should run, as a sentence; empty while all is well."""
+        """Describe how one of its processes ended unexpectedly, as a sentence; empty while all of them run."""
         return ""
 
     @abstractmethod
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the steps that a path has no score for yet: those after its first `len(path.scores)`.
+        """Score the steps of each path that have no score yet: those after its first `len(path.scores)`.
 
         Args:
-            problem: whose question the steps answer.
-            paths: any mixture of lengths [paths].
+            problem: the problem that the paths solve.
+            paths: paths of any lengths [paths].
 
         Returns:
-            One record for each path [paths], in order, with what it cost: the caller must be able to charge
-            every problem for its own tokens, so cost travels with the scores.
+            One record per path, in order [paths], with its cost, so that the caller can charge every problem for its
+            own tokens.
 
         Raises:
-            PRMError: the model failed, or gave fewer scores than steps or one out of [0, 1].
+            PRMError: the model failed, or returned fewer scores than steps or one outside [0, 1].
         """
 
 
 class Searcher(ABC):
-    """A search method: a frozen dataclass whose fields are its knobs, named as in the configuration.
+    """Base class of search methods: a frozen dataclass whose fields are its knobs, named as in the configuration.
 
     Attributes:
         summary: one line for `tt-scale list`.
         source: paper or report that it follows.
-        selector: which selector gives the method's own answer.
-        uses_prm: whether it looks at scores.
-        whole_answers: whether it draws whole solutions from the root alone, and never grows a path from its middle.
-        top_logprobs: as of a PRM, for a method that reads the tokens of a path's steps; it asks its space for them by
-            `tell_logprobs`, and a generator that cannot tell is refused before it is loaded.
+        selector: the selector that chooses the method's own answer.
+        uses_prm: whether it reads scores.
+        whole_answers: whether it draws whole solutions from the root alone and never extends a partial path.
+        top_logprobs: as for a PRM, for a method that reads token confidences of a path's steps; it requests them from
+            its space by `tell_logprobs`, and a generator that cannot return them is rejected before it is loaded.
     """
 
     summary: ClassVar[str]
@@ -303,27 +303,31 @@ class Searcher(ABC):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Take the knobs of the same names from a configuration; those that it does not know from `method_args`.
+        """Take the knobs from the configuration's keys of the same names, and all others from `method_args`.
 
-        With a `budget`, the widths are those that the method derives from it.
+        With a `budget`, the method derives its widths from it.
 
         Raises:
-            ConfigError: `method_args` names a knob that this method has not, or misses one without a default; a
-                width is given beside a budget that makes it another; a budget is too small.
+            ConfigError: `method_args` names a knob that this method does not have, or lacks one without a default; a
+                width contradicts the budget; the budget is too small.
         """
         knobs: set[str] = {knob.name for knob in fields(cls)}  # type: ignore[arg-type]
         own = knobs - set(type(config).model_fields)
         for name, value in config.method_args.items():
             if name in type(config).model_fields:
                 flag = name.replace("_", "-")
-                raise ConfigError(f"method_args holds {name!r}, which is a key of its own.", f"Type: --{flag} {value}")
+                raise ConfigError(
+                    f"method_args holds {name!r}, which is a configuration key.", f"Type: --{flag} {value}"
+                )
             if name not in own:
-                raise ConfigError(f"method_args holds {name!r}, which is no knob of this method.", nearest(name, own))
+                raise ConfigError(
+                    f"method_args holds {name!r}, which is not a knob of this method.", nearest(name, own)
+                )
         values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}
         try:
             searcher = cls(**values, **config.method_args)
         except (TypeError, ValueError) as error:
-            raise ConfigError(f"The method cannot be made: {error}.") from None
+            raise ConfigError(f"The method cannot be constructed: {error}.") from None
         if config.budget is None:
             return searcher
         return replace(searcher, **derived_widths(config, searcher.widths(config.budget)))  # type: ignore[type-var]
@@ -335,24 +339,24 @@ class Searcher(ABC):
             budget: compute in units of one sampled solution, at least 1.
 
         Returns:
-            Knobs and their values; none where a method cannot use more compute.
+            Knobs and their values; empty if the method cannot use more compute.
 
         Raises:
-            ConfigError: the budget is under the smallest that the other knobs allow.
+            ConfigError: the budget is below the smallest that the other knobs allow.
         """
         return {}
 
     @property
     def longest_path(self) -> int | None:
-        """Most steps of a path: its `num_iterations` or `max_steps`; None where it has neither."""
+        """Maximum number of steps of a path: its `num_iterations` or `max_steps`; None if it has neither."""
         steps: int | None = getattr(self, "num_iterations", None) or getattr(self, "max_steps", None)
         return steps
 
     @property
     def samples(self) -> int | None:
-        """How many independent whole solutions it draws from one root and pools in order; None for any other search.
+        """Number of independent complete solutions that it samples from one root, pooled in order; None if it does not.
 
-        What such a method finds with fewer of them can be read off its pool.
+        The result of such a method with fewer solutions can be computed from its pool.
         """
         return None
 
@@ -361,7 +365,7 @@ class Searcher(ABC):
         """Search one problem.
 
         Args:
-            space: the problem's world; its two verbs are all that a method needs.
+            space: the search space of the problem; a method needs only `expand` and `complete`.
 
         Returns:
             The finished paths and why the search ended.

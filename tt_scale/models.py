@@ -1,4 +1,4 @@
-"""Open the two models of a run, and close them on every way out."""
+"""Open the generator and the PRM of a run, and always close them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["make_models", "make_searcher", "open_models"]
 
 
 def make_models(config: Config) -> tuple[Generator, PRM | None]:
-    """Make both models without loading anything.
+    """Construct generator and PRM without loading anything.
 
     Raises:
-        ConfigError: a backend that does not exist, a pair that cannot work, a PRM that needs log-probabilities beside
-            a generator that returns none, or a `dtype` that cannot be computed here.
+        ConfigError: a backend does not exist, the models do not fit together, the PRM needs log-probabilities that the
+            generator does not return, or `dtype` is not supported here.
     """
     return _made(resolve(config))
 
@@ -45,11 +45,11 @@ def _made(models: ResolvedModels) -> tuple[Generator, PRM | None]:
 
 
 def make_searcher(config: Config) -> Searcher:
-    """Make the method that a configuration names.
+    """Construct the search method of a configuration.
 
     Raises:
-        ConfigError: an unknown method, a bad knob, a method that needs a PRM without one, or one that needs
-            log-probabilities from a generator that tells none.
+        ConfigError: the method is unknown, a knob is invalid, or the method needs a PRM, or log-probabilities, that
+            the configuration does not provide.
     """
     searcher = searcher_class(config.method).from_config(config)
     if searcher.uses_prm and not config.has_prm:
@@ -65,20 +65,20 @@ def make_searcher(config: Config) -> Searcher:
 
 @asynccontextmanager
 async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | None]]:
-    """Start both models and close them at the end.
+    """Start generator and PRM, and close them at the end.
 
-    The generator starts first, since two engines that start at once mis-measure a GPU's memory; on a CPU nothing is
-    measured, and while the generator's engine starts in its process, the PRM is loaded.
+    The generator starts first, since two engines that start at the same time measure a GPU's free memory wrongly; on a
+    CPU nothing is measured, and the PRM is loaded while the generator's engine starts in its own process.
 
-    A PRM whose scores depend on what shares their batch is remembered, so that equal steps have equal scores.
+    Scores of a PRM that depend on the rest of the batch are cached, so that equal steps have equal scores.
 
     Raises:
-        TTScaleError: a model cannot be loaded, or memory has no room for both.
+        TTScaleError: a model cannot be loaded, or memory does not suffice for both.
     """
     models = resolve(config)
     generator, prm = _made(models)
     if prm is not None:
-        prm = _remembering(prm, config.prm_combine)
+        prm = _with_score_cache(prm, config.prm_combine)
     require_memory(models)
     async with AsyncExitStack() as stack:
         stack.push_async_callback(generator.close)
@@ -86,21 +86,21 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
             await generator.start()
         else:
             stack.push_async_callback(prm.close)
-            await _start_both(generator, prm, apart=all(each.weights for each in models.prms))
+            await _start_both(generator, prm, independent=all(each.weights for each in models.prms))
             require_logprobs(generator, prm.top_logprobs, f"The PRM {config.prm_name!r}")  # a server may return none
         yield generator, prm
 
 
-async def _start_both(generator: Generator, prm: PRM, *, apart: bool) -> None:
-    """Start both; a PRM that is `apart`, with weights of its own, does not wait for the generator where it need not."""
-    if apart and await generator.launch():
+async def _start_both(generator: Generator, prm: PRM, *, independent: bool) -> None:
+    """Start both; an `independent` PRM, one with weights of its own, loads while the generator starts if possible."""
+    if independent and await generator.launch():
         await gather_or_cancel([generator.start(), prm.start()])
     else:
         await generator.start()
         await prm.start()
 
 
-def _remembering(prm: PRM, combine: str) -> PRM:
+def _with_score_cache(prm: PRM, combine: str) -> PRM:
     if isinstance(prm, EnsemblePRM):
-        return EnsemblePRM({name: _remembering(each, combine) for name, each in prm.members.items()}, combine)
+        return EnsemblePRM({name: _with_score_cache(each, combine) for name, each in prm.members.items()}, combine)
     return CachedPRM(prm) if isinstance(prm, TokenPRM) and prm.batch_dependent else prm

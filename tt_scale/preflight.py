@@ -1,7 +1,7 @@
-"""What can be known of the models of a run before anything is loaded or written.
+"""Checks of a run's models before anything is loaded or written.
 
-Names that nothing bears, folders that are not there, a generator in the PRM's place, an adapter or a knob of it that
-does not exist, a context longer than the model's own: each would else be found minutes later, behind a loaded model.
+Detects unknown names, missing folders, a generator configured as the PRM, an unknown adapter or adapter knob, and a
+context longer than the model's own, all of which would otherwise fail minutes later, after a model was loaded.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ from tt_scale.registry import is_own_name, own_names
 __all__ = ["check_models", "preflight", "preflight_prms"]
 
 OWN_MODELS = (*POCKET_MODELS, "smollm2")
-"""Models that come with tt_scale or with one of its packages, and have no revisions."""
+"""Models that are shipped with tt_scale or one of its packages, and have no revisions."""
 
 
 def preflight(config: Config) -> Config:
-    """Check the models of a run, and fill in the context that the generator will have.
+    """Check the models of a run, and set the context of the generator.
 
-    What lies on this machine is read here; of a model on the hub `config.json` is fetched, and nothing else.
+    Local files are read; of a model on the hub, only `config.json` is downloaded.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
 
     Returns:
-        The configuration; `max_model_len` may be another.
+        The configuration, with `max_model_len` adjusted where needed.
 
     Raises:
-        TTScaleError: what the models are, or where, does not fit the configuration.
+        TTScaleError: a model does not exist or does not fit the configuration.
     """
     models = resolve(config)
     check_models(models)
@@ -52,16 +52,16 @@ def preflight(config: Config) -> Config:
 
 
 def preflight_prms(config: Config) -> None:
-    """Check the PRMs alone; errors as in `preflight`."""
+    """Check only the PRMs; errors as in `preflight`."""
     _check_prms(resolve(config))
 
 
 def check_models(models: ResolvedModels) -> None:
-    """Refuse names that do not belong together, and a script that an engine's processes would run again.
+    """Reject model names that contradict their backends, and scripts that an engine's processes would run again.
 
     Raises:
-        ConfigError: a backend without a model of its own under the name of a model that it would not run, or one that
-            starts processes in a script that would begin anew in each of them.
+        ConfigError: a backend without weights has the name of a model that it would not run, or a backend starts
+            processes in a script without a main guard.
     """
     config = models.config
     _check_own_name("generator", models.generator, "model_name", config.model_name)
@@ -74,7 +74,7 @@ def check_models(models: ResolvedModels) -> None:
         if prm.name != prm.backend and prm.cls.engine and prm.weights and is_own_name("prms", prm.name):
             raise ConfigError(
                 f"prm_name is {prm.name!r}, which has no weights of its own, but prm is {prm.backend!r}, which loads "
-                "some.",
+                "weights.",
                 "Type: --prm auto",
             )
     if config.base_url is not None and "base_url" not in models.generator.cls.config_keys:
@@ -84,22 +84,22 @@ def check_models(models: ResolvedModels) -> None:
         )
     if config.prm_url is not None and not any("prm_url" in prm.cls.config_keys for prm in models.prms):
         raise ConfigError(
-            f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which asks no server.",
+            f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which uses no server.",
             "Leave out --prm-url, or type: --prm http",
         )
 
 
-def _check_own_name(role: str, found: ResolvedGenerator | ResolvedPRM, key: str, name: str) -> None:
-    """A table must not name a model that never ran."""
-    if found.backend == found.cls.own_name != name and not found.cls.engine:
+def _check_own_name(role: str, resolved: ResolvedGenerator | ResolvedPRM, key: str, name: str) -> None:
+    """Reject a model name that the backend ignores: result tables would name a model that never ran."""
+    if resolved.backend == resolved.cls.own_name != name and not resolved.cls.engine:
         raise ConfigError(
-            f"The {role} is {found.backend!r}, but {key} is {name!r}, which it does not run.",
-            f"Type: --{key.replace('_', '-')} {found.backend}",
+            f"The {role} is {resolved.backend!r}, but {key} is {name!r}, which it does not run.",
+            f"Type: --{key.replace('_', '-')} {resolved.backend}",
         )
 
 
 def _settings_of_generator(models: ResolvedModels) -> dict[str, Any]:
-    """Read them where one of our engines runs it; a backend of another package knows its own names."""
+    """Read the generator's config.json if a built-in engine runs it; other backends check their own model names."""
     config, cls = models.config, models.generator.cls
     if models.generator.backend == cls.own_name:
         _refuse_revision("model_revision", config.model_revision, config.model_name)
@@ -112,11 +112,11 @@ def _settings_of_generator(models: ResolvedModels) -> dict[str, Any]:
 
 
 def _check_chat_template(name: str) -> None:
-    """Refuse a base model in a folder of this machine; of a hub model the tokenizer says it when it is loaded."""
+    """Reject a local model without a chat template; for a hub model, loading the tokenizer reports it."""
     folder = Path(name).expanduser()
-    told = _read(folder / "tokenizer_config.json") if folder.is_dir() else {}
-    beside = [folder / file for file in ("chat_template.jinja", "chat_template.json", "additional_chat_templates")]
-    if told and not told.get("chat_template") and not any(file.exists() for file in beside):
+    settings = _read(folder / "tokenizer_config.json") if folder.is_dir() else {}
+    files = [folder / file for file in ("chat_template.jinja", "chat_template.json", "additional_chat_templates")]
+    if settings and not settings.get("chat_template") and not any(file.exists() for file in files):
         raise no_chat_template(name)
 
 
@@ -143,7 +143,7 @@ def _check_prms(models: ResolvedModels) -> None:
 
 
 def _check_prm(prm: ResolvedPRM) -> None:
-    """Check the model of one PRM, where one of our engines runs it."""
+    """Check the model of one PRM if a built-in engine runs it."""
     config = prm.config
     if is_own_name("prms", prm.name):
         _refuse_revision("prm_revision", config.prm_revision, prm.name)
@@ -156,7 +156,7 @@ def _check_prm(prm: ResolvedPRM) -> None:
 
 
 def _settings(name: str, key: str, revision: str | None) -> dict[str, Any]:
-    """Read the config.json of a model; empty where it has none, which its loader then says."""
+    """Read the config.json of a model; empty if it has none, which its loader then reports."""
     if name == "smollm2":
         _refuse_revision(key.replace("name", "revision"), revision, name)
         from tt_scale.engines.model_size import model_settings
@@ -175,7 +175,7 @@ def _settings(name: str, key: str, revision: str | None) -> dict[str, Any]:
 
 
 def _resolved(name: str, key: str) -> str:
-    """Find the folder of a model; an error is one of the model that the key names."""
+    """Resolve a model name; an error is a `PRMError` for `prm_name`, a `GeneratorError` otherwise."""
     try:
         return resolve_model(name)
     except GeneratorError as error:
@@ -183,52 +183,52 @@ def _resolved(name: str, key: str) -> str:
 
 
 def _refuse_unknown(name: str, key: str) -> None:
-    """Refuse a name that can only be one of ours, or a folder, and is neither."""
+    """Reject a name without a slash that is neither a short name nor a folder, and a path that does not exist."""
     if "/" not in name:
         known = (*OWN_MODELS, *(own_names("generators") if key == "model_name" else (*own_names("prms"), "none")))
         close = nearest(name, known)
         raise ConfigError(
-            f"{key} is {name!r}, which is no model folder here and no model of that short name.",
+            f"{key} is {name!r}, which is neither a model folder here nor the short name of a model.",
             close if close.startswith("Did you mean") else f"Short names: {', '.join(known)}; on the hub owner/model.",
         )
     parent = Path(name).parent
     if parent.is_dir():
         raise ConfigError(
-            f"{key} is {name!r}; the folder {str(parent)!r} is here, but there is no {Path(name).name!r} in it.",
+            f"{key} is {name!r}; the folder {str(parent)!r} exists, but there is no {Path(name).name!r} in it.",
             "Check the path, or give a hub name: owner/model",
         )
 
 
 def _fetched(name: str, key: str, revision: str | None) -> dict[str, Any]:
     kind: type[TTScaleError] = PRMError if key == "prm_name" else GeneratorError
-    whose = f"The {'PRM' if key == 'prm_name' else 'model'} {name!r}"
+    subject = f"The {'PRM' if key == 'prm_name' else 'model'} {name!r}"
     hint = f"Check the name and the network, or give a local folder as --{key.replace('_', '-')}."
     if is_offline():
-        raise kind(f"{whose} has no config.json on this machine, and HF_HUB_OFFLINE forbids to fetch it.", hint)
+        raise kind(f"{subject} has no config.json on this machine, and HF_HUB_OFFLINE forbids downloading it.", hint)
     try:
         return _read(fetched_file(name, "config.json", revision))
     except (OSError, ValueError) as error:
-        told = type(error).__name__
-        if told == "EntryNotFoundError":  # it keeps its settings elsewhere
+        error_name = type(error).__name__
+        if error_name == "EntryNotFoundError":  # its settings are in another file
             return {}
-        if told == "RevisionNotFoundError":
-            raise kind(f"{whose} has no revision {revision!r}.", "Name a branch, a tag or a commit of it.") from None
-        if told == "GatedRepoError":
+        if error_name == "RevisionNotFoundError":
+            raise kind(f"{subject} has no revision {revision!r}.", "Name a branch, a tag or a commit of it.") from None
+        if error_name == "GatedRepoError":
             raise kind(
-                f"{whose} is gated: its owner wants its licence accepted.",
+                f"{subject} is gated: its licence must be accepted.",
                 f"Accept it at https://huggingface.co/{name}, then type: hf auth login",
             ) from None
-        if told in ("RepositoryNotFoundError", "HFValidationError"):
-            raise kind(f"{whose} is not on the Hugging Face hub, or is private.", hint) from None
-        raise kind(f"{whose} is not on this machine, and the Hugging Face hub does not answer.", hint) from None
+        if error_name in ("RepositoryNotFoundError", "HFValidationError"):
+            raise kind(f"{subject} is not on the Hugging Face hub, or is private.", hint) from None
+        raise kind(f"{subject} is not on this machine, and the Hugging Face hub cannot be reached.", hint) from None
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        settings = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return settings if isinstance(settings, dict) else {}
 
 
 def _refuse_revision(key: str, revision: str | None, name: str) -> None:

@@ -1,7 +1,7 @@
-"""Names to classes: ours, and those that other packages bring through entry points.
+"""Registry of classes by name: built-in ones, and those of other packages through entry points.
 
 A package adds a method, a PRM, an adapter or a generator by declaring an entry point in one of `tt_scale.searchers`,
-`tt_scale.prms`, `tt_scale.prm_adapters`, `tt_scale.generators`. Nothing is imported before it is asked for by name.
+`tt_scale.prms`, `tt_scale.prm_adapters`, `tt_scale.generators`. A class is imported only when it is looked up.
 """
 
 from __future__ import annotations
@@ -92,41 +92,41 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def available(kind: str) -> dict[str, str]:
-    """Every name of a kind ("searchers", "prms", "prm_adapters", "generators") and where its class lives.
+    """All names of a kind ("searchers", "prms", "prm_adapters", "generators") with the import path of each class.
 
-    Sorted by name; where another package uses a name of ours, ours wins.
+    Sorted by name; a built-in class takes precedence over one of another package with the same name.
     """
     outside = {entry.name: entry.value for entry in _outside(kind)}
     return dict(sorted({**outside, **BUILT_IN[kind]}.items()))
 
 
 def searcher_class(name: str) -> type[Searcher]:
-    """Find a search method by name.
+    """Look up a search method by name.
 
     Raises:
-        ConfigError: there is none of that name, or it cannot be imported.
+        ConfigError: no method has that name, or it cannot be imported.
     """
     return cast("type[Searcher]", load("searchers", name, "method", Searcher))
 
 
 def prm_class(name: str) -> type[PRM]:
-    """Find a PRM backend by name; errors as in `searcher_class`."""
+    """Look up a PRM backend by name; errors as in `searcher_class`."""
     return cast("type[PRM]", load("prms", name, "prm", PRM))
 
 
 def generator_class(name: str) -> type[Generator]:
-    """Find a generator backend by name; errors as in `searcher_class`."""
+    """Look up a generator backend by name; errors as in `searcher_class`."""
     return cast("type[Generator]", load("generators", name, "generator", Generator))
 
 
 def family_backend(model: str) -> str:
-    """Name the PRM backend that asks a model its own way, by the model's name (`PRM.names`); empty where none does.
+    """The PRM backend for a model's family, by the prefixes in `PRM.names`; empty if none matches.
 
-    A class that cannot be imported finds nothing.
+    Classes that cannot be imported are skipped.
     """
     short = PurePath(model).name.lower()
-    ours_first = [*BUILT_IN["prms"], *available("prms")]
-    return next((backend for backend in ours_first if short.startswith(_names_of(backend))), "")
+    built_in_first = [*BUILT_IN["prms"], *available("prms")]
+    return next((backend for backend in built_in_first if short.startswith(_names_of(backend))), "")
 
 
 def _names_of(backend: str) -> tuple[str, ...]:
@@ -137,7 +137,7 @@ def _names_of(backend: str) -> tuple[str, ...]:
 
 
 def is_own_name(kind: str, name: str) -> bool:
-    """Whether a name given as a model's is the name of a backend itself ("judge", "simulated").
+    """Whether a model name is the name of a backend itself ("judge", "simulated").
 
     Args:
         kind: "generators" or "prms".
@@ -148,51 +148,51 @@ def is_own_name(kind: str, name: str) -> bool:
     """
     if name not in BUILT_IN[kind] and name not in available(kind):
         return False
-    found = generator_class(name) if kind == "generators" else prm_class(name)
-    return found.own_name == name
+    cls = generator_class(name) if kind == "generators" else prm_class(name)
+    return cls.own_name == name
 
 
 def own_names(kind: str) -> list[str]:
-    """Every name for which that is so, sorted, those of classes that cannot be imported left out."""
-    found = []
+    """All names for which `is_own_name` holds, sorted; classes that cannot be imported are left out."""
+    names = []
     for name in available(kind):
         with suppress(ConfigError):
-            found += [name] if is_own_name(kind, name) else []
-    return found
+            names += [name] if is_own_name(kind, name) else []
+    return names
 
 
 def own_knobs(method: str) -> list[str]:
-    """The knobs of a method that are no keys of the configuration: those that `method_args` sets; sorted."""
+    """Knobs of a method that `method_args` sets because no configuration key has their name; sorted."""
     return sorted({field.name for field in fields(searcher_class(method))} - set(Config.model_fields))  # type: ignore[arg-type]
 
 
 def summary(cls: type[Any]) -> str:
-    """One line about a class: its `summary`, or the first line of its docstring."""
+    """One-line description of a class: its `summary`, or the first line of its docstring."""
     return str(getattr(cls, "summary", "") or (cls.__doc__ or "").strip().splitlines()[0])
 
 
 def load(kind: str, name: str, key: str, contract: type[Any]) -> type[Any]:
-    """Find a class by name.
+    """Load a class by name.
 
     Args:
         kind: "searchers", "generators", "prms" or "prm_adapters".
-        name: that an entry point or this module gives it, or `module:class`.
-        key: of the configuration that holds the name, for the message.
-        contract: that it must be a subclass of.
+        name: name of an entry point or of a built-in class, or `module:class`.
+        key: configuration key that holds the name, for the error message.
+        contract: required base class.
 
     Raises:
-        ConfigError: there is none of that name, it cannot be imported, or it does not fulfil the contract.
+        ConfigError: the name does not exist, or its class cannot be imported or does not fulfil the contract.
     """
-    place = _place(kind, name, key)
-    module, _, attribute = place.partition(":")
+    import_path = _import_path(kind, name, key)
+    module, _, attribute = import_path.partition(":")
     try:
-        found = getattr(import_module(module), attribute)
+        cls = getattr(import_module(module), attribute)
     except Exception as error:
-        raise ConfigError(f"{key} {name!r} cannot be loaded from {place!r}: {error}.") from error
-    fault = _fault(found, contract)
+        raise ConfigError(f"{key} {name!r} cannot be loaded from {import_path!r}: {error}.") from error
+    fault = _fault(cls, contract)
     if fault:
-        raise ConfigError(f"{key} {name!r} is {place!r}, which {fault}.")
-    return cast("type[Any]", found)
+        raise ConfigError(f"{key} {name!r} is {import_path!r}, which {fault}.")
+    return cast("type[Any]", cls)
 
 
 def _outside(kind: str) -> tuple[EntryPoint, ...]:
@@ -205,8 +205,8 @@ def _entry_points(group: str, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:
     return tuple(entry_points(group=group))
 
 
-def _place(kind: str, name: str, key: str) -> str:
-    """Where the class of a name lives. Ours win, so the metadata of other packages is read for other names only."""
+def _import_path(kind: str, name: str, key: str) -> str:
+    """Import path of a class. Built-in names come first, so that other packages' metadata is read only if needed."""
     if name in BUILT_IN[kind]:
         return BUILT_IN[kind][name]
     names = available(kind)
@@ -215,12 +215,12 @@ def _place(kind: str, name: str, key: str) -> str:
     return names.get(name, name)
 
 
-def _fault(found: Any, contract: type[Any]) -> str:
-    """Say why a class cannot be what its entry point claims; empty where it can."""
-    if not (isinstance(found, type) and issubclass(found, contract)):
+def _fault(cls: Any, contract: type[Any]) -> str:
+    """Describe how a class violates its contract; empty if it does not."""
+    if not (isinstance(cls, type) and issubclass(cls, contract)):
         return f"is no {contract.__name__}"
-    if inspect.isabstract(found):
-        return f"lacks {', '.join(sorted(getattr(found, '__abstractmethods__', ())))}"
-    if contract is Searcher and not is_dataclass(found):
+    if inspect.isabstract(cls):
+        return f"lacks {', '.join(sorted(getattr(cls, '__abstractmethods__', ())))}"
+    if contract is Searcher and not is_dataclass(cls):
         return "is no dataclass; its knobs are its fields"
     return ""

@@ -1,4 +1,4 @@
-"""One question, from Python."""
+"""Answer one question from Python: `solve` and `asolve`."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ def solve(question: str, config: Config | None = None, *, watch: Watch | None = 
     """Search for the answer to one question; opens and closes the models.
 
     Args:
-        question: as a person would write it.
-        config: model, PRM, method and knobs; the defaults where None.
+        question: the question in natural language.
+        config: model, PRM, method and knobs; None for the defaults.
         watch: called with the children of every expansion.
 
     Returns:
         The answer, its path, the pool and the usage.
 
     Raises:
-        TTScaleError: a configuration that cannot run, or a model that failed.
+        TTScaleError: the configuration cannot run, or a model failed.
     """
     task = asolve(question, config or Config(), watch=watch)
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(task)
-    with ThreadPoolExecutor(1) as pool:  # a notebook has a loop of its own
+    with ThreadPoolExecutor(1) as pool:  # a notebook already runs an event loop
         return pool.submit(asyncio.run, task).result()
 
 
@@ -55,18 +55,18 @@ async def asolve(
     models: tuple[Generator, PRM | None] | None = None,
     watch: Watch | None = None,
 ) -> Solution:
-    """As `solve`, for code that has an event loop.
+    """Asynchronous `solve`, for code that runs in an event loop.
 
     Args:
-        question: as a person would write it.
+        question: the question in natural language.
         config: model, PRM, method and knobs.
-        models: started ones to use and leave open; None opens and closes those of the configuration.
+        models: started models, which stay open; None opens and closes those of the configuration.
         watch: called with the children of every expansion.
     """
     if not question.strip():
-        raise ConfigError("The question is empty.", 'Ask something, such as "What is 2 + 3?".')
+        raise ConfigError("The question is empty.", 'Type a question, such as "What is 2 + 3?".')
     if models is None:
-        make_searcher(config)  # a bad method is found before a model is loaded
+        make_searcher(config)  # an invalid method is reported before a model is loaded
         make_models(config)
         config = await asyncio.to_thread(preflight, config)
         async with open_models(config) as opened:
@@ -76,8 +76,8 @@ async def asolve(
     generator.check_search(searcher, config)
     digest = hashlib.blake2b(question.encode(), digest_size=6).hexdigest()
     problem = Problem(f"question-{digest}", question, "")
-    asked = asked_quantile(searcher)
-    first = await measure(asked, searcher, [problem], generator, prm, config) if asked else None
+    quantile = asked_quantile(searcher)
+    first = await measure(quantile, searcher, [problem], generator, prm, config) if quantile else None
     space = SearchSpace(
         problem,
         generator,

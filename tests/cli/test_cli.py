@@ -129,7 +129,7 @@ def test_a_knob_that_is_a_key_is_no_argument_of_a_method(command: Command) -> No
     """Two ways to say the same thing can contradict each other."""
     answer = command(*BENCH, "--method", "self_consistency", "--method-args", "{adaptive: beta}")
     assert (answer.status, answer.out) == (2, "")
-    assert "method_args holds 'adaptive', which is a key of its own. Type: --adaptive beta" in answer.err
+    assert "method_args holds 'adaptive', which is a configuration key. Type: --adaptive beta" in answer.err
 
 
 def test_verbose_prints_a_line_for_each_problem(command: Command) -> None:

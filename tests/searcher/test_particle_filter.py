@@ -87,14 +87,14 @@ def test_spread_weights_are_not_drawn() -> None:
 def test_a_weight_is_paid_out_once() -> None:
     """Incremental weights: what a draw has turned into copies must not weigh again, only the gain since then counts."""
     method = ParticleFilter(N=4, ess_threshold=0.99, resampling="systematic", particle_weights="incremental")
-    strong = Particle(Path((0, 0), score=0.9, state="open"), paid=log_weight(Path((0, 0), score=0.9), 1.0))
+    strong = Particle(Path((0, 0), score=0.9, state="open"), base_log_weight=log_weight(Path((0, 0), score=0.9), 1.0))
     fresh = Particle(Path((0, 1), score=0.9, state="open"))
     # strong gained nothing, fresh gained ln 9: of four copies fresh gets 3.6, strong 0.4
     drawn = method._resampled([strong, fresh], sim_space().random("any"))
     assert sum(particle.path.key == (0, 1) for particle in drawn) in (3, 4)
-    assert [particle.paid for particle in drawn] == pytest.approx([math.log(9)] * 4)
+    assert [particle.base_log_weight for particle in drawn] == pytest.approx([math.log(9)] * 4)
     whole = ParticleFilter(N=4)._resampled([fresh, fresh], sim_space().random("any"))
-    assert {particle.paid for particle in whole} == {0.0}  # the paper's form: whole odds at every step
+    assert {particle.base_log_weight for particle in whole} == {0.0}  # the paper's form: whole odds at every step
 
 
 def test_cut_paths_have_no_weight() -> None:

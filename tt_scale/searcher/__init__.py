@@ -1,4 +1,4 @@
-"""Search methods, one file each; `tt_scale.registry` finds them by name.
+"""Search methods, one file each; `tt_scale.registry` resolves them by name.
 
-Imports `space`, `core`, `config` and the contracts; knows no engine, PRM, generator or grader.
+Imports `space`, `core`, `config` and the contracts; imports no engine, PRM, generator or grader.
 """

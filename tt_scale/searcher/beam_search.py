@@ -1,7 +1,7 @@
 """Beam search guided by a PRM, with lookahead.
 
 Source: Snell et al. 2024, "Scaling LLM Test-Time Compute Optimally" (arXiv 2408.03314), section 5.1. There the number
-of beams shrinks as beams finish; here finished paths go to the pool and the best open ones fill their places.
+of beams shrinks as beams finish; here finished paths go to the pool and the best open paths fill the beam again.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ class BeamSearch(Searcher):
 
     Attributes:
         n_beams: paths kept, at least 1; None means `keeping_branches`.
-        beam_width: children of each; 1 prunes nothing; None means `max_total_branches // n_beams`, so that a step
+        beam_width: children of each path; 1 prunes nothing; None means `max_total_branches // n_beams`, so that a step
             proposes as many candidates as the other methods do.
-        wider_beams: how many of the best paths propose one child more, at least 0.
-        lookahead: greedy steps beyond a candidate that its value looks at; 0 is off.
-        num_iterations: most steps of a path; None means `max_steps`.
-        N: finished paths at which the search ends.
-        temperature: of all samples.
+        wider_beams: number of paths, best first, that propose one additional child, at least 0.
+        lookahead: greedy steps sampled beyond a candidate to compute its value; 0 disables the lookahead.
+        num_iterations: maximum number of steps of a path; None means `max_steps`.
+        N: number of finished paths at which the search ends.
+        temperature: sampling temperature of all samples.
     """
 
     summary: ClassVar[str] = "the best n_beams of all children survive each step"
@@ -55,11 +55,11 @@ class BeamSearch(Searcher):
 
     @property
     def width(self) -> int:
-        """Children proposed by each of them."""
+        """Children proposed by each path."""
         return self.beam_width or max(1, self.max_total_branches // self.beams)
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """As many candidates a step as the budget has solutions, each paid for with its lookahead."""
+        """Derive the beam from the budget: one candidate per step and solution, each charged with its lookahead."""
         cost = 1 + self.lookahead
         at_least(budget, cost, f"with lookahead {self.lookahead} one candidate costs {cost} steps")
         beams, width, wider = paths_and_widths(budget // cost)
@@ -67,7 +67,7 @@ class BeamSearch(Searcher):
         return {"n_beams": beams, "beam_width": width, **uneven, "N": budget // cost}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Expand, set finished children aside, keep the best open ones."""
+        """Expand the beam, move finished children to the pool, keep the best open ones."""
         pool: list[Path] = []
         frontier = space.roots()
         shares = [sum(self._shares(self.beams))]
@@ -82,8 +82,8 @@ class BeamSearch(Searcher):
         return Outcome(tuple(pool), "steps")
 
     def _shares(self, count: int) -> list[int]:
-        """Children of so many paths, the best of which come first [paths]."""
-        return [self.width + (place < self.wider_beams) for place in range(count)]
+        """Number of children of each path, paths ordered best first [paths]."""
+        return [self.width + (rank < self.wider_beams) for rank in range(count)]
 
     def _stopped(self, space: SearchSpace, pool: Sequence[Path], frontier: Sequence[Path]) -> Stopped | None:
         if len(pool) >= self.N:
@@ -100,7 +100,7 @@ class BeamSearch(Searcher):
         return [valued[path.key] for path in best(values, self.beams)]
 
     async def _look_ahead(self, space: SearchSpace, children: list[Path]) -> list[Path]:
-        """Give each candidate the score of its greedy continuation, which is not kept."""
+        """Replace each candidate's score by that of its greedy continuation; the continuation is discarded."""
         ahead = {child.key: child for child in children}
         for _ in range(self.lookahead):
             growing = {key: path for key, path in ahead.items() if path.is_open}

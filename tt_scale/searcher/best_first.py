@@ -1,9 +1,9 @@
-"""Best-first search that goes back to where a right step is missing, and nowhere else.
+"""Best-first search that expands the prefix with the largest expected gain from another child.
 
-Source: this project; the specification stands in docs/algorithms.md. Two observations on the pocket pair led to it. A
-prefix whose child looks right draws the same child again, so that coming back to it is waste: it is worth only what its
-children do not account for. And where children failed the next one passes ever more rarely (`benchmarks/retries.py`): a
-search must be able to leave a prefix for another.
+Source: this project; specified in docs/algorithms.md. Two observations on the pocket pair motivate it. A prefix with a
+high-scoring child tends to produce the same child again, so its value is reduced by what its children already account
+for. And after failed children, the next child passes less and less often (`benchmarks/retries.py`), so the search must
+be able to move to another prefix.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from tt_scale.space.search_space import SearchSpace
 __all__ = ["BestFirst", "Prefix", "most_promising", "worth"]
 
 ROOT_SCORE = 1.0
-"""What says nothing yet is not wrong; the PRM never sees it."""
+"""Score of the root, which has no steps for the PRM to score."""
 
 LEAST = 0.05
-"""Share of a prefix's score that no child takes away: a PRM errs, and a wrong child may look right."""
+"""Share of a prefix's score that is kept whatever its children score: a PRM may score a wrong child highly."""
 
 MOST_HEATING = 5
-"""Retries that raise the temperature: the wilder a step, the surer it deceives a PRM."""
+"""Retries that raise the temperature: a PRM scores steps sampled at high temperatures less reliably."""
 
 
 @dataclass(slots=True)
 class Prefix:
-    """An open path and what came of it.
+    """An open path with statistics of its children.
 
     Attributes:
-        path: where it stands.
-        tries: children drawn from it.
-        best: score of its best child.
-        texts: that its children said.
+        path: the open path.
+        tries: number of children requested.
+        best: score of its best child; 0 without children.
+        texts: texts of its children's last steps, stripped.
     """
 
     path: Path
@@ -47,14 +47,14 @@ class Prefix:
 
 @dataclass(frozen=True)
 class BestFirst(Searcher):
-    """Draw one solution; while none reaches `tau`, grow the most promising of all prefixes by one child.
+    """Sample one solution; until a finished path reaches `tau`, sample one more child of the most promising prefix.
 
     Attributes:
-        N: the search ends when it has spent as many tokens as N solutions of the length of its longest path.
+        N: token limit in solutions: the search ends at N times the length of its longest path.
         tau: score of a finished path that ends the search, in [0, 1], or a quantile of first steps' scores: "q0.5".
-        doubt: at least 0; what a prefix promises is divided by 1 + doubt * k after k children.
+        doubt: at least 0; the worth of a prefix is divided by 1 + doubt * k after k children.
         temp_origin: temperature of the first child of a prefix.
-        temp_step: added for each further one, five times at most.
+        temp_step: temperature added for each further child, at most five times.
     """
 
     summary: ClassVar[str] = "returns to the most promising prefix; ends with the first solution that passes tau"
@@ -68,11 +68,11 @@ class BestFirst(Searcher):
     temp_step: float = 0.1
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """As many solutions as the budget has; one that passes early leaves the rest unspent."""
+        """Set N to the budget; a solution that passes early leaves the rest unspent."""
         return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Draw one solution step by step, whatever its steps score; then return to where it pays most."""
+        """Sample one solution step by step whatever its scores; then expand the most promising prefix repeatedly."""
         pool: list[Path] = []
         prefixes = [Prefix(path) for path in space.roots()]
         prefix, descending = prefixes[0], True
@@ -80,10 +80,10 @@ class BestFirst(Searcher):
         while True:
             if prefix.tries:
                 space.mark("backtrack", [prefix.path])
-            [family] = await space.expand([prefix.path], 1, temperature=self._heat(prefix.tries))
+            [family] = await space.expand([prefix.path], 1, temperature=self._temperature(prefix.tries))
             prefix.tries += 1
             for child in family:  # one, or none where the budget ran out
-                spent += max(1, child.tokens - prefix.path.tokens)  # a request that fails costs nothing, for ever
+                spent += max(1, child.tokens - prefix.path.tokens)  # at least 1: failed requests must end the search
                 longest = max(longest, child.tokens)
                 descending = descending and child.is_open
                 prefixes += grown(prefix, child)
@@ -96,35 +96,35 @@ class BestFirst(Searcher):
                 return Outcome(tuple(pool), "steps")
             prefix = prefixes[-1] if descending else most_promising(prefixes, self.doubt)
 
-    def _heat(self, tries: int) -> float:
+    def _temperature(self, tries: int) -> float:
         return min(2.0, self.temp_origin + self.temp_step * min(tries, MOST_HEATING))
 
 
 def grown(prefix: Prefix, child: Path) -> list[Prefix]:
-    """Tell a prefix of its child; what can be grown further comes back, unless a sibling said the same before."""
+    """Record a child in its prefix; return the child as a new prefix if it is open and no sibling has the same text."""
     text = child.steps[-1].text.strip()
-    known = text in prefix.texts
+    is_duplicate = text in prefix.texts
     prefix.texts.add(text)
     prefix.best = max(prefix.best, child.score)
-    return [Prefix(child)] if child.is_open and not known else []
+    return [Prefix(child)] if child.is_open and not is_duplicate else []
 
 
 def worth(score: float, best: float, tries: int, doubt: float) -> float:
-    """What another child of a prefix promises: the part of its score that no child accounts for, less with each try.
+    """Value of another child of a prefix: its score less that of its best child, discounted by the number of tries.
 
         max(score - best, LEAST * score) / (1 + doubt * tries)
 
     Args:
-        score: of the prefix, in [0, 1].
+        score: score of the prefix, in [0, 1].
         best: score of its best child, in [0, 1].
-        tries: children that it has.
-        doubt: at least 0.
+        tries: number of children requested so far.
+        doubt: weight of the discount, at least 0.
     """
     return max(score - best, LEAST * score) / (1.0 + doubt * tries)
 
 
 def most_promising(prefixes: Sequence[Prefix], doubt: float) -> Prefix:
-    """The prefix of the largest worth; ties go to what is deeper, then to the smaller key."""
+    """The prefix with the largest worth; ties go to the deeper prefix, then to the smaller key."""
 
     def rank(prefix: Prefix) -> tuple[float, int, Key]:
         path = prefix.path

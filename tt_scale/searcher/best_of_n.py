@@ -1,7 +1,7 @@
-"""Best-of-N: complete solutions, scored once; the best is the answer.
+"""Best-of-N: sample complete solutions, score each once, return the best.
 
 Source: Cobbe et al. 2021, "Training Verifiers to Solve Math Word Problems" (arXiv 2110.14168), section 4.2, with a
-process reward model in the verifier's place (Lightman et al. 2023, arXiv 2305.20050, section 2.2).
+process reward model as the verifier (Lightman et al. 2023, arXiv 2305.20050, section 2.2).
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class BestOfN(Searcher):
     """Sample N complete solutions.
 
     Attributes:
-        N: how many, at least 1.
-        temperature: of all of them.
+        N: number of solutions, at least 1.
+        temperature: sampling temperature.
     """
 
     summary: ClassVar[str] = "N complete solutions, each scored once; the best one is the answer"
@@ -34,16 +34,16 @@ class BestOfN(Searcher):
     temperature: float = 0.8
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """As many solutions as the budget has."""
+        """Set N to the budget."""
         return {"N": budget}
 
     @property
     def samples(self) -> int:
-        """All of them."""
+        """Number of independent solutions: N."""
         return self.N
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Draw N solutions from the root; truncated ones do not vote."""
+        """Sample N solutions from the root; truncated ones are left out of the pool."""
         [solutions] = await space.complete(space.roots(), self.N, temperature=self.temperature)
         pool = tuple([path for path in solutions if path.is_finished])
         cut = len(solutions) < self.N or any(path.state == "truncated" for path in solutions)

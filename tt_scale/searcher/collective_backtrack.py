@@ -1,7 +1,7 @@
-"""Collective backtracking: all paths go on together, or all step back together.
+"""Collective backtracking: all paths advance together, or all backtrack together.
 
-Source: this project; the specification stands in docs/algorithms.md. Temperature rises with every retry, so that a
-retry proposes what the last attempt did not.
+Source: this project; specified in docs/algorithms.md. The temperature rises with every retry, so that a retry proposes
+other steps than the last attempt.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ __all__ = ["CollectiveBacktrack", "share_evenly"]
 
 @dataclass(slots=True)
 class Front:
-    """Where a search stands.
+    """The state of a search.
 
     Attributes:
-        paths: that grow next.
+        paths: paths to expand next.
         attempt: retries since the last commit.
         protected: children that passed on one of these attempts.
-        levels: steps back since the last commit.
-        returns: steps back in the whole search.
-        parents: a path's key to the path that it grew from.
+        levels: levels stepped back since the last commit.
+        returns: levels stepped back in the whole search.
+        parents: parent of each path, by the path's key.
     """
 
     paths: list[Path]
@@ -42,7 +42,7 @@ class Front:
         self.paths, self.protected, self.attempt, self.levels = paths, [], 0, 0
 
     def step_back(self) -> None:
-        """Go back to the paths that these grew from, each once; the roots grew from none."""
+        """Return to the parents of the current paths, each once; roots have no parent and stay."""
         above = {self.parents[path.key].key: self.parents[path.key] for path in self.paths if path.steps}
         if above:
             self.paths, self.attempt = list(above.values()), 0
@@ -51,21 +51,21 @@ class Front:
 
 @dataclass(frozen=True)
 class CollectiveBacktrack(Searcher):
-    """Go on when enough steps pass, otherwise try again from fewer and better parents.
+    """Advance when enough steps pass; otherwise retry from fewer and better parents.
 
     Attributes:
         tau: score at which a step passes, in [0, 1], or a quantile of first steps' scores: "q0.5".
-        passing_minimum: passing steps needed to go on; also the number of roots.
+        passing_minimum: passing steps needed to advance; also the number of roots.
         max_total_branches: children of a retry, over all paths.
-        keeping_branches: paths kept when the search goes on.
+        keeping_branches: paths kept when the search advances.
         max_backtracks: retries before a jump, on which every step passes.
         backtrack: False keeps what passes, or the best where nothing does, and never retries.
         backtrack_depth: before a jump, step back to the parents' parents, once for each level above 1.
         always_expand: propose `max_total_branches` children on first attempts too.
         max_steps: most steps of a path, and most steps back in a search, which could go in circles.
-        N: finished paths at which the search ends.
+        N: number of finished paths at which the search ends.
         temp_origin: temperature of a first attempt.
-        temp_step: added on each retry.
+        temp_step: temperature added on each retry.
     """
 
     summary: ClassVar[str] = "all paths advance together once enough steps pass tau; otherwise all backtrack together"
@@ -85,12 +85,12 @@ class CollectiveBacktrack(Searcher):
     temp_step: float = 0.1
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A retry proposes as many children as the budget has solutions; a third of that is kept, as by default."""
+        """Derive the widths: a retry proposes one child per solution of the budget; a third is kept, as by default."""
         third = max(1, round(budget / 3))
         return {"max_total_branches": budget, "keeping_branches": third, "passing_minimum": third, "N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Attempt, then go on or backtrack, until enough is found or nothing is left."""
+        """Attempt a step, then advance or backtrack, until enough paths have finished or none is left."""
         pool: list[Path] = []
         front = Front(space.roots(self.passing_minimum))
         while True:
@@ -108,7 +108,7 @@ class CollectiveBacktrack(Searcher):
                 return Outcome(tuple(pool), stopped)
 
     async def _attempt(self, space: SearchSpace, front: Front) -> list[list[Path]]:
-        """1. Expand: one child for each path at first, `max_total_branches` in all on a retry, each time hotter."""
+        """1. Expand: one child per path at first, `max_total_branches` in all on a retry, at rising temperature."""
         if front.attempt:
             space.mark("jump" if self._jumps(front) else "retry", front.paths)
         wide = front.attempt or self.always_expand
@@ -120,25 +120,25 @@ class CollectiveBacktrack(Searcher):
         return families
 
     def _passing(self, space: SearchSpace, front: Front, families: Sequence[Sequence[Path]]) -> list[Path]:
-        """2. The children at `tau`; all of them on a jump, the best where none passes and nothing is retried."""
+        """2. Select the children that reach `tau`; all on a jump; the best where none passes and retries are off."""
         alive = [child for family in families for child in family if child.is_open or child.is_finished]
         passing = alive if self._jumps(front) else [child for child in alive if space.bar.passes(child, self.tau)]
         return passing if passing or self.backtrack else best(alive, self.keeping_branches)
 
     def _enough(self, front: Front, passing: Sequence[Path]) -> bool:
-        """3. Whether the search goes on with what passes."""
+        """3. Whether the search advances with the passing children."""
         enough = len(passing) + len(front.protected) >= self.passing_minimum
         return enough or self._jumps(front) or not self.backtrack
 
     def _backtrack(self, front: Front, families: Sequence[Sequence[Path]]) -> None:
-        """4. All step back together: fewer and better parents, after the last retry those above them."""
+        """4. Keep fewer and better parents; after the last retry, return to their parents."""
         front.paths = surviving_parents(front.paths, families, self._kept(front.attempt))
         front.attempt += 1
         if self._jumps(front) and front.levels < self.backtrack_depth - 1 and front.returns < self.max_steps:
             front.step_back()
 
     def _stopped(self, space: SearchSpace, pool: Sequence[Path], front: Front) -> Stopped | None:
-        """5. Why the search ends, if it does."""
+        """5. The reason why the search ends, or None."""
         if len(pool) >= self.N:
             return "enough"
         if space.exhausted:
@@ -149,17 +149,17 @@ class CollectiveBacktrack(Searcher):
         return front.attempt > self.max_backtracks
 
     def _kept(self, attempt: int) -> int:
-        """ceil(keeping_branches * (1 - (attempt + 1) / (max_backtracks + 1))), at least one, in whole numbers."""
+        """ceil(keeping_branches * (1 - (attempt + 1) / (max_backtracks + 1))), at least 1, in integer arithmetic."""
         if not self.max_backtracks:
             return 1
         return max(1, -(-self.keeping_branches * (self.max_backtracks - attempt) // (self.max_backtracks + 1)))
 
 
 def share_evenly(frontier: Sequence[Path], width: int) -> list[int]:
-    """Split `width` children over paths as evenly as whole numbers allow; the better-scored get the remainder.
+    """Split `width` children over paths as evenly as integers allow; the remainder goes to the best-scored paths.
 
     Returns:
-        Children of each path [paths], in the order of the paths; they sum to `width`.
+        Number of children of each path, in the order of the paths [paths]; the numbers sum to `width`.
     """
     share, remainder = divmod(width, len(frontier))
     favoured = {path.key for path in best(frontier, remainder)}

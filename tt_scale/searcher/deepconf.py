@@ -1,8 +1,8 @@
-"""DeepConf: traces that were unsure somewhere are left early or do not vote; the others vote by how sure they were.
+"""DeepConf: stop traces with low token confidence early; the others vote, weighted by their confidence.
 
 Source: Fu et al. 2025, "Deep Think with Confidence" (arXiv 2508.15260), with its published code. Differences: a trace
-is looked at where its steps end, not at every token; finished traces below the bar stay in the pool and weigh nothing;
-the published code has no stop by consensus; windows are short enough for small models.
+is checked at the end of each step, not at every token; finished traces below the threshold stay in the pool with
+weight 0; the published code has no stop by consensus; windows are short enough for small models.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ MEASURES = ("lowest", "bottom", "tail", "mean")
 
 @dataclass(frozen=True)
 class DeepConf(Searcher):
-    """Grow some traces in full, then leave those early that are less sure, and vote by confidence.
+    """Sample warm-up traces in full, then stop later traces at low confidence, and vote by confidence.
 
     Attributes:
-        N: most traces, at least 1.
-        temperature: of all of them.
-        warmup_traces: grown in full to set the bar, at least 1; from N on no trace is left early.
-        trace_batch: traces grown side by side after that, between two looks at the vote, at least 1.
-        keep_percent: share of the warm-up traces that reach the bar, above 0 to 100; 100 lets every trace vote.
+        N: maximum number of traces, at least 1.
+        temperature: sampling temperature.
+        warmup_traces: traces sampled in full to set the threshold, at least 1; with N or more, no trace is stopped.
+        trace_batch: traces sampled concurrently after that, between two checks of the vote, at least 1.
+        keep_percent: percentage of the warm-up traces at or above the threshold, in (0, 100]; with 100, all vote.
         group_tokens: tokens of the sliding window, at least 1; 2048 in the paper, for traces of 30,000 tokens.
-        trace_measure: what a trace weighs: its "lowest" group, the mean of its "bottom" tenth of groups, its "tail"
+        trace_measure: weight of a trace: its "lowest" group, the mean of its "bottom" tenth of groups, its "tail"
             (the last group), or the "mean" of all tokens.
         consensus: share of the vote at which the search ends, in (0, 1]; 1 ends it once all voters agree, None never.
     """
@@ -69,59 +69,60 @@ class DeepConf(Searcher):
             raise ConfigError(f"consensus is {self.consensus}; it is above 0 and at most 1, or null for none.")
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """As many traces as the budget has solutions."""
+        """Set N to the budget."""
         return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Set the bars by the warm-up, grow the other traces against them, stop early where the vote is settled."""
+        """Set the thresholds from the warm-up, sample further traces against them, stop when the vote is settled."""
         space.tell_logprobs(self.top_logprobs)
         roots = space.roots()
-        asked = min(self.N, self.warmup_traces)
-        [drawn] = await space.complete(roots, asked, temperature=self.temperature)
+        requested = min(self.N, self.warmup_traces)
+        [drawn] = await space.complete(roots, requested, temperature=self.temperature)
         pool = [path for path in drawn if path.is_finished]
         weights = [self._weight(path) for path in pool]
-        bar = self._bar(weights)
-        lowest = self._bar([min(group_confidences(_told(path), self.group_tokens)) for path in pool])
+        least_weight = self._threshold(weights)
+        least_group = self._threshold([min(group_confidences(_confidences(path), self.group_tokens)) for path in pool])
         while True:
             weights += [self._weight(path) for path in pool[len(weights) :]]
-            weights = [weight if weight >= bar else 0.0 for weight in weights]
+            weights = [weight if weight >= least_weight else 0.0 for weight in weights]
             if space.exhausted:
                 return Outcome(tuple(pool), "budget", tuple(weights))
-            if asked == self.N or self._settled(pool, weights, space):
+            if requested == self.N or self._settled(pool, weights, space):
                 return Outcome(tuple(pool), "enough", tuple(weights))
-            share = min(self.trace_batch, self.N - asked)
-            pool += await self._traces(space, roots, share, lowest)
-            asked += share
+            share = min(self.trace_batch, self.N - requested)
+            pool += await self._traces(space, roots, share, least_group)
+            requested += share
 
-    async def _traces(self, space: SearchSpace, roots: Sequence[Path], share: int, lowest: float) -> list[Path]:
-        """Grow traces side by side, step by step; one is left at the first step that holds a group below the bar."""
+    async def _traces(self, space: SearchSpace, roots: Sequence[Path], share: int, threshold: float) -> list[Path]:
+        """Sample traces concurrently, step by step; stop one at its first step with a group below the threshold."""
         finished: list[Path] = []
         growing, share_each = list(roots), share
         while growing and not space.exhausted:
             families = await space.expand(growing, share_each, temperature=self.temperature)
             children = list(chain.from_iterable(families))
             finished += [child for child in children if child.is_finished]
-            seen = [(child, self._falls_below(child, lowest)) for child in children if child.is_open]
-            left = [child for child, falls in seen if falls]
-            if left:
-                space.mark("left", left)
-            growing, share_each = [child for child, falls in seen if not falls], 1
+            checked = [(child, self._falls_below(child, threshold)) for child in children if child.is_open]
+            stopped = [child for child, falls in checked if falls]
+            if stopped:
+                space.mark("left", stopped)
+            growing, share_each = [child for child, falls in checked if not falls], 1
         return finished
 
-    def _falls_below(self, path: Path, lowest: float) -> bool:
-        """Whether a group that ends in the newest step is below the bar; no group ends before it is full."""
-        told = _told(path)[-(len(path.steps[-1].ids) + self.group_tokens - 1) :]
-        return len(told) >= self.group_tokens and min(group_confidences(told, self.group_tokens)) < lowest
+    def _falls_below(self, path: Path, threshold: float) -> bool:
+        """Whether a full group that ends in the newest step is below the threshold."""
+        confidences = _confidences(path)[-(len(path.steps[-1].ids) + self.group_tokens - 1) :]
+        full = len(confidences) >= self.group_tokens
+        return full and min(group_confidences(confidences, self.group_tokens)) < threshold
 
     def _weight(self, path: Path) -> float:
-        return trace_confidence(_told(path), self.trace_measure, self.group_tokens)
+        return trace_confidence(_confidences(path), self.trace_measure, self.group_tokens)
 
-    def _bar(self, reached: Sequence[float]) -> float:
-        """Give what the wanted share of the warm-up reaches; no trace is held to a bar that none has set."""
-        return percentile(reached, 100 - self.keep_percent) if reached else -inf
+    def _threshold(self, values: Sequence[float]) -> float:
+        """The value that `keep_percent` of the warm-up traces reach; minus infinity without any."""
+        return percentile(values, 100 - self.keep_percent) if values else -inf
 
     def _settled(self, pool: Sequence[Path], weights: Sequence[float], space: SearchSpace) -> bool:
-        """Whether one answer has the wanted share of the vote."""
+        """Whether one answer has the share `consensus` of the vote."""
         votes: defaultdict[int, list[float]] = defaultdict(list)
         classes = space.answer_classes([space.answer(path) for path in pool])
         for answer, weight in zip(classes, weights, strict=True):
@@ -133,32 +134,32 @@ class DeepConf(Searcher):
         return len(totals) == 1 or max(totals) >= self.consensus * fsum(totals)
 
 
-def _told(path: Path) -> list[float]:
-    """Give the confidence at each token of a path [tokens]."""
+def _confidences(path: Path) -> list[float]:
+    """Confidence at each token of a path [tokens]."""
     return list(chain.from_iterable([step.confidences for step in path.steps]))
 
 
-def group_confidences(told: Sequence[float], window: int) -> list[float]:
-    """Give the mean confidence of every window of tokens.
+def group_confidences(confidences: Sequence[float], window: int) -> list[float]:
+    """Mean confidence of every sliding window of tokens.
 
     Args:
-        told: confidence at each token [tokens].
-        window: tokens, at least 1.
+        confidences: confidence at each token [tokens].
+        window: window size in tokens, at least 1.
 
     Returns:
-        The means, in the order in which the windows end [tokens - window + 1]; the plain mean where there are fewer
-        tokens than a window has. Sums are exact, so that equal windows have equal means.
+        The means, in the order in which the windows end [tokens - window + 1]; the mean of all tokens where there are
+        fewer than a window. Sums are exact, so that equal windows have equal means.
     """
-    if len(told) <= window:
-        return [fsum(told) / max(len(told), 1)]
-    return [fsum(told[end - window : end]) / window for end in range(window, len(told) + 1)]
+    if len(confidences) <= window:
+        return [fsum(confidences) / max(len(confidences), 1)]
+    return [fsum(confidences[end - window : end]) / window for end in range(window, len(confidences) + 1)]
 
 
-def trace_confidence(told: Sequence[float], measure: str, window: int) -> float:
-    """Say how sure a whole trace was; arguments as in `DeepConf` and `group_confidences`."""
+def trace_confidence(confidences: Sequence[float], measure: str, window: int) -> float:
+    """Confidence of a whole trace; arguments as in `DeepConf` and `group_confidences`."""
     if measure == "mean":
-        return fsum(told) / max(len(told), 1)
-    groups = group_confidences(told, window)
+        return fsum(confidences) / max(len(confidences), 1)
+    groups = group_confidences(confidences, window)
     if measure == "tail":
         return groups[-1]
     if measure == "lowest":
@@ -168,13 +169,13 @@ def trace_confidence(told: Sequence[float], measure: str, window: int) -> float:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give the value below which so many percent lie, on a line between the two nearest ones.
+    """Percentile with linear interpolation between the two nearest values.
 
     Args:
         values: at least one, in any order.
         percent: in [0, 100]; 0 is the smallest value.
     """
     ordered = sorted(values)
-    place = percent * (len(ordered) - 1) / 100
-    low = ordered[floor(place)]
-    return low + (ordered[ceil(place)] - low) * (place - floor(place))
+    position = percent * (len(ordered) - 1) / 100
+    low = ordered[floor(position)]
+    return low + (ordered[ceil(position)] - low) * (position - floor(position))

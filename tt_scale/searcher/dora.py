@@ -1,10 +1,10 @@
-"""DORA: as REBASE, but paths that say the same share what one direction of reasoning earns.
+"""DORA: REBASE in which a group of similar paths gets the width of a single direction of reasoning.
 
 Source: Wang et al. 2025, "Every Rollout Counts" (arXiv 2506.15707). There similarity is the cosine of a text embedding
-(BGE-M3); a searcher here has no second model, so it is that of counts of words and word pairs, and a subclass with an
-embedding model overrides `alike`. There the width stays N, shares are rounded each by itself, and the released
-code drops paths that REBASE would give nothing; here width and rounding are those of our REBASE, and nothing is
-dropped before its uniqueness is known.
+(BGE-M3); a searcher here has no second model, so it is the cosine of counts of words and word pairs, and a subclass
+with an embedding model overrides `alike`. There the width stays N, each share is rounded separately, and the released
+code drops paths that get no width from REBASE; here width and rounding are those of our REBASE, and no path is dropped
+before its uniqueness is computed.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ __all__ = ["DORA"]
 
 @dataclass(frozen=True)
 class DORA(Rebase):
-    """Give every open path as many children as its score and its uniqueness earn it.
+    """Allocate children to open paths by score and uniqueness.
 
     Attributes:
-        N: the width: solutions looked for, and children of the root.
-        balance_temperature: of the softmax over scores, above 0; None is 0.1.
-        similarity_temperature: of the softmax over similarities, above 0; small counts only near copies as one
-            direction, infinity is REBASE.
-        temperature: of all samples.
-        max_steps: most steps of a path.
+        N: the width: finished solutions at which the search ends, and children of the root.
+        balance_temperature: temperature of the softmax over scores, above 0; None is 0.1.
+        similarity_temperature: temperature of the softmax over similarities, above 0; a small value groups only near
+            copies, infinity is REBASE.
+        temperature: sampling temperature.
+        max_steps: maximum number of steps of a path.
     """
 
     summary: ClassVar[str] = "like rebase, but a group of similar paths gets no more width than a single direction"
@@ -53,7 +53,7 @@ class DORA(Rebase):
         return 0.1 if self.balance_temperature is None else self.balance_temperature
 
     def alike(self, paths: Sequence[Path]) -> Sequence[Sequence[float]]:
-        """Say how alike paths are by their text so far: at most 1, and 1 of a path with itself [paths][paths]."""
+        """Pairwise similarity of the paths' texts: at most 1, and 1 of a path with itself [paths][paths]."""
         return similarities([path.text for path in paths])
 
     def _split(self, opened: Sequence[Path], width: int) -> list[int]:

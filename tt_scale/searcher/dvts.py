@@ -1,8 +1,8 @@
-"""Diverse verifier tree search: several greedy trees that know nothing of each other.
+"""Diverse verifier tree search: several independent trees, each searched greedily.
 
 Source: Beeching et al. 2024, "Scaling Test-Time Compute with Open Models" (Hugging Face), and its code
-`diverse_verifier_tree_search.py`. There a tree hands in all children of its last round, unfinished ones too; here
-every finished child of any round goes to the pool and nothing else does.
+`diverse_verifier_tree_search.py`. There the pool holds all children of a tree's last round, also unfinished ones; here
+it holds the finished children of every round and nothing else.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ __all__ = ["DVTS"]
 
 @dataclass(frozen=True)
 class DVTS(Searcher):
-    """Grow `n_beams` trees, each along the best of its own children.
+    """Extend `n_beams` trees, each along the best of its own children.
 
     Attributes:
-        n_beams: trees, at least 1; None means `keeping_branches`.
+        n_beams: number of trees, at least 1; None means `keeping_branches`.
         beam_width: children that a tree chooses from at each step; 1 makes independent chains; None means
             `max_total_branches // n_beams`.
-        wider_beams: how many trees, the first ones, choose from one child more, at least 0.
-        num_iterations: most steps of a path; None means `max_steps`.
-        temperature: of all samples.
+        wider_beams: number of trees, from the first, that choose from one additional child, at least 0.
+        num_iterations: maximum number of steps of a path; None means `max_steps`.
+        temperature: sampling temperature.
     """
 
     summary: ClassVar[str] = "n_beams independent trees, each of which follows the best of its own children"
@@ -46,7 +46,7 @@ class DVTS(Searcher):
 
     @property
     def trees(self) -> int:
-        """How many there are."""
+        """Number of trees."""
         return self.n_beams or self.keeping_branches
 
     @property
@@ -55,13 +55,13 @@ class DVTS(Searcher):
         return self.beam_width or max(1, self.max_total_branches // self.trees)
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """As many candidates a step, over all trees, as the budget has solutions."""
+        """Derive trees and width: one candidate per step, over all trees, for each solution of the budget."""
         trees, width, wider = paths_and_widths(budget)
         uneven = {"wider_beams": wider} if wider or self.wider_beams else {}
         return {"n_beams": trees, "beam_width": width, **uneven}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """In each tree follow the best child until that one is finished."""
+        """In each tree, follow the best child until it is finished."""
         pool: list[Path] = []
         tips = space.roots(self.trees)
         first = tips[0].key[0]
@@ -78,5 +78,5 @@ class DVTS(Searcher):
 
 
 def _alive(child: Path) -> bool:
-    """Truncated and failed paths are no way on."""
+    """Whether a child is open or finished, neither truncated nor failed."""
     return child.is_open or child.is_finished

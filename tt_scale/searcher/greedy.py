@@ -1,6 +1,6 @@
-"""Greedy decoding: the answer that the model gives without any search, the floor of every table.
+"""Greedy decoding: the model's answer without search, the baseline of every table.
 
-Source: the "0-shot, temperature 0" baseline of model cards; nothing is sampled, so seeds and repeats change nothing.
+Source: the "0-shot, temperature 0" baseline of model cards; nothing is sampled, so seeds and repeats have no effect.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Greedy"]
 
 @dataclass(frozen=True)
 class Greedy(Searcher):
-    """Take the likeliest token each time, once; there are no knobs."""
+    """Decode one solution at temperature 0; there are no knobs."""
 
     summary: ClassVar[str] = "one solution at temperature 0"
     source: ClassVar[str] = "greedy decoding, the usual baseline"

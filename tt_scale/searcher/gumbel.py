@@ -1,9 +1,9 @@
-"""Gumbel search: at every step simulations are spent on the candidates by sequential halving; the best one is played.
+"""Gumbel search: choose every step by simulations, allocated to the candidates by sequential halving.
 
 Sources: Danihelka et al. 2022, "Policy Improvement by Planning with Gumbel" (ICLR), as in the library mctx; for
-reasoning steps ReSCALE (arXiv 2603.21162). Differences: priors are uniform, since children are samples of the model
-already; a child that was not visited has the score that the PRM gave it when it was drawn in place of a mixed value;
-what was drawn is kept from step to step, while visits start anew.
+reasoning steps ReSCALE (arXiv 2603.21162). Differences: priors are uniform, since children are already samples of the
+model; the value of an unvisited child is its PRM score instead of a mixed value; sampled children are kept from step
+to step, while visit counts are reset.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ Drawn = dict[Key, list[Path]]
 
 @dataclass(frozen=True)
 class Gumbel(Searcher):
-    """Look ahead of each step by simulations, half of the candidates dropping out time and again.
+    """Choose each step by tree simulations, halving the set of candidates between phases.
 
     Attributes:
         beam_width: children of a node, at least 1; None means `max_total_branches // keeping_branches`.
-        simulations: for each step that is played, at least 1; the first ones only read scores that are known.
-        considered: candidates that the halving starts with, at least 1; no more than there are children.
-        gumbel_scale: of the noise, at least 0; 0 chooses by values alone.
+        simulations: simulations per chosen step, at least 1; a candidate's first one uses its existing PRM score.
+        considered: candidates at the start of the halving, at least 1; capped at the number of children.
+        gumbel_scale: scale of the Gumbel noise, at least 0; 0 chooses by values alone.
         value_scale: weight of values against the noise, at least 0.
-        visit_offset: added to the most visits before they scale the values, at least 0.
-        temperature: of all samples.
-        max_steps: most steps of a path.
+        visit_offset: added to the largest visit count before it scales the values, at least 0.
+        temperature: sampling temperature.
+        max_steps: maximum number of steps of a path.
     """
 
     summary: ClassVar[str] = "chooses each step by simulations under sequential halving"
@@ -74,15 +74,15 @@ class Gumbel(Searcher):
         return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """About three times as many simulations that expand as there are expansions to pay for.
+        """Derive width and simulations: about three simulations per expansion that the budget pays for.
 
-        First visits expand nothing, and about two of three later ones walk through what earlier steps drew.
+        First visits expand nothing, and about two of three later ones traverse children that earlier steps sampled.
         """
         expansions, width = near_square(budget)
         return {"beam_width": width, "simulations": min(self.considered, width) + 3 * expansions - 2}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Play step after step until one is finished; every finished path met on the way is an answer too."""
+        """Choose step after step until the path is finished; every finished path sampled on the way joins the pool."""
         random = space.random("gumbel")
         drawn: Drawn = {}
         [path] = space.roots()
@@ -97,7 +97,7 @@ class Gumbel(Searcher):
         return Outcome(pool, "steps")
 
     async def _move(self, space: SearchSpace, path: Path, drawn: Drawn, random: Random) -> Path | None:
-        """Choose the next step of a path, or None where no child leads on."""
+        """Choose the next step of a path; None where no child is open or finished."""
         children = await self._children(space, Node(path), drawn)
         noise = {child.path.key: self.gumbel_scale * _gumbel(random) for child in children}
         if len(children) > 1:
@@ -109,7 +109,7 @@ class Gumbel(Searcher):
         return self._favourite(children, noise, most).path if children else None
 
     def _favourite(self, children: Sequence[Node], noise: dict[Key, float], visits: int) -> Node:
-        """Give the best by noise and value among the children with so many visits."""
+        """The best child by noise plus value among those with the given number of visits."""
         values = scaled_values(children, self.value_scale, self.visit_offset)
         ranked = [
             (-noise[child.path.key] - value, child.path.key, child)
@@ -119,19 +119,19 @@ class Gumbel(Searcher):
         return min(ranked, key=lambda entry: entry[:2])[2]
 
     async def _simulate(self, space: SearchSpace, child: Node, drawn: Drawn) -> None:
-        """Walk down from a child to a node that was not visited yet, and back up its score; a dead end is worth 0."""
+        """Descend from a child to the first unvisited node and back up its score; 0 where a node has no children."""
         trail, value = [child], child.path.score
         while trail[-1].visits and trail[-1].path.is_open:
-            below = await self._children(space, trail[-1], drawn)
-            if not below:
+            children = await self._children(space, trail[-1], drawn)
+            if not children:
                 value = 0.0
                 break
-            trail.append(self._interior(below))
+            trail.append(self._interior(children))
             value = trail[-1].path.score
         back_up(trail, value)
 
     def _interior(self, children: Sequence[Node]) -> Node:
-        """Give the child whose share of the visits lags most behind the improved policy."""
+        """The child whose share of the visits is furthest below the improved policy."""
         policy = softmax(scaled_values(children, self.value_scale, self.visit_offset))
         visits = 1 + sum([child.visits for child in children])
         lags = [
@@ -150,5 +150,5 @@ class Gumbel(Searcher):
 
 
 def _gumbel(random: Random) -> float:
-    """Draw from the standard Gumbel distribution."""
+    """Sample from the standard Gumbel distribution."""
     return -log(-log(max(random.random(), 1e-300)))

@@ -1,6 +1,6 @@
 """Independent backtracking: every path retries on its own.
 
-Source: this project; the specification stands in docs/algorithms.md.
+Source: this project; specified in docs/algorithms.md.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["IndependentBacktrack"]
 
 
 class Branch(NamedTuple):
-    """A path of the frontier and how often it was retried."""
+    """A path of the frontier with its number of retries."""
 
     path: Path
     retries: int = 0
@@ -28,10 +28,10 @@ class Front:
     """The state of a search.
 
     Attributes:
-        branches: paths that grow next.
-        pool: finished paths that passed or were accepted.
+        branches: paths to expand next.
+        pool: finished paths that passed or were accepted by a jump.
         rejected: children that failed after the last retry.
-        jumps: rejected children that were accepted after all, in order.
+        jumps: rejected children that were accepted later, in order.
     """
 
     branches: list[Branch]
@@ -49,18 +49,18 @@ class Front:
 
 @dataclass(frozen=True)
 class IndependentBacktrack(Searcher):
-    """Each path of the frontier proposes one step, and retries it, wider and hotter, until it passes.
+    """Propose one step per frontier path; retry it with more copies and a higher temperature until it passes.
 
     Attributes:
         tau: score at which a step passes, in [0, 1], or a quantile of first steps' scores: "q0.5".
-        tau_relax: taken off `tau` on each retry.
+        tau_relax: subtracted from `tau` on each retry.
         max_backtracks: retries before a step is rejected.
         expansion_factor: copies of a retried path while the frontier has room.
-        max_branches: most paths in the frontier.
-        max_finished_branches: finished paths at which the search ends.
-        max_steps: most steps of a path, and most jumps that may lead back to a shallower path.
+        max_branches: maximum number of paths in the frontier.
+        max_finished_branches: number of finished paths at which the search ends.
+        max_steps: maximum number of steps of a path, and of jumps that may return to a shallower path.
         temp_origin: temperature of a first attempt.
-        temp_step: added on each retry.
+        temp_step: temperature added on each retry.
     """
 
     summary: ClassVar[str] = "each path retries its own failing step with more copies, higher temperature, lower tau"
@@ -77,11 +77,11 @@ class IndependentBacktrack(Searcher):
     temp_step: float = 0.1
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A frontier as wide as the budget has solutions; a third of that ends the search, as by default."""
+        """Set the frontier's width to the budget; a third of it ends the search, as by default."""
         return {"max_branches": budget, "max_finished_branches": max(1, round(budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Attempt one step of every branch, place the children, jump where nothing is left, prune."""
+        """Attempt one step of every branch, place the children, jump where no branch is left, prune."""
         front = Front([Branch(path) for path in space.roots()])
         while True:
             attempts, families = front.branches, await self._attempt(space, front.branches)
@@ -95,7 +95,7 @@ class IndependentBacktrack(Searcher):
                 return Outcome(tuple(front.pool), stopped)
 
     async def _attempt(self, space: SearchSpace, branches: Sequence[Branch]) -> list[list[Path]]:
-        """1. Expand: one child for each branch, the hotter the more often it was retried."""
+        """1. Expand: one child per branch; the temperature rises with the branch's retries."""
         if retried := [branch.path for branch in branches if branch.retries]:
             space.mark("retry", retried)
         temperatures = [min(2.0, self.temp_origin + self.temp_step * branch.retries) for branch in branches]
@@ -114,10 +114,10 @@ class IndependentBacktrack(Searcher):
             front.rejected.append(child)
 
     def _jump(self, space: SearchSpace, front: Front) -> None:
-        """4. Accept the best rejected child where no branch is left, so that a search always moves on.
+        """4. Accept the best rejected child where no branch is left, so that the search always progresses.
 
-        Scores that fall with depth would make it return to shallow children for ever: after `max_steps` jumps it
-        only jumps deeper than it last did.
+        Where scores fall with depth, it would return to shallow children indefinitely; after `max_steps` jumps, each
+        jump must therefore be deeper than the last one.
         """
         while not front.branches and len(front.pool) < self.max_finished_branches:
             deepest = len(front.jumps[-1].key) if len(front.jumps) >= self.max_steps else 0
@@ -136,7 +136,7 @@ class IndependentBacktrack(Searcher):
         return ranked[: self.max_branches]
 
     def _stopped(self, space: SearchSpace, front: Front) -> Stopped | None:
-        """Why the search ends, if it does."""
+        """The reason why the search ends, or None."""
         if len(front.pool) >= self.max_finished_branches:
             return "enough"
         if space.exhausted:

@@ -1,9 +1,9 @@
-"""Monte-Carlo tree search: down by PUCT, expand, score, back up.
+"""Monte-Carlo tree search: select by PUCT, expand, score, back up.
 
-Source: OpenR (Wang et al. 2024, arXiv 2410.09671), `reason/guided_search/tree.py`, whose every path runs to an end; the
-selection rule is that of AlphaZero (Silver et al. 2018). Differences: priors are uniform, since children are samples
-of the model already and a probability on top would count twice; and a part of the tree that was searched to its ends
-is closed, where OpenR would walk it again and count the same value twice.
+Source: OpenR (Wang et al. 2024, arXiv 2410.09671), `reason/guided_search/tree.py`, where every path runs to an end; the
+selection rule is that of AlphaZero (Silver et al. 2018). Differences: priors are uniform, since children are already
+samples of the model and a probability on top would count twice; and an exhaustively searched part of the tree is
+closed, where OpenR would traverse it again and count the same value twice.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ __all__ = ["MCTS", "puct"]
 
 @dataclass(frozen=True)
 class MCTS(Searcher):
-    """Run N paths from the root to an end, each steered by the values that the ones before brought back.
+    """Run N descents from the root to an end, each guided by the values that earlier ones backed up.
 
     Attributes:
-        N: paths, each of which brings one solution or ends without.
+        N: number of descents, each of which yields at most one solution.
         beam_width: children of a node, at least 1; None means `max_total_branches // keeping_branches`.
         exploration: weight of the exploration term, at least 0; 0 follows the values alone.
-        exploration_base: visits at which that weight begins to grow, above 0.
-        temperature: of all samples.
-        max_steps: most steps of a path.
+        exploration_base: number of visits at which that weight begins to grow, above 0.
+        temperature: sampling temperature.
+        max_steps: maximum number of steps of a path.
     """
 
     summary: ClassVar[str] = "N walks down a tree by PUCT over backed-up PRM values"
@@ -60,13 +60,13 @@ class MCTS(Searcher):
         return self.beam_width or max(1, self.max_total_branches // self.keeping_branches)
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """Walks times children of a node are the budget: what walks would cost that share no node."""
+        """Derive descents and width, whose product is about the budget: the cost of descents that share no node."""
         fewer, more = near_square(budget)
-        width = fewer if fewer > 1 else more  # with one child there is nothing to walk between
+        width = fewer if fewer > 1 else more  # with one child there is no choice
         return {"N": budget // width, "beam_width": width}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Walk to an end, count its value on the way back, close what is done."""
+        """Descend to an end, back up its value, close exhausted nodes."""
         [root] = nodes(space.roots())
         pool: list[Path] = []
         for _ in range(self.N):
@@ -85,7 +85,7 @@ class MCTS(Searcher):
         return Outcome(tuple(pool), "frontier" if root.closed else "steps")
 
     async def _descend(self, space: SearchSpace, root: Node) -> list[Node]:
-        """Follow the best child from the root to a finished path, or to where nothing leads on."""
+        """Follow the best child from the root to a finished path, or to a node without open children."""
         trail = [root]
         while (node := trail[-1]).path.is_open and len(trail) <= self.max_steps:
             if node.children is None:
@@ -112,17 +112,17 @@ class MCTS(Searcher):
 
 
 def puct(prior: float, parent_visits: int, visits: int, exploration: float = 1.25, base: float = 19652.0) -> float:
-    """What exploring a child is worth beside its value.
+    """Exploration bonus of a child, added to its value.
 
     prior * sqrt(parent_visits) / (1 + visits) * (exploration + ln((parent_visits + base + 1) / base)); 0 where the
-    parent was never visited, so that a first path follows the values alone.
+    parent was never visited, so that the first descent follows the values alone.
 
     Args:
         prior: probability of the child, in [0, 1].
-        parent_visits: at least 0.
-        visits: of the child, at least 0.
-        exploration: weight of the term; 0 turns it off.
-        base: above 0.
+        parent_visits: visits of the parent, at least 0.
+        visits: visits of the child, at least 0.
+        exploration: weight of the bonus; 0 disables it.
+        base: number of visits at which the weight begins to grow, above 0.
     """
     if not exploration:
         return 0.0
@@ -131,7 +131,7 @@ def puct(prior: float, parent_visits: int, visits: int, exploration: float = 1.2
 
 
 def _close(trail: Sequence[Node]) -> None:
-    """Close the end of a walk, and above it every node whose children are all closed."""
+    """Close the last node of a descent, and every node above it whose children are all closed."""
     trail[-1].closed = True
     for node in reversed(trail[:-1]):
         node.closed = all(child.closed for child in node.children or ())

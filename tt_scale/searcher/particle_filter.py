@@ -1,4 +1,4 @@
-"""Particle filtering: a population of paths that grows step by step and is resampled by the odds of its scores.
+"""Particle filtering: extend a population of paths step by step and resample it by the odds of its scores.
 
 Source: Puri et al. 2025, "A Probabilistic Inference Approach to Inference-Time Scaling of LLMs" (arXiv 2502.01618):
 the population is resampled at every step, by independent draws in proportion to the odds of its scores. Other schemes,
@@ -30,28 +30,29 @@ class Particle:
     """One member of a population.
 
     Attributes:
-        path: what it has sampled so far; several particles may share one path.
-        paid: log-weight that the last draw already turned into copies; 0 unless weights are incremental.
+        path: its path so far; several particles may share one.
+        base_log_weight: log-weight at the last resampling, already expressed in copies; 0 unless weights are
+            incremental.
     """
 
     path: Path
-    paid: float = 0.0
+    base_log_weight: float = 0.0
 
 
 @dataclass(frozen=True)
 class ParticleFilter(Searcher):
-    """Grow N particles step by step; the likely right ones multiply, the others die out.
+    """Extend N particles step by step; resampling duplicates high-scoring ones and drops the others.
 
     Attributes:
-        N: particles, at least 1.
+        N: number of particles, at least 1.
         resampling: "multinomial", as in the paper, "systematic", "stratified" or "residual".
         ess_threshold: resample when the effective sample size is under this share of N, in [0, 1]; 1 resamples at every
-            step, as the paper does, 0 never, which leaves N independent chains.
-        particle_weights: "whole" weighs a particle by the odds of its score at each draw, as the paper does;
-            "incremental" by what these odds gained since the last draw.
-        weight_temperature: divides the log-odds, above 0; small is greedy, large ignores the scores.
-        temperature: of all samples.
-        max_steps: most steps of a path.
+            step, as the paper does; 0 never resamples, which leaves N independent chains.
+        particle_weights: "whole" weighs a particle by the odds of its score, as the paper does; "incremental" by the
+            ratio of these odds to those at the last resampling.
+        weight_temperature: divides the log-odds, above 0; a small value is greedy, a large one ignores the scores.
+        temperature: sampling temperature.
+        max_steps: maximum number of steps of a path.
     """
 
     summary: ClassVar[str] = "N particles, resampled at every step by the odds of their scores"
@@ -78,11 +79,11 @@ class ParticleFilter(Searcher):
             raise ConfigError(f"weight_temperature is {self.weight_temperature}; it lies above 0.", "Usual: 1.0.")
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A particle for each solution of the budget."""
+        """Set N to the budget."""
         return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Resample, then grow all that are open; finished particles stay as they are, but may die or multiply."""
+        """Resample, then extend the open particles; finished particles take part in resampling only."""
         random = space.random("resample")
         particles = [Particle(path) for path in space.roots()] * self.N
         for step in range(self.max_steps):
@@ -97,9 +98,9 @@ class ParticleFilter(Searcher):
         return Outcome(distinct(particles), "steps")
 
     def _resampled(self, particles: Sequence[Particle], random: Random) -> list[Particle]:
-        """Copy each particle by its weight, unless the weight is spread well enough."""
+        """Resample particles by weight, unless the effective sample size is large enough."""
         totals = [log_weight(particle.path, self.weight_temperature) for particle in particles]
-        weights = softmax([total - particle.paid for total, particle in zip(totals, particles, strict=True)])
+        weights = softmax([total - each.base_log_weight for total, each in zip(totals, particles, strict=True)])
         if self.ess_threshold < 1 and effective_sample_size(weights) >= self.ess_threshold * self.N:
             return list(particles)
         counts = RESAMPLERS[self.resampling](weights, self.N, random)
@@ -112,15 +113,15 @@ class ParticleFilter(Searcher):
 
 
 def log_weight(path: Path, temperature: float) -> float:
-    """log_odds(score) / temperature; minus infinity where a path was cut off or failed."""
+    """log_odds(score) / temperature; minus infinity for a truncated or failed path."""
     return log_odds(path.score) / temperature if path.is_open or path.is_finished else -inf
 
 
 async def extended(space: SearchSpace, particles: Sequence[Particle], temperature: float) -> list[Particle]:
-    """Grow each open particle by one step; particles at the same place get different children.
+    """Extend each open particle by one step; particles that share a path get different children.
 
     Returns:
-        The particles in order [particles]; one that the budget left no child for stays where it is.
+        The particles in order [particles]; one without a child, because the budget ran out, is unchanged.
     """
     growing = [particle.path for particle in particles if particle.path.is_open]
     if not growing:
@@ -136,5 +137,5 @@ async def extended(space: SearchSpace, particles: Sequence[Particle], temperatur
 
 
 def distinct(particles: Sequence[Particle]) -> tuple[Path, ...]:
-    """The finished paths of a population, each once: copies must not vote twice."""
+    """The distinct finished paths of a population: copies must not vote twice."""
     return tuple({particle.path.key: particle.path for particle in particles if particle.path.is_finished}.values())

@@ -1,18 +1,18 @@
-"""Power backtracking: a particle filter whose population is every prefix there ever was.
+"""Power backtracking: a particle filter over a persistent pool of all prefixes sampled so far.
 
-Inspired by Tran et al. 2026 (arXiv 2605.25143), of which only the abstract was at hand: resampling over a persistent
-pool of prefixes, powered scores, weights corrected for the mixture of proposals. The formula is a reconstruction;
-numbers of that paper must not be expected of this code.
+Inspired by Tran et al. 2026 (arXiv 2605.25143), of which only the abstract was available: resampling over a persistent
+pool of prefixes, powered scores, weights corrected for the mixture of proposals. The formula is a reconstruction; do
+not expect the results of that paper from this code.
 
-A round draws N parents from the pool in proportion to w(s) and grows each by one step. With r(s) the score of a prefix
-and n(s) the children that all rounds so far expected to draw from it, drawn or not,
+A round draws N parents from the pool in proportion to w(s) and extends each by one step. With r(s) the score of a
+prefix and n(s) its expected number of children in all rounds so far, sampled or not,
 
     w(s) = (r(s) * decay^n(s))^power / product of n(a) over the ancestors a of s.
 
-A child of an often-drawn parent is one of many and weighs less (the balance heuristic of Veach and Guibas 1995), so
-that among new prefixes w estimates p_model(s) * r(s)^power; with those of the last round only it is the incremental
-weight (r(s) / r(parent))^power of a particle filter. What had its chance is discounted: without that, the pool
-keeps returning and answers nothing.
+A child of a parent drawn often is one of many and has a smaller weight (the balance heuristic of Veach and Guibas
+1995), so that among new prefixes w estimates p_model(s) * r(s)^power; restricted to the last round it is the
+incremental weight (r(s) / r(parent))^power of a particle filter. Prefixes expanded before are discounted by `decay`:
+without that, the search keeps returning to them and finishes no path.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ class Prefix:
     """An open path of the pool.
 
     Attributes:
-        path: where it stands.
-        parent: index of the prefix that it grew from; -1 for the root.
-        expected: children that the rounds since it exists expected to draw from it.
-        drawn: children that they drew.
+        path: the open path.
+        parent: index of its parent prefix; -1 for the root.
+        expected: expected number of children over all rounds since it joined the pool.
+        drawn: number of children sampled in these rounds.
     """
 
     path: Path
@@ -55,11 +55,11 @@ class PowerBacktrack(Searcher):
     """Resample N parents each round from the prefixes of all depths.
 
     Attributes:
-        N: children drawn in a round; also the finished paths at which the search ends.
-        power: of the scores, at least 0; 0 ignores them, large is greedy.
-        decay: factor on a prefix's score for each child that was expected of it, above 0 and at most 1.
-        temperature: of all samples.
-        max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
+        N: children sampled per round; also the number of finished paths at which the search ends.
+        power: exponent of the scores, at least 0; 0 ignores them, a large value is greedy.
+        decay: factor on a prefix's score for each expected child, in (0, 1]; None is 0.25.
+        temperature: sampling temperature.
+        max_steps: maximum number of rounds, and of steps of a path; the last round completes its paths.
     """
 
     summary: ClassVar[str] = "resamples from all prefixes so far by a power of their scores (inspired by the paper)"
@@ -83,11 +83,11 @@ class PowerBacktrack(Searcher):
         return 0.25 if self.decay is None else self.decay
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """Two thirds of the budget: about a third is spent on coming back to earlier prefixes."""
+        """Set N to two thirds of the budget; about a third is spent on expanding earlier prefixes again."""
         return {"N": max(1, round(2 * budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Weigh the pool, draw parents, grow them; parents stay in the pool beside their children."""
+        """Weigh the pool, draw parents, extend them; parents stay in the pool beside their children."""
         random = space.random("parents")
         pool: list[Path] = []
         prefixes = [Prefix(path) for path in space.roots()]
@@ -106,7 +106,7 @@ class PowerBacktrack(Searcher):
         return Outcome(tuple(pool), "steps")
 
     def _parents(self, space: SearchSpace, prefixes: Sequence[Prefix], random: Random) -> dict[int, int]:
-        """Draw N children: the index of each prefix that gets some, and how many."""
+        """Allocate N children: the index of each chosen prefix to its number of children."""
         weights = softmax(self._log_weights(prefixes))
         counts = systematic(weights, self.N, random)
         chosen = {index: count for index, count in enumerate(counts) if count}
@@ -129,17 +129,17 @@ class PowerBacktrack(Searcher):
 
 
 def mixture_log_weights(log_values: Sequence[float], parents: Sequence[int], expected: Sequence[float]) -> list[float]:
-    """Logarithms of w(s) as the module defines it.
+    """Compute ln w(s) of each prefix, as defined in the module's docstring.
 
     Args:
         log_values: power * ln(r * decay^n) of each prefix, parents before children [prefixes].
         parents: index of each prefix's parent; -1 for a root [prefixes].
-        expected: children expected of each prefix so far; above 0 for those that have some [prefixes].
+        expected: expected children of each prefix so far; above 0 for prefixes that have children [prefixes].
 
     Returns:
         Unnormalised log-weights [prefixes].
     """
-    owed: list[float] = []  # by the ancestors of each prefix, together
+    log_products: list[float] = []  # ln of the product of n(a) over the ancestors a of each prefix
     for parent in parents:
-        owed.append(0.0 if parent < 0 else owed[parent] + log(expected[parent]))
-    return [value - debt for value, debt in zip(log_values, owed, strict=True)]
+        log_products.append(0.0 if parent < 0 else log_products[parent] + log(expected[parent]))
+    return [value - log_product for value, log_product in zip(log_values, log_products, strict=True)]

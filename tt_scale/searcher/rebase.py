@@ -1,8 +1,8 @@
-"""REBASE: at every depth the remaining width is split over the open paths by a softmax of their scores.
+"""REBASE: at every depth, split the remaining width over the open paths by a softmax of their scores.
 
 Source: Wu et al. 2024, "Inference Scaling Laws" (arXiv 2408.00724), with the sequential ceiling of its code in place
-of the paper's rounding. There a path that reaches a token limit uses up width; here only a finished one does, so
-that what was cut off is tried again elsewhere.
+of the paper's rounding. There a path that reaches a token limit uses up width; here only a finished one does, so that
+the width of a truncated path is allocated again.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ __all__ = ["Rebase"]
 
 @dataclass(frozen=True)
 class Rebase(Searcher):
-    """Give every open path as many children as its score earns it.
+    """Allocate children to open paths by score.
 
     Attributes:
-        N: the width: solutions looked for, and children of the root.
-        balance_temperature: of the softmax over scores, above 0; small is greedy, infinity shares evenly;
-            None is 0.2.
-        temperature: of all samples.
-        max_steps: most steps of a path.
+        N: the width: finished solutions at which the search ends, and children of the root.
+        balance_temperature: temperature of the softmax over scores, above 0; a small value is greedy, infinity splits
+            evenly; None is 0.2.
+        temperature: sampling temperature.
+        max_steps: maximum number of steps of a path.
     """
 
     summary: ClassVar[str] = "divides the remaining width over open paths by a softmax of their scores"
@@ -51,11 +51,11 @@ class Rebase(Searcher):
         return 0.2 if self.balance_temperature is None else self.balance_temperature
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """A width of the budget."""
+        """Set N to the budget."""
         return {"N": budget}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Sample as many children as were handed out, set the finished aside, hand out the rest."""
+        """Sample the allocated children, move finished ones to the pool, allocate the remaining width."""
         pool: list[Path] = []
         frontier, shares = space.roots(), [self.N]
         for _ in range(self.max_steps):

@@ -1,8 +1,8 @@
-"""Self-consistency: sample solutions without a PRM, let the most frequent answer win, and stop once that is settled.
+"""Self-consistency: sample solutions without a PRM, return the most frequent answer, and stop when the vote is settled.
 
 Sources: Wang et al. 2022 (arXiv 2203.11171) for the vote; Aggarwal et al. 2023, "Let's Sample Step by Step" (arXiv
 2305.11860) for the Beta rule; Li et al. 2024, "Escape Sky-high Cost" (arXiv 2401.10480) for windows that agree.
-Neither rule lets a solution without an answer vote; the Beta rule here also stops where the vote is already certain.
+Under both rules a solution without an answer does not vote; the Beta rule here also stops where the vote is certain.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ class SelfConsistency(Searcher):
     """Sample up to N solutions and vote.
 
     Attributes:
-        N: most solutions, at least 1.
-        temperature: of all of them.
-        adaptive: "off" draws all N; "beta" stops when the leader is ahead for good with `confidence`, or cannot be
-            overtaken; "early_stopping" when all answers of a window agree. True is "beta", False is "off".
-        confidence: of the Beta rule, in [0, 1]; 1 stops only where the vote is certain.
-        window: solutions drawn between two looks at the vote, at least 1; None is 1 for "beta", 5 for "early_stopping".
+        N: maximum number of solutions, at least 1.
+        temperature: sampling temperature.
+        adaptive: "off" samples all N; "beta" stops when the leading answer is the likelier one with `confidence`, or
+            cannot be overtaken; "early_stopping" when all answers of a window agree. True is "beta", False is "off".
+        confidence: confidence of the Beta rule, in [0, 1]; 1 stops only where the vote is certain.
+        window: solutions sampled between two checks of the vote, at least 1; None is 1 for "beta", 5 for
+            "early_stopping".
     """
 
     summary: ClassVar[str] = "up to N solutions without a PRM; the most frequent answer wins"
@@ -55,44 +56,44 @@ class SelfConsistency(Searcher):
         if not 0 <= self.confidence <= 1:
             raise ConfigError(f"confidence is {self.confidence}; it lies between 0 and 1.")
         if self.window is not None and self.window < 1:
-            raise ConfigError(f"window is {self.window}; at least 1 solution is drawn at a time.")
+            raise ConfigError(f"window is {self.window}; it is at least 1.")
 
     @property
     def rule(self) -> str:
-        """When to stop, one of `RULES`."""
+        """The stopping rule, one of `RULES`."""
         if isinstance(self.adaptive, bool):
             return "beta" if self.adaptive else "off"
         return str(self.adaptive)
 
     @property
     def batch(self) -> int:
-        """Solutions drawn between two looks at the vote."""
+        """Solutions sampled between two checks of the vote."""
         return self.N if self.rule == "off" else self.window or (1 if self.rule == "beta" else 5)
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """At most as many solutions as the budget has."""
+        """Set N to the budget."""
         return {"N": budget}
 
     @property
     def samples(self) -> int | None:
-        """All of them, where no rule stops it early."""
+        """Number of independent solutions: N without a stopping rule, None with one."""
         return self.N if self.rule == "off" else None
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Draw a batch, count its votes, stop or go on."""
+        """Sample a batch, count the votes, stop or continue."""
         root = space.roots()
         pool: list[Path] = []
         answers: list[str | None] = []
-        asked = 0
+        requested = 0
         while True:
-            share = min(self.batch, self.N - asked)
+            share = min(self.batch, self.N - requested)
             [drawn] = await space.complete(root, share, temperature=self.temperature)
-            asked += share
+            requested += share
             pool += [path for path in drawn if path.is_finished]
             answers += [space.answer(path) if path.is_finished else None for path in drawn]
             if len(drawn) < share:
                 return Outcome(tuple(pool), "budget")
-            if asked == self.N or self._settled(space.answer_classes(answers), len(drawn), self.N - asked):
+            if requested == self.N or self._settled(space.answer_classes(answers), len(drawn), self.N - requested):
                 return Outcome(tuple(pool), "enough")
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
@@ -101,9 +102,9 @@ class SelfConsistency(Searcher):
         """Whether the vote is decided.
 
         Args:
-            classes: of all answers so far [solutions].
-            newest: how many of them the last batch gave, at least 1.
-            remaining: solutions that may still be drawn.
+            classes: answer class of each solution so far [solutions].
+            newest: number of solutions of the last batch, at least 1.
+            remaining: number of solutions that may still be sampled.
         """
         if self.rule == "early_stopping":
             window = set(classes[-newest:])
@@ -116,15 +117,15 @@ class SelfConsistency(Searcher):
 
 
 def cannot_be_overtaken(leader: int, second: int, remaining: int) -> bool:
-    """Whether the leader wins even if every remaining vote goes to the second."""
+    """Whether the leading answer wins even if every remaining vote goes to the second."""
     return leader > second + remaining
 
 
 def leader_risk(leader: int, second: int) -> float:
-    """Probability that the leader is not the likelier of the two answers after all.
+    """Posterior probability that the leading answer is not the likelier of the two.
 
-    With p ~ Beta(leader + 1, second + 1) it is Pr[p < 1/2], which for whole numbers is a binomial tail: that of at
-    most `second` heads in leader + second + 1 tosses of a fair coin. Exact; falls with `leader`, rises with `second`.
+    With p ~ Beta(leader + 1, second + 1) it is Pr[p < 1/2], which for integers is a binomial tail: that of at most
+    `second` heads in leader + second + 1 tosses of a fair coin. Exact; falls with `leader`, rises with `second`.
     """
     tosses = leader + second + 1
     return sum([comb(tosses, heads) for heads in range(second + 1)]) / (1 << tosses)

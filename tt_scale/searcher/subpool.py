@@ -1,8 +1,8 @@
-"""Subpool selection: every prefix stays selectable for good; each round takes the best of several random subpools.
+"""Subpool selection: keep every prefix in a persistent pool; each round expands the best of several random subpools.
 
-Inspired by Tran et al. 2026 (arXiv 2605.25143), of which only the abstract was at hand: a persistent pool of prefixes
-of all depths, and top-N selection inside random subpools, so that an over-scored prefix blocks only its own subpool.
-Sizes, discount, ties and the ending rule are ours; numbers of that paper must not be expected of this code.
+Inspired by Tran et al. 2026 (arXiv 2605.25143), of which only the abstract was available: a persistent pool of prefixes
+of all depths, and top-N selection inside random subpools, so that an over-scored prefix affects only its own subpool.
+Sizes, discount, ties and the stopping rule are ours; do not expect the results of that paper from this code.
 """
 
 from __future__ import annotations
@@ -22,20 +22,21 @@ from tt_scale.space.search_space import SearchSpace
 __all__ = ["Subpool", "dealt", "standing"]
 
 ROOT_SCORE = 0.5
-"""What says nothing yet is neither right nor wrong; the PRM never sees it."""
+"""Score of the root, which has no steps for the PRM to score."""
 
 
 @dataclass(frozen=True)
 class Subpool(Searcher):
-    """Choose what to grow from all prefixes there ever were, by score within random subpools.
+    """Choose the prefixes to expand from all prefixes so far, by score within random subpools.
 
     Attributes:
-        N: children drawn in a round; also the finished paths at which the search ends.
-        subpools: random parts of the pool of which each gives its best, at least 1; 1 is global best-first search.
-        decay: factor on a prefix's score for each time that it was grown before, in [0, 1]; 1 lets it stay on top,
-            0 never comes back while anything else is left.
-        temperature: of all samples.
-        max_steps: most rounds, and most steps of a path; the last round grows paths to their end.
+        N: children sampled per round; also the number of finished paths at which the search ends.
+        subpools: random parts of the pool, each of which contributes its best prefixes, at least 1; 1 is global
+            best-first search.
+        decay: factor on a prefix's score for each earlier expansion, in [0, 1]; 1 applies no discount, 0 returns to a
+            prefix only where nothing else is left; None is 0.5.
+        temperature: sampling temperature.
+        max_steps: maximum number of rounds, and of steps of a path; the last round completes its paths.
     """
 
     summary: ClassVar[str] = "extends the best of random subpools of all prefixes so far (inspired by the paper)"
@@ -59,11 +60,11 @@ class Subpool(Searcher):
         return 0.5 if self.decay is None else self.decay
 
     def widths(self, budget: int) -> Mapping[str, int]:
-        """Two thirds of the budget: about a third is spent on coming back to earlier prefixes."""
+        """Set N to two thirds of the budget; about a third is spent on expanding earlier prefixes again."""
         return {"N": max(1, round(2 * budget / 3))}
 
     async def search(self, space: SearchSpace) -> Outcome:
-        """Grow the chosen prefixes; parents stay in the pool beside their children."""
+        """Expand the chosen prefixes; parents stay in the pool beside their children."""
         random = space.random("subpools")
         pool: list[Path] = []
         prefixes = space.roots()
@@ -83,13 +84,13 @@ class Subpool(Searcher):
 
     @staticmethod
     def _mark(space: SearchSpace, chosen: Sequence[Path], grown: Counter[Key]) -> None:
-        """Count how often each prefix was grown; to grow one again is to backtrack."""
+        """Count the expansions of each prefix; expanding one again is marked as backtracking."""
         if returning := [path for path in chosen if grown[path.key]]:
             space.mark("backtrack", returning)
         grown.update([path.key for path in chosen])
 
     def _chosen(self, prefixes: Sequence[Path], grown: Counter[Key], random: Random) -> list[Path]:
-        """Take the best of each subpool, N prefixes in all where there are so many."""
+        """The best prefixes of each subpool, at most N in all."""
         parts = dealt(prefixes, min(self.subpools, self.N), random)
         share, more = divmod(self.N, len(parts))
         chosen: list[Path] = []
@@ -100,11 +101,11 @@ class Subpool(Searcher):
 
 
 def standing(path: Path, times: int, decay: float) -> tuple[float, int, int, Key]:
-    """Sort prefixes, best first: by discounted score, then what was grown less often, then what is deeper.
+    """Sort key of a prefix, best first: by discounted score, then fewer expansions, then depth.
 
     Args:
-        path: an open one.
-        times: that it was grown before.
+        path: an open path.
+        times: number of its earlier expansions.
         decay: factor on the score for each of them.
     """
     score = path.score if path.steps else ROOT_SCORE
@@ -112,7 +113,7 @@ def standing(path: Path, times: int, decay: float) -> tuple[float, int, int, Key
 
 
 def dealt(prefixes: Sequence[Path], parts: int, random: Random) -> list[list[Path]]:
-    """Shuffle and deal into parts whose sizes differ by one at most; none is empty."""
+    """Partition prefixes at random into non-empty parts whose sizes differ by at most one."""
     shuffled = [path for _, path in sorted([(random.random(), path) for path in prefixes], key=lambda pair: pair[0])]
     parts = min(parts, len(shuffled))
     return [shuffled[part::parts] for part in range(parts)]

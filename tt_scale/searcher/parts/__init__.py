@@ -1,4 +1,4 @@
-"""Pure functions that several methods share.
+"""Pure functions shared by several methods.
 
-Imports `core` alone.
+Imports only `core`.
 """

@@ -1,7 +1,7 @@
-"""How a width is divided over paths: pure functions from scores to counts.
+"""Allocation of a width to paths: pure functions from scores to counts.
 
-Every function gives one whole number for each path, and they sum to the width. Where chance decides, the source of
-chance is an argument; only its `random()` is called, whose stream Python guarantees across versions.
+Splits and resamplers return one integer per path, and these sum to the width. Random number generators are arguments;
+only `random()` is called, whose stream Python guarantees across versions.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 CLIP = 1e-7
-"""Scores are moved so far away from 0 and 1 that their log-odds are finite (about 16 at most)."""
+"""Distance to which scores are clipped from 0 and 1, so that their log-odds are finite (at most about 16)."""
 
 SLACK = 1e-9
-"""A share that exceeds a whole number by less than this does so by rounding."""
+"""Tolerance for rounding errors: a share this close above an integer counts as that integer."""
 
 
 def log_odds(score: float) -> float:
@@ -44,7 +44,7 @@ def log_odds(score: float) -> float:
 
 
 def softmax(values: Sequence[float]) -> list[float]:
-    """exp(v) of each value, scaled to sum to 1 [values]; minus infinity gives exactly 0, but not all may be that."""
+    """exp(v) of each value, normalised to sum to 1 [values]; minus infinity gives 0; one value must be finite."""
     most = max(values)
     powers = [exp(value - most) for value in values]
     total = fsum(powers)
@@ -52,7 +52,7 @@ def softmax(values: Sequence[float]) -> list[float]:
 
 
 def normalised_weights(scores: Sequence[float], temperature: float = 1.0) -> list[float]:
-    """Weigh particles by the odds that their scores give them: softmax(log_odds(r) / temperature).
+    """Weights of particles by the odds of their scores: softmax(log_odds(r) / temperature).
 
     Args:
         scores: each in [0, 1] [particles].
@@ -64,14 +64,14 @@ def normalised_weights(scores: Sequence[float], temperature: float = 1.0) -> lis
 
 
 def effective_sample_size(weights: Sequence[float]) -> float:
-    """(sum w)^2 / sum w^2: how many equally weighted particles are worth as much, from 1 to their number."""
+    """Effective sample size, (sum w)^2 / sum w^2: from 1 to the number of particles."""
     return fsum(weights) ** 2 / fsum([weight * weight for weight in weights])
 
 
 def near_square(width: int) -> tuple[int, int]:
-    """Write a width as few x more, few <= more: near its root, and nearest to it from below; 8 is 2 x 4, 7 is 2 x 3.
+    """Approximate a width from below by a near-square product fewer x more: 8 is 2 x 4, 7 is 2 x 3.
 
-    `more` is at most about one and a half times the root.
+    `more` is at most about one and a half times the square root of the width.
 
     Args:
         width: at least 1.
@@ -82,13 +82,13 @@ def near_square(width: int) -> tuple[int, int]:
 
 
 def paths_and_widths(width: int) -> tuple[int, int, int]:
-    """Write a width as paths with children, nearly square; what does not divide is one child more for some of them.
+    """Split a width into a near-square number of paths and children; the remainder is one more child for some paths.
 
     Args:
         width: at least 1.
 
     Returns:
-        Paths, children of each, and how many paths have one child more; 14 is 3 paths of 4 children, 2 of them with 5.
+        Paths, children of each, and number of paths with one additional child; 14 is 3 paths of 4 children, 2 with 5.
     """
     paths, _ = near_square(width)
     children, wider = divmod(width, paths)
@@ -96,21 +96,21 @@ def paths_and_widths(width: int) -> tuple[int, int, int]:
 
 
 def rebase_split(scores: Sequence[float], width: int, temperature: float) -> list[int]:
-    """Split a width over paths in proportion to exp(score / temperature), in whole numbers that sum to it.
+    """Split a width over paths in proportion to exp(score / temperature), in integers that sum to it.
 
-    From the best path down, each takes the ceiling of its share of what is left, so the better ones gain from
-    rounding and the tail may get nothing. Ties go to the earlier path.
+    From the best path down, each takes the ceiling of its share of the remaining width, so that better paths gain from
+    rounding and the last ones may get nothing. Ties go to the earlier path.
 
     Args:
         scores: each in [0, 1] [paths].
-        width: children to hand out, at least 0.
+        width: children to allocate, at least 0.
         temperature: above 0; infinity splits evenly, towards 0 the best path takes all.
 
     Returns:
         Children of each path [paths].
 
-    Source: Wu et al. 2024 (arXiv 2408.00724) and its code. The paper rounds each share by itself, which need not
-    sum to the width.
+    Source: Wu et al. 2024 (arXiv 2408.00724) and its code. The paper rounds each share separately, and the results
+    need not sum to the width.
     """
     most = max(scores)
     return ceiling_split([exp((score - most) / temperature) for score in scores], width)
@@ -124,10 +124,10 @@ def ceiling_split(weights: Sequence[float], width: int) -> list[int]:
         width: at least 0.
 
     Returns:
-        Whole numbers that sum to the width [paths]; equal weights are served in order.
+        Integers that sum to the width [paths]; ties go to the earlier path.
     """
     order = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
-    remaining = list(accumulate([weights[index] for index in reversed(order)]))[::-1]  # from the small end: exact
+    remaining = list(accumulate([weights[index] for index in reversed(order)]))[::-1]  # smallest first: least rounding
     counts = [0] * len(weights)
     for index, total in zip(order, remaining, strict=True):
         if not width:
@@ -140,10 +140,10 @@ def ceiling_split(weights: Sequence[float], width: int) -> list[int]:
 def dora_weights(
     scores: Sequence[float], similarities: Sequence[Sequence[float]], balance: float, sharpness: float
 ) -> list[float]:
-    """Weigh paths by quality times uniqueness, so that near copies share what one direction earns.
+    """Weights of paths by quality times uniqueness, so that near copies share the weight of one direction.
 
-    Quality is softmax(score / balance). Uniqueness of a path is its own part in the softmax of its row of
-    similarities / sharpness: about 1 / size of the cluster that it belongs to.
+    Quality is softmax(score / balance). The uniqueness of a path is its own entry in the softmax of its row of
+    similarities / sharpness: about 1 / size of its cluster.
 
     Args:
         scores: each in [0, 1] [paths].
@@ -158,13 +158,13 @@ def dora_weights(
     """
     quality = softmax([score / balance for score in scores])
     unique = [softmax([value / sharpness for value in row])[index] for index, row in enumerate(similarities)]
-    weights = [good * rare for good, rare in zip(quality, unique, strict=True)]
+    weights = [score * uniqueness for score, uniqueness in zip(quality, unique, strict=True)]
     total = fsum(weights)
     return [weight / total for weight in weights]
 
 
 def multinomial(weights: Sequence[float], count: int, random: Random) -> list[int]:
-    """Draw `count` times independently; the noisiest scheme."""
+    """Draw `count` times independently; the scheme with the largest variance."""
     return _tally(weights, [random.random() for _ in range(count)])
 
 
@@ -174,13 +174,13 @@ def stratified(weights: Sequence[float], count: int, random: Random) -> list[int
 
 
 def systematic(weights: Sequence[float], count: int, random: Random) -> list[int]:
-    """Draw at the same place in each of `count` equal strata: each path gets its share rounded up or down."""
-    place = random.random()
-    return _tally(weights, [(stratum + place) / count for stratum in range(count)])
+    """Draw at the same offset in each of `count` equal strata: each path gets its share rounded up or down."""
+    offset = random.random()
+    return _tally(weights, [(stratum + offset) / count for stratum in range(count)])
 
 
 def residual(weights: Sequence[float], count: int, random: Random) -> list[int]:
-    """Give each path the whole part of its share, and draw the rest independently by the fractions."""
+    """Give each path the integer part of its share, and draw the rest independently by the fractions."""
     total = fsum(weights)
     shares = [count * weight / total for weight in weights]
     counts = [int(share + SLACK) for share in shares]
@@ -194,18 +194,18 @@ def residual(weights: Sequence[float], count: int, random: Random) -> list[int]:
 RESAMPLERS: Mapping[str, Callable[[Sequence[float], int, Random], list[int]]] = MappingProxyType(
     {"multinomial": multinomial, "systematic": systematic, "stratified": stratified, "residual": residual}
 )
-"""(weights [particles], count, source of chance) -> copies of each particle [particles], summing to count.
+"""(weights [particles], count, random number generator) -> copies of each particle [particles], summing to count.
 
-All are unbiased: the expected copies of a particle are count * weight / sum of weights. A particle of weight 0
-is never copied. Source: Douc, Cappé and Moulines 2005 (arXiv cs/0507025).
+All are unbiased: the expected number of copies of a particle is count * weight / sum of weights. A particle of weight
+0 is never copied. Source: Douc, Cappé and Moulines 2005 (arXiv cs/0507025).
 """
 
 
-def _tally(weights: Sequence[float], places: Sequence[float]) -> list[int]:
-    """Count how many places in [0, 1) fall on each weight, the weights being laid end to end."""
+def _tally(weights: Sequence[float], points: Sequence[float]) -> list[int]:
+    """Count the points in [0, 1) that fall into each weight's interval of the cumulative distribution."""
     bounds = list(accumulate(weights))
-    last = max(index for index, weight in enumerate(weights) if weight > 0)  # a place may round up to 1
+    last = max(index for index, weight in enumerate(weights) if weight > 0)  # a point may round up to 1
     counts = [0] * len(weights)
-    for place in places:
-        counts[bisect_right(bounds, place * bounds[-1], hi=last)] += 1
+    for point in points:
+        counts[bisect_right(bounds, point * bounds[-1], hi=last)] += 1
     return counts

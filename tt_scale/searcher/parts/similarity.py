@@ -1,4 +1,4 @@
-"""How alike texts are, without a model: the cosine of their counts of words and word pairs."""
+"""Text similarity without a model: the cosine of counts of words and word pairs."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def similarities(texts: Sequence[str]) -> list[list[float]]:
-    """Compare each text with each.
+    """Pairwise similarities of texts.
 
-    Words are runs of letters and digits; every other sign is a word of its own, and blank space is none. Two texts
-    without any word are alike, one of them and any other are not.
+    Words are runs of letters and digits; every other character that is not whitespace is a word of its own. Two texts
+    without words have similarity 1; one of them and any other text have 0.
 
     Args:
-        texts: of any length [texts].
+        texts: texts of any length [texts].
 
     Returns:
         Cosines in [0, 1]; exactly 1 for texts of the same words in the same order [texts][texts].
@@ -30,13 +30,13 @@ def similarities(texts: Sequence[str]) -> list[list[float]]:
     counts = np.zeros((len(texts), len(columns)), dtype=np.int64)
     for row, own in zip(counts, terms, strict=True):
         np.add.at(row, own, 1)
-    products = counts @ counts.T  # whole numbers, so that what is equal is seen
+    products = counts @ counts.T  # integers, so that equality is exact
     squares = products.diagonal()
     norms = np.sqrt(np.outer(squares, squares))
     cosines = np.minimum(products / np.maximum(norms, 1.0), 1.0)
     cosines[(products == squares) & (products == squares[:, None])] = 1.0
-    found: list[list[float]] = cosines.tolist()
-    return found
+    matrix: list[list[float]] = cosines.tolist()
+    return matrix
 
 
 def _terms(text: str) -> list[str | tuple[str, str]]:

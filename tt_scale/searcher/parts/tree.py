@@ -1,4 +1,4 @@
-"""Nodes with visit counts, for methods that search a tree by statistics."""
+"""Tree nodes with visit counts and backed-up values."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ __all__ = ["Node", "back_up", "nodes", "scaled_values"]
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """A path and what is known of where it leads.
+    """A path with its children and visit statistics.
 
     Attributes:
-        path: where it stands.
-        children: that can lead on; None before it was expanded.
-        visits: how often a value was backed up through it.
+        path: the path of the node.
+        children: its open and finished children; None before it was expanded.
+        visits: number of values backed up through it.
         total: sum of those values.
-        closed: nothing new can be reached through it.
+        closed: whether its subtree is exhausted.
     """
 
     path: Path
@@ -30,31 +30,31 @@ class Node:
 
     @property
     def value(self) -> float:
-        """Mean of what was backed up; before that its own score, which the PRM gave it when it was drawn."""
+        """Mean of the backed-up values; the path's own PRM score before the first one."""
         return self.total / self.visits if self.visits else self.path.score
 
 
 def nodes(family: Sequence[Path]) -> list[Node]:
-    """Nodes for the children that are an answer or a way on; truncated and failed ones are neither."""
+    """Nodes for the open and finished children; truncated and failed ones are left out."""
     return [Node(child) for child in family if child.is_open or child.is_finished]
 
 
 def back_up(trail: Sequence[Node], value: float) -> None:
-    """Count a value for every node on the way to where it was found."""
+    """Add a value to the statistics of every node of a descent."""
     for node in trail:
         node.visits += 1
         node.total += value
 
 
 def scaled_values(children: Sequence[Node], scale: float, offset: float) -> list[float]:
-    """Put the values of siblings on a scale that gains weight with visits.
+    """Rescale the values of siblings, with a weight that grows with visits.
 
     (offset + most visits) * scale * (value - least) / (most - least): sigma in Danihelka et al. 2022.
 
     Args:
         children: siblings [children].
-        scale: c_scale there, at least 0.
-        offset: c_visit there, at least 0.
+        scale: c_scale of the paper, at least 0.
+        offset: c_visit of the paper, at least 0.
     """
     values = [child.value for child in children]
     least, spread = min(values), max(max(values) - min(values), 1e-8)
