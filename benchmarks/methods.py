@@ -22,7 +22,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from tt_scale.bench.compare.compare_command import compare, refuse_different_heat
+from tt_scale.bench.compare.compare_command import compare, refuse_different_temperatures
 from tt_scale.bench.compare.variants import Variant, read_budgets, variants
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.bench.stats.comparison import Comparison
@@ -65,7 +65,7 @@ def variants_of(problems: int, repeats: int, budgets: Sequence[int]) -> list[Var
     keys = merged(read_config("pocket"), given)
     keys.pop("budget")
     found = variants([Config(**{**keys, "method": method}) for method in METHODS], {}, budgets)
-    refuse_different_heat(found, ())
+    refuse_different_temperatures(found, ())
     return found
 
 

@@ -189,7 +189,7 @@ def test_nothing_scored_is_status_1(command, monkeypatch):
     monkeypatch.setattr("tt_scale.prm_eval.session.make_models", lambda config: (SimulatedGenerator(), Failing()))
     monkeypatch.setattr("tt_scale.bench.run.plan.load_problems", lambda name, **_: simulated_problems(3)[1:])
     answer = command(*EVAL)
-    assert (answer.status, answer.err) == (1, "tt-scale: nothing was scored; the remarks above say why.\n")
+    assert (answer.status, answer.err) == (1, "tt-scale: nothing was scored; see the remarks above.\n")
     assert "simulated: simulated, 0 solutions, 0 steps" in answer.out
 
 

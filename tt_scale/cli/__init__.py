@@ -1,4 +1,4 @@
 """The command line, one file per command: parses arguments, calls the package, and prints errors as messages.
 
-Imports everything else; only `scripts` imports it.
+May import every other package; only `scripts` imports it.
 """

@@ -1,4 +1,4 @@
-"""`tt-scale compare` and `tt-scale sweep`: which method, and which knobs."""
+"""`tt-scale compare` and `tt-scale sweep`: compare methods, and find good knobs for one."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 __all__ = ["compare", "sweep"]
 
 _FILES = (
-    "Runs, comparison.json, comparison.md and comparison.csv are kept in a folder that the run tag names; the same "
-    "command again goes on where the last one stopped. In YAML, method and budget take lists; vary maps knobs to lists."
+    "Runs, comparison.json, comparison.md and comparison.csv are kept in a folder named after the run tag; the same "
+    "command resumes an interrupted comparison. In YAML, method and budget take lists; vary maps knobs to lists."
 )
 
 _RECIPE = (
     "A recipe that generates more than 1.05 x the tokens of the default is not ranked. Without --grid, --random varies "
-    "the method's own search keys over their whole range. The same command again goes on where the last one stopped."
+    "the method's own search keys over their whole range. The same command resumes an interrupted sweep."
 )
 
 
@@ -35,20 +35,21 @@ _RECIPE = (
 @flags_of([key for key in config_keys() if key.name != "budget"])
 @click.option("--budget", metavar="INT,...", help="Budgets in units of one sampled solution: 1,2,4,8.")
 @click.option("--vary", multiple=True, metavar="KNOB=VALUE,...", help="Values of a knob: tau=0.4,0.6. Repeatable.")
-@click.option("--derive/--no-derive", default=True, help="Read smaller runs off the pool of a wider one. [derive]")
+@click.option("--derive/--no-derive", default=True, help="Derive smaller runs from the pool of a wider one. [derive]")
 @click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
 @click.option(
     "--minutes",
     type=NumberRange(0),
     metavar="NUMBER",
-    help="Search problem by problem for so long; compares what all have done. The same command goes on.",
+    help="Time limit: search problem by problem, and compare the problems that all runs have finished. The same "
+    "command continues.",
 )
 def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) -> int:
     """Compare methods, knobs and budgets at equal cost.
 
-    Runs every --method with every value of --vary at every --budget over the same problems, the models loaded once,
-    and says which to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished runs
-    instead; no model is loaded, and --vary KEY names what may differ beside the method.
+    Runs every --method with every value of --vary at every --budget on the same problems, loading the models once,
+    and reports which to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished
+    runs instead; no model is loaded, and --vary KEY names keys that may differ beside the method.
     """
     options = {name: values.pop(name) for name in ("vary", "derive", "plot")}
     minutes = values.pop("minutes")
@@ -69,16 +70,16 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     console = _console()
     report = ConsoleReporter(console, verbose=variants[0].config.verbose)
     quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
-    found = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
-    _tell(found, console, str(folder), options["plot"])
-    rows = [row for each in found for entry in each.entries for row in entry.rows]
+    comparisons = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
+    _show(comparisons, console, str(folder), options["plot"])
+    rows = [row for each in comparisons for entry in each.entries for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")
 
 
 def _compare_folders(
     folders: tuple[str, ...], config_file: str | None, values: dict[str, Any], options: dict[str, Any]
 ) -> int:
-    """Compare what lies on disk; its tables go to a folder only where a tag names one."""
+    """Compare finished runs; the tables are written to a folder only if a run tag is given."""
     from pathlib import Path as FilePath
 
     from tt_scale.bench.compare.finished import compare_folders
@@ -92,28 +93,29 @@ def _compare_folders(
     others += ["minutes"] * (options["minutes"] is not None) + ["no_derive"] * (not options["derive"])
     if others or config_file:
         flag = f"--{others[0].replace('_', '-')}" if others else "--config"
-        raise ConfigError(f"{flag} says how to run, but {folders[0]!r} is a run that is finished.", "Leave it out.")
-    told = next((text for text in options["vary"] if "=" in text), None)
-    if told is not None:
+        raise ConfigError(f"{flag} configures a new run, but {folders[0]!r} is a finished run.", f"Leave out {flag}.")
+    with_values = next((text for text in options["vary"] if "=" in text), None)
+    if with_values is not None:
         raise ConfigError(
-            f"--vary is {told!r}, but finished runs have their values.", f"Type: --vary {told.split('=')[0]}"
+            f"--vary is {with_values!r}, but the values of finished runs are fixed.",
+            f"Type: --vary {with_values.split('=')[0]}",
         )
     config = Config(**typed)
     folder = tag_folder(config) if config.run_tag else None
     if folder is not None:
         check_files(folder)
-    meant = [text.replace("-", "_") for text in options["vary"]]
-    if len(folders) == 1 and not meant and was_compared(FilePath(folders[0])):
-        found = compare_again(FilePath(folders[0]))
+    varied = [text.replace("-", "_") for text in options["vary"]]
+    if len(folders) == 1 and not varied and was_compared(FilePath(folders[0])):
+        comparisons = compare_again(FilePath(folders[0]))
     else:
-        found = [compare_folders(folders, meant)]
-    _tell(found, _console(), str(folder) if folder else None, options["plot"])
+        comparisons = [compare_folders(folders, varied)]
+    _show(comparisons, _console(), str(folder) if folder else None, options["plot"])
     return 0
 
 
 def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[str]) -> list[Variant]:
-    """Cross what flags and YAML name."""
-    from tt_scale.bench.compare.compare_command import refuse_different_heat, tagged
+    """The variants of a comparison: methods x knobs x budgets from flags and YAML."""
+    from tt_scale.bench.compare.compare_command import refuse_different_temperatures, tagged
     from tt_scale.bench.compare.variants import read_budgets, read_knobs, variants
     from tt_scale.config import merged
     from tt_scale.config.recipe_files import read_config
@@ -122,18 +124,18 @@ def _variants(config_file: str | None, values: dict[str, Any], vary: Sequence[st
     typed = given({key: value for key, value in values.items() if key != "budget"})
     knobs = {**_mapping(file.pop("vary", None) or {}), **read_knobs(vary)}
     listed = methods_of(file)
-    named, in_file = file.pop("method", None), file.pop("budget", None)
-    given_budgets = in_file if values["budget"] is None else values["budget"]
+    single, file_budgets = file.pop("method", None), file.pop("budget", None)
+    given_budgets = file_budgets if values["budget"] is None else values["budget"]
     budgets = [] if given_budgets in (None, "none") else read_budgets(given_budgets)
-    methods = typed.pop("method", None) or listed or (named and [named])
+    methods = typed.pop("method", None) or listed or (single and [single])
     keys = merged(
         file, {**typed, "budget": budgets[0] if budgets and values["budget"] else None}
-    )  # widths of the file give way
+    )  # a budget given as a flag overrides widths of the file
     keys.pop("budget")
     configs = of_methods(keys, methods)
-    found = tagged(variants(configs, knobs, budgets), "compare")
-    refuse_different_heat(found, knobs)
-    return found
+    crossed = tagged(variants(configs, knobs, budgets), "compare")
+    refuse_different_temperatures(crossed, knobs)
+    return crossed
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -142,23 +144,23 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def _tell(found: Sequence[Comparison], console: Terminal, folder: str | None, plot: str | None) -> None:
-    """Print, write and draw."""
+def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | None, plot: str | None) -> None:
+    """Print comparisons, write their files, draw their plots."""
     from pathlib import Path as FilePath
 
     from tt_scale.report.comparison_files import write_files
     from tt_scale.report.comparison_tables import print_comparison
     from tt_scale.report.plots import plot_comparison
 
-    for comparison in found:
+    for comparison in comparisons:
         print_comparison(comparison, console)
     console.print()
     if folder is not None:
-        write_files(FilePath(folder), found)
+        write_files(FilePath(folder), comparisons)
         console.print(f"Records and tables: {folder}", markup=False, highlight=False, soft_wrap=True)
-    for number, comparison in enumerate(found if plot else (), 1):
+    for number, comparison in enumerate(comparisons if plot else (), 1):
         path = FilePath(str(plot))
-        path = path if len(found) == 1 else path.with_stem(f"{path.stem}-{number}")
+        path = path if len(comparisons) == 1 else path.with_stem(f"{path.stem}-{number}")
         plot_comparison(comparison, str(path))
         console.print(f"Plot: {path}", markup=False, highlight=False, soft_wrap=True)
 
@@ -172,16 +174,20 @@ def _console() -> Terminal:
 @click.command(cls=GroupedCommand, epilog=_RECIPE)
 @flags_of(config_keys())
 @click.option("--grid", metavar="FILE", help="YAML: knobs and their values; ranges {from: 0.2, to: 0.8} with --random.")
-@click.option("--random", "count", type=click.IntRange(1), metavar="INT", help="Draw so many recipes at random.")
+@click.option("--random", "count", type=click.IntRange(1), metavar="INT", help="Number of recipes to draw at random.")
 @click.option(
-    "--holdout", type=float, default=0.3, metavar="NUMBER", help="Share of problems that test the winner. [0.3]"
+    "--holdout",
+    type=float,
+    default=0.3,
+    metavar="NUMBER",
+    help="Share of problems held out to test the best recipe. [0.3]",
 )
-@click.option("--recipe", metavar="FILE", help="Where the best recipe goes. [recipe.yaml in the folder of the tag]")
+@click.option("--recipe", metavar="FILE", help="File for the best recipe. [recipe.yaml in the folder of the run tag]")
 def sweep(config_file: str | None, **values: Any) -> int:
-    """Find good knobs for one method, and test them on problems held out.
+    """Find good knobs for one method, and test them on held-out problems.
 
     Runs every combination of --grid, or --random of them, and the method as configured; ranks them by accuracy at equal
-    tokens; tests the winner against the default on problems that did not choose it; writes it as YAML for bench.
+    tokens; tests the best against the default on held-out problems; writes it as YAML for bench.
     """
     from pathlib import Path as FilePath
 
@@ -197,12 +203,12 @@ def sweep(config_file: str | None, **values: Any) -> int:
     if not 0 <= options["holdout"] < 1:
         raise ConfigError(f"--holdout is {options['holdout']}; it is a share from 0 to below 1.", "Type: --holdout 0.3")
     if options["grid"] is None and options["count"] is None:
-        raise ConfigError("Nothing says what to vary.", "Type: --grid grid.yaml, or --random 20")
+        raise ConfigError("No knobs to vary are given.", "Type: --grid grid.yaml, or --random 20")
     config = only(config_file, values, "sweep")
     grid = read_yaml(options["grid"]) if options["grid"] else {}
     count = options["count"]
-    found = grid_recipes(config, grid) if count is None else random_recipes(config, grid, count)
-    recipes = tagged(found, "sweep", options["holdout"])
+    combinations = grid_recipes(config, grid) if count is None else random_recipes(config, grid, count)
+    recipes = tagged(combinations, "sweep", options["holdout"])
     folder = tag_folder(recipes[0].config)
     path = FilePath(options["recipe"] or folder / "recipe.yaml")
     check_recipe(path, recipes)
@@ -212,5 +218,5 @@ def sweep(config_file: str | None, **values: Any) -> int:
     print_sweep(result, config.method, console)
     write_recipe(path, recipes, result)
     console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)
-    rows = [row for entry in (*result.places, *result.dearer) for row in entry.rows]
+    rows = [row for entry in (*result.ranking, *result.over_allowance) for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")

@@ -34,7 +34,7 @@ __all__ = [
 Result = TypeVar("Result")
 INTERRUPTED = 130  # what shells expect: 128 + the number of the signal
 TEMPERATURES = frozenset({"temperature", "temp_origin", "temp_step"})
-RESUME = "What was finished is kept; the same command goes on from there."
+RESUME = "Finished work is kept; the same command resumes from there."
 
 
 def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
@@ -42,7 +42,7 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
 
     Args:
         config_file: a YAML file, the name of a recipe, or None.
-        values: flags by key; None and () were not typed.
+        values: flags by key; None and () stand for flags that were not given.
 
     Raises:
         ConfigError: an unknown key or an invalid value.
@@ -54,10 +54,10 @@ def configs(config_file: str | None, values: dict[str, Any]) -> list[Config]:
 
 
 def methods_of(file: dict[str, Any]) -> list[str] | None:
-    """Remove a list of methods from the keys of a file; None if it names a single method or none.
+    """Remove a list of methods from the keys of a file; None if the file names a single method or none.
 
     Raises:
-        ConfigError: the list is empty or holds something other than names.
+        ConfigError: the list is empty or contains something other than names.
     """
     named = file.get("method")
     if not isinstance(named, list):
@@ -68,14 +68,14 @@ def methods_of(file: dict[str, Any]) -> list[str] | None:
 
 
 def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str]:
-    """The keys of a file that give no warning although no method of the run reads them.
+    """Keys of a file that cause no warning although no method of the run reads them.
 
     A recipe lists widths and temperatures of all methods with which it can be run, so that they are compared fairly;
-    if a method was typed, all keys of the file for other methods are intended.
+    if a method is given as a flag, all keys of the file for other methods are intended.
 
     Args:
         config_file: a YAML file, the name of a recipe, or None.
-        values: flags by key; None and () were not typed.
+        values: flags by key; None and () stand for flags that were not given.
     """
     if config_file is None:
         return frozenset()
@@ -85,12 +85,12 @@ def quiet_keys(config_file: str | None, values: dict[str, Any]) -> frozenset[str
 
 
 def given(values: dict[str, Any]) -> dict[str, Any]:
-    """The flags that were typed, as values of the configuration."""
+    """Flags that were given, as values of the configuration."""
     return {key: _typed(key, value) for key, value in values.items() if value not in (None, ())}
 
 
 def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Config]:
-    """Make one configuration for each method from shared keys; None means the method named in the keys."""
+    """Make one configuration per method from shared keys; None means the method named in the keys."""
     if methods is None:
         return [Config(**base)]
     arguments = base.pop("method_args", {})
@@ -100,21 +100,21 @@ def of_methods(base: dict[str, Any], methods: Sequence[str] | None) -> list[Conf
 
 
 def _share(arguments: dict[str, Any], method: str, methods: Sequence[str]) -> dict[str, Any]:
-    """Give one of several methods its part of `method_args`; an unknown name goes to all, which refuse it."""
+    """The part of `method_args` for one of several methods; an unknown name goes to all methods, which reject it."""
     others = {knob for other in methods if other != method for knob in own_knobs(other)}
     return {knob: value for knob, value in arguments.items() if knob in own_knobs(method) or knob not in others}
 
 
 def only(config_file: str | None, values: dict[str, Any], command: str) -> Config:
     """The configuration of a command that takes one method; errors as in `configs`."""
-    found = configs(config_file, values)
-    if len(found) > 1:
+    by_method = configs(config_file, values)
+    if len(by_method) > 1:
         raise ConfigError(f"{command} takes one --method.", "Use bench or compare for several.")
-    return found[0]
+    return by_method[0]
 
 
 def _typed(key: str, value: Any) -> Any:
-    """Parse what a shell cannot express: mappings, line breaks, and null."""
+    """Parse values that a shell cannot express: mappings, line breaks, and null."""
     if Config.model_fields[key].annotation == dict[str, Any]:
         try:
             return yaml_value(value)
@@ -129,11 +129,11 @@ def _typed(key: str, value: Any) -> Any:
 
 def _unescaped(text: str) -> str:
     r"""Replace `\n` and `\t`, which a shell cannot express, unless a letter follows: `\nabla` is a LaTeX command."""
-    return re.sub(r"\\([nt])(?![A-Za-z])", lambda found: {"n": "\n", "t": "\t"}[found[1]], text)
+    return re.sub(r"\\([nt])(?![A-Za-z])", lambda match: {"n": "\n", "t": "\t"}[match[1]], text)
 
 
 def resumable(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run work that keeps a journal; if it ends early, the message says how to continue."""
+    """Run a coroutine that keeps a journal; if it ends early, print how to resume and exit."""
     try:
         return wait_for(work)
     except KeyboardInterrupt:
@@ -145,11 +145,11 @@ def resumable(work: Coroutine[Any, Any, Result]) -> Result:
 
 
 def status_of(errors: Sequence[str], what: str) -> int:
-    """Return 1, with a message, if all work of a command failed; 0 otherwise.
+    """Return 1 and print a message if every search or solution of a command failed; 0 otherwise.
 
     Args:
-        errors: one for each piece of work; empty where it succeeded.
-        what: the message: "every search failed".
+        errors: one per search or solution; empty if it succeeded.
+        what: the message, such as "every search failed".
     """
     if not errors or not all(errors):
         return 0

@@ -32,7 +32,7 @@ def _write_new(path: FilePath, text: str, name: str) -> None:
     """Write a file that does not exist yet.
 
     Raises:
-        ConfigError: it exists, or cannot be written.
+        ConfigError: the file exists, or cannot be written.
     """
     elsewhere = f"tt-scale init {shlex.quote(name)} --output"
     if os.path.isdir(path):

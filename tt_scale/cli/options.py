@@ -1,4 +1,4 @@
-"""Flags generated from the schema, and help texts grouped by its headings."""
+"""Flags generated from the configuration schema, and help texts grouped by its headings."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class NumberRange(click.FloatRange):
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> float:
         """Parse a number."""
-        found = float(super().convert(value, parameter, context))
-        if math.isnan(found):
+        number = float(super().convert(value, parameter, context))
+        if math.isnan(number):
             self.fail(f"{value!r} is not a number.", parameter, context)
-        return found
+        return number
 
 
 class GroupedCommand(click.Command):
@@ -50,7 +50,7 @@ class GroupedCommand(click.Command):
 OF_A_RUN = frozenset(
     ("concurrency", "output_dir", "run_tag", "retry_failed", "summary_csv", "detail_log", "verbose", "repeats")
 ) | {"datasets", "split", "num_samples", "question_field", "answer_field"}
-"""Keys of problem sets and of run folders, which do not apply to a single question."""
+"""Keys of problem sets and run folders, which do not apply to a single question."""
 
 
 class SolveCommand(GroupedCommand):
@@ -70,7 +70,7 @@ class SolveCommand(GroupedCommand):
 
 
 def question_keys() -> list[ConfigKey]:
-    """The keys that are flags of a command for one question."""
+    """Configuration keys that are flags of a command for one question."""
     return [key for key in config_keys() if key.name not in OF_A_RUN]
 
 

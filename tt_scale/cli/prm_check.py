@@ -1,4 +1,4 @@
-"""`tt-scale prm-check`: a PRM on a worked example, on every installed engine."""
+"""`tt-scale prm-check`: score a worked example with a PRM on every installed engine."""
 
 from __future__ import annotations
 
@@ -26,15 +26,17 @@ KEYS = (
     "prm_quantization", "prm_max_model_len", "prm_device", "prm_gpu_mem_util", "gpu_mem_util", "max_model_len",
     "stop_tokens", "tensor_parallel_size", "dtype", "kv_cache_gib", "trust_remote_code",
 )  # fmt: skip
-"""Those of a PRM, and those of the generator that a judge is."""
+"""Keys of a PRM, and of the generator, which is the model of a judge."""
 
 
 def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add PRM, example and flags."""
+    """Add the PRM argument, the options of the example, and the flags of `KEYS`."""
     for option in (
         click.option("--wrong", metavar="TEXT", help="A wrong version of the last step; it should score lower."),
         click.option("--step", "steps", multiple=True, metavar="TEXT", help="A right step. Repeatable."),
-        click.option("--question", metavar="TEXT", help="Of the example; without it a built-in one is taken."),
+        click.option(
+            "--question", metavar="TEXT", help="Question of the example; without it, a built-in example is used."
+        ),
         click.argument("prm_name", metavar="PRM"),
     ):
         command = option(command)
@@ -42,39 +44,39 @@ def check_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def taken_example(values: dict[str, Any]) -> Example:
-    """Take the worked example out of what was typed; the built-in one where nothing was.
+    """Remove the worked example from the options; the built-in example if none is given.
 
     Raises:
-        ConfigError: it is not whole, or a text of it is blank.
+        ConfigError: the example is incomplete, or one of its texts is blank.
     """
     question, steps, wrong = values.pop("question"), values.pop("steps"), values.pop("wrong")
     if question is None and not steps and wrong is None:
         return EXAMPLE
     if question is None or not steps:
         raise ConfigError(
-            f"An example has a question and at least one step; given are {'no' if question is None else 'a'} question "
-            f"and {len(steps)} steps.",
+            f"An example needs a question and at least one step; {'no' if question is None else 'a'} question "
+            f"and {len(steps)} steps were given.",
             "Type: --question TEXT --step TEXT --step TEXT",
         )
     named = {"--question": question, **{f"--step number {n}": step for n, step in enumerate(steps, 1)}}
     for name, text in (named | ({} if wrong is None else {"--wrong": wrong})).items():
         if not text.strip():
-            raise ConfigError(f"{name} is blank; a PRM is never asked about nothing.")
+            raise ConfigError(f"{name} is blank; a PRM scores text only.")
     return Example(question, tuple(steps), wrong or "")
 
 
 async def check_prm(config: Config, example: Example) -> int:
-    """Check a PRM, and print what is found.
+    """Check a PRM, and print the result.
 
     Args:
-        config: names the PRM, and how to load it.
-        example: what it is tried on.
+        config: the PRM and how to load it.
+        example: the worked example to score.
 
     Returns:
-        0 where all ways agree, 1 where they do not, or where an installed engine cannot run it.
+        0 if all engines and ways of scoring agree, 1 if they do not or an installed engine cannot run the PRM.
 
     Raises:
-        TTScaleError: the PRM cannot be asked at all.
+        TTScaleError: no engine can run the PRM.
     """
     from tt_scale.backends import ENGINES
     from tt_scale.preflight import preflight_prms
@@ -97,19 +99,19 @@ async def check_prm(config: Config, example: Example) -> int:
     if not judges(config):
         await asyncio.to_thread(preflight_prms, config)
     slow = slow_dtypes(config, tried)
-    numbers, config = _number_type(config), comparable(config)
+    dtype, config = _dtype_in_words(config), comparable(config)
     layout = None
     if not judges(config) and set(tried) <= ENGINES.keys():
         layout = await asyncio.to_thread(lay_out, config, example)
-        print_layout(layout, config, example, numbers, console)
+        print_layout(layout, config, example, dtype, console)
     console.print()
-    found, faults = await _measured(config, tried, example, console)
+    scores, faults = await _measured(config, tried, example, console)
     if layout is None:
-        report.print_prompts(found[-1], console)
-    report.print_scores(example, found, console)
-    same = agreement(found, report.NAMES, tolerance(config))
-    report.print_agreement(same, found, console)
-    remarks = [*slow, *(layout.remarks if layout else ()), *score_remarks(example, found[-1].whole)]
+        report.print_prompts(scores[-1], console)
+    report.print_scores(example, scores, console)
+    same = agreement(scores, report.NAMES, tolerance(config))
+    report.print_agreement(same, scores, console)
+    remarks = [*slow, *(layout.remarks if layout else ()), *score_remarks(example, scores[-1].whole)]
     report.print_faults(faults, remarks, console)
     return int(bool(same.off or faults))
 
@@ -117,26 +119,26 @@ async def check_prm(config: Config, example: Example) -> int:
 async def _measured(
     config: Config, tried: Sequence[str], example: Example, console: Console
 ) -> tuple[list[EngineScores], dict[str, TTScaleError]]:
-    """Score on every engine; engines that cannot are named with their errors, unless none can."""
+    """Score on every engine, and collect the errors of engines that fail; raise the first error if all fail."""
     from tt_scale.prm.inspection.score_check import measure
     from tt_scale.report.loading import loading
     from tt_scale.report.prm_check import NAMES
 
-    found: list[EngineScores] = []
+    scores: list[EngineScores] = []
     faults: dict[str, TTScaleError] = {}
     for engine in tried:
         try:
             with loading(console, f"on {NAMES.get(engine, engine)}", words=("Scoring", "Scored")):
-                found.append(await measure(config, engine, example))
+                scores.append(await measure(config, engine, example))
         except TTScaleError as error:
             faults[engine] = error
-    if not found:
+    if not scores:
         raise next(iter(faults.values()))
-    return found, faults
+    return scores, faults
 
 
-def _number_type(config: Config) -> str:
-    """The number type of a check, in words."""
+def _dtype_in_words(config: Config) -> str:
+    """Describe the data type of a check."""
     from tt_scale.prm.inspection.score_check import comparable
 
     chosen = comparable(config).dtype or "a type that it chooses"

@@ -1,4 +1,4 @@
-"""`tt-scale prm-eval` and `tt-scale calibrate`: a PRM against truth."""
+"""`tt-scale prm-eval` and `tt-scale calibrate`: measure a PRM on labelled solutions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SETS = (
 
 
 def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add what both commands take."""
+    """Add the argument and the options of both commands."""
     plot = click.option("--plot", metavar="FILE", help="Draw the reliability curve to a file: .svg, .png or .pdf.")
     prm = click.argument("prm_name", metavar="PRM")
     return prm(plot(flags_of(evaluation_keys())(command)))
@@ -38,15 +38,16 @@ def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--threshold",
     metavar="NUMBER|SET",
-    help="Of the first wrong step; a set of the command to choose it on. Unset: chosen on half of the questions.",
+    help="Threshold of the first wrong step, or one of the sets, on which it is chosen. Unset: chosen on half of the "
+    "questions.",
 )
 def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, **values: Any) -> int:
     """Measure a PRM on labelled solutions.
 
-    PRM is a hub name, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Tells the
+    PRM is a hub name, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Prints the
     area under the ROC curve of the steps, F1 of the first wrong step, calibration, and the gain of best-of-N, with 95 %
-    intervals over questions. Give --dataset several times to measure on several sets. The same command again goes on
-    where the last one stopped.
+    intervals over questions. Give --dataset several times to measure on several sets. The same command resumes an
+    interrupted evaluation.
     """
     config = only(config_file, values, "prm-eval")
     return _evaluate(config, plot, threshold=threshold, quiet=quiet_keys(config_file, values))
@@ -61,13 +62,13 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
     multiple=True,
     default=(0.5,),
     metavar="SHARE",
-    help="Share of steps that shall pass, above 0, at most 1. [0.5] Repeatable.",
+    help="Target share of steps that pass, above 0, at most 1. [0.5] Repeatable.",
 )
 def calibrate(config_file: str | None, plot: str | None, pass_rates: Sequence[float], **values: Any) -> int:
-    """Find the tau of a PRM for a wanted pass rate.
+    """Find the tau of a PRM for a target pass rate.
 
-    Measures scores against truth on labelled solutions, or on solutions that the run's own generator samples, and
-    prints the --tau that lets the wanted share of steps pass, on first steps and on all steps.
+    Scores labelled solutions, or solutions that the run's own generator samples, and prints the --tau at which the
+    target share of steps passes, for first steps and for all steps.
     """
     config = only(config_file, values, "calibrate")
     return _evaluate(config, plot, pass_rates=pass_rates, quiet=quiet_keys(config_file, values))
@@ -81,7 +82,7 @@ def _evaluate(
     pass_rates: Sequence[float] | None = None,
     quiet: Collection[str] = (),
 ) -> int:
-    """Evaluate, print, plot; status 1 where nothing at all could be scored. `pass_rates` are those of `calibrate`."""
+    """Evaluate, print, plot; status 1 if no solution could be scored. `pass_rates` is None for `prm-eval`."""
     from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.evaluation import print_evaluation, print_taus
     from tt_scale.report.plots import check_plot, plot_reliability
@@ -90,19 +91,20 @@ def _evaluate(
     if plot is not None:
         check_plot(plot)
     console = Terminal(fixed=True)
-    found, folders = resumable(_evaluated(config, threshold, pass_rates is None, ConsoleReporter(console), quiet))
-    for each in found:
+    report = ConsoleReporter(console)
+    measured, folders = resumable(_evaluated(config, threshold, pass_rates is None, report, quiet))
+    for each in measured:
         print_evaluation(each, console)
         if pass_rates is not None:
             print_taus(each, pass_rates, console)
     for folder in folders:
         console.print(f"Records: {folder}", highlight=False, soft_wrap=True)
     if plot is not None:
-        plot_reliability(found, plot)
+        plot_reliability(measured, plot)
         console.print(f"Plot: {plot}", highlight=False, soft_wrap=True)
-    if any(row.scores for each in found for row in each.rows):
+    if any(row.scores for each in measured for row in each.rows):
         return 0
-    click.echo("tt-scale: nothing was scored; the remarks above say why.", err=True)
+    click.echo("tt-scale: nothing was scored; see the remarks above.", err=True)
     return 1
 
 
@@ -117,5 +119,5 @@ async def _evaluated(
         plans = plan_sets(config, grader, report, quiet)
         chosen = checked_threshold(threshold, plans)
         await run_plans(plans, grader, report)
-        found = await measure(plans, grader, chosen, whole=whole)
-    return found, [plan.scores.folder for plan in plans]
+        measured = await measure(plans, grader, chosen, whole=whole)
+    return measured, [plan.scores.folder for plan in plans]

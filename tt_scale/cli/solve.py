@@ -1,4 +1,4 @@
-"""`tt-scale solve`: answer one question, with a progress line while models load."""
+"""`tt-scale solve`: answer one question, with a status line while the models load."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ __all__ = ["solve_live"]
 
 
 async def solve_live(question: str, config: Config, watch: Watch | None) -> Solution:
-    """Load the models, with a line that counts seconds, and search.
+    """Load the models, with a status line that counts seconds, and search.
 
     Args:
-        question: in plain text.
+        question: the question in natural language.
         config: model, PRM, method and parameters.
         watch: called with the children of every expansion.
 
@@ -28,7 +28,7 @@ async def solve_live(question: str, config: Config, watch: Watch | None) -> Solu
     from tt_scale.report.loading import loading
     from tt_scale.report.terminal import Terminal
 
-    make_searcher(config)  # a bad method is found before a model is loaded
+    make_searcher(config)  # an invalid method is reported before a model is loaded
     make_models(config)
     config = await asyncio.to_thread(preflight, config)
     async with AsyncExitStack() as stack:

@@ -68,13 +68,15 @@ def _mark(recipes: Sequence[Variant]) -> str:
 def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
     """Print the ranking, the rule behind it, and what the held-out problems say."""
     console.print()
-    count = len(sweep.places[0].rows)
+    count = len(sweep.ranking[0].rows)
     console.print(
-        drawn(_sheet(f"{sweep.dataset}: {method}, {count:,} searches each", sweep.places, sweep, 1), console.width)
+        drawn(_sheet(f"{sweep.dataset}: {method}, {count:,} searches each", sweep.ranking, sweep, 1), console.width)
     )
-    if sweep.dearer:
+    if sweep.over_allowance:
         console.print()
-        console.print(drawn(_sheet("Dearer than the default, not ranked", sweep.dearer, sweep, None), console.width))
+        console.print(
+            drawn(_sheet("Dearer than the default, not ranked", sweep.over_allowance, sweep, None), console.width)
+        )
     console.print(
         f"Ranked by accuracy among recipes that generate at most {ALLOWANCE:.2f} x the tokens of the default. p: "
         "against the default on the same problems, corrected for the number of recipes. The first was chosen for its "
@@ -92,7 +94,7 @@ def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
 
 def told(sweep: Sweep) -> list[str]:
     """What was found, in words."""
-    best = sweep.places[0]
+    best = sweep.ranking[0]
     if best.label == DEFAULT:
         return [
             f"No recipe beats the default ({best.accuracy:.1%}, {best.tokens:,.0f} tokens) at equal tokens: keep it."

@@ -196,13 +196,13 @@ def test_an_unfinished_run_is_refused(command: Command, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "told"),
     [
-        (("--method", "collective", "--vary", "taus=0.4"), "'taus' is no knob of collective. Did you mean 'tau'?"),
+        (("--method", "collective", "--vary", "taus=0.4"), "'taus' is not a knob of collective. Did you mean 'tau'?"),
         (("--method", "collective", "--vary", "tau=0.4,7"), "tau is 7, but should be less than or equal to 1."),
         (("--method", "collective", "--vary", "tau=0.4,0.4"), "The value of tau '0.4' is named twice."),
         (("--method", "collective", "--vary", "tau"), "Type: --vary tau=0.4,0.6"),
         (("--method", "greedy", "--vary", "prm_name=a,b"), "'prm_name' cannot be varied"),
         (("--method", "best_of_n", "--method", "best_of_n"), "The method 'best_of_n' is named twice."),
-        (("--method", "best_of_n", "--budget", "1,x"), "budget is 'x'; budgets are whole numbers from 1."),
+        (("--method", "best_of_n", "--budget", "1,x"), "budget is 'x'; budgets are integers from 1."),
         (("--method", "best_of_n", "--budget", "0"), "budget is '0'"),
         (("--method", "best_of_n", "--budget", "2", "--N", "5"), "N is 5, but budget 2 makes it 2 for best_of_n"),
         (("--method", "beam_search", "--lookahead", "3", "--budget", "2,8"), "The smallest is 4: --budget 4"),
@@ -214,7 +214,7 @@ def test_an_unfinished_run_is_refused(command: Command, tmp_path: Path) -> None:
             ("--method", "best_of_n", "--plot", "x.txt"),
             "--plot is 'x.txt'; allowed: a file that ends in .svg, .png, .pdf.",
         ),
-        (("logs/none",), "says how to run"),
+        (("logs/none",), "configures a new run"),
     ],
 )
 def test_bad_input_is_found_before_anything_is_written(
@@ -243,7 +243,7 @@ def test_minutes(command: Command, tmp_path: Path) -> None:
     for flag, *value in (("--minutes", "9"), ("--no-derive",)):
         answer = command("compare", "logs/t", flag, *value)
         assert answer.status == 2
-        assert f"{flag} says how to run, but 'logs/t' is a run that is finished. Leave it out." in answer.err
+        assert f"{flag} configures a new run, but 'logs/t' is a finished run. Leave out {flag}." in answer.err
 
 
 def test_foreign_files_are_left_alone(command: Command, tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ def test_idle_knobs(method: str, keys: dict[str, Any], idle: set[str]) -> None:
 
 def test_an_idle_knob_of_a_grid_is_refused() -> None:
     """Whoever varies a knob wants to see what it does."""
-    with pytest.raises(ConfigError, match="confidence changes nothing for self_consistency"):
+    with pytest.raises(ConfigError, match="confidence has no effect on self_consistency"):
         grid_recipes(SIMULATED.changed(method="self_consistency"), {"confidence": [0.8, 0.9]})
 
 
@@ -237,7 +237,7 @@ def test_a_foreign_recipe_is_left_alone(command: Command, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("grid", "typed", "expected"),
     [
-        ("taus: [0.4]", (), "'taus' is no knob of collective. Did you mean 'tau'?"),
+        ("taus: [0.4]", (), "'taus' is not a knob of collective. Did you mean 'tau'?"),
         ("tau: 0.4", (), "tau is 0.4; a list of values is needed."),
         ("tau: [0.4, 3]", (), "tau is 3, but should be less than or equal to 1."),
         ("tau: {from: 0.2, to: 0.4}", (), "Add --random 20, or list its values."),
@@ -246,9 +246,9 @@ def test_a_foreign_recipe_is_left_alone(command: Command, tmp_path: Path) -> Non
         ("{}", (), "The grid is empty."),
         ("keeping_branches: [1, 2]", ("--budget", "4"), "keeping_branches is 2, but budget 4 makes it 1"),
         ("tau: [0.4]", ("--holdout", "1.5"), "--holdout is 1.5; it is a share from 0 to below 1."),
-        ("tau: [0.4]", ("--holdout", "0.01"), "leaves one side empty"),
+        ("tau: [0.4]", ("--holdout", "0.01"), "leaves one part empty"),
         ("tau: [0.4]", ("--method", "dvts", "--method", "greedy"), "sweep takes one --method."),
-        ("N: [1, 2]", ("--method", "greedy"), "'N' is no knob of greedy."),
+        ("N: [1, 2]", ("--method", "greedy"), "'N' is not a knob of greedy."),
     ],
 )
 def test_bad_input_is_found_before_anything_is_written(
@@ -266,4 +266,4 @@ def test_bad_input_is_found_before_anything_is_written(
 def test_something_must_vary(command: Command) -> None:
     """Without grid and number there is nothing to do."""
     assert "Type: --grid grid.yaml, or --random 20" in command(*SWEEP).err
-    assert "no knob that is varied by itself" in command(*SWEEP, "--random", "2", "--method", "greedy").err
+    assert "no knob with a default range" in command(*SWEEP, "--random", "2", "--method", "greedy").err

@@ -66,9 +66,9 @@ def wait_for_end_of_group(group: int) -> None:
 @pytest.mark.parametrize(
     ("number", "status", "told"),
     [
-        (signal.SIGINT, 130, "tt-scale: interrupted. What was finished is kept"),
-        (signal.SIGTERM, 143, "tt-scale: terminated. What was finished is kept"),
-        (signal.SIGHUP, 143, "tt-scale: terminated. What was finished is kept"),
+        (signal.SIGINT, 130, "tt-scale: interrupted. Finished work is kept"),
+        (signal.SIGTERM, 143, "tt-scale: terminated. Finished work is kept"),
+        (signal.SIGHUP, 143, "tt-scale: terminated. Finished work is kept"),
         (signal.SIGKILL, -9, ""),
     ],
 )
@@ -262,8 +262,7 @@ def test_a_dead_engine_ends_the_run_with_status_3_and_the_journal_goes_on(
         answer = command(*serial)
     assert answer.status == 3
     assert answer.err == (
-        "tt-scale: The engine is gone. Look into its log. "
-        "What was finished is kept; the same command goes on from there.\n"
+        "tt-scale: The engine is gone. Look into its log. Finished work is kept; the same command resumes from there.\n"
     )
     done = lines_of(tmp_path)
     assert 0 < done < 12

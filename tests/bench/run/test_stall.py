@@ -50,7 +50,7 @@ def test_the_second_stall_ends_the_run_and_it_goes_on(tmp_path: Path, site: Path
     assert answer.status == 3
     assert re.search(r"No answer from the generator \(Hanging\) for \d+ s\.", answer.err)
     assert "--stall-timeout" in answer.err
-    assert "What was finished is kept" in answer.err
+    assert "Finished work is kept" in answer.err
     assert "Traceback" not in answer.err
     resumed = finish(start(*RUN, folder=folder, site=site, OUTSIDE_HANGS="0"), folder)
     assert resumed.status == 0

@@ -34,30 +34,32 @@ WIN, LOSE = "+" * 30 + "-" * 10, "-" * 20 + "+" * 10 + "-" * 10
 def test_a_win() -> None:
     """Twenty problems that one alone solved, none that the other alone did."""
     [line, *_] = verdict(compared(entry("a", WIN, budget=4), entry("b", LOSE, budget=4)))
-    assert line == "Budget 4: use a (75.0%, 100 tokens): better than every other here (p < 0.001)."
+    assert line == "Budget 4: use a (75.0%, 100 tokens): better than every other method here (p < 0.001)."
 
 
 def test_no_win() -> None:
     """Five more of forty are no evidence that one is better, and none that they are equal either."""
     [line, *_] = verdict(compared(entry("a", "+" * 25 + "-" * 15, 200), entry("b", "+" * 20 + "-" * 20, 150)))
     assert line == (
-        "a (62.5%, 200 tokens) is highest, but it is not shown to be better than b (p = 0.062; 0.75 x its tokens). "
-        "The cheapest of these is b (150 tokens), but 12.5 points lower: more problems would tell."
+        "a (62.5%, 200 tokens) has the highest accuracy, "
+        "but it is not shown to be better than b (p = 0.062; 0.75 x its tokens). "
+        "The cheapest of these is b (150 tokens), but 12.5 points lower; more problems are needed to decide."
     )
 
 
 def test_as_good_and_cheaper() -> None:
     """One more of forty: the cheaper is named as the one to use."""
     [line, *_] = verdict(compared(entry("a", "+" * 21 + "-" * 19, 200), entry("b", "+" * 20 + "-" * 20, 150)))
-    assert line.endswith("b (p = 1.000; 0.75 x its tokens). The cheapest of these is b (150 tokens): use it.")
+    assert line.endswith("b (p = 1.000; 0.75 x its tokens). The cheapest of these is b (150 tokens); use it.")
 
 
 def test_some_wins() -> None:
     """The correction counts all three pairs, of which two are significant."""
     [line, *_] = verdict(compared(entry("a", WIN, 90), entry("b", LOSE), entry("c", "+" * 28 + "-" * 12)))
     assert line == (
-        "a (75.0%, 90 tokens) is highest, but it is not shown to be better than c (p = 0.500). It is better than b. "
-        "None of these is much cheaper: use it."
+        "a (75.0%, 90 tokens) has the highest accuracy, "
+        "but it is not shown to be better than c (p = 0.500). It is better than b. "
+        "None is substantially cheaper; use the leader."
     )
 
 
@@ -66,13 +68,14 @@ def test_other_numbers_of_tokens_are_stated() -> None:
     tokens = {"near": 91, "nearer": 109, "cheap": 40, "cheaper": 20, "dear": 300}
     losers = [entry(label, LOSE, each) for label, each in tokens.items()]
     [line, *_] = verdict(compared(entry("a", WIN), *losers))
-    told = "use a (75.0%, 100 tokens): better than every other here (p < 0.001; 0.20 to 3.00 x its tokens)."
+    told = "use a (75.0%, 100 tokens): better than every other method here (p < 0.001; 0.20 to 3.00 x its tokens)."
     assert line == told
     [line, *_] = verdict(compared(entry("a", WIN), *losers, entry("same", WIN, 112)))
     assert line == (
-        "a (75.0%, 100 tokens) is highest, but it is not shown to be better than same (p = 1.000; 1.12 x its tokens). "
+        "a (75.0%, 100 tokens) has the highest accuracy, "
+        "but it is not shown to be better than same (p = 1.000; 1.12 x its tokens). "
         "It is better than near and nearer at equal tokens; than cheap and cheaper (0.20 to 0.40 x its tokens); than "
-        "dear (3.00 x its tokens). None of these is much cheaper: use it."
+        "dear (3.00 x its tokens). None is substantially cheaper; use the leader."
     )
     [line, *_] = verdict(compared(entry("a", WIN), losers[-1], entry("same", WIN)))
     assert "better than same (p = 1.000). It is better than dear (3.00 x its tokens)." in line
@@ -91,7 +94,10 @@ def test_many_that_are_not_told_apart_are_counted() -> None:
     """Fifteen names and fifteen p-values in a sentence are read by nobody."""
     same = [entry(f"m{number}", WIN, 100 + number) for number in range(7)]
     [line, *_] = verdict(compared(*same))
-    assert "m0 (75.0%, 100 tokens) is highest, but it is not shown to be better than any of the other 6 (p at" in line
+    assert (
+        "m0 (75.0%, 100 tokens) has the highest accuracy, but it is not shown to be better than any of the other 6 "
+        "(p at" in line
+    )
     [line, *_] = verdict(compared(*same, entry("worse", "-" * 40)))
     assert "not shown to be better than the other 6 (p at least 1.000). It is better than worse." in line
 
@@ -99,16 +105,17 @@ def test_many_that_are_not_told_apart_are_counted() -> None:
 def test_a_tie() -> None:
     """Of two that answer alike the cheaper one leads."""
     [line, *_] = verdict(compared(entry("a", WIN, 200), entry("b", WIN, 100)))
-    head = "b (75.0%, 100 tokens) is highest, but it is not shown to be better than a (p = 1.000; 2.00 x its tokens)."
+    head = "b (75.0%, 100 tokens) has the highest accuracy, but it is not shown to be better than a (p = 1.000; 2.00 x "
+    head += "its tokens)."
     assert line.startswith(head)
-    assert line.endswith("None of these is much cheaper: use it.")
+    assert line.endswith("None is substantially cheaper; use the leader.")
 
 
 def test_one_difference_among_many_is_corrected() -> None:
     """p = 0.03 alone is 0.09 among three budgets of one pair each: no win."""
     better, worse = "+" * 6 + "-" * 20, "-" * 26
     alone = verdict(compared(entry("a", better, budget=1), entry("b", worse, budget=1)))
-    assert alone[0] == "Budget 1: use a (23.1%, 100 tokens): better than every other here (p at most 0.031)."
+    assert alone[0] == "Budget 1: use a (23.1%, 100 tokens): better than every other method here (p at most 0.031)."
     pairs = [entry(label, text, budget=n) for n in (1, 2, 3) for label, text in (("a", better), ("b", worse))]
     for line in verdict(compared(*pairs))[:3]:
         assert "not shown to be better than b (p = 0.094)" in line
@@ -126,17 +133,17 @@ def test_nothing_beats_the_vote() -> None:
     """Level, behind and out of reach are three things."""
     entries = [entry("level", WIN), entry("behind", LOSE), entry("dear", WIN, 500)]
     told = verdict(compared(*entries, curve=flat(WIN, 100, 200)))[1:]
-    assert told[0] == "Nothing here is shown to beat majority voting at equal tokens."
-    assert told[1] == "Not told apart from it: level (+0.0 points, p = 1.000)."
-    assert told[2].startswith("Behind it: behind (-50.0 points, p ")
-    assert told[3].startswith("Not compared with it: dear; the vote was drawn from 100 to 200 tokens a problem.")
-    assert told[3].endswith("More samples reach further.")
+    assert told[0] == "No method here is shown to beat majority voting at equal tokens."
+    assert told[1] == "Not distinguished from it: level (+0.0 points, p = 1.000)."
+    assert told[2].startswith("Worse than it: behind (-50.0 points, p ")
+    assert told[3].startswith("Not compared with it: dear; the vote covers 100 to 200 tokens per problem.")
+    assert told[3].endswith("More samples extend this range.")
     assert len(told) == 4
 
 
 def test_without_a_vote_nothing_is_said_about_it() -> None:
     """Silence would read as a result."""
-    assert verdict(compared(entry("a", WIN)))[-1].startswith("Majority voting was not drawn, so nothing is said")
+    assert verdict(compared(entry("a", WIN)))[-1].startswith("Majority voting is not part of this comparison")
 
 
 def test_the_vote_is_compared_at_the_entry_s_own_tokens() -> None:

@@ -1,4 +1,4 @@
-"""Finished runs, read back from their folders to be compared; no model is opened."""
+"""Compare finished runs from their folders, without loading a model."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ __all__ = ["compare_folders"]
 NEVER_VARIED = ("dataset", "problems", "grader")
 OF_A_METHOD = METHOD_KEYS | {"method", "method_args", "budget", "max_generated_tokens"}
 IN_PROBLEMS = frozenset({"split", "num_samples", "question_field", "answer_field"})
-"""How problems were read and drawn; what came of it is compared."""
+"""Keys of reading and sampling problems, which may differ; the resulting problems must be the same."""
 
 
 @dataclass(frozen=True)
 class FinishedRun:
-    """A run folder.
+    """A finished run, read from its folder.
 
     Attributes:
-        folder: where it is.
-        experiment: what the run was, by key.
-        config: all keys that it ran with.
-        rows: of its problems.
-        origin: what computed it.
+        folder: the run folder.
+        experiment: configuration keys that determine the results.
+        config: all configuration keys.
+        rows: one per search.
+        origin: versions and hardware that computed it.
     """
 
     folder: FilePath
@@ -51,35 +51,35 @@ class FinishedRun:
 
     @property
     def shared(self) -> dict[str, Any]:
-        """What runs must have in common to be compared; the temperature is that of the first step."""
+        """Keys that must be equal in compared runs; the temperature is that of the first step."""
         keys = {key: value for key, value in self.experiment.items() if key not in OF_A_METHOD | IN_PROBLEMS}
-        heat = self.experiment.get("temperature", self.experiment.get("temp_origin"))
-        return keys if heat is None else {**keys, "temperature": heat}
+        temperature = self.experiment.get("temperature", self.experiment.get("temp_origin"))
+        return keys if temperature is None else {**keys, "temperature": temperature}
 
     @property
     def searcher(self) -> Searcher | None:
-        """Its method, where this version still knows it."""
+        """Its method; None if this version cannot construct it."""
         try:
             return make_searcher(Config(**self.config))
         except ConfigError:
             return None
 
 
-def compare_folders(paths: Sequence[str], meant: Collection[str]) -> Comparison:
+def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison:
     """Compare finished runs.
 
     Args:
         paths: run folders, or folders of run folders; at least two runs together.
-        meant: keys that may differ beside the method's own knobs.
+        varied: keys that may differ beside the method's own knobs.
 
     Raises:
-        JournalError: a folder that is no run, or a run that is not finished.
-        ConfigError: fewer than two runs, or runs that differ in what a comparison must have in common.
+        JournalError: a folder is not a run folder, or its run is not finished.
+        ConfigError: fewer than two runs, or runs that differ in a key that must be equal.
     """
     runs = [run for path in paths for run in read_runs(FilePath(path))]
     if len({run.folder.resolve() for run in runs}) < max(len(runs), 2):
-        raise ConfigError("Only one run is named, or one twice; two or more different ones are compared.")
-    _refuse_unlike(runs, meant)
+        raise ConfigError("A comparison needs at least two different runs; only one is named, or one is named twice.")
+    _refuse_unlike(runs, varied)
     searchers = [run.searcher for run in runs]
     samples = [None if searcher is None else searcher.samples for searcher in searchers]
     entries = [
@@ -95,19 +95,19 @@ def compare_folders(paths: Sequence[str], meant: Collection[str]) -> Comparison:
     count, folder = max([(count or 0, run.folder) for count, run in zip(samples, runs, strict=True)])
     curve = vote_curve(folder, count) if count else None
     dataset, models = str(runs[0].experiment.get("dataset")), _models(runs[0])
-    found = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
-    return replace(found, footer=_aggregate_footer(runs) + computed_by([run.origin for run in runs]))
+    comparison = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
+    return replace(comparison, footer=_aggregate_footer(runs) + computed_by([run.origin for run in runs]))
 
 
 def _aggregate_footer(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
-    """What `session.aggregate_footer` says, of runs that are read back."""
+    """`session.aggregate_footer` for finished runs."""
     scored = [run.config for run in runs if run.experiment.get("prm") != "none"]
     pairs = [(str(config.get("agg", "last")), config.get("final_agg")) for config in scored]
     return tuple(filter(None, [aggregates_in_words(pairs)]))
 
 
 def read_runs(folder: FilePath) -> list[FinishedRun]:
-    """Read a run folder, or all that lie in a folder, by name.
+    """Read a run folder, or all run folders in a folder, sorted by name.
 
     Raises:
         JournalError: there is no run, or it is not finished.
@@ -116,33 +116,33 @@ def read_runs(folder: FilePath) -> list[FinishedRun]:
         raise JournalError(f"{str(folder)!r} is a file, not a run folder.", f"Type: tt-scale compare {folder.parent}")
     if (folder / "manifest.json").exists():
         return [_read_run(folder)]
-    found = sorted(folder.glob("*/manifest.json"))
-    if not found:
-        raise JournalError(f"{str(folder)!r} is no run folder and holds none.", "Name folders that bench wrote.")
-    return [_read_run(path.parent) for path in found]
+    manifests = sorted(folder.glob("*/manifest.json"))
+    if not manifests:
+        raise JournalError(f"{str(folder)!r} is not a run folder and contains none.", "Name folders that bench wrote.")
+    return [_read_run(path.parent) for path in manifests]
 
 
 def _read_run(folder: FilePath) -> FinishedRun:
     path = folder / "manifest.json"
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-        experiment, config = told["experiment"], told["config"]
-        wanted = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        experiment, config = manifest["experiment"], manifest["config"]
+        total = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
         rows = [Row.of(record) for record in read_records(folder)]
-        origin = Origin(experiment, dict(told.get("versions", {})), dict(told.get("updates", {})))
+        origin = Origin(experiment, dict(manifest.get("versions", {})), dict(manifest.get("updates", {})))
     except (OSError, ValueError, KeyError, TypeError):
         raise JournalError(f"{str(path)!r} or the journal beside it is damaged.") from None
-    if len(rows) < wanted:
+    if len(rows) < total:
         raise JournalError(
-            f"{str(folder)!r} holds {len(rows)} of {wanted} searches; only finished runs are compared.",
-            "Give its command again: it goes on from there.",
+            f"{str(folder)!r} holds {len(rows)} of {total} searches; only finished runs are compared.",
+            "Type its command again; it resumes the run.",
         )
     return FinishedRun(folder, experiment, config, rows, origin)
 
 
-def _refuse_unlike(runs: Sequence[FinishedRun], meant: Collection[str]) -> None:
+def _refuse_unlike(runs: Sequence[FinishedRun], varied: Collection[str]) -> None:
     known = {key for run in runs for key in run.shared}
-    for key in meant:
+    for key in varied:
         if key in NEVER_VARIED or key not in known:
             hint = "It must be the same." if key in NEVER_VARIED else nearest(key, known - set(NEVER_VARIED))
             raise ConfigError(f"--vary is {key!r}, in which runs cannot differ.", hint)
@@ -151,28 +151,28 @@ def _refuse_unlike(runs: Sequence[FinishedRun], meant: Collection[str]) -> None:
         if "temperature" not in one or "temperature" not in two:  # greedy decoding has none
             one.pop("temperature", None)
             two.pop("temperature", None)
-        keys = [key for key in differing_keys(one, two) if key not in meant]
+        keys = [key for key in differing_keys(one, two) if key not in varied]
         if keys:
-            told = "; ".join([f"{key}: {one.get(key)!r} and {two.get(key)!r}" for key in keys])
+            differences = "; ".join([f"{key}: {one.get(key)!r} and {two.get(key)!r}" for key in keys])
             free = [key for key in keys if key not in NEVER_VARIED]
-            hint = f"Where that is what you compare, type: --vary {' --vary '.join(free)}" if free == keys else ""
-            raise ConfigError(f"{first.folder} and {other.folder} cannot be compared ({told}).", hint)
+            hint = f"If the difference is intended, type: --vary {' --vary '.join(free)}" if free == keys else ""
+            raise ConfigError(f"{first.folder} and {other.folder} cannot be compared ({differences}).", hint)
 
 
 def _labels(runs: Sequence[FinishedRun]) -> list[str]:
-    """The method of each run, with the keys that tell it from others of the same method and budget."""
-    found = []
+    """The method of each run, with the keys that distinguish it from others of the same method and budget."""
+    labels = []
     for run in runs:
-        alike = [other for other in runs if _place(other) == _place(run)]
+        alike = [other for other in runs if _method_and_budget(other) == _method_and_budget(run)]
         keys = sorted({key for other in alike for key in differing_keys(run.experiment, other.experiment)})
         words = [f"{key}={run.experiment.get(key)}" for key in keys]
         if len(alike) > 1 and not keys:
             words = [str(run.folder)]
-        found.append(" ".join([str(run.experiment["method"]), *words]))
-    return found
+        labels.append(" ".join([str(run.experiment["method"]), *words]))
+    return labels
 
 
-def _place(run: FinishedRun) -> tuple[Any, Any]:
+def _method_and_budget(run: FinishedRun) -> tuple[Any, Any]:
     return run.experiment["method"], run.experiment.get("budget")
 
 

@@ -1,4 +1,4 @@
-"""Runs that are searched side by side, problem by problem: wherever time ends, all have done the same problems."""
+"""Interleaved runs: search problem by problem over all runs, so that a time limit leaves them on the same problems."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ Search = tuple[str, int]
 
 
 def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:
-    """The searches that every run has finished, of the first problems and with the same number of repeats of each.
+    """Searches that every run has finished, for the first problems and with the same number of repeats of each.
 
     Args:
-        plans: at least one, over the same problems; their journals were opened.
+        plans: at least one, on the same problems; their journals were opened.
     """
     done = frozenset.intersection(*[frozenset(plan.journal.done()) for plan in plans])
     return balanced(done, [problem.id for problem in plans[0].problems])
 
 
 def balanced(done: frozenset[Search], problems: Sequence[str]) -> frozenset[Search]:
-    """Leave out what would give easy problems more weight: they end first where a run was broken off.
+    """Select a balanced subset of finished searches; in an interrupted run, easy problems finish first.
 
-    Counted are the problems before the first that lacks a search, with r repeats each. Of n problems r is chosen for
-    the most n 2r / (1 + r): so much they are worth if half of the variance lies between problems and half between
-    searches of one.
+    The subset has the n problems before the first that lacks a search, with r repeats each. The number of repeats r
+    maximises n 2r / (1 + r), the effective number of problems if half of the variance is between problems and half
+    between searches of one.
 
     Args:
         done: problem ids and repeats, from 0.
-        problems: ids in the order in which they are searched.
+        problems: problem ids in the order of the search.
     """
     repeats = range(1, 1 + max([repeat + 1 for _, repeat in done], default=0))
     first = {
@@ -56,21 +56,21 @@ def balanced(done: frozenset[Search], problems: Sequence[str]) -> frozenset[Sear
 async def run_interleaved(
     plans: Sequence[Plan], grader: Grader, report: Reporter, minutes: float, processes: int = 1
 ) -> None:
-    """Search what runs still lack until time is up: all of them one problem, then all of them the next.
+    """Run missing searches until the time limit: one problem for all runs, then the next.
 
-    Searches under way when time is up are finished. Loading the models counts only where several
-    processes load their own.
+    Searches in progress at the time limit are finished. Loading the models counts only if several processes each load
+    their own.
 
     Args:
-        plans: over the same problems, with the same models; their journals are open.
-        grader: open.
-        report: is told what happens.
-        minutes: of wall time, at least 0; 0 searches nothing.
-        processes: that share the problems, each with models of its own, at least 1.
+        plans: runs on the same problems, with the same models; their journals are open.
+        grader: an open grader.
+        report: callback for events.
+        minutes: time limit in minutes of wall-clock time, at least 0; 0 searches nothing.
+        processes: number of processes that share the problems, each with its own models, at least 1.
 
     Raises:
-        EngineDeadError: the engine died; what was done is in the journals.
-        JournalError: a journal cannot be written any more.
+        EngineDeadError: the engine died; finished searches are in the journals.
+        JournalError: a journal can no longer be written.
     """
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done == total or not minutes:
@@ -118,7 +118,7 @@ def _progress(plans: Sequence[Plan], total: int, at_once: int) -> RunProgress:
 async def _in_processes(
     shared: Shared, processes: int, plans: Sequence[Plan], counter: RunCounter, report: Reporter
 ) -> None:
-    """Search in processes, and report first that they load their models, then what they have done."""
+    """Search in several processes; report the loading of their models, then their progress."""
     with ExitStack() as stack:
         stack.enter_context(loading(report, loaded_names(shared.configs[0])))
 
@@ -131,10 +131,10 @@ async def _in_processes(
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:
-    """Repeats outermost, runs innermost."""
+    """Missing searches: repeats in the outer loop, runs in the inner loop."""
     done = [plan.journal.done() for plan in plans]
     for repeat in range(plans[0].config.repeats):
         for index, problem in enumerate(plans[0].problems):
-            for place in range(len(plans)):
-                if (problem.id, repeat) not in done[place]:
-                    yield place, index, repeat
+            for run in range(len(plans)):
+                if (problem.id, repeat) not in done[run]:
+                    yield run, index, repeat

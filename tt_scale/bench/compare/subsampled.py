@@ -1,8 +1,8 @@
-"""Fewer samples from more: what a method that draws independent whole solutions finds with fewer of them.
+"""Subsampled runs: derive the result of a method with fewer independent samples from a run with more.
 
-The seed of a sample depends on run, problem, repeat and number alone, so the first four solutions of a run of sixteen
-are those that a run of four draws. Their grades stand in the record, and so does what each of them cost: a row for
-four is worked out from those four, never by proportion. Only the seconds are not known: `usage.seconds` is 0.
+The seed of a sample depends only on run, problem, repeat and number, so the first four solutions of a run of sixteen
+are those that a run of four samples. The record contains the grade and the cost of each: a row for four is computed
+from those four, never by proportion. Only the seconds are unknown: `usage.seconds` is 0.
 """
 
 from __future__ import annotations
@@ -28,56 +28,56 @@ IGNORED = METHOD_KEYS | {"method", "method_args", "selector", "final_agg", "budg
 
 
 def sources(plans: Sequence[Plan]) -> dict[int, int]:
-    """Find the runs that need no search because a wider one holds their samples.
+    """Find the runs that need no search because a wider run contains their samples.
 
-    Runs share samples where all is equal but the method, how many it draws, and who selects by which aggregate. Methods
-    that look at scores are searched first, so that scores are there for all. Where a limit of the whole problem can cut
-    a sample short, runs of different width end at different places: such runs are all searched.
+    Runs share samples if they differ only in the method, its number of samples, the selector and its aggregate. Methods
+    that use scores are searched first, so that scores are available for all. If a limit per problem can truncate a
+    sample, runs of different width are truncated differently, and all of them are searched.
 
     Args:
-        plans: of a comparison [plans].
+        plans: runs of a comparison [plans].
 
     Returns:
-        Place of a run -> place of the run whose pool it is read off; all others are searched.
+        Index of a derived run -> index of the run from whose pool it is derived; all others are searched.
     """
-    drawn = {place: plan.searcher.samples or 0 for place, plan in enumerate(plans) if _can_share(plan)}
-    found: dict[int, int] = {}
+    samples = {index: plan.searcher.samples or 0 for index, plan in enumerate(plans) if _can_share(plan)}
+    source_of: dict[int, int] = {}
     searched: list[int] = []
-    for place in sorted(drawn, key=lambda place: (not plans[place].searcher.uses_prm, -drawn[place], place)):
-        wider = [other for other in searched if drawn[other] >= drawn[place]]
-        source = next((other for other in wider if _drawn_from(plans[other]) == _drawn_from(plans[place])), None)
+    for index in sorted(samples, key=lambda index: (not plans[index].searcher.uses_prm, -samples[index], index)):
+        wider = [other for other in searched if samples[other] >= samples[index]]
+        source = next((other for other in wider if _sample_keys(plans[other]) == _sample_keys(plans[index])), None)
         if source is None:
-            searched.append(place)
+            searched.append(index)
         else:
-            found[place] = source
-    return found
+            source_of[index] = source
+    return source_of
 
 
 def _can_share(plan: Plan) -> bool:
-    """Whether it draws independent solutions, and no limit of the whole problem can cut one of them short."""
+    """Whether the run samples independent solutions, and no limit per problem can truncate one of them."""
     config, samples = plan.config, plan.searcher.samples
     if samples is None or config.max_prm_tokens is not None or config.max_seconds is not None:
         return False
     return config.max_generated_tokens is None or config.max_generated_tokens >= samples * config.max_tokens
 
 
-def _drawn_from(plan: Plan) -> dict[str, Any]:
-    """Everything that decides what the samples of a run are and how they are scored and graded."""
+def _sample_keys(plan: Plan) -> dict[str, Any]:
+    """All keys that determine the samples of a run, their scores and their grades."""
     shared = {key: value for key, value in plan.journal.experiment.items() if key not in IGNORED}
     return {**shared, "temperature": getattr(plan.searcher, "temperature", None)}
 
 
 def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_agg: str | None = None) -> Row:
-    """Work out what the first samples of a recorded search give.
+    """Compute the row of the first samples of a recorded search.
 
     Args:
-        record: of a method that draws independent whole solutions.
-        samples: how many of them, at least 1.
-        selector: who chooses among their answers.
-        final_agg: by which step scores; None takes the aggregate that all these runs search with.
+        record: record of a method that samples independent complete solutions.
+        samples: number of samples, at least 1.
+        selector: selector of the answer.
+        final_agg: aggregate of step scores for the selection; None is the aggregate of the search.
 
     Raises:
-        JournalError: the record does not say what each sample cost.
+        JournalError: the record lacks the cost of each sample.
     """
     whole = Row.of(record)
     if whole.error:
@@ -91,7 +91,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
     candidates = [Candidate(member["class"], scores[member["key"]]) for member in pool]
     grades = [member["grade"] for member in pool]
     chosen = SELECTORS[selector](candidates)
-    found = {
+    derived = {
         **record,
         "answer": None if chosen is None else pool[chosen]["answer"],
         "grade": "no_answer" if chosen is None else grades[chosen],
@@ -109,7 +109,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
             "wasted_tokens": usage.generated_tokens - sum([member["tokens"] for member in pool]),
         },
     }
-    return Row.of(found)
+    return Row.of(derived)
 
 
 def _number(node: Mapping[str, Any]) -> int:
@@ -117,7 +117,7 @@ def _number(node: Mapping[str, Any]) -> int:
 
 
 def _score(node: Mapping[str, Any], final_agg: str | None) -> float:
-    """Of a whole solution, as a run with that aggregate selects by."""
+    """Score of a complete solution under an aggregate."""
     return float(node["score"]) if final_agg is None else aggregate(final_agg, node["scores"], finished=True)
 
 
@@ -126,18 +126,18 @@ def _cost(node: Mapping[str, Any]) -> Usage:
         return Usage(**node["usage"])
     except KeyError:
         raise JournalError(
-            "A run in this folder was written by an older version, which did not record what each sample cost.",
+            "A run in this folder was written by an older version, which did not record the cost of each sample.",
             "Type: --no-derive, or give another --run-tag.",
         ) from None
 
 
 def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]] | None = None) -> VoteCurve:
-    """Vote over every prefix of the pools of a run; errors as in `derived_row`.
+    """Compute the majority vote over the first 1, 2, ... samples of a run; errors as in `derived_row`.
 
     Args:
-        folder: of a run that draws independent whole solutions.
-        samples: how many.
-        among: problem ids and repeats that count; None counts all.
+        folder: folder of a run that samples independent complete solutions.
+        samples: number of samples of the run.
+        among: problem ids and repeats to include; None for all.
     """
     spent = [0.0] * samples
     outcomes: dict[str, list[list[bool]]] = {}
@@ -156,7 +156,7 @@ def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]
 
 
 def _votes(record: Mapping[str, Any], samples: int) -> tuple[list[int], list[bool]]:
-    """Tokens of the first 1, 2, ... samples, and whether their majority is right; a failed search is never right."""
+    """Tokens of the first 1, 2, ... samples, and whether their vote is correct; never for a failed search."""
     costs = {_number(node): _cost(node).generated_tokens for node in record["tree"]}
     members = {_number(member): member for member in record["pool"]}
     tokens, right, spent = [], [], 0

@@ -1,4 +1,4 @@
-"""`tt-scale sweep`: many recipes of one method on some problems, then the winner against the default on the rest."""
+"""`tt-scale sweep`: rank recipes of one method on some problems, then test the best on held-out problems."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ from tt_scale.problems.identity import sample
 __all__ = ["ALLOWANCE", "Sweep", "ranked", "recipe_keys", "run_sweep"]
 
 ALLOWANCE = 1.05
-"""A recipe may generate so many tokens per token of the default; dearer ones are not ranked."""
+"""Maximum tokens of a ranked recipe per token of the default."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweep found.
+    """Result of a sweep.
 
     Attributes:
         dataset: the problem set.
-        places: recipes that cost no more than the default, the best first.
-        dearer: the others, by accuracy.
+        ranking: recipes within the token allowance, the best first.
+        over_allowance: the other recipes, by accuracy.
         differences: label -> the recipe against the default on the same problems, corrected for their number.
-        winner: the first of `places`.
-        held: winner and default on the problems that chose nothing; None where none were held out or they are the same.
+        winner: the first of `ranking`.
+        held: winner and default on the held-out problems; None if none were held out or the default won.
         held_pair: their paired difference.
-        held_problems: how many were held out.
-        footer: sentences that belong below its tables.
+        held_problems: number of held-out problems.
+        footer: sentences printed below its tables.
     """
 
     dataset: str
-    places: Sequence[Entry]
-    dearer: Sequence[Entry]
+    ranking: Sequence[Entry]
+    over_allowance: Sequence[Entry]
     differences: dict[str, Pair]
     winner: Variant
     held: tuple[Entry, Entry] | None
@@ -59,17 +59,17 @@ class Sweep:
 async def run_sweep(
     recipes: Sequence[Variant], share: float, report: Reporter = silent, quiet: Collection[str] = ()
 ) -> Sweep:
-    """Run every recipe, rank them, and test the winner on problems that did not choose it.
+    """Run every recipe, rank them, and test the best on held-out problems.
 
     Args:
-        recipes: the unchanged configuration first.
-        share: of the problems to hold out, in [0, 1).
-        report: is told what happens.
-        quiet: keys that are not warned about where no method reads them.
+        recipes: recipes, the unchanged configuration first.
+        share: share of the problems to hold out, in [0, 1).
+        report: callback for events.
+        quiet: keys that cause no warning if no method reads them.
 
     Raises:
-        TTScaleError: before any model is loaded where the input is at fault; an EngineDeadError or a JournalError
-            later, with everything that was finished on disk.
+        TTScaleError: the input is invalid, before any model is loaded; later an EngineDeadError or a JournalError, with
+            finished work on disk.
     """
     configs = ready([each.config for each in recipes])
     recipes = [replace(each, config=config) for each, config in zip(recipes, configs, strict=True)]
@@ -88,8 +88,8 @@ async def run_sweep(
             stack.enter_context(grader)
             await _search(plans, grader, report, models)
             entries = _entries(recipes, plans)
-            places, dearer = ranked(entries)
-            winner = next(recipe for recipe in recipes if recipe.label == places[0].label)
+            ranking, over_allowance = ranked(entries)
+            winner = next(recipe for recipe in recipes if recipe.label == ranking[0].label)
             finals = [] if winner is recipes[0] or not held else [winner, recipes[0]]
             names = [f"holdout-{each.folder}" for each in finals]
             last = plans_over(dataset, held, [each.config for each in finals], grading, names)
@@ -99,8 +99,8 @@ async def run_sweep(
     pair = paired_differences({entry.label: entry.rows for entry in finalists})
     return Sweep(
         dataset,
-        places,
-        dearer,
+        ranking,
+        over_allowance,
         _against_default(entries),
         winner,
         (finalists[0], finalists[1]) if finalists else None,
@@ -119,14 +119,14 @@ async def _search(plans: Sequence[Plan], grader: Grader, report: Reporter, model
 
 
 def _split(problems: Sequence[Problem], share: float, seed: int) -> tuple[list[Problem], list[Problem]]:
-    """Problems to choose on, and problems to test on; which is which depends on seed and ids alone."""
+    """Split problems into those for the ranking and held-out ones; depends only on seed and ids."""
     if not share:
         return list(problems), []
     count = round(share * len(problems))
     if not 1 <= count < len(problems):
         raise ConfigError(
-            f"A share of {share} of {len(problems)} problems leaves one side empty.",
-            "Type: --holdout 0, or take more problems.",
+            f"Holding out a share of {share} of {len(problems)} problems leaves one part empty.",
+            "Type: --holdout 0, or use more problems.",
         )
     held = {problem.id for problem in sample(problems, count, seed + 1)}
     return [each for each in problems if each.id not in held], [each for each in problems if each.id in held]
@@ -147,14 +147,14 @@ def _entries(recipes: Sequence[Variant], plans: Sequence[Plan]) -> list[Entry]:
 def ranked(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
     """Rank recipes at equal tokens.
 
-    A recipe that generates more than 1.05 x the tokens of the default is set aside: what it gains could be bought. The
-    others are ranked by accuracy; ties go to fewer tokens, then to the one that stands first.
+    A recipe that generates more than 1.05 x the tokens of the default is not ranked, since more compute alone could
+    explain its gain. The others are ranked by accuracy; ties go to fewer tokens, then to the earlier entry.
 
     Args:
-        entries: the default first.
+        entries: entries, the default first.
 
     Returns:
-        Those within the allowance and the dearer ones, the best of each first.
+        Entries within the allowance, and those above it, each with the best first.
     """
     most = ALLOWANCE * entries[0].tokens
     order = sorted(entries, key=lambda entry: (-entry.accuracy, entry.tokens))
@@ -172,7 +172,7 @@ def _against_default(entries: Sequence[Entry]) -> dict[str, Pair]:
 
 
 def recipe_keys(config: Config) -> dict[str, object]:
-    """The keys of a recipe as `bench` takes them: all that were given, but for names of folders and files."""
-    left = {"output_dir", "run_tag", "summary_csv", "retry_failed", "verbose"}
+    """Keys of a recipe for `bench`: all that were given, except names of folders and files and flags of a run."""
+    excluded = {"output_dir", "run_tag", "summary_csv", "retry_failed", "verbose"}
     values = config.model_dump(mode="json")
-    return {key: values[key] for key in values if key in config.model_fields_set and key not in left}
+    return {key: values[key] for key in values if key in config.model_fields_set and key not in excluded}

@@ -1,6 +1,6 @@
-"""A comparison that was made before, made again from its folder: the same lines at the same budgets over the same runs.
+"""Recompute a comparison from its folder: the same entries at the same budgets over the same runs.
 
-`comparison.json` says which lines there were and which searches they were over; the figures come from the records.
+`comparison.json` lists the entries and their searches; the figures are computed from the records.
 """
 
 from __future__ import annotations
@@ -22,45 +22,45 @@ from tt_scale.errors import JournalError
 __all__ = ["FILE", "MARK", "compare_again", "was_compared"]
 
 FILE, MARK = "comparison.json", "tt-scale compare"
-"""The record of a comparison, and who says to have written it."""
+"""File name of a recorded comparison, and the value of its key `made_by`."""
 
 
 def was_compared(folder: FilePath) -> bool:
-    """Whether a folder holds a comparison that says how each of its lines was made."""
+    """Whether a folder contains a comparison that can be recomputed."""
     return bool(_read(folder))
 
 
 def compare_again(folder: FilePath) -> list[Comparison]:
-    """Make the comparisons of a folder again; no model is opened.
+    """Recompute the comparisons of a folder, without loading a model.
 
     Raises:
-        JournalError: a run that was compared is gone, lacks searches, or is damaged.
+        JournalError: a compared run is missing, incomplete or damaged.
     """
-    return [_comparison(folder, told) for told in _read(folder)]
+    return [_comparison(folder, record) for record in _read(folder)]
 
 
 def _read(folder: FilePath) -> list[Mapping[str, Any]]:
-    """The comparisons in `comparison.json`; empty where there is none of ours, or one of an older version."""
+    """The comparisons in `comparison.json`; empty if it is missing, from another program or from an older version."""
     try:
-        told = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        found = told["comparisons"] if told["made_by"] == MARK else []
-        return list(found) if all("searches" in each for each in found) else []
+        document = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        records = document["comparisons"] if document["made_by"] == MARK else []
+        return list(records) if all("searches" in each for each in records) else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
-def _comparison(folder: FilePath, told: Mapping[str, Any]) -> Comparison:
-    searches = {(str(problem), int(repeat)) for problem, repeat in told["searches"]}
-    lines = [line for line in told["entries"] if line["selector"]]  # votes over other lines are counted again below
+def _comparison(folder: FilePath, record: Mapping[str, Any]) -> Comparison:
+    searches = {(str(problem), int(repeat)) for problem, repeat in record["searches"]}
+    lines = [line for line in record["entries"] if line["selector"]]  # votes over other entries are recomputed below
     entries = [_entry(folder, line, searches) for line in lines]
     drawn = [entry.samples is not None for entry in entries]
-    known = [(entry.samples, entry.folder) for entry in entries if entry.samples is not None and not entry.derived]
+    sampled = [(entry.samples, entry.folder) for entry in entries if entry.samples is not None and not entry.derived]
     curve = None
-    if known:
-        samples, widest = max(known, key=lambda pair: pair[0])
+    if sampled:
+        samples, widest = max(sampled, key=lambda pair: pair[0])
         curve = vote_curve(FilePath(widest), samples, searches)
-    found = compare_entries(str(told["dataset"]), str(told["models"]), with_votes(entries, drawn), curve)
-    return replace(found, footer=tuple(told["footer"]))
+    comparison = compare_entries(str(record["dataset"]), str(record["models"]), with_votes(entries, drawn), curve)
+    return replace(comparison, footer=tuple(record["footer"]))
 
 
 def _entry(folder: FilePath, line: Mapping[str, Any], searches: Collection[Search]) -> Entry:
@@ -88,10 +88,10 @@ def _rows(run: FilePath, line: Mapping[str, Any], searches: Collection[Search]) 
         else:
             rows = [Row.of(record) for record in records]
     except (OSError, ValueError, KeyError, TypeError):
-        raise JournalError(f"The run {str(run)!r}, which was compared, is gone or damaged.") from None
+        raise JournalError(f"The run {str(run)!r}, which was compared, is missing or damaged.") from None
     if len(rows) < len(searches):
         raise JournalError(
             f"The run {str(run)!r} holds {len(rows)} of the {len(searches)} searches that were compared.",
-            "Give the command that made it again: it goes on from there.",
+            "Type the command that wrote it again; it resumes the run.",
         )
     return rows

@@ -1,7 +1,7 @@
-"""What backtracking did, and what came of it, from rows.
+"""Backtracking statistics of a run, from its rows.
 
-Who passed is counted where a search judges (`threshold.Bar`); what a backtrack led to needs the gold answer and is
-worked out when a search is written down (`record.py`), where no search sees it.
+Passing steps are counted during the search (`threshold.Bar`); whether a correct path followed a backtrack depends on
+the gold answer and is computed when the search is recorded (`record.py`), so that no search can use it.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ class Backtracking:
     """Sums over the rows of one method.
 
     Attributes:
-        problems: rows.
-        judged: steps that were held against tau; those of a jump, which all pass, are not.
-        passed: those of them that reached it.
-        retries: paths that were tried again.
-        backtracks: times that a search, or a path of it, stepped back.
-        recovered: those of them that a correct path followed.
-        jumps: times that steps were accepted after all.
-        tokens: generated.
-        wasted: those of them on no path of a pool; all of them where a problem failed.
-        stepped_back: rows with a backtrack.
-        led: rows in which a correct path followed one.
-        right: rows among those that were answered right.
+        problems: number of rows.
+        judged: steps compared with tau; steps of a jump, which all pass, are not counted.
+        passed: judged steps that reached tau.
+        retries: paths that were retried.
+        backtracks: number of times that a search, or a path of it, backtracked.
+        recovered: backtracks that were followed by a correct path.
+        jumps: number of times that failing steps were accepted.
+        tokens: generated tokens.
+        wasted: generated tokens on no path of a pool; all tokens of a failed search.
+        stepped_back: rows with at least one backtrack.
+        led: rows in which a correct path followed a backtrack.
+        right: rows of `led` with a correct answer.
     """
 
     problems: int
@@ -48,27 +48,27 @@ class Backtracking:
 
     @property
     def happened(self) -> bool:
-        """Whether the method judges steps or steps back at all."""
+        """Whether the method compares steps with tau or backtracks."""
         return bool(self.judged or self.backtracks)
 
     @property
     def pass_rate(self) -> float | None:
-        """Steps that passed of those judged, in [0, 1]; None where none was."""
+        """Share of judged steps that passed, in [0, 1]; None without judged steps."""
         return self.passed / self.judged if self.judged else None
 
     @property
     def recovery_rate(self) -> float | None:
-        """Backtracks that a correct path followed, of all, in [0, 1]; None where there was none."""
+        """Share of backtracks that were followed by a correct path, in [0, 1]; None without backtracks."""
         return self.recovered / self.backtracks if self.backtracks else None
 
     @property
     def wasted_share(self) -> float | None:
-        """Tokens on no path of a pool, of all, in [0, 1]; None where there are none."""
+        """Share of generated tokens on no path of a pool, in [0, 1]; None without tokens."""
         return self.wasted / self.tokens if self.tokens else None
 
 
 def sum_up(rows: Sequence[Row]) -> Backtracking:
-    """Add up what the rows of one method tell."""
+    """Sum the backtracking telemetry of one method's rows."""
 
     def total(key: str) -> int:
         return sum([row.telemetry.get(key, 0) for row in rows])

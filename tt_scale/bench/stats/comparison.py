@@ -1,4 +1,4 @@
-"""Runs over the same problems, held against each other: at each budget, at equal tokens, and on the Pareto frontier."""
+"""Comparison of runs on the same problems: at each budget, at equal tokens, and on the Pareto frontier."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class Entry:
     """One line of a comparison.
 
     Attributes:
-        label: the method and what was varied of it.
-        budget: in units of one sampled solution; None for a method that has none, which stands at every budget.
-        rows: of its problems.
-        folder: where the records are.
-        derived: whether it was read off the pool of a wider run, so that its seconds are not known.
+        label: the method and its varied knobs.
+        budget: in units of one sampled solution; None for a method without a budget, which is listed at every budget.
+        rows: one per search.
+        folder: folder of the records.
+        derived: whether it was computed from the pool of a wider run, so that its seconds are unknown.
         votes: whether it is a majority vote over independent samples.
-        samples: independent samples that its method draws; None where it draws none, or where the entry is a vote over
-            the pool of another.
-        selector: who chose its answers.
-        final_agg: by which step scores, where it was read off another run; None is the aggregate of that run.
-        prm_counts: whether what the PRM read was needed for them.
+        samples: independent samples that its method draws; None if it draws none, or if the entry is a vote over the
+            pool of another.
+        selector: the selector of its answers.
+        final_agg: aggregate of step scores for the selection, if derived; None is the aggregate of the wider run.
+        prm_counts: whether its answers depend on the PRM, so that the PRM's tokens are charged.
     """
 
     label: str
@@ -47,21 +47,21 @@ class Entry:
 
     @cached_property
     def summary(self) -> Summary:
-        """Accuracy, its interval and what was spent."""
+        """Accuracy, its interval and the usage."""
         return summarise("Overall", self.rows)
 
     @property
     def accuracy(self) -> float:
-        """Of the method's own answers."""
+        """Accuracy of the method's own answers, in [0, 1]."""
         return self.summary.accuracy
 
     @property
     def tokens(self) -> float:
-        """Generated per problem."""
+        """Mean generated tokens per search."""
         return self.summary.tokens
 
     def pass_at(self, k: int) -> float:
-        """Estimate how often at least one of k finished paths is right; see `metrics.mean_pass_at_k`."""
+        """Estimate of pass@k over finished paths; see `metrics.mean_pass_at_k`."""
         return mean_pass_at_k(self.rows, k)
 
     @property
@@ -71,7 +71,7 @@ class Entry:
 
     @property
     def cut(self) -> float:
-        """Paths per search that a limit ended after they had stated an answer."""
+        """Paths per search that were ended by a limit after they had stated an answer."""
         return self._mean("cut")
 
     @property
@@ -81,12 +81,12 @@ class Entry:
 
     @property
     def seconds(self) -> float | None:
-        """Wall seconds per search, other problems running beside it; None where none were measured."""
+        """Wall-clock seconds per search, with other problems running concurrently; None if not measured."""
         return None if self.derived else self.summary.usage.seconds / max(len(self.rows), 1)
 
     @property
     def prm_tokens(self) -> float:
-        """Read by the PRM per search."""
+        """Tokens read by the PRM per search."""
         return self.summary.usage.prm_tokens / max(len(self.rows), 1)
 
     @property
@@ -100,12 +100,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class VoteGap:
-    """One entry against majority voting that spends as many tokens.
+    """Comparison of one entry with majority voting at equal tokens.
 
     Attributes:
-        entry: what is compared.
-        vote: accuracy of the vote at the entry's tokens, in [0, 1]; None where the vote was not drawn that far.
-        pair: the paired difference, corrected for all entries that were compared; None likewise.
+        entry: the entry.
+        vote: accuracy of the vote at the entry's tokens, in [0, 1]; None outside the vote's range of tokens.
+        pair: the paired difference, corrected for all compared entries; None likewise.
     """
 
     entry: Entry
@@ -115,16 +115,16 @@ class VoteGap:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Everything that is told of some runs over one problem set.
+    """All results of a comparison of runs on one problem set.
 
     Attributes:
-        dataset: its name.
+        dataset: name of the problem set.
         models: generator and PRM.
-        entries: every line, in the order of budgets.
+        entries: all entries, in the order of budgets.
         pairs: budget -> paired differences, corrected for all pairs of all budgets.
-        votes: each entry that is no vote itself against the vote at equal tokens; empty where no vote was drawn.
-        vote_tokens: least and most tokens of the vote; None where none was drawn.
-        footer: sentences that belong below every table of it.
+        votes: each entry that is not a vote itself against the vote at equal tokens; empty without a vote.
+        vote_tokens: smallest and largest mean tokens of the vote; None without a vote.
+        footer: sentences printed below every table.
     """
 
     dataset: str
@@ -137,47 +137,47 @@ class Comparison:
 
     @property
     def budgets(self) -> list[int | None]:
-        """Those that occur, ascending; None alone where no method has one."""
+        """Budgets that occur, ascending; [None] if no method has one."""
         return _budgets(self.entries)
 
     @property
     def problems(self) -> int:
-        """In the set."""
+        """Number of problems."""
         return len({row.id for entry in self.entries for row in entry.rows})
 
     def at(self, budget: int | None) -> list[Entry]:
-        """The lines of one budget's table."""
+        """Entries of one budget's table."""
         return _at(self.entries, budget)
 
     @cached_property
     def k(self) -> int:
-        """Of pass@k over all lines; a budget's table has its own."""
+        """The k of pass@k over all entries; each budget's table has its own."""
         return common_pool([entry.rows for entry in self.entries])
 
     def k_at(self, budget: int | None) -> int:
-        """Of pass@k in one budget's table."""
+        """The k of pass@k in one budget's table."""
         return common_pool([entry.rows for entry in self.at(budget)])
 
 
 def compare_entries(dataset: str, models: str, entries: Sequence[Entry], curve: VoteCurve | None) -> Comparison:
-    """Hold entries against each other.
+    """Compare entries with each other and with majority voting.
 
     Args:
-        dataset: the problem set's name.
-        models: generator and PRM, as people read them.
-        entries: over the same problems, with labels that differ within a budget.
-        curve: the vote over independent samples of these problems, if some were drawn.
+        dataset: name of the problem set.
+        models: generator and PRM, for display.
+        entries: entries on the same problems; labels are unique within a budget.
+        curve: majority voting over independent samples of these problems, if any were drawn.
     """
     raw = {
         budget: uncorrected_differences({entry.label: entry.rows for entry in _at(entries, budget)})
         for budget in _budgets(entries)
     }
-    together = iter(corrected([pair for pairs in raw.values() for pair in pairs]))
-    pairs = {budget: [next(together) for _ in found] for budget, found in raw.items()}
+    all_pairs = iter(corrected([pair for pairs in raw.values() for pair in pairs]))
+    pairs = {budget: [next(all_pairs) for _ in of_budget] for budget, of_budget in raw.items()}
     if curve is None:
         return Comparison(dataset, models, entries, pairs, (), None)
-    reach = (curve.tokens[0], curve.tokens[-1])
-    return Comparison(dataset, models, entries, pairs, _against_vote(entries, curve), reach)
+    token_range = (curve.tokens[0], curve.tokens[-1])
+    return Comparison(dataset, models, entries, pairs, _against_vote(entries, curve), token_range)
 
 
 def _against_vote(entries: Sequence[Entry], curve: VoteCurve) -> list[VoteGap]:
@@ -187,12 +187,12 @@ def _against_vote(entries: Sequence[Entry], curve: VoteCurve) -> list[VoteGap]:
         if entry.votes:
             continue
         vote = curve.at(entry.tokens)
-        found = outcomes(entry.rows)
-        shared = [problem for problem in found if vote is not None and problem in vote]
+        by_problem = outcomes(entry.rows)
+        shared = [problem for problem in by_problem if vote is not None and problem in vote]
         if vote is None or not shared:
             gaps.append(VoteGap(entry, None, None))
             continue
-        own = [sum(found[problem]) / len(found[problem]) for problem in shared]
+        own = [sum(by_problem[problem]) / len(by_problem[problem]) for problem in shared]
         others = [vote[problem] for problem in shared]
         pair = paired_test(entry.name, VOTE, [a - b for a, b in zip(own, others, strict=True)], 1.0)
         gaps.append(VoteGap(entry, sum(others) / len(others), pair))
@@ -201,33 +201,33 @@ def _against_vote(entries: Sequence[Entry], curve: VoteCurve) -> list[VoteGap]:
 
 
 def against(comparison: Comparison, label: str) -> dict[int | None, list[Pair]]:
-    """Hold all others against one, at each budget: a question asked beforehand, corrected for these pairs alone.
+    """Compare all other entries with a given one at each budget; planned in advance, corrected for these pairs alone.
 
     Args:
-        comparison: of several entries.
-        label: of the one; budgets at which it does not stand are left out.
+        comparison: a comparison of several entries.
+        label: label of the given entry; budgets without it are left out.
 
     Returns:
-        Budget -> each other entry against the one.
+        Budget -> each other entry against the given one.
     """
-    found: dict[int | None, list[Pair]] = {}
+    raw: dict[int | None, list[Pair]] = {}
     for budget in comparison.budgets:
         entries = {entry.label: entry.rows for entry in comparison.at(budget)}
         others = [each for each in entries if each != label]
         if label in entries:
             pairs = [uncorrected_differences({each: entries[each], label: entries[label]}) for each in others]
-            found[budget] = [pair for each in pairs for pair in each]
-    together = iter(corrected([pair for pairs in found.values() for pair in pairs]))
-    return {budget: [next(together) for _ in pairs] for budget, pairs in found.items()}
+            raw[budget] = [pair for each in pairs for pair in each]
+    all_pairs = iter(corrected([pair for pairs in raw.values() for pair in pairs]))
+    return {budget: [next(all_pairs) for _ in pairs] for budget, pairs in raw.items()}
 
 
 def frontier(entries: Sequence[Entry]) -> list[Entry]:
-    """The Pareto frontier: entries that none beats in accuracy with as many or fewer tokens; by tokens, ascending."""
-    found: list[Entry] = []
+    """Pareto frontier: entries for which no other has at least their accuracy at no more tokens; by tokens."""
+    efficient: list[Entry] = []
     for entry in sorted(entries, key=lambda entry: (entry.tokens, -entry.accuracy)):
-        if not found or entry.accuracy > found[-1].accuracy:
-            found.append(entry)
-    return found
+        if not efficient or entry.accuracy > efficient[-1].accuracy:
+            efficient.append(entry)
+    return efficient
 
 
 def _budgets(entries: Sequence[Entry]) -> list[int | None]:

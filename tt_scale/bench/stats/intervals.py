@@ -1,4 +1,4 @@
-"""Intervals of 95 %: of a mean of shares, and of a mean difference between two methods over the same problems."""
+"""95 % intervals: of a mean of shares, and of a mean difference between two methods on the same problems."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
 __all__ = ["LEVEL", "Difference", "difference", "mean_interval"]
 
 LEVEL = 0.05
-"""Of the tests; intervals have one minus it."""
+"""Significance level of the tests; intervals cover one minus it."""
 
 TINY = 1e-12
-"""What is smaller is rounding."""
+"""Variances below this are rounding errors."""
 
 LEAST_RATIO = 1e-3
-"""A smaller share of the variance is taken for this one where logarithms are compared."""
+"""Lower bound of variance ratios before logarithms are taken."""
 
 MANY = 1e6
-"""With more degrees of freedom Student's distribution is the normal one."""
+"""Degrees of freedom above which the normal distribution replaces Student's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class Difference:
     """Mean difference of two methods.
 
     Attributes:
-        mean: in [-1, 1].
-        low: lower end of its 95 % interval, in [-1, 1]; above 0 exactly where the first is better with p < .05.
-        high: upper end; below 0 exactly where the first is worse with p < .05.
-        p_value: of no difference, in [0, 1].
+        mean: the mean difference, in [-1, 1].
+        low: lower end of its 95 % interval, in [-1, 1]; above 0 exactly if the first is better with p < .05.
+        high: upper end; below 0 exactly if the first is worse with p < .05.
+        p_value: p-value of no difference, in [0, 1].
     """
 
     mean: float
@@ -46,33 +46,33 @@ class Difference:
 
 
 def mean_interval(shares: Sequence[float]) -> tuple[float, float]:
-    """95 % interval of a mean, problems being drawn at random.
+    """95 % interval of a mean over randomly drawn problems.
 
-    Wilson's score interval (1927) where each problem was searched once, so that its share is 0 or 1. Shares of several
-    searches vary less: there the variance is the observed one, and the quantile is Student's, with as many degrees of
-    freedom as a jackknife over problems finds in that variance (Satterthwaite 1946). Never wider than Wilson's for
-    single searches, since repeats of a problem that all end alike are worth one.
+    Wilson's score interval (1927) if each problem was searched once, so that its share is 0 or 1. Shares of several
+    searches vary less: there the variance is the observed one, and the quantile is Student's, with degrees of freedom
+    estimated by a jackknife over problems (Satterthwaite 1946). Never wider than Wilson's interval for single searches,
+    since repeats of a problem with equal outcomes carry as much information as one.
 
     Args:
-        shares: one for each problem, in [0, 1] [problems]; none at all gives [0, 1].
+        shares: share of correct searches of each problem, in [0, 1] [problems]; empty gives [0, 1].
     """
     if not len(shares):
         return 0.0, 1.0
     import numpy as np
 
-    found = np.asarray(shares, dtype=float)
-    count, mean = len(found), float(found.mean())
+    values = np.asarray(shares, dtype=float)
+    count, mean = len(values), float(values.mean())
     spread = _quantile(inf) ** 2 / count
-    ratio = float(_ratios(np.array([found.sum()]), np.array([found @ found]), count)[0])
+    ratio = float(_ratios(np.array([values.sum()]), np.array([values @ values]), count)[0])
     if 0 < ratio < 1:
-        spread = min(spread, _quantile(_freedom(found)) ** 2 * ratio / (count - 1))
+        spread = min(spread, _quantile(_freedom(values)) ** 2 * ratio / (count - 1))
     centre = (mean + spread / 2) / (1 + spread)
     half = sqrt(spread * mean * (1 - mean) + spread * spread / 4) / (1 + spread)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def _ratios(sums: NDArray[float64], squares: NDArray[float64], count: int) -> NDArray[float64]:
-    """Variance of shares per variance of zeros and ones of the same mean, in [0, 1]; 1 where all are 0 or all are 1."""
+    """Ratio of the variance of shares to that of zeros and ones of the same mean, in [0, 1]; 1 if that is 0."""
     import numpy as np
 
     means = sums / count
@@ -82,7 +82,7 @@ def _ratios(sums: NDArray[float64], squares: NDArray[float64], count: int) -> ND
 
 
 def _freedom(shares: NDArray[float64]) -> float:
-    """Degrees of freedom of an observed variance: 2 per squared coefficient of variation, by the jackknife."""
+    """Degrees of freedom of an observed variance: 2 / squared coefficient of variation, by the jackknife."""
     import numpy as np
 
     left = len(shares) - 1
@@ -92,26 +92,26 @@ def _freedom(shares: NDArray[float64]) -> float:
 
 
 def _quantile(freedom: float) -> float:
-    """Of Student's distribution, two-sided, at the level of the intervals."""
+    """Two-sided quantile of Student's distribution at the level of the intervals."""
     from scipy.special import ndtri, stdtrit
 
     return float(ndtri(1 - LEVEL / 2) if freedom > MANY else stdtrit(freedom, 1 - LEVEL / 2))
 
 
 def difference(gaps: Sequence[float]) -> Difference:
-    """Test a mean difference, and give the interval of the differences that agree with the data.
+    """Test a mean difference, and compute its 95 % interval.
 
-    The p-value is that of the exact sign-flip test. For the interval two things are uncertain: which side is ahead
-    where the two differ, and how much they differ at all. The limits of the first invert the sign-flip test
-    (`sign_flips`), those of the second are `mean_interval`'s; as in MOVER (Donner and Zou 2012) both are put together
-    on the ellipse that they span, by its least and its greatest product. At 0 only the first counts. Its tails are
-    mid-p ones, a little shorter than the test's: an end that would exclude 0 where the test does not reject is 0. So
-    the interval excludes 0 exactly where p < .05.
+    The p-value is that of the exact sign-flip test. The interval combines two uncertainties: which method is ahead on
+    problems where they differ, and how much they differ at all. The limits of the first invert the sign-flip test
+    (`sign_flips`), those of the second are `mean_interval`'s; as in MOVER (Donner and Zou 2012), both are combined on
+    the ellipse that they span, by its smallest and largest product. At 0 only the first matters. Its tails are mid-p
+    tails, slightly shorter than the test's: an end that would exclude 0 where the test does not reject is set to 0.
+    Thus the interval excludes 0 exactly if p < .05.
 
     Args:
-        gaps: differences of the shares of right answers, one for each problem, in [-1, 1] [problems], at least one.
+        gaps: difference of the shares of correct answers of each problem, in [-1, 1] [problems], at least one.
     """
-    gaps = sorted(gaps)  # sums must not depend on the order in which searches ended
+    gaps = sorted(gaps)  # sums must not depend on the order in which searches finished
     count = len(gaps)
     mean = sum(gaps) / count
     flips = sign_flips(gaps)
@@ -129,7 +129,7 @@ def difference(gaps: Sequence[float]) -> Difference:
 
 
 def _scales(gaps: Sequence[float], flips: SignFlips) -> tuple[float, float]:
-    """How much less and how much more than on these problems two methods may differ, as factors."""
+    """Limits of how much two methods differ, as factors of how much they differ on these problems."""
     import numpy as np
 
     sizes = np.abs(np.asarray(gaps, dtype=float))
@@ -141,7 +141,7 @@ def _scales(gaps: Sequence[float], flips: SignFlips) -> tuple[float, float]:
 
 
 def _least(mean: float, limit: float, scale: float) -> float:
-    """Least product of a difference, `mean` to `limit`, and a factor, 1 to `scale`, on a quarter of an ellipse."""
+    """Smallest product of a difference, `mean` to `limit`, and a factor, 1 to `scale`, on a quarter of an ellipse."""
     import numpy as np
 
     angle = np.linspace(0, np.pi / 2, 181)

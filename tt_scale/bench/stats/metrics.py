@@ -1,4 +1,4 @@
-"""Numbers for tables, from rows."""
+"""Metrics of result tables, computed from rows."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from tt_scale.core.selection import pass_at_k
 __all__ = ["Summary", "by_level", "common_pool", "interval", "mean_pass_at_k", "selector_accuracy", "summarise"]
 
 MOST_SEARCHES = 0.9
-"""So many searches have a pool as large as the k of a table."""
+"""Share of searches whose pool must be as large as the k of a table's pass@k."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a table says of some rows.
+    """Summary of a set of rows: one line of a table.
 
     Attributes:
         name: "Overall" or "Level n".
-        samples: rows, failed ones included.
-        correct: rows whose answer is right.
+        samples: number of rows, failed ones included.
+        correct: rows with a correct answer.
         accuracy: correct / samples, in [0, 1].
         low: lower end of the 95 % interval.
         high: upper end.
         tokens: mean generated tokens.
         no_answer: rows without an answer, failed ones included.
-        ungraded: rows that the grader could not judge.
+        ungraded: rows that the grader could not grade.
         errors: rows that failed.
-        usage: sum of all usage.
+        usage: total usage.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Summary:
 
 
 def interval(rows: Sequence[Row]) -> tuple[float, float]:
-    """95 % interval of the accuracy, problems being drawn at random: that of the problems' mean shares."""
+    """95 % interval of the accuracy over randomly drawn problems, from the problems' shares of correct searches."""
     outcomes: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
         outcomes[row.id].append(row.correct)
@@ -58,7 +58,7 @@ def interval(rows: Sequence[Row]) -> tuple[float, float]:
 
 
 def summarise(name: str, rows: Sequence[Row]) -> Summary:
-    """Sum rows up; no row is left out of the denominator."""
+    """Summarise rows; every row counts in the denominator."""
     low, high = interval(rows)
     correct = sum([row.correct for row in rows])
     count = max(len(rows), 1)
@@ -81,7 +81,7 @@ def summarise(name: str, rows: Sequence[Row]) -> Summary:
 
 
 def by_level(rows: Sequence[Row]) -> list[Summary]:
-    """Overall, then each level that occurs."""
+    """Summaries of all rows, then of each level that occurs."""
     levels = sorted({row.level for row in rows if row.level is not None})
     return [
         summarise("Overall", rows),
@@ -90,10 +90,10 @@ def by_level(rows: Sequence[Row]) -> list[Summary]:
 
 
 def selector_accuracy(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
-    """Accuracy of each selector at each power of two up to the largest pool; 0 stands for whole pools.
+    """Accuracy of each selector at each power of two up to the largest pool; key 0 is the whole pool.
 
-    A search whose pool is smaller counts with all that it has, one without a pool as not correct, so that every
-    column has the same denominator.
+    A search with a smaller pool counts with its whole pool, one without a pool as not correct, so that every column has
+    the same denominator.
     """
     largest = max([row.telemetry.get("pool", 0) for row in rows], default=0)
     columns = [*(1 << exponent for exponent in range(largest.bit_length())), 0]
@@ -106,12 +106,12 @@ def selector_accuracy(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
 
 def _right(row: Row, selector: str, size: int) -> bool:
     verdicts = row.selectors.get(selector, {})
-    fitting = [known for known in verdicts if not size or known <= size]
-    return bool(fitting) and verdicts[max(fitting)]
+    sizes = [pool_size for pool_size in verdicts if not size or pool_size <= size]
+    return bool(sizes) and verdicts[max(sizes)]
 
 
 def common_pool(methods: Sequence[Sequence[Row]]) -> int:
-    """Find the k of a table's pass@k: the most finished paths that nine in ten searches of every method have.
+    """The k of a table's pass@k: the largest pool size that nine in ten searches of every method reach.
 
     Args:
         methods: rows of each method of the table.
@@ -119,24 +119,24 @@ def common_pool(methods: Sequence[Sequence[Row]]) -> int:
     Returns:
         At least 1.
     """
-    found = []
+    sizes = []
     for rows in methods:
         pools = sorted([row.telemetry.get("pool", 0) for row in rows], reverse=True)
-        found += pools[ceil(MOST_SEARCHES * len(pools)) - 1 : ceil(MOST_SEARCHES * len(pools))]
-    return max(1, min(found, default=1))
+        sizes += pools[ceil(MOST_SEARCHES * len(pools)) - 1 : ceil(MOST_SEARCHES * len(pools))]
+    return max(1, min(sizes, default=1))
 
 
 def mean_pass_at_k(rows: Sequence[Row], k: int) -> float:
-    """Estimate how often at least one of k finished paths is right; without bias where a search has k or more.
+    """Mean pass@k: probability that at least one of k finished paths is correct; unbiased for pools of k or more.
 
-    A search that has fewer counts with all that it has.
+    A search with a smaller pool counts with its whole pool.
 
     Args:
-        rows: of one method; none gives 0.
+        rows: rows of one method; empty gives 0.
         k: at least 1.
     """
-    found = []
+    estimates = []
     for row in rows:
         pool = row.telemetry.get("pool", 0)
-        found.append(pass_at_k(pool, row.right, min(k, pool)) if pool else 0.0)
-    return sum(found) / max(len(found), 1)
+        estimates.append(pass_at_k(pool, row.right, min(k, pool)) if pool else 0.0)
+    return sum(estimates) / max(len(estimates), 1)

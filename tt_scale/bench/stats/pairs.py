@@ -1,4 +1,4 @@
-"""Whether one method beats another: differences over the same problems, not two intervals held side by side."""
+"""Paired tests of two methods: differences on the same problems, not a comparison of two intervals."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ __all__ = [
 ]
 
 MAJORITY = "majority"
-"""Name of the line that stands for a vote over the pool of `best_of_n`."""
+"""Name of the selector, and of the line for a majority vote over the pool of `best_of_n`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two methods on the problems that both searched.
+    """Paired comparison of two methods on the problems that both searched.
 
     Attributes:
-        first: a method.
-        second: another.
-        problems: that both searched.
+        first: name of the first method.
+        second: name of the second method.
+        problems: number of problems that both searched.
         difference: accuracy of the first minus that of the second, in [-1, 1].
         low: lower end of the 95 % interval of this one difference.
-        high: upper end; the interval excludes 0 exactly where `raw_p_value` is below .05.
-        p_value: of no difference, corrected for the number of pairs unless it says otherwise.
+        high: upper end; the interval excludes 0 exactly if `raw_p_value` is below .05.
+        p_value: p-value of no difference, corrected for the number of pairs unless stated otherwise.
         tokens: generated tokens of the first per token of the second.
-        raw_p_value: of no difference, as if no other pair were looked at.
+        raw_p_value: p-value of no difference without correction.
     """
 
     first: str
@@ -54,22 +54,22 @@ class Pair:
 
 
 def with_majority(rows: Mapping[str, Sequence[Row]]) -> dict[str, Sequence[Row]]:
-    """Put behind `best_of_n` what a majority vote over the very same pools answers: self-consistency at no extra cost.
+    """Add a line after `best_of_n` for a majority vote over the same pools: self-consistency at no extra cost.
 
     Args:
-        rows: method -> its rows; unchanged where `best_of_n` is not among them, or voted itself.
+        rows: method -> its rows; unchanged without `best_of_n`, or if it voted itself.
     """
-    found: dict[str, Sequence[Row]] = {}
+    extended: dict[str, Sequence[Row]] = {}
     for method, each in rows.items():
-        found[method] = each
+        extended[method] = each
         voted = [revoted(row) for row in each]
         if method == "best_of_n" and "self_consistency" not in rows and voted != list(each):
-            found[f"{MAJORITY} of {method}"] = voted
-    return found
+            extended[f"{MAJORITY} of {method}"] = voted
+    return extended
 
 
 def revoted(row: Row) -> Row:
-    """What a majority vote over the same pool answers."""
+    """The row with the grade of a majority vote over the same pool."""
     verdicts = row.selectors.get(MAJORITY)
     if not verdicts or row.grade == "no_answer":
         return row
@@ -77,10 +77,10 @@ def revoted(row: Row) -> Row:
 
 
 def paired_differences(rows: Mapping[str, Sequence[Row]]) -> list[Pair]:
-    """Compare every two methods on the problems that both searched.
+    """Compare every pair of methods on the problems that both searched.
 
-    The p-value is that of a sign-flip test of the problems' mean differences, which is McNemar's test where each
-    problem was searched once by each method; the interval inverts that test (`intervals.difference`). All p-values are
+    The p-value is that of a sign-flip test of the problems' mean differences, which is McNemar's test if each problem
+    was searched once by each method; the interval inverts that test (`intervals.difference`). All p-values are
     corrected by Holm's method (1979), intervals are not.
 
     Args:
@@ -90,18 +90,18 @@ def paired_differences(rows: Mapping[str, Sequence[Row]]) -> list[Pair]:
 
 
 def uncorrected_differences(rows: Mapping[str, Sequence[Row]]) -> list[Pair]:
-    """As `paired_differences`, for pairs that are corrected together with others."""
-    found = []
+    """`paired_differences` without the correction, for pairs that are corrected together with others."""
+    pairs = []
     for first, second in combinations(rows, 2):
         gaps = _gaps(rows[first], rows[second])
         if gaps:
             tokens = _tokens(rows[first]) / max(_tokens(rows[second]), 1e-9)
-            found.append(paired_test(first, second, gaps, tokens))
-    return found
+            pairs.append(paired_test(first, second, gaps, tokens))
+    return pairs
 
 
 def corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """Correct the p-values of pairs that are looked at together, by Holm's method (1979)."""
+    """Correct the p-values of a family of pairs by Holm's method (1979)."""
     values = _holm([pair.p_value for pair in pairs])
     return [replace(pair, p_value=value) for pair, value in zip(pairs, values, strict=True)]
 
@@ -110,27 +110,27 @@ def paired_test(first: str, second: str, gaps: Sequence[float], tokens: float) -
     """Test the differences of two methods, problem by problem.
 
     Args:
-        first: a method.
-        second: another.
-        gaps: share of searches that the first got right minus that of the second [problems], at least one.
-        tokens: generated by the first per token of the second.
+        first: name of the first method.
+        second: name of the second method.
+        gaps: share of correct searches of the first minus that of the second [problems], at least one.
+        tokens: generated tokens of the first per token of the second.
     """
-    found = difference(gaps)
-    return Pair(first, second, len(gaps), found.mean, found.low, found.high, found.p_value, tokens, found.p_value)
+    test = difference(gaps)
+    return Pair(first, second, len(gaps), test.mean, test.low, test.high, test.p_value, tokens, test.p_value)
 
 
 def _gaps(first: Sequence[Row], second: Sequence[Row]) -> list[float]:
-    """Mean difference of each problem that both searched."""
+    """Difference of the shares of correct searches, for each problem that both searched."""
     left, right = outcomes(first), outcomes(second)
     return [_mean(left[key]) - _mean(right[key]) for key in left if key in right]
 
 
 def outcomes(rows: Sequence[Row]) -> dict[str, list[bool]]:
-    """Problem -> whether each search of it was right."""
-    found: dict[str, list[bool]] = defaultdict(list)
+    """Problem -> whether each search of it was correct."""
+    by_problem: dict[str, list[bool]] = defaultdict(list)
     for row in rows:
-        found[row.id].append(row.correct)
-    return found
+        by_problem[row.id].append(row.correct)
+    return by_problem
 
 
 def _mean(values: Sequence[float]) -> float:
@@ -143,10 +143,10 @@ def _tokens(rows: Sequence[Row]) -> float:
 
 def _holm(values: Sequence[float]) -> list[float]:
     """Holm's step-down correction (1979), in the order given."""
-    order = sorted(range(len(values)), key=lambda place: values[place])
+    order = sorted(range(len(values)), key=lambda index: values[index])
     corrected = [1.0] * len(values)
     largest = 0.0
-    for rank, place in enumerate(order):
-        largest = max(largest, min(1.0, values[place] * (len(values) - rank)))
-        corrected[place] = largest
+    for rank, index in enumerate(order):
+        largest = max(largest, min(1.0, values[index] * (len(values) - rank)))
+        corrected[index] = largest
     return corrected

@@ -1,4 +1,4 @@
-"""The sign-flip test of paired differences, and its inversion to limits of their mean."""
+"""Sign-flip test of paired differences, and its inversion to limits of their mean."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ if TYPE_CHECKING:
 __all__ = ["SignFlips", "sign_flips"]
 
 CELLS = 32_768
-"""Sums of gaps that lie on no common grid are counted in so many cells: 1,000 gaps move by 1 % of a standard error."""
+"""Cells for sums of gaps without a common grid; rounding moves 1,000 gaps by 1 % of a standard error."""
 
 MOST_PARTS = 360
-"""A common grid has at most so many steps within the smallest gap."""
+"""Maximum number of steps of a common grid within the smallest gap."""
 
 FEW_PROBLEMS, FEW_GAPS = 20, 6
-"""With so few problems, or so few that differ, limits come from exact tails; mid-p ones would be too short there."""
+"""Up to these numbers of problems, or of differing ones, limits use exact tails; mid-p tails would be too short."""
 
 NEGLIGIBLE = 1e-20
-"""The observed sum is a likely one where sums are counted: what has so small a chance there decides nothing."""
+"""Probabilities below this are dropped: sums are computed under a tilt at which the observed sum is likely."""
 
 NONE = 1e-9
-"""A smaller gap is none: thirds added up in another order differ in their last digit."""
+"""Gaps below this are 0 up to rounding: thirds summed in another order differ in their last digit."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SignFlips:
-    """All ways to flip the signs of some gaps, and how likely each sum is.
+    """Distribution of the sum of paired gaps over all flips of their signs.
 
     A gap of size a is positive with probability 1 / (1 + exp(-2 * tilt * a)); without a difference the tilt is 0. Given
-    the sizes, the sum decides all that can be said about the tilt, and the distribution of the sum under one tilt gives
-    that under any other. For shares of searches of which the odds differ by a constant factor from problem to problem,
-    this is conditional logistic regression (Cox 1970); for single searches, McNemar's test (1947).
+    the sizes, the sum is a sufficient statistic of the tilt, and the distribution of the sum under one tilt yields that
+    under any other. If the odds of two methods differ by the same factor on every problem, this is conditional logistic
+    regression (Cox 1970); for single searches, McNemar's test (1947).
 
     Attributes:
-        problems: gaps, those of 0 included.
-        sizes: of the gaps, in cells, ascending, none of them 0 [sizes].
-        counts: gaps of each size [sizes].
+        problems: number of gaps, zeros included.
+        sizes: distinct absolute sizes of the gaps in cells, ascending, without 0 [sizes].
+        counts: number of gaps of each size [sizes].
         cell: size of a cell.
-        total: sum of all sizes, in cells.
-        observed: cells of the gaps that favour the side that is ahead, in [total / 2, total].
-        sign: 1 where that is the first side, otherwise -1.
-        tilt: under which `chances` were worked out; about the likeliest one.
-        chances: of each number of cells in favour of the side ahead, under `tilt` [total + 1].
+        total: sum of all absolute gaps, in cells.
+        observed: cells of the gaps in favour of the leading method, in [total / 2, total].
+        sign: 1 if the first method leads, otherwise -1.
+        tilt: the tilt of `chances`; about its maximum-likelihood estimate.
+        chances: probability of each number of cells in favour of the leading method, under `tilt` [total + 1].
         norm: logarithm of the sum over all flips of exp(tilt * sum).
     """
 
@@ -67,12 +67,12 @@ class SignFlips:
         return min(1.0, float(f"{2 * exp(self._log_tail(0.0, 1.0, upper=True)):.12g}"))
 
     def limits(self, level: float) -> tuple[float, float]:
-        """Limits of the sum of the gaps, given their sizes: of all tilts that the test does not reject at `level`.
+        """Limits of the expected sum of the gaps, given their sizes, over all tilts not rejected at `level`.
 
-        Tails count the observed sum by half (mid-p, Lancaster 1961), and as a whole where problems are few.
+        Tails count the observed sum half (mid-p, Lancaster 1961), and fully for few problems.
 
         Args:
-            level: of the two-sided test, in (0, 1).
+            level: significance level of the two-sided test, in (0, 1).
         """
         few = self.problems <= FEW_PROBLEMS or self.counts.sum() <= FEW_GAPS
         share = 1.0 if few else 0.5
@@ -81,7 +81,7 @@ class SignFlips:
         return (low, high) if self.sign > 0 else (-high, -low)
 
     def _sum_under(self, tilt: float) -> float:
-        """Expected sum of the gaps in favour of the side ahead."""
+        """Expected sum of the gaps in favour of the leading method."""
         import numpy as np
 
         return float((self.counts * self.sizes * np.tanh(tilt * self.sizes)).sum()) * self.cell
@@ -101,27 +101,27 @@ class SignFlips:
         return _root(lambda tilt: log(level / 2) - self._log_tail(tilt, share, upper=False), self.tilt, end)
 
     def _log_tail(self, tilt: float, share: float, *, upper: bool) -> float:
-        """Log-probability of sums beyond the observed one, upwards or downwards, and of a share of that one."""
+        """Log-probability of the sums above or below the observed one, plus a share of the observed one's."""
         import numpy as np
 
         tail = self.chances[self.observed :] if upper else self.chances[self.observed :: -1]
-        away = np.arange(len(tail)) * (1 if upper else -1)
+        distances = np.arange(len(tail)) * (1 if upper else -1)
         change = tilt - self.tilt
-        weights = np.exp(2 * change * away)
+        weights = np.exp(2 * change * distances)
         weights[0] = share
         norm = self.norm - _log_norm(self.sizes, self.counts, tilt) + change * (2 * self.observed - self.total)
         return float(np.log(tail @ weights)) + norm
 
 
 def sign_flips(gaps: Sequence[float]) -> SignFlips | None:
-    """Count all flips of gaps; None where no gap differs from 0.
+    """Compute the sign-flip distribution of gaps; None if all gaps are 0.
 
-    Sums are worked out exactly where all gaps are multiples of one step, as shares of some searches are; elsewhere
-    they are counted in 32,768 cells. The sum is taken under the tilt at which it is likely, so that no p-value is too
-    small to be a number as long as it is above 1e-300.
+    Sums are exact if all gaps are multiples of one step, as shares of a few searches are; otherwise they are rounded to
+    32,768 cells. The distribution is computed under a tilt at which the observed sum is likely, so that p-values down
+    to 1e-300 do not underflow.
 
     Args:
-        gaps: differences of two methods, one for each problem, in [-1, 1] [problems].
+        gaps: difference of two methods on each problem, in [-1, 1] [problems].
     """
     import numpy as np
 
@@ -146,33 +146,33 @@ def sign_flips(gaps: Sequence[float]) -> SignFlips | None:
 
 
 def _in_cells(gaps: Sequence[float]) -> tuple[NDArray[int64], float]:
-    """Gaps as whole numbers of cells, none of them 0, and the size of a cell."""
+    """Gaps as non-zero integers of cells, and the size of a cell."""
     import numpy as np
 
-    found = np.asarray(gaps, dtype=float)
-    sizes = np.abs(found)
+    values = np.asarray(gaps, dtype=float)
+    sizes = np.abs(values)
     step = sizes.min(initial=inf)
     for parts in range(1, MOST_PARTS + 1):
         exact = sizes * (parts / step)
         if exact.sum() > CELLS:
             break
         if np.abs(exact - np.rint(exact)).max(initial=0) < 1e-6:
-            return np.rint(found * (parts / step)).astype(np.int64), float(step / parts)
+            return np.rint(values * (parts / step)).astype(np.int64), float(step / parts)
     cell = float(sizes.sum()) / CELLS
-    cells = np.rint(found / cell).astype(np.int64)
+    cells = np.rint(values / cell).astype(np.int64)
     return cells[cells != 0], cell
 
 
 def _tilt(sizes: NDArray[int64], counts: NDArray[int64], ahead: int) -> float:
-    """Tilt under which the sum is expected to be a little below `ahead`, so that it is finite."""
+    """Tilt at which the expected sum is slightly below `ahead`, so that the tilt is finite."""
     import numpy as np
 
-    wanted = ahead * counts.sum() / (counts.sum() + 1)
-    return _root(lambda tilt: float(counts * sizes @ np.tanh(tilt * sizes)) - wanted, 0.0, 1 / float(sizes[-1]))
+    target = ahead * counts.sum() / (counts.sum() + 1)
+    return _root(lambda tilt: float(counts * sizes @ np.tanh(tilt * sizes)) - target, 0.0, 1 / float(sizes[-1]))
 
 
 def _chances(sizes: NDArray[int64], counts: NDArray[int64], total: int, tilt: float) -> NDArray[float64]:
-    """Probability of each sum of sizes of positive gaps, from 0 to `total`: a convolution of binomials."""
+    """Probability of each sum of the sizes of positive gaps, from 0 to `total`: a convolution of binomials."""
     import numpy as np
 
     chances = np.ones(1)
@@ -193,8 +193,8 @@ def _binomial(count: int, log_odds: float) -> NDArray[float64]:
 
     ups = np.arange(count + 1)
     ways = gammaln(count + 1) - gammaln(ups + 1) - gammaln(count - ups + 1)
-    found: NDArray[float64] = np.exp(ways + ups * log_odds - count * np.logaddexp(0, log_odds))
-    return found
+    probabilities: NDArray[float64] = np.exp(ways + ups * log_odds - count * np.logaddexp(0, log_odds))
+    return probabilities
 
 
 def _log_norm(sizes: NDArray[int64], counts: NDArray[int64], tilt: float) -> float:
@@ -204,7 +204,7 @@ def _log_norm(sizes: NDArray[int64], counts: NDArray[int64], tilt: float) -> flo
 
 
 def _root(rising: Callable[[float], float], low: float, high: float) -> float:
-    """Where a rising function is 0; the bracket is widened on the side that needs it."""
+    """Root of a rising function; the bracket is widened where needed."""
     from scipy.optimize import brentq
 
     width = high - low
