@@ -186,7 +186,7 @@ class Fake:
             if self.tokens is None:
                 yield word, 0
                 continue
-            ids = self.tokens.encode_behind(word)
+            ids = self.tokens.encode_continuation(word)
             yield from zip(self.tokens.pieces(ids), ids, strict=True)
         yield "", min(self.tokens.eos_ids) if self.tokens else 0
 

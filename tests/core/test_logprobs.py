@@ -19,7 +19,7 @@ from tt_scale.core.logprobs import confidence, require_logprobs
 from tt_scale.core.path import Path
 from tt_scale.core.segmentation import split_steps
 from tt_scale.errors import ConfigError, GeneratorError
-from tt_scale.generator.simulated import SimulatedGenerator, World, stands_right
+from tt_scale.generator.simulated import SimulatedGenerator, World, path_is_right
 from tt_scale.models import make_models, make_searcher
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.searcher.beam_search import BeamSearch
@@ -120,7 +120,7 @@ def drawn(world: World, temperature: float, top: int) -> list[tuple[bool, Step]]
             ids = space._prompt
             for step in path.steps:
                 ids += step.ids
-                found.append((stands_right(ids), step))
+                found.append((path_is_right(ids), step))
     return found
 
 

@@ -209,7 +209,7 @@ def test_load_gives_back_what_was_saved(tmp_path: Path) -> None:
 def test_folder_without_tokenizer(tmp_path: Path) -> None:
     """Bad input never gives a traceback, and the message names what to copy."""
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
-    with pytest.raises(GeneratorError, match=r"no tokenizer.*tokenizer\.json"):
+    with pytest.raises(GeneratorError, match=r"no readable tokenizer.*tokenizer\.json"):
         Tokens.load(str(tmp_path))
 
 

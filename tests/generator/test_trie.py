@@ -223,7 +223,7 @@ async def test_a_model_that_forgets_is_refused(tmp_path: Path) -> None:
     shape = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2}
     settings = MistralConfig(vocab_size=size, sliding_window=16, num_key_value_heads=1, bos_token_id=None, **shape)
     MistralForCausalLM(settings).save_pretrained(tmp_path)
-    with pytest.raises(ConfigError, match=r"cannot be kept.*Type: --generator huggingface"):
+    with pytest.raises(ConfigError, match=r"cannot be reused.*Type: --generator huggingface"):
         async with started(TrieGenerator, tmp_path):
             pass
 

@@ -189,7 +189,7 @@ async def test_samples_keep_their_likeliest_tokens_beside_choices(generator: VLL
     ]
     prompts = [(*generator.prompt(LONG, ""), number) for number in range(100, 140)]
     choices = [generator.tokens.id_of("+"), generator.tokens.id_of("=")]
-    generator._samples_told = False
+    generator._samples_with_logprobs = False
 
     async def choose(late: float) -> list[Any]:
         await asyncio.sleep(late)

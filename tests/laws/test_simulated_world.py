@@ -9,7 +9,7 @@ from statistics import NormalDist, fmean
 import pytest
 from measuring import PROBLEMS, accuracy, assert_mean, assert_share, is_right, searches
 
-from tt_scale.generator.simulated import World, stands_right
+from tt_scale.generator.simulated import World, path_is_right
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.searcher.best_of_n import BestOfN
 
@@ -32,7 +32,7 @@ def test_right_after_is_the_share_of_right_chains(level: int, steps: int) -> Non
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 1.4])
 def test_temperature_changes_the_odds_of_a_slip(temperature: float) -> None:
     """Heat that is ignored, or that adds to the probability instead of the log-odds."""
-    world = World(repair=0.0, heat=2.0)
+    world = World(repair=0.0, temperature_slope=2.0)
     base = world.slip[3]
     slip = 1 / (1 + exp(-(log(base / (1 - base)) + 2.0 * (temperature - 0.7))))
     assert world.slip_at(4, temperature) == pytest.approx(slip)
@@ -59,7 +59,7 @@ def test_auc_of_the_simulated_prm(quality: float) -> None:
     for problem, space, outcome in searches(BestOfN(N=1), 3, 1, world=world, quality=quality):
         [path] = outcome.pool
         scores[is_right(problem, path)].append(path.score)
-        assert stands_right(space._prompt + path.ids) == is_right(problem, path)
+        assert path_is_right(space._prompt + path.ids) == is_right(problem, path)
     right, wrong = scores[True], scores[False]
     ranked = sorted([(score, True) for score in right] + [(score, False) for score in wrong])
     ranks = sum(rank for rank, (_, truth) in enumerate(ranked, 1) if truth)

@@ -1,4 +1,4 @@
-"""What generators and PRMs share: names and sizes of models, dtypes, batching, start and stop of engines.
+"""Infrastructure shared by generators and PRMs: model names and sizes, dtypes, batching, start and stop of engines.
 
-Imports `core`, `config`, `registry`, `backends` and `pocket`; knows no space, searcher, generator or PRM.
+Imports `core`, `config`, `registry`, `backends` and `pocket`; never `space`, `searcher`, `generator` or `prm`.
 """

@@ -1,8 +1,8 @@
-"""Chats to text by a model's own template, the same on every day, with special tokens in messages kept as text.
+"""Reproducible rendering of chat templates, with special tokens in messages kept as text.
 
-Transformers gives a template the function `strftime_now`, and Llama templates read the variable `date_string`. With
-either, the prompt and so every sample would change overnight: both are set to one date here. A template that uses
-anything else whose value is not the same at each rendering is refused by name.
+Transformers offers templates the function `strftime_now`, and Llama templates read the variable `date_string`. With
+either, prompts and samples would change from day to day, so both are set to a fixed date here. A template that uses
+any other value that changes between renderings is refused, and the message names the value.
 """
 
 from __future__ import annotations
@@ -20,33 +20,33 @@ from tt_scale.errors import GeneratorError
 __all__ = ["SpecialTokenCuts", "no_chat_template", "refuse_changing", "render_chat"]
 
 TODAY = datetime(2024, 7, 26)
-"""The date that templates of Llama 3 print where nobody gives one."""
+"""The default date in templates of Llama 3."""
 
 DATE = TODAY.strftime("%d %b %Y")
 
 CONSTANT = frozenset({"range", "dict", "cycler", "joiner", "namespace", "raise_exception", "strftime_now"})
-"""Functions of a template that give the same at each rendering; `strftime_now` since it is replaced."""
+"""Template functions with the same result at each rendering; `strftime_now` is one because it is replaced."""
 
 CHANGING_FILTERS = frozenset({"random"})
-"""Filters of Jinja that give another value at each rendering; of its functions it is `lipsum`."""
+"""Jinja filters whose result changes between renderings; the only such function is `lipsum`."""
 
 MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
-"""Code points that Unicode keeps free of characters for good, for use inside programs."""
+"""Unicode noncharacters, which are reserved for internal use by programs."""
 
 _BRACKETED = re.compile(r"[<\[{(|＜｜]\S*\w\S*[>\]})|＞｜]")
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str, *, generation_prompt: bool) -> str:
-    """Apply a chat template, on a fixed date.
+    """Apply a chat template, with a fixed date.
 
     Args:
-        tokenizer: of Transformers, with a chat template.
-        messages: with the keys `role` and `content`.
-        name: of the model, for messages.
-        generation_prompt: whether the beginning of the assistant's turn follows.
+        tokenizer: a tokenizer of Transformers with a chat template.
+        messages: messages with the keys `role` and `content`.
+        name: name of the model, for error messages.
+        generation_prompt: whether to append the beginning of the assistant's turn.
 
     Raises:
-        GeneratorError: the template refuses the messages, or uses what changes from day to day.
+        GeneratorError: the template rejects the messages, or uses a value that changes between renderings.
     """
     from jinja2 import TemplateError
 
@@ -65,18 +65,18 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str
 
 
 def refuse_changing(tokenizer: Any, name: str) -> None:
-    """Refuse a template that uses what changes from one rendering to the next; errors as in `render_chat`."""
+    """Refuse a template that uses a value that changes between renderings; errors as in `render_chat`."""
     changing = changing_names(tokenizer)
     if changing:
         raise GeneratorError(
             f"The chat template of {name!r} uses {', '.join(changing)}, whose value changes from one rendering to the "
-            "next, so that no run could be repeated.",
+            "next, so runs would not be reproducible.",
             "Replace it in chat_template of the model's tokenizer_config.json (or chat_template.jinja).",
         )
 
 
 def no_chat_template(name: str) -> GeneratorError:
-    """The error of a model that was never taught to answer."""
+    """Create the error for a model without a chat template."""
     return GeneratorError(
         f"The model {name!r} has no chat template, so it cannot be asked a question.",
         "Use its instruct version as --model-name.",
@@ -84,9 +84,9 @@ def no_chat_template(name: str) -> GeneratorError:
 
 
 def changing_names(tokenizer: Any) -> list[str]:
-    """Name the functions and filters of a chat template that give another value at each rendering, sorted.
+    """List the functions and filters of a chat template whose value changes between renderings, sorted.
 
-    A function that this module does not know counts as changing: a later version of Transformers may offer one.
+    Functions that are not listed here count as changing: a later version of Transformers may offer new ones.
     """
     template = getattr(tokenizer, "chat_template", None)
     sources = template.values() if isinstance(template, dict) else [template]
@@ -104,7 +104,7 @@ def _changing_in(source: str) -> frozenset[str]:
     offered = set(environment.globals) | set(DEFAULT_NAMESPACE)
     try:
         tree = environment.parse(source)
-    except TemplateError:  # the rendering says what is wrong
+    except TemplateError:  # rendering reports the error
         return frozenset()
     functions = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"} & offered
     filters = {node.name for node in tree.find_all(nodes.Filter)} & CHANGING_FILTERS
@@ -112,7 +112,7 @@ def _changing_in(source: str) -> frozenset[str]:
 
 
 def _environment(source: str) -> Any:
-    """The Jinja environment in which Transformers renders a template; None where it cannot be compiled."""
+    """Return the Jinja environment in which Transformers renders a template; None if it cannot be compiled."""
     from jinja2 import TemplateError
     from transformers.utils import chat_template_utils
 
@@ -123,41 +123,40 @@ def _environment(source: str) -> Any:
 
 
 class SpecialTokenCuts:
-    """Marks in messages where special tokens must be cut, so that a tokenizer reads them as text.
+    """Marks the positions in messages at which special tokens must be split, to be encoded as text.
 
-    The marks go through the template with the text. Where they come out, the text is cut and tokenised piece by
-    piece; a text without special tokens has no mark and is tokenised whole, as ever.
+    The marks pass through the template with the text. The rendered text is split at them, and the parts are tokenised
+    separately; a text without special tokens has no mark and is tokenised as a whole.
 
     Args:
-        tokenizer: of Transformers.
+        tokenizer: a tokenizer of Transformers.
     """
 
     def __init__(self, tokenizer: Any) -> None:
         self._special = _any_of(sorted([text for text in _control_texts(tokenizer) if len(text) > 1]))
 
     def marked(self, messages: Sequence[Mapping[str, str]]) -> tuple[list[dict[str, str]], str]:
-        """Put a mark after the first character of each special token in the contents.
+        """Insert a mark after the first character of each special token in the contents.
 
         Returns:
-            The messages, and the mark: a text that none of them holds.
+            The messages, and the mark, a string that occurs in none of them.
         """
         whole = "".join([text for message in messages for text in message.values()])
         mark = next(mark for mark in (*MARKS, *map("".join, pairwise(MARKS))) if mark not in whole)
         return [{**message, "content": self._marked(message["content"], mark)} for message in messages], mark
 
     def _marked(self, text: str, mark: str) -> str:
-        places = [found.start() + 1 for found in self._special.finditer(text)]
-        ends = [0, *places, len(text)]
-        return mark.join([text[start:end] for start, end in pairwise(ends)])
+        cuts = [match.start() + 1 for match in self._special.finditer(text)]
+        return mark.join([text[start:end] for start, end in pairwise([0, *cuts, len(text)])])
 
 
 def _any_of(texts: Sequence[str]) -> re.Pattern[str]:
-    """Find every place where one of some texts begins, overlapping ones too.
+    """Build a pattern that matches at every start of one of some texts, including overlapping ones.
 
-    They are grouped by their first character: Gemma has six thousand, nearly all of which begin with "<".
+    Texts are grouped by their first character: Gemma has six thousand, nearly all of which begin with "<".
 
     Args:
-        texts: sorted, each of two characters or more.
+        texts: sorted texts of at least two characters.
     """
     groups = [
         f"{re.escape(first)}(?:{'|'.join([re.escape(text[1:]) for text in its])})"
@@ -167,9 +166,9 @@ def _any_of(texts: Sequence[str]) -> re.Pattern[str]:
 
 
 def _control_texts(tokenizer: Any) -> set[str]:
-    """Every token that ends a turn, opens a role or the like: special ones, and added ones written as tags.
+    """Collect the control tokens of a tokenizer: special tokens, and added tokens that are written as tags.
 
-    Runs of spaces and whole words that a tokenizer adds to its vocabulary are ordinary text and stay as they are.
+    Runs of spaces and whole words that a tokenizer adds to its vocabulary are ordinary text, and are not included.
     """
     added = getattr(tokenizer, "added_tokens_decoder", {}).values()
     special = {str(token) for token in added if token.special} | set(getattr(tokenizer, "all_special_tokens", ()))

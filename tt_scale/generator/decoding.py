@@ -1,7 +1,7 @@
-"""Growing a batch of requests token by token on a Transformers model.
+"""Batched token-by-token decoding on a Transformers model.
 
-Rows are padded on the left, with positions that do not count the padding. Each distinct prompt is read once and its
-cache handed to all who continue it; rows that are done leave the batch.
+Rows are padded on the left, and position ids do not count the padding. Each distinct prompt is prefilled once, and its
+cache is copied to all rows that continue it. Finished rows leave the batch.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tt_scale.generator.tokens import UNKNOWN, Tokens
 __all__ = ["NOT_A_NUMBER", "Decoder", "DecodeRequest", "Row", "uniforms_of"]
 
 DecodeRequest = tuple[tuple[int, ...], tuple[int, ...]]
-"""A prompt, and the tokens whose chances to come next are asked for."""
+"""A prompt, and the tokens whose next-token log-probabilities are requested."""
 
 
 @dataclass(slots=True)
 class Row:
-    """A request while it grows.
+    """A request that is being decoded.
 
     Attributes:
-        request: what is asked.
-        uniforms: the random numbers of its tokens, in order.
-        cached: how many prompt tokens need not be read for it.
-        ids: drawn so far.
-        ended: why it ended; None while it grows.
-        error: what went wrong where it ended in "error".
-        logprobs: of its ids, where they are asked for.
-        confidences: likewise.
+        request: the request.
+        uniforms: random number of each token, in order.
+        cached: prompt tokens that are not computed for this row.
+        ids: token ids sampled so far.
+        ended: why it ended; None while it is being decoded.
+        error: the reason if `ended` is "error".
+        logprobs: log-probabilities of `ids`, if requested.
+        confidences: confidences at `ids`, if requested.
     """
 
     request: StepRequest
@@ -51,7 +51,7 @@ class Row:
 
 @dataclass(slots=True)
 class _Batch:
-    """Rows that still grow, and what the model needs to go on; all have one entry for each row."""
+    """Rows that are being decoded, and their decoding state; every field has one entry for each row."""
 
     rows: list[Row]
     cache: Any
@@ -59,16 +59,16 @@ class _Batch:
     sampling: SamplingTensors
     seen: Any
 
-    def keep_growing(self) -> None:
-        """Let rows go that have ended."""
+    def drop_ended(self) -> None:
+        """Remove rows that have ended."""
         import torch
 
-        places = [place for place, row in enumerate(self.rows) if row.ended is None]
-        if len(places) == len(self.rows):
+        active = [index for index, row in enumerate(self.rows) if row.ended is None]
+        if len(active) == len(self.rows):
             return
-        self.rows = [self.rows[place] for place in places]
-        if places:
-            chosen = torch.tensor(places, device=self.mask.device)
+        self.rows = [self.rows[index] for index in active]
+        if active:
+            chosen = torch.tensor(active, device=self.mask.device)
             self.cache.reorder_cache(chosen)
             self.mask = self.mask.index_select(0, chosen)
             self.sampling = self.sampling.rows(chosen)
@@ -76,13 +76,13 @@ class _Batch:
 
 
 class Decoder:
-    """A loaded model, one call at a time.
+    """Decodes batches of requests on a loaded model; not thread-safe.
 
     Args:
         model: a causal language model of Transformers.
         tokens: its tokenizer.
-        device: where it is.
-        stopped: asked between two tokens; once it says yes, a batch is given up.
+        device: device of the model.
+        stopped: called between two tokens; if it returns True, the batch is aborted.
     """
 
     def __init__(self, model: Any, tokens: Tokens, device: Any, stopped: Callable[[], bool] = lambda: False) -> None:
@@ -91,14 +91,14 @@ class Decoder:
         self._device = device
         self._stopped = stopped
         self._can_complete: dict[tuple[int, tuple[str, ...]], bool] = {}
-        # The logits of a whole prompt over the whole vocabulary can be larger than the model.
+        # The logits of all prompt tokens can take more memory than the model.
         self._last_row = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
 
     def sample(self, requests: Sequence[StepRequest]) -> list[Step]:
-        """Grow each request to its end [requests].
+        """Decode each request to its end [requests].
 
         Raises:
-            GeneratorError: it was stopped.
+            GeneratorError: the decoder was stopped.
         """
         import torch
 
@@ -107,39 +107,39 @@ class Decoder:
             rows = batch.rows
             while True:
                 self._extend(batch, logits)
-                batch.keep_growing()
+                batch.drop_ended()
                 if not batch.rows:
                     return [self.step(row) for row in rows]
                 if self._stopped():
                     raise GeneratorError("The generator was closed while it was sampling.")
                 logits = self._advance(batch)
 
-    def choose(self, asked: Sequence[DecodeRequest]) -> list[Choice]:
-        """Give the logarithms of the probabilities of tokens that may come next, to four decimals [asked]."""
+    def choose(self, requests: Sequence[DecodeRequest]) -> list[Choice]:
+        """Compute the log-probabilities of the requested next tokens, to four decimals [requests]."""
         import torch
 
         with torch.inference_mode():
-            distinct, places, cached = _distinct([prompt for prompt, _ in asked])
+            distinct, indices, cached = _distinct([prompt for prompt, _ in requests])
             logits = self._prefill(distinct, use_cache=False)[0]
             logprobs = torch.log_softmax(logits.float(), dim=-1).cpu()
         if bool(logprobs.isnan().any()):
             raise GeneratorError(NOT_A_NUMBER)
         return [
-            Choice(tuple([round(value, DIGITS) for value in logprobs[place, list(choices)].tolist()]), saved)
-            for (_, choices), place, saved in zip(asked, places, cached, strict=True)
+            Choice(tuple([round(value, DIGITS) for value in logprobs[index, list(choices)].tolist()]), hits)
+            for (_, choices), index, hits in zip(requests, indices, cached, strict=True)
         ]
 
     def _read(self, requests: Sequence[StepRequest]) -> tuple[Any, _Batch]:
-        """Read the prompts: logits of the first tokens [requests, vocabulary], and the batch that they open."""
+        """Prefill the prompts: logits of the first tokens [requests, vocabulary], and the batch to decode."""
         import torch
 
-        distinct, places, cached = _distinct([request.ids for request in requests])
+        distinct, indices, cached = _distinct([request.ids for request in requests])
         logits, cache, mask = self._prefill(distinct, use_cache=True)
         if len(distinct) < len(requests):
-            chosen = torch.tensor(places, device=self._device)
+            chosen = torch.tensor(indices, device=self._device)
             cache.reorder_cache(chosen)
             logits, mask = logits.index_select(0, chosen), mask.index_select(0, chosen)
-        rows = [Row(request, uniforms_of(request), saved) for request, saved in zip(requests, cached, strict=True)]
+        rows = [Row(request, uniforms_of(request), hits) for request, hits in zip(requests, cached, strict=True)]
         samplings = [request.sampling for request in requests]
         seen = None
         if any(sampling.repetition_penalty != 1 for sampling in samplings):
@@ -149,7 +149,7 @@ class Decoder:
         return logits, _Batch(rows, cache, mask, SamplingTensors.of(samplings, self._device), seen)
 
     def _prefill(self, prompts: Sequence[tuple[int, ...]], *, use_cache: bool) -> tuple[Any, Any, Any]:
-        """Read prompts, padded on the left: logits of the next token [prompts, vocabulary], cache, mask."""
+        """Compute prompts, padded on the left: logits of the next token [prompts, vocabulary], cache, mask."""
         import torch
 
         longest = max(len(prompt) for prompt in prompts)
@@ -157,14 +157,14 @@ class Decoder:
         mask = torch.tensor(
             [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=self._device
         )
-        places = (mask.cumsum(dim=1) - 1).clamp(min=0)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)
         out = self._model(
-            input_ids=ids, attention_mask=mask, position_ids=places, use_cache=use_cache, **self._last_row
+            input_ids=ids, attention_mask=mask, position_ids=positions, use_cache=use_cache, **self._last_row
         )
         return out.logits[:, -1], out.past_key_values if use_cache else None, mask
 
     def _advance(self, batch: _Batch) -> Any:
-        """Read the newest token of each row: logits of the next one [rows, vocabulary]."""
+        """Compute the newest token of each row: logits of the next one [rows, vocabulary]."""
         import torch
 
         newest = torch.tensor([[row.ids[-1]] for row in batch.rows], device=self._device)
@@ -181,15 +181,15 @@ class Decoder:
         return out.logits[:, -1]
 
     def _extend(self, batch: _Batch, logits: Any) -> None:
-        """Draw a token for each row and see whether it is the last one."""
+        """Sample a token for each row, and set `ended` where it is the last one."""
         import torch
 
         uniforms = torch.tensor([row.uniforms[len(row.ids)] for row in batch.rows], dtype=torch.float64)
         drawn = draw(logits, batch.sampling, batch.seen, uniforms.to(self._device))
         broken = logits.isnan().any(dim=-1).tolist()
-        told = likelihoods(logits, drawn, [row.request.top_logprobs for row in batch.rows])
-        for row, token, nonsense, (logprob, confidence) in zip(batch.rows, drawn.tolist(), broken, told, strict=True):
-            if nonsense:
+        pairs = likelihoods(logits, drawn, [row.request.top_logprobs for row in batch.rows])
+        for row, token, is_nan, (logprob, confidence) in zip(batch.rows, drawn.tolist(), broken, pairs, strict=True):
+            if is_nan:
                 row.ended, row.error = "error", NOT_A_NUMBER
                 continue
             row.ids.append(token)
@@ -199,7 +199,7 @@ class Decoder:
             row.ended = self._ended(row)
 
     def _ended(self, row: Row) -> Ended | None:
-        """Why a row ends with its newest token; None where it goes on."""
+        """Return why a row ends with its newest token; None if it continues."""
         request = row.request
         if row.ids[-1] in self._tokens.eos_ids:
             return "eos"
@@ -208,9 +208,9 @@ class Decoder:
         return "length" if len(row.ids) >= request.max_tokens else None
 
     def _completes(self, ids: list[int], stop: tuple[str, ...]) -> bool:
-        """Whether the newest token completes a delimiter; only the tail that can hold one is decoded."""
+        """Check whether the newest token completes a delimiter; only a tail that can contain one is decoded."""
         if (ids[-1], stop) not in self._can_complete:
-            ends = {UNKNOWN, *[delimiter[-1] for delimiter in stop]}  # a part of a character may finish it
+            ends = {UNKNOWN, *[delimiter[-1] for delimiter in stop]}  # a token may be the last byte of a character
             self._can_complete[ids[-1], stop] = not ends.isdisjoint("".join(self._tokens.pieces(ids[-1:])))
         if not self._can_complete[ids[-1], stop]:
             return False
@@ -219,7 +219,7 @@ class Decoder:
         return any(delimiter in text for delimiter in stop)
 
     def step(self, row: Row) -> Step:
-        """What a row has come to, at its end."""
+        """Convert an ended row into a `Step`."""
         request = row.request
         assert row.ended is not None
         ids = tuple(row.ids)
@@ -239,11 +239,11 @@ class Decoder:
         return "".join(self._tokens.pieces(ids))
 
 
-NOT_A_NUMBER = "The model gave numbers that are none; float16 is too narrow for some models. Type: --dtype bfloat16"
+NOT_A_NUMBER = "The model returned NaN; float16 is too narrow for some models. Type: --dtype bfloat16"
 
 
 def uniforms_of(request: StepRequest) -> list[float]:
-    """All random numbers of a request, from its seed alone; on the CPU, so that every device draws the same."""
+    """Generate the random numbers of a request from its seed; on the CPU, so that all devices sample the same."""
     import torch
 
     stream = torch.Generator().manual_seed(request.seed)
@@ -251,10 +251,10 @@ def uniforms_of(request: StepRequest) -> list[float]:
 
 
 def _distinct(prompts: Sequence[tuple[int, ...]]) -> tuple[list[tuple[int, ...]], list[int], list[int]]:
-    """Find equal prompts: each one once, where every prompt is among them, and the tokens it need not read."""
-    where: dict[tuple[int, ...], int] = {}
-    places, cached = [], []
+    """Deduplicate prompts: the distinct ones, the index of each prompt among them, and its cached tokens."""
+    index_of: dict[tuple[int, ...], int] = {}
+    indices, cached = [], []
     for prompt in prompts:
-        cached.append(len(prompt) if prompt in where else 0)
-        places.append(where.setdefault(prompt, len(where)))
-    return list(where), places, cached
+        cached.append(len(prompt) if prompt in index_of else 0)
+        indices.append(index_of.setdefault(prompt, len(index_of)))
+    return list(index_of), indices, cached

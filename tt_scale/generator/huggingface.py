@@ -1,6 +1,6 @@
-"""Transformers as generator: batches of whatever is waiting, a random stream for each request.
+"""Generator on Transformers: batches waiting requests, with a separate random stream for each.
 
-Slower than vLLM, but it runs wherever torch does, and in float32 a row does not depend on what shares its batch.
+It is slower than vLLM, but runs wherever torch does, and in float32 a row does not depend on the rest of its batch.
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ Result = TypeVar("Result")
 
 MOST_ROWS = 128
 MAX_BATCH_TOKENS = 16_384
-"""Most padded tokens that are read in one call."""
+"""Largest batch of prompts, in padded tokens."""
 
 
 class HuggingFaceGenerator(LanguageModel):
     """A causal language model on Transformers.
 
     Args:
-        config: of the run; read are the model's name and how to load it.
+        config: configuration of the run; uses the model's name and the keys for loading models.
 
     Raises:
-        ConfigError: it asks for several GPUs, which is vLLM's business.
+        ConfigError: `tensor_parallel_size` is above 1, which only vLLM supports.
     """
 
     summary: ClassVar[str] = "any causal language model on Transformers, batched; CPU or one GPU"
@@ -68,7 +68,7 @@ class HuggingFaceGenerator(LanguageModel):
                 f"tensor_parallel_size is {config.tensor_parallel_size}; the huggingface generator uses one device.",
                 "Type: --generator vllm",
             )
-        self.context = config.max_model_len or 0  # `start` looks up what null stands for
+        self.context = config.max_model_len or 0  # `start` resolves null
         self._config = config
         self._thread = model_thread("huggingface")  # one call of the model at a time
         self._closed = Event()
@@ -76,7 +76,7 @@ class HuggingFaceGenerator(LanguageModel):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make one as a configuration says; nothing is loaded before `start`."""
+        """Create the generator from a configuration; nothing is loaded before `start`."""
         return cls(config)
 
     async def start(self) -> None:
@@ -84,7 +84,7 @@ class HuggingFaceGenerator(LanguageModel):
 
         Raises:
             GeneratorError: the model cannot be loaded.
-            ConfigError: it cannot be quantized as asked, or is trained for shorter texts than `max_model_len`.
+            ConfigError: `quantization` is not possible, or `max_model_len` exceeds the model's context.
             MissingExtraError: torch or transformers is not installed.
         """
         most = await asyncio.to_thread(self._load)
@@ -98,13 +98,13 @@ class HuggingFaceGenerator(LanguageModel):
         self._choices: MicroBatcher[DecodeRequest, Choice] = MicroBatcher(
             self._choose,
             self._thread,
-            weigh=lambda asked: len(asked[0]),
+            weigh=lambda request: len(request[0]),
             max_weight=MAX_BATCH_TOKENS,
             max_items=MOST_ROWS,
         )
 
     async def close(self) -> None:
-        """Give up what is under way and let go of the weights; a second call does nothing."""
+        """Abort running requests and release the weights; a second call does nothing."""
         self._closed.set()
         await asyncio.to_thread(self._thread.shutdown, cancel_futures=True)
         if self._decoder is not None:
@@ -127,7 +127,7 @@ class HuggingFaceGenerator(LanguageModel):
         ]
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
-        """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        """Compute the log-probabilities of several next tokens; see `LanguageModel.choose`."""
         self._check_open()
         for prompt in prompts:
             if len(prompt) >= self.context:
@@ -139,7 +139,7 @@ class HuggingFaceGenerator(LanguageModel):
             raise EngineDeadError("The generator is closed.")
 
     def _load(self) -> int:
-        """Load the model; returns the most tokens of a batch that its memory holds."""
+        """Load the model, and return the largest number of tokens of a batch that fits into memory."""
         config = self._config
         require_torch(f"Running {config.model_name!r}")
         source = resolve_model(config.model_name)
@@ -160,11 +160,11 @@ class HuggingFaceGenerator(LanguageModel):
             return most
 
     def _made_decoder(self, model: Any, most: int) -> Decoder:
-        """Put a decoder around a model; `most` is how many tokens' keys and values the memory holds."""
+        """Create the decoder of a model; `most` is how many tokens' keys and values fit into memory."""
         return Decoder(model, self.tokens, best_device(), self._tick)
 
     def _tick(self) -> bool:
-        """Note a new token of every row; says whether the decoder is to give up, since the generator was closed."""
+        """Note a new token of every row; return whether the decoder must stop because the generator was closed."""
         progressed(self)
         return self._closed.is_set()
 
@@ -195,10 +195,10 @@ class HuggingFaceGenerator(LanguageModel):
 def split_on_failure(
     call: Callable[[list[Item]], list[Result]], items: list[Item], failed: Callable[[Item, Exception], Result]
 ) -> list[Result]:
-    """Call with all items; where that fails, for want of memory say, with halves, down to the item that fails.
+    """Call with all items; on failure (out of memory, for example) retry with halves, down to single items.
 
     Raises:
-        EngineDeadError: the device failed; CUDA serves nobody after that.
+        EngineDeadError: the device failed, after which CUDA serves no further calls.
     """
     try:
         return call(items)
@@ -209,18 +209,18 @@ def split_on_failure(
             raise EngineDeadError(f"The GPU failed: {sentence(error)}") from error
         if len(items) == 1:
             return [failed(items[0], error)]
-    free_memory()  # out here the failed call's tensors are gone
+    free_memory()  # outside of the handler the tensors of the failed call are no longer referenced
     middle = len(items) // 2
     return split_on_failure(call, items[:middle], failed) + split_on_failure(call, items[middle:], failed)
 
 
 def error_text(error: Exception) -> str:
-    """What went wrong, in words."""
+    """Return the message of an error."""
     return str(error) if isinstance(error, TTScaleError) else sentence(error)
 
 
 def _most_tokens(model: Any, config: Config) -> int:
-    """How many tokens the keys and values of a batch may have in the memory that the configuration grants."""
+    """Compute how many tokens' keys and values fit into the memory that the configuration grants."""
     import torch
 
     settings = model.config.get_text_config()

@@ -1,4 +1,4 @@
-"""What every real language model shares, whichever engine runs it: its tokenizer and its chat template."""
+"""Base class of generators that run a language model: tokenizer, chat template, and next-token log-probabilities."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ LEAD_IN = "\n\nThe final answer is \\boxed{"
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """How likely a model finds each of several next tokens.
+    """Log-probabilities of several next tokens.
 
     Attributes:
-        logprobs: natural logarithm of the probability of each, at temperature 1 [choices].
-        cached: how many prompt tokens the engine did not compute again.
+        logprobs: natural logarithm of the probability of each token, at temperature 1 [choices].
+        cached: prompt tokens that came from the engine's cache.
     """
 
     logprobs: tuple[float, ...]
@@ -65,7 +65,7 @@ class LanguageModel(Generator):
     """A generator with a tokenizer.
 
     Attributes:
-        tokens: of the model; there once `start` is done.
+        tokens: tokenizer of the model; set by `start`.
     """
 
     tokens: Tokens
@@ -74,9 +74,9 @@ class LanguageModel(Generator):
         """Render the chat template once, with the generation prompt, as token ids [length].
 
         Args:
-            problem: whose question is the user's turn.
-            system_prompt: the system message; empty for none. A template that knows no system message (Gemma)
-                gets it at the head of the user's turn.
+            problem: problem whose question is the user's turn.
+            system_prompt: the system message; empty for none. If the template supports no system message (Gemma), it
+                is put before the question in the user's turn.
 
         Raises:
             GeneratorError: the model has no chat template.
@@ -85,7 +85,7 @@ class LanguageModel(Generator):
 
     @property
     def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
-        """The tags that the chat template names."""
+        """Tags around reasoning that occur in the chat template."""
         template = getattr(self.tokens.tokenizer, "chat_template", None)
         return named_tags(template) if isinstance(template, str) else ()
 
@@ -106,7 +106,7 @@ class LanguageModel(Generator):
 
     @abstractmethod
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
-        """Ask how likely each of several tokens is to come next.
+        """Compute the log-probabilities of several next tokens.
 
         Args:
             prompts: token ids [prompts][length], none longer than `context`.

@@ -1,4 +1,4 @@
-"""Drawing the next token of every row of a batch, with every setting explicit and no row minding the others."""
+"""Sampling of the next token of every row of a batch, with parameters and random stream of each row independent."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ NOTHING = float("-inf")
 
 @dataclass(frozen=True, slots=True)
 class SamplingTensors:
-    """The `Sampling` of each row, as tensors on the device.
+    """Sampling parameters of each row, as tensors on the device.
 
     Attributes:
-        temperature: 0 takes the likeliest token [rows, 1].
-        top_p: [rows, 1].
-        top_k: [rows, 1].
-        min_p: [rows, 1].
-        penalty: of repetition [rows, 1].
-        sorts: whether any row needs its tokens in order of likelihood.
+        temperature: 0 selects the most likely token [rows, 1].
+        top_p: nucleus probability [rows, 1].
+        top_k: number of most likely tokens; 0 is no limit [rows, 1].
+        min_p: minimum probability relative to the most likely token [rows, 1].
+        penalty: repetition penalty [rows, 1].
+        sorts: whether any row needs its logits sorted.
     """
 
     temperature: Any
@@ -36,7 +36,7 @@ class SamplingTensors:
 
     @classmethod
     def of(cls, samplings: Sequence[Sampling], device: Any) -> SamplingTensors:
-        """Stack the settings of rows."""
+        """Stack the sampling parameters of rows."""
         import torch
 
         def column(values: Sequence[float], dtype: Any = torch.float32) -> Any:
@@ -52,7 +52,7 @@ class SamplingTensors:
         )
 
     def rows(self, chosen: Any) -> SamplingTensors:
-        """The settings of some rows, by index."""
+        """Select rows by index."""
         return SamplingTensors(
             temperature=self.temperature.index_select(0, chosen),
             top_p=self.top_p.index_select(0, chosen),
@@ -68,8 +68,8 @@ def penalised(logits: Any, sampling: SamplingTensors, seen: Any) -> Any:
 
     Args:
         logits: float32 [rows, vocabulary].
-        sampling: of the rows.
-        seen: which tokens stand in prompt or continuation [rows, vocabulary]; None where no row has a penalty.
+        sampling: sampling parameters of the rows.
+        seen: which tokens occur in prompt or continuation [rows, vocabulary]; None if no row has a penalty.
     """
     import torch
 
@@ -84,10 +84,10 @@ def filtered(logits: Any, sampling: SamplingTensors) -> Any:
 
     Args:
         logits: float32 [rows, vocabulary].
-        sampling: of the rows; a temperature of 0 is taken for 1 here.
+        sampling: sampling parameters of the rows; a temperature of 0 counts as 1 here.
 
     Returns:
-        Logits in which what must not be drawn is minus infinity [rows, vocabulary].
+        Logits in which excluded tokens are minus infinity [rows, vocabulary].
     """
     import torch
 
@@ -100,57 +100,57 @@ def filtered(logits: Any, sampling: SamplingTensors) -> Any:
     last = torch.where(sampling.top_k > 0, sampling.top_k, ordered.shape[-1]).clamp(max=ordered.shape[-1]) - 1
     ordered = ordered.masked_fill(ordered < ordered.gather(-1, last), NOTHING)
     probabilities = torch.softmax(ordered, dim=-1)
-    before = torch.cumsum(probabilities, dim=-1) - probabilities  # the likeliest token always stays
+    before = torch.cumsum(probabilities, dim=-1) - probabilities  # the most likely token is never excluded
     ordered = ordered.masked_fill((before >= sampling.top_p) & (sampling.top_p < 1), NOTHING)
     return torch.empty_like(logits).scatter_(-1, order, ordered)
 
 
 def distribution(logits: Any, sampling: SamplingTensors, seen: Any) -> tuple[Any, Any]:
-    """Give what a token is drawn by; arguments as of `draw`.
+    """Compute the distribution that a token is drawn from; arguments as in `draw`.
 
     Returns:
-        The distribution function in the order of the vocabulary, up to a factor: float64 [rows, vocabulary]; and the
-        likeliest token, which a temperature of 0 takes [rows].
+        The unnormalised cumulative distribution in the order of the vocabulary, float64 [rows, vocabulary]; and the
+        most likely token, for temperature 0 [rows].
     """
     import torch
 
     logits = penalised(logits.float(), sampling, seen)
-    reached = torch.softmax(filtered(logits, sampling), dim=-1).double().cumsum(dim=-1)
-    return reached, logits.argmax(dim=-1)
+    cumulative = torch.softmax(filtered(logits, sampling), dim=-1).double().cumsum(dim=-1)
+    return cumulative, logits.argmax(dim=-1)
 
 
 def draw(logits: Any, sampling: SamplingTensors, seen: Any, uniforms: Any) -> Any:
-    """Draw one token for each row by inverting its distribution function, in the order of the vocabulary.
+    """Draw one token for each row by inverting its cumulative distribution, in the order of the vocabulary.
 
     Args:
-        logits: of the next token [rows, vocabulary].
-        sampling: of the rows.
+        logits: logits of the next token [rows, vocabulary].
+        sampling: sampling parameters of the rows.
         seen: as in `penalised`.
-        uniforms: float64 in [0, 1), from a stream of the row's own, so that what shares the batch changes nothing
-            [rows].
+        uniforms: float64 in [0, 1), from a separate random stream for each row, so that the composition of the batch
+            does not change a sample [rows].
 
     Returns:
         Token ids [rows].
     """
     import torch
 
-    reached, likeliest = distribution(logits, sampling, seen)
-    drawn = torch.searchsorted(reached, uniforms[:, None] * reached[:, -1:], right=True).squeeze(-1)
+    cumulative, likeliest = distribution(logits, sampling, seen)
+    drawn = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True).squeeze(-1)
     drawn = drawn.clamp(max=logits.shape[-1] - 1)
     return torch.where(sampling.temperature.squeeze(-1) > 0, drawn, likeliest)
 
 
 def likelihoods(logits: Any, drawn: Any, top_logprobs: Sequence[int]) -> list[tuple[float, float]]:
-    """Say how likely each row found the token that it drew, and how sure it was, at temperature 1.
+    """Compute log-probability of the drawn token and confidence of each row, at temperature 1.
 
     Args:
-        logits: of the next token, as the model gave them [rows, vocabulary].
+        logits: raw logits of the next token [rows, vocabulary].
         drawn: token ids [rows].
-        top_logprobs: likeliest tokens that a row's confidence looks at [rows]; where all are 0 nothing is computed.
+        top_logprobs: number of most likely tokens that a row's confidence uses [rows]; if all are 0, nothing is
+            computed.
 
     Returns:
-        Log-probability and confidence of each row, to four decimals [rows]; what they are where a row did not ask has
-        no meaning.
+        Log-probability and confidence of each row, to four decimals [rows]; undefined for rows with 0 top_logprobs.
     """
     import torch
 

@@ -1,13 +1,13 @@
-r"""A seeded world that answers in microseconds and whose accuracy has a closed form.
+r"""Simulated generator: a seeded Markov chain that takes microseconds and whose accuracy has a closed form.
 
-A solution is a chain of steps, each right or wrong. From a right step the next one slips with a probability that
-grows with level and temperature; from a wrong one it is repaired now and then; the last step states the right answer
-or one of a few wrong ones. Token ids carry the state: a step ends with one of two tokens that both read "\n\n", so
-everything that continues a path knows how the path stands, and no text does.
+A solution is a chain of steps, each right or wrong. After a right step the next one is wrong with a probability that
+grows with level and temperature; after a wrong step it is right with a small probability; the last step states the
+right answer or one of a few wrong ones. Token ids carry the state: a step ends with one of two tokens that both decode
+to "\n\n", so the state of a path follows from its ids, but not from its text.
 
-How likely tokens are is told on demand, from a stream of its own, so that asking changes no tree. At each token the
-probabilities of the likeliest, the next one, and so on fall by a constant factor q, the same for all tokens of a step
-and on average larger in steps that stand wrong.
+Log-probabilities are computed on request, from a separate random stream, so that requesting them changes no tree. At
+each token the probabilities of the most likely token, the next one, and so on fall by a constant factor q, which is the
+same for all tokens of a step and larger on average in wrong steps.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
     from tt_scale.config import Config
 
-__all__ = ["SimulatedGenerator", "World", "stands_right"]
+__all__ = ["SimulatedGenerator", "World", "path_is_right"]
 
 DEFAULT_CONTEXT = 3072
-"""Tokens of prompt and solution together, where nobody says how many."""
+"""Default length of prompt and solution together, in tokens."""
 
 EOS, RIGHT_END, WRONG_END, BLANK_END, LEAD_IN = 0, 1, 2, 3, 4
 WORDS = ("so", "then", "we", "take", "and", "get", "that", "gives")
@@ -45,23 +45,23 @@ WORD_IDS = tuple(FIRST_WORD + (7 * index) % len(WORDS) for index in range(512))
 
 @dataclass(frozen=True)
 class World:
-    """The odds of the simulated world.
+    """Parameters of the simulated generator.
 
     Attributes:
         slip: probability that a right step is followed by a wrong one at temperature 0.7, by level 1..5 [5].
         repair: probability that a wrong step is followed by a right one.
-        heat: added to the log-odds of a slip per unit of temperature above 0.7.
-        shortest: fewest tokens of a step, at least 2.
-        longest: most tokens of a step.
+        temperature_slope: increase of the log-odds of a slip per unit of temperature above 0.7.
+        shortest: smallest length of a step in tokens, at least 2.
+        longest: largest length of a step in tokens.
         wrong_answers: relative odds of the wrong answers [answers].
         blank: probability that a step is preceded by a blank one.
-        doubt: mean of the factor q between the probabilities of a token and of the next likely one, in steps that stand
-            right and in those that stand wrong, each in (0, 0.5); in a step it is uniform between 0 and twice that [2].
+        doubt: mean ratio q of the probabilities of consecutive tokens by rank, in right and in wrong steps, each in
+            (0, 0.5); the ratio of a step is uniform between 0 and twice the mean [2].
     """
 
     slip: tuple[float, ...] = (0.06, 0.10, 0.14, 0.18, 0.22)
     repair: float = 0.05
-    heat: float = 1.0
+    temperature_slope: float = 1.0
     shortest: int = 8
     longest: int = 24
     wrong_answers: tuple[float, ...] = (4.0, 2.0, 1.0, 1.0)
@@ -69,17 +69,17 @@ class World:
     doubt: tuple[float, float] = (0.05, 0.2)
 
     def slip_at(self, level: int, temperature: float) -> float:
-        """Probability of a slip at a level (1..5) and temperature."""
+        """Compute the probability of a slip at a level (1..5) and temperature."""
         if not 1 <= level <= len(self.slip):
             raise ProblemSetError(f"A simulated problem has the level {level}; levels are 1 to {len(self.slip)}.")
         base = self.slip[level - 1]
         if base in (0.0, 1.0):
             return base
-        odds = base / (1.0 - base) * math.exp(self.heat * (temperature - 0.7))
+        odds = base / (1.0 - base) * math.exp(self.temperature_slope * (temperature - 0.7))
         return odds / (1.0 + odds)
 
     def right_after(self, level: int, steps: int, temperature: float) -> float:
-        """Closed form: probability that a chain stands right after so many steps, from a right start."""
+        """Compute in closed form the probability that a chain is right after a number of steps, from a right start."""
         slip = self.slip_at(level, temperature)
         right = 1.0
         for _ in range(steps):
@@ -88,11 +88,11 @@ class World:
 
     @property
     def mean_step_tokens(self) -> float:
-        """Closed form: expected tokens of a step that is not blank."""
+        """Expected length of a step that is not blank, in closed form, in tokens."""
         return (self.shortest + self.longest) / 2.0
 
     def wrong_answer(self, uniform: float) -> int:
-        """Which wrong answer a number in [0, 1) stands for: its distance from the right one, from 1."""
+        """Map a number in [0, 1) to a wrong answer: its difference from the right answer, from 1."""
         total = sum(self.wrong_answers)
         bounds = accumulate(self.wrong_answers)
         last = len(self.wrong_answers)
@@ -100,13 +100,14 @@ class World:
 
 
 class SimulatedGenerator(Generator):
-    """The simulated world as a generator, for problems of the set `simulated`.
+    """A simulated generator for problems of the set `simulated`.
 
-    A step that a limit or `step_tokens` cuts short is begun anew: where no step fits, a path never gets on.
+    A step that is truncated by a limit or by `step_tokens` is sampled again from its start: if no step fits, a path
+    makes no progress.
 
     Args:
-        world: its odds.
-        context: most tokens of prompt and solution together.
+        world: parameters.
+        context: largest length of prompt and solution together, in tokens.
     """
 
     summary: ClassVar[str] = "a seeded world with exact odds; no model, microseconds a step"
@@ -121,7 +122,7 @@ class SimulatedGenerator(Generator):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make the default world; it has no weights to quantize or split."""
+        """Create the default generator; it has no weights to quantize or split."""
         if config.quantization:
             raise ConfigError(f"quantization is {config.quantization!r}, but the simulated generator has no weights.")
         return cls(context=config.max_model_len or DEFAULT_CONTEXT)
@@ -131,30 +132,30 @@ class SimulatedGenerator(Generator):
         """Refuse a problem of another set.
 
         Raises:
-            ProblemSetError: its question says nothing to this world.
+            ProblemSetError: its question is not one of the set `simulated`.
         """
         parse_question(problem.question)
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Read number, level and steps out of the question; it is all that the world knows."""
-        asked = parse_question(problem.question)
-        return (FIRST_PROMPT + asked.number, FIRST_PROMPT + asked.level, FIRST_PROMPT + asked.steps)
+        """Encode number, level and number of steps of the question."""
+        question = parse_question(problem.question)
+        return (FIRST_PROMPT + question.number, FIRST_PROMPT + question.level, FIRST_PROMPT + question.steps)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Give each id's text."""
-        return [_piece(token) for token in ids]
+        """Return the text of each id."""
+        return [_token_text(token) for token in ids]
 
     def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
-        """One id, behind which the world answers at once, as if it took all steps that are left in one."""
+        """Return one id after which the answer follows, as if all remaining steps were taken at once."""
         return (LEAD_IN,)
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
-        """Sample each request from its own seed alone."""
+        """Sample each request from its seed."""
         return [self._step(request) for request in requests]
 
     def _step(self, request: StepRequest) -> Step:
         sampling = request.sampling
-        seed = str(request.seed if sampling.temperature > 0 else request.ids)  # greedy: the prompt decides alone
+        seed = str(request.seed if sampling.temperature > 0 else request.ids)  # greedy: determined by the prompt
         ids: tuple[int, ...] = ()
         doubts: list[float] = []
         part = 0
@@ -168,27 +169,27 @@ class SimulatedGenerator(Generator):
         if len(ids) > request.max_tokens or (ended == "stop" and not request.stop):
             ids, ended = ids[: request.max_tokens], "length"
         step = Step(_text(ids), ids, ended, request.seed, sampling.temperature)  # type: ignore[arg-type]
-        return self._told(step, doubts[: len(ids)], seed, request) if doubts else step
+        return self._with_logprobs(step, doubts[: len(ids)], seed, request) if doubts else step
 
     def _doubt(self, seed: str, part: int, ids: tuple[int, ...]) -> float:
-        """Draw the factor q of a step's tokens; `ids` end with the step."""
-        mean = self.world.doubt[0 if stands_right(ids) else 1]
+        """Draw the ratio q of a step's tokens; `ids` end with the step."""
+        mean = self.world.doubt[0 if path_is_right(ids) else 1]
         return max(2.0 * mean * Random(f"{seed}/{part}/doubt").random(), 1e-9)
 
-    def _told(self, step: Step, doubts: Sequence[float], seed: str, request: StepRequest) -> Step:
-        """Say how likely the tokens were: at each, rank r has the probability (1 - q) * q**(r - 1)."""
+    def _with_logprobs(self, step: Step, doubts: Sequence[float], seed: str, request: StepRequest) -> Step:
+        """Add the log-probabilities of the tokens: at each, rank r has the probability (1 - q) * q**(r - 1)."""
         stream = Random(f"{seed}/likelihood")
-        heat = request.sampling.temperature
+        temperature = request.sampling.temperature
         logprobs, confidences = [], []
         for doubt in doubts:
-            first, fall = math.log1p(-doubt), math.log(doubt)
-            behind = int(heat * math.log(1.0 - stream.random()) / fall)  # ranks; heat draws by q**(1 / heat)
-            logprobs.append(first + behind * fall)
-            confidences.append(-first - (request.top_logprobs - 1) / 2 * fall)
+            first, log_ratio = math.log1p(-doubt), math.log(doubt)
+            rank = int(temperature * math.log(1.0 - stream.random()) / log_ratio)  # from 0, by q**(1 / temperature)
+            logprobs.append(first + rank * log_ratio)
+            confidences.append(-first - (request.top_logprobs - 1) / 2 * log_ratio)
         return replace(step, logprobs=tuple(logprobs), confidences=tuple(confidences))
 
     def _next(self, ids: tuple[int, ...], temperature: float, uniforms: bytes) -> tuple[int, ...]:
-        """Draw one step: slip or repair, how long, and the answer where it is the last one."""
+        """Draw one step: right or wrong, its length, and the answer if it is the last one."""
         world = self.world
         if world.blank and uniforms[12] < world.blank * 256 and ids[-1] != BLANK_END:
             return (BLANK_END,)
@@ -196,7 +197,7 @@ class SimulatedGenerator(Generator):
         chance = int.from_bytes(uniforms[:4], "big") / 2**32
         taken = ids.count(RIGHT_END) + ids.count(WRONG_END)
         slip = 1.0 - (1.0 - world.slip_at(level, temperature)) ** (steps - taken if LEAD_IN in ids else 1)
-        right = chance >= slip if stands_right(ids) else chance < world.repair
+        right = chance >= slip if path_is_right(ids) else chance < world.repair
         spread = world.longest - world.shortest + 1
         shape = int.from_bytes(uniforms[4:8], "big")
         length, offset = world.shortest + shape % spread, shape % 389
@@ -208,8 +209,8 @@ class SimulatedGenerator(Generator):
         return (*words, answer, EOS)
 
 
-def stands_right(ids: Sequence[int]) -> bool:
-    """Whether a path, given as prompt and sampled ids, has gone right so far; only for the world and its PRM."""
+def path_is_right(ids: Sequence[int]) -> bool:
+    """Check whether a path, given as prompt and sampled ids, is right so far; for the simulated models only."""
     gold = FIRST_ANSWER + simulated_answer(ids[0] - FIRST_PROMPT) if ids[0] >= FIRST_PROMPT else -1
     for token in reversed(ids):
         if token == RIGHT_END or token >= FIRST_PROMPT:
@@ -221,7 +222,7 @@ def stands_right(ids: Sequence[int]) -> bool:
     return True
 
 
-def _piece(token: int) -> str:
+def _token_text(token: int) -> str:
     if token in (RIGHT_END, WRONG_END, BLANK_END):
         return "\n\n"
     if token == EOS:
@@ -235,4 +236,4 @@ def _piece(token: int) -> str:
 
 @lru_cache(maxsize=8192)
 def _text(ids: tuple[int, ...]) -> str:
-    return "".join([_piece(token) for token in ids])
+    return "".join([_token_text(token) for token in ids])

@@ -1,6 +1,6 @@
-"""Text to token ids and back, for a model's own tokenizer.
+"""Encoding and decoding with a model's tokenizer.
 
-A chat template already writes the beginning-of-sequence token, so nothing here lets the tokenizer add another.
+The chat template already contains the beginning-of-sequence token, so the tokenizer is never allowed to add another.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from tt_scale.generator.chat_template import SpecialTokenCuts, no_chat_template,
 __all__ = ["UNKNOWN", "Tokens"]
 
 ANCHORS = ("a", "(", "1", "\n")
-"""Characters behind which a piece of text is tokenised as the continuation that it is."""
+"""Prefixes with which a text is tokenised as a continuation of other text."""
 
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-"""How a decoder shows bytes that are no character yet."""
+"""Decoder output for bytes that do not form a complete character."""
 
 
 class Tokens:
-    """A Hugging Face tokenizer, reduced to what search needs.
+    """A Hugging Face tokenizer with the operations that search needs.
 
     Args:
-        tokenizer: of the model.
-        name: of the model, for messages.
-        eos_ids: ids that end a sequence, beside the tokenizer's own.
+        tokenizer: tokenizer of the model.
+        name: name of the model, for messages.
+        eos_ids: ids that end a sequence, in addition to the tokenizer's.
 
     Attributes:
-        tokenizer: the wrapped one.
-        name: of the model.
-        eos_ids: every id that ends a sequence; Llama 3 has several.
+        tokenizer: the wrapped tokenizer.
+        name: name of the model.
+        eos_ids: all ids that end a sequence; Llama 3 has several.
     """
 
     def __init__(self, tokenizer: Any, name: str, eos_ids: Sequence[int] = ()) -> None:
@@ -43,11 +43,11 @@ class Tokens:
         self.name = name
         own = () if tokenizer.eos_token_id is None else (int(tokenizer.eos_token_id),)
         self.eos_ids: frozenset[int] = frozenset([*own, *eos_ids])
-        # Decoders drop the space that opens a text; behind an anchor they keep it, as a continuation must.
+        # Decoders drop a leading space; behind an anchor they keep it, as a continuation needs.
         self._anchor = list(self.encode("a"))
         self._anchor_length = len(self._decode(self._anchor))
-        self._alone: dict[int, str] = {}
-        self._puts_a_space_first = self._continuation(self.encode("(")) != "("
+        self._texts: dict[int, str] = {}
+        self._adds_leading_space = self._continuation(self.encode("(")) != "("
         self._cuts = SpecialTokenCuts(tokenizer)
 
     @classmethod
@@ -60,7 +60,7 @@ class Tokens:
             revision: branch, tag or commit on the hub; None is the newest.
 
         Raises:
-            GeneratorError: there is no such model or it has no tokenizer.
+            GeneratorError: there is no such model, or it has no tokenizer.
             MissingExtraError: transformers is not installed.
         """
         try:
@@ -71,14 +71,14 @@ class Tokens:
         try:
             kind = PreTrainedTokenizerFast if _is_generic(source, revision) else AutoTokenizer
             tokenizer = kind.from_pretrained(source, trust_remote_code=trust_remote_code, **at_revision(revision))
-        except Exception as error:  # its many loaders raise whatever they like
+        except Exception as error:  # the loaders raise many types
             raise _not_loaded(model, source, error) from error
         return cls(tokenizer, model, _generation_eos(source, revision))
 
     def render(self, messages: Sequence[Mapping[str, str]]) -> tuple[int, ...]:
         """Apply the chat template once, generation prompt included.
 
-        Control tokens that the template writes are control tokens; the same spelling inside a message is text.
+        Control tokens of the template are encoded as such; the same spelling inside a message is encoded as text.
 
         Args:
             messages: with the keys `role` and `content`.
@@ -87,58 +87,58 @@ class Tokens:
             Token ids [length].
 
         Raises:
-            GeneratorError: the model has no chat template, or the template refuses the messages.
+            GeneratorError: the model has no chat template, or the template rejects the messages.
         """
         if not getattr(self.tokenizer, "chat_template", None):
             raise no_chat_template(self.name)
         marked, mark = self._cuts.marked(messages)
         first, *rest = render_chat(self.tokenizer, marked, self.name, generation_prompt=True).split(mark)
-        return (*self.encode(first), *(token for piece in rest for token in self.encode_behind(piece)))
+        return (*self.encode(first), *(token for text in rest for token in self.encode_continuation(text)))
 
     def check_template(self) -> None:
-        """Refuse a model without a chat template, and a template that says something else at each rendering.
+        """Refuse a model without a chat template, and a template whose output changes between renderings.
 
         Raises:
-            GeneratorError: there is none, or it uses what changes.
+            GeneratorError: there is no template, or it uses a value that changes.
         """
         if not getattr(self.tokenizer, "chat_template", None):
             raise no_chat_template(self.name)
         refuse_changing(self.tokenizer, self.name)
 
-    def encode(self, text: str) -> tuple[int, ...]:
-        """Tokenise a text as it stands, no special token added [length]."""
-        return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
-
-    def encode_behind(self, piece: str) -> tuple[int, ...]:
-        """Tokenise what follows other text [length]: SentencePiece puts a space before whatever it is given."""
-        for anchor in ANCHORS if self._puts_a_space_first else ():
-            before, whole = self.encode(anchor), self.encode(anchor + piece)
+    def encode_continuation(self, text: str) -> tuple[int, ...]:
+        """Tokenise text that follows other text [length]; SentencePiece puts a space before a whole text."""
+        for anchor in ANCHORS if self._adds_leading_space else ():
+            before, whole = self.encode(anchor), self.encode(anchor + text)
             if whole[: len(before)] == before:
                 return whole[len(before) :]
-        return self.encode(piece)
+        return self.encode(text)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Tokenise a text without adding special tokens [length]."""
+        return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Give the text that each id adds to a continuation [length].
+        """Decode each id separately, as part of a continuation [length].
 
-        A character of several tokens belongs to the one that completes it; special tokens add nothing.
+        A character of several tokens belongs to the last of them; special tokens have no text.
 
         Returns:
-            The pieces; joined, they are the text of the whole, opening space included.
+            The texts of the tokens; joined, they are the text of the whole, leading space included.
         """
-        found = list(self._local_pieces(ids))
+        token_texts = list(self._local_texts(ids))
         whole = self._continuation(ids)
-        if "".join(found) == whole:
-            return found
-        return self._exact_pieces(ids, whole)
+        if "".join(token_texts) == whole:
+            return token_texts
+        return self._exact_texts(ids, whole)
 
     def id_of(self, token: str) -> int:
-        """Find the one token that a text is.
+        """Return the id of a text that is a single token.
 
         Args:
-            token: as text (`+`, `<extra_0>`), or as the vocabulary spells it (`▁+`).
+            token: the token, as text (`+`, `<extra_0>`) or as spelled in the vocabulary (`▁+`).
 
         Raises:
-            GeneratorError: the tokenizer makes several tokens of it, or none.
+            GeneratorError: the text is not a single token.
         """
         ids = self.encode(token)
         if len(ids) == 1:
@@ -148,29 +148,29 @@ class Tokens:
             raise GeneratorError(f"{token!r} is {len(ids)} tokens for the tokenizer of {self.name!r}; it must be one.")
         return int(spelled)
 
-    def _local_pieces(self, ids: Sequence[int]) -> Iterator[str]:
-        """Look at whole characters one id at a time and at split ones run by run: linear, and right for valid text."""
-        for broken, group in groupby(ids, key=lambda token: UNKNOWN in self._piece_alone(token)):
+    def _local_texts(self, ids: Sequence[int]) -> Iterator[str]:
+        """Decode ids of whole characters one by one, and runs of partial characters together: linear time."""
+        for partial, group in groupby(ids, key=lambda token: UNKNOWN in self._text_of(token)):
             run = list(group)
-            if broken:
-                yield from self._exact_pieces(run, self._continuation(run))
+            if partial:
+                yield from self._exact_texts(run, self._continuation(run))
             else:
-                yield from map(self._piece_alone, run)
+                yield from map(self._text_of, run)
 
-    def _exact_pieces(self, ids: Sequence[int], whole: str) -> list[str]:
-        """Give each id what its prefix has, for the first time, in common with the whole; quadratic."""
-        pieces: list[str] = []
-        known = 0
+    def _exact_texts(self, ids: Sequence[int], whole: str) -> list[str]:
+        """Assign to each id the part of the text that its prefix adds; quadratic time."""
+        token_texts: list[str] = []
+        start = 0
         for end in range(1, len(ids)):
-            upto = max(known, _common(self._continuation(ids[:end]), whole))
-            pieces.append(whole[known:upto])
-            known = upto
-        return [*pieces, whole[known:]] if ids else []
+            stop = max(start, _common(self._continuation(ids[:end]), whole))
+            token_texts.append(whole[start:stop])
+            start = stop
+        return [*token_texts, whole[start:]] if ids else []
 
-    def _piece_alone(self, token: int) -> str:
-        if token not in self._alone:
-            self._alone[token] = self._continuation([token])
-        return self._alone[token]
+    def _text_of(self, token: int) -> str:
+        if token not in self._texts:
+            self._texts[token] = self._continuation([token])
+        return self._texts[token]
 
     def _continuation(self, ids: Sequence[int]) -> str:
         return self._decode([*self._anchor, *ids])[self._anchor_length :]
@@ -181,7 +181,7 @@ class Tokens:
 
 
 def _common(left: str, right: str) -> int:
-    """Length of the common beginning."""
+    """Return the length of the common prefix of two texts."""
     for index, (one, other) in enumerate(zip(left, right, strict=False)):
         if one != other:
             return index
@@ -189,9 +189,9 @@ def _common(left: str, right: str) -> int:
 
 
 def _is_generic(source: str, revision: str | None) -> bool:
-    """Whether a model says that its tokenizer is just what `tokenizer.json` says.
+    """Check whether a model declares its tokenizer to be exactly what `tokenizer.json` defines.
 
-    Transformers 5 goes by the type of the model instead and gives every "qwen2" the rules of Qwen's own tokenizer.
+    Transformers 5 selects by model type instead, and gives every "qwen2" model the rules of Qwen's tokenizer.
     """
     from transformers.utils import cached_file
 
@@ -204,7 +204,7 @@ def _is_generic(source: str, revision: str | None) -> bool:
 
 
 def _generation_eos(source: str, revision: str | None) -> list[int]:
-    """Read the ids that end a sequence from `generation_config.json`, where the model has one."""
+    """Read the ids that end a sequence from `generation_config.json`, if the model has one."""
     from transformers.utils import cached_file
 
     try:
@@ -217,10 +217,10 @@ def _generation_eos(source: str, revision: str | None) -> list[int]:
 
 
 def _not_loaded(model: str, source: str, error: Exception) -> GeneratorError:
-    """Say why there is no tokenizer, as far as it can be known."""
+    """Create the error for a tokenizer that cannot be loaded."""
     if Path(source).is_dir():
         return GeneratorError(
-            f"The folder {model!r} holds no tokenizer that can be read: {_first_line(error)}",
+            f"The folder {model!r} contains no readable tokenizer: {_first_line(error)}",
             "Copy tokenizer.json and tokenizer_config.json of the model into it.",
         )
     if "trust_remote_code" in str(error):

@@ -1,6 +1,6 @@
-"""vLLM as generator: one request for each child, in an engine of its own.
+"""Generator on vLLM: one request for each child.
 
-Every request has its own seed and its own ids. `n > 1` is never used: it would seed the children s, s+1, ..., and
+Every request has its own seed and ids. `n > 1` is never used: vLLM would seed the children s, s+1, ..., so that
 neighbouring paths would draw the same samples.
 """
 
@@ -37,10 +37,10 @@ OWN_ARGUMENTS = {"scheduling_policy": "priority", "logprobs_mode": "raw_logprobs
 
 
 class VLLMGenerator(LanguageModel):
-    """A language model that vLLM runs.
+    """A causal language model on vLLM.
 
     Args:
-        config: of the run; read are the model's name and how to load it.
+        config: configuration of the run; uses the model's name and the keys for loading models.
     """
 
     summary: ClassVar[str] = "any causal language model on vLLM, on GPUs or its CPU build; one seed for each child"
@@ -50,18 +50,18 @@ class VLLMGenerator(LanguageModel):
     most_logprobs = TOP_LOGPROBS
 
     def __init__(self, config: Config) -> None:
-        self.context = config.max_model_len or 0  # `start` looks up what null stands for
+        self.context = config.max_model_len or 0  # `start` resolves null
         self._config = config
         self._engine: Engine | None = None
         self._numbers = count()
-        self._samples_told = False  # whether anybody asked for log-probabilities of what is sampled
-        self._choices = 0  # calls that ask for chosen tokens at once, and whether there is none
+        self._samples_with_logprobs = False  # whether any request asked for log-probabilities of sampled tokens
+        self._choices = 0  # running calls of `choose` in one request for each prompt; the event is set at 0
         self._no_choice = asyncio.Event()
         self._no_choice.set()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make one as a configuration says; nothing is loaded before `start`."""
+        """Create the generator from a configuration; nothing is loaded before `start`."""
         return cls(config)
 
     async def launch(self) -> bool:
@@ -73,7 +73,7 @@ class VLLMGenerator(LanguageModel):
         """
         await asyncio.to_thread(prepare_vllm, f"Running {self._config.model_name!r}")
         if not await asyncio.to_thread(on_cpu):
-            return False  # an engine measures what memory is free while it starts
+            return False  # an engine measures the free memory while it starts
         await (await self._made_engine()).launch()
         return True
 
@@ -91,7 +91,7 @@ class VLLMGenerator(LanguageModel):
         self.parameters = await asyncio.to_thread(parameters_by_settings, settings)
 
     async def _made_engine(self) -> Engine:
-        """Load the tokenizer and make the engine, where that was not done yet."""
+        """Load the tokenizer and create the engine, unless that is done."""
         if self._engine is not None:
             return self._engine
         model = await asyncio.to_thread(resolve_model, self._config.model_name)
@@ -111,7 +111,7 @@ class VLLMGenerator(LanguageModel):
         return self._engine.died() if self._engine is not None else ""
 
     async def close(self) -> None:
-        """End the engine and its processes; a second call does nothing."""
+        """Shut down the engine and its processes; a second call does nothing."""
         if self._engine is not None:
             await self._engine.close()
 
@@ -121,16 +121,16 @@ class VLLMGenerator(LanguageModel):
         Cancelling the call aborts its requests in the engine.
 
         Raises:
-            EngineDeadError: no request can be served any more.
+            EngineDeadError: the engine cannot serve further requests.
         """
         return await gather_or_cancel([self._sample(request) for request in requests])
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
-        """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        """Compute the log-probabilities of several next tokens; see `LanguageModel.choose`."""
         for prompt in prompts:
             if len(prompt) >= self.context:
                 raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
-        if self._samples_told or not _has_logprob_token_ids():
+        if self._samples_with_logprobs or not _has_logprob_token_ids():
             return await gather_or_cancel([self._choose_one_by_one(prompt, choices) for prompt in prompts])
         self._choices += 1
         self._no_choice.clear()
@@ -141,12 +141,13 @@ class VLLMGenerator(LanguageModel):
             if not self._choices:
                 self._no_choice.set()
 
-    async def _apart_from_choices(self) -> None:
-        """Once log-probabilities of samples are asked for, those of chosen tokens are not asked for at once any more.
+    async def _wait_for_choices(self) -> None:
+        """Wait for running calls of `choose`, and make later ones use one request for each token.
 
-        Where both share a step of the engine, vLLM gives the chosen tokens, or token 0, in place of the likeliest.
+        If requests with `logprobs` and with `logprob_token_ids` share an engine step, vLLM returns the chosen tokens,
+        or token 0, in place of the most likely ones.
         """
-        self._samples_told = True
+        self._samples_with_logprobs = True
         await self._no_choice.wait()
 
     async def _sample(self, request: StepRequest) -> Step:
@@ -154,7 +155,7 @@ class VLLMGenerator(LanguageModel):
         if len(request.ids) + request.max_tokens > self.context:
             return nothing
         if request.top_logprobs:
-            await self._apart_from_choices()
+            await self._wait_for_choices()
         try:
             answer = await self._ask(request.ids, self._sampling_params(request), request.priority)
         except EngineDeadError:
@@ -164,7 +165,7 @@ class VLLMGenerator(LanguageModel):
         output = answer.outputs[0]
         ids = tuple(output.token_ids)
         ended = _ended(output)
-        logprobs, confidences = _told(output, request.top_logprobs)
+        logprobs, confidences = _logprobs(output, request.top_logprobs)
         return replace(
             nothing,
             text="".join(self.pieces(ids)),
@@ -199,28 +200,31 @@ class VLLMGenerator(LanguageModel):
     async def _choose_at_once(self, prompt: tuple[int, ...], choices: Sequence[int]) -> Choice:
         from vllm import SamplingParams
 
-        asked = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=list(choices), detokenize=False)
-        answer = await self._ask(prompt, asked)
-        found = answer.outputs[0].logprobs[0]
-        return Choice(tuple(found[token].logprob for token in choices), answer.num_cached_tokens or 0)
+        params = SamplingParams(max_tokens=1, temperature=0.0, logprob_token_ids=list(choices), detokenize=False)
+        answer = await self._ask(prompt, params)
+        entries = answer.outputs[0].logprobs[0]
+        return Choice(tuple(entries[token].logprob for token in choices), answer.num_cached_tokens or 0)
 
     async def _choose_one_by_one(self, prompt: tuple[int, ...], choices: Sequence[int]) -> Choice:
-        """Read each choice as the last token of a prompt: for a vLLM that cannot be asked for chosen tokens."""
+        """Score each choice as the last token of a prompt, for versions of vLLM without `logprob_token_ids`."""
         from vllm import SamplingParams
 
         if len(prompt) + 2 > self.context:
-            raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context of {self.context} holds two more.")
-        asked = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
-        answers = await gather_or_cancel([self._ask((*prompt, token), asked) for token in choices])
-        found = [answer.prompt_logprobs[-1][token] for answer, token in zip(answers, choices, strict=True)]
-        return Choice(tuple(entry.logprob for entry in found), min(answer.num_cached_tokens or 0 for answer in answers))
+            raise GeneratorError(
+                f"A prompt has {len(prompt)} tokens; with two more it must fit into the context of {self.context}."
+            )
+        params = SamplingParams(max_tokens=1, temperature=0.0, prompt_logprobs=0, detokenize=False)
+        answers = await gather_or_cancel([self._ask((*prompt, token), params) for token in choices])
+        entries = [answer.prompt_logprobs[-1][token] for answer, token in zip(answers, choices, strict=True)]
+        cached = min(answer.num_cached_tokens or 0 for answer in answers)
+        return Choice(tuple(entry.logprob for entry in entries), cached)
 
     async def _ask(self, ids: Sequence[int], params: Any, priority: int = 0) -> Any:
         """Send one request and wait for its end.
 
         Raises:
-            GeneratorError: this request failed.
-            EngineDeadError: all will.
+            GeneratorError: the request failed.
+            EngineDeadError: the engine cannot serve further requests.
         """
         from vllm import TokensPrompt
 
@@ -242,23 +246,23 @@ class VLLMGenerator(LanguageModel):
 
 
 def _ended(output: Any) -> Ended:
-    """Say why a request ended: `stop_reason` alone is None for the end of the sequence and for the limit."""
+    """Return why a request ended; `stop_reason` alone is None both for end of sequence and for the token limit."""
     if output.finish_reason == "stop":
         return "stop" if isinstance(output.stop_reason, str) else "eos"
     return "length" if output.finish_reason == "length" else "error"
 
 
-def _told(output: Any, top_logprobs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Give the log-probability of each token and the confidence there; vLLM adds the drawn token to the likeliest."""
+def _logprobs(output: Any, top_logprobs: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return log-probability and confidence of each token; vLLM adds the sampled token to the most likely ones."""
     if not top_logprobs or not output.token_ids:
         return (), ()
-    logprobs = [found[token].logprob for found, token in zip(output.logprobs, output.token_ids, strict=True)]
-    each = [[entry.logprob for entry in found.values()] for found in output.logprobs]
-    return tuple(logprobs), tuple([confidence(told, top_logprobs) for told in each])
+    logprobs = [entries[token].logprob for entries, token in zip(output.logprobs, output.token_ids, strict=True)]
+    rows = [[entry.logprob for entry in entries.values()] for entries in output.logprobs]
+    return tuple(logprobs), tuple([confidence(row, top_logprobs) for row in rows])
 
 
 def _has_logprob_token_ids() -> bool:
     from vllm import SamplingParams
 
-    # vLLM 0.20 takes the first, and answers with nothing
+    # vLLM 0.20 accepts the first, but returns nothing for it
     return hasattr(SamplingParams, "logprob_token_ids") and hasattr(SamplingParams, "num_logprobs")

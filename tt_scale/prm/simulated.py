@@ -12,7 +12,7 @@ from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
 from tt_scale.errors import ConfigError
-from tt_scale.generator.simulated import SimulatedGenerator, stands_right
+from tt_scale.generator.simulated import SimulatedGenerator, path_is_right
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -78,12 +78,12 @@ class SimulatedPRM(PRM):
         known = len(path.scores)
         if known == len(path.steps) - 1:  # the ordinary case: one new step
             ids = start + path.ids
-            return Scores((self._score(problem, path, known, stands_right(ids)),), tokens=len(ids))
+            return Scores((self._score(problem, path, known, path_is_right(ids)),), tokens=len(ids))
         ids, values = start, []
         for index, step in enumerate(path.steps):
             ids += step.ids
             if index >= known:
-                values.append(self._score(problem, path, index, stands_right(ids)))
+                values.append(self._score(problem, path, index, path_is_right(ids)))
         return Scores(tuple(values), tokens=len(ids))
 
     def _score(self, problem: Problem, path: Path, index: int, right: bool) -> float:

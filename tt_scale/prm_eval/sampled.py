@@ -20,7 +20,7 @@ from tt_scale.core.records import Problem, Step
 from tt_scale.core.segmentation import step_texts
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError
-from tt_scale.generator.simulated import stands_right
+from tt_scale.generator.simulated import path_is_right
 from tt_scale.grading import Grade, Grader
 from tt_scale.pocket import PocketProblem, pocket_math, read_request, right_steps
 from tt_scale.pocket.problems import NAME as POCKET
@@ -117,7 +117,7 @@ def _simulated_checker(problem: Problem, prompt: tuple[int, ...], path: Path) ->
     labels, ids = [], prompt
     for step in path.steps:
         ids += step.ids
-        labels.append(stands_right(ids))
+        labels.append(path_is_right(ids))
     return tuple(labels)
 
 

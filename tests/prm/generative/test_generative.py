@@ -372,7 +372,7 @@ async def test_what_cannot_write_is_refused(tmp_path: FilePath, folder: FilePath
     with pytest.raises(PRMError, match="cannot generate text"):
         await prm.start()
     await prm.close()
-    with pytest.raises(ConfigError, match="is not a language model"):
+    with pytest.raises(ConfigError, match="not a language model"):
         ThinkPRM.from_config(Config(model_name="simulated", prm_name=str(folder)), SimulatedGenerator())
 
 

@@ -230,7 +230,7 @@ def test_a_judge_shows_its_prompt(capsys: pytest.CaptureFixture[str], tmp_path: 
 
 
 ROWS = {
-    "a generator": (["GENERATOR"], "a LlamaForCausalLM, a generator; there is no adapter for it"),
+    "a generator": (["GENERATOR"], "a LlamaForCausalLM, a generator; there is no adapter"),
     "nobody": (["nobody/nothing"], "'nobody/nothing' has no config.json"),
     "no folder": (["/nowhere/prm"], "no model folder '/nowhere/prm'"),
     "no model": (["none"], "no model behind the PRM 'none'"),

@@ -1,7 +1,7 @@
-"""Keys and values of the rows of a batch, between the store that holds them by text and a model of Transformers.
+"""Conversion of keys and values between the radix cache and the batched cache of a Transformers model.
 
-A store holds tensors [layers, 2, heads, tokens, width]; a model takes and gives, for each layer, keys and values
-[rows, heads, tokens, width].
+The radix cache holds tensors [layers, 2, heads, tokens, width]; a model takes and returns, for each layer, keys and
+values [rows, heads, tokens, width].
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ __all__ = ["bytes_per_token", "extract_kv", "build_cache"]
 
 
 def build_cache(kv_chunks: Sequence[Sequence[Any]], longest: int) -> Any:
-    """A cache as if the pasts of all rows had been read in one batch, padded on the left.
+    """Build a `DynamicCache` from the cached prefixes of all rows, padded on the left.
 
     Args:
-        kv_chunks: of each row, to be joined along the tokens; none where it has no past [rows][kv_chunks].
-        longest: tokens of the longest past.
+        kv_chunks: tensors of each row, to be joined along the tokens; empty if the row has no prefix [rows][chunks].
+        longest: length of the longest prefix, in tokens.
     """
     from transformers import DynamicCache
 
     cache = DynamicCache()
     if not longest:
         return cache
-    some = next(row for row in kv_chunks if row)[0]
-    layers, both, heads, _, width = some.shape
-    held = some.new_empty(layers, both, len(kv_chunks), heads, longest, width)
+    example = next(row for row in kv_chunks if row)[0]
+    layers, both, heads, _, width = example.shape
+    padded = example.new_empty(layers, both, len(kv_chunks), heads, longest, width)
     for number, row in enumerate(kv_chunks):
-        at = longest
+        end = longest
         for chunk in reversed(row):
-            held[:, :, number, :, at - chunk.shape[3] : at] = chunk
-            at -= chunk.shape[3]
-        held[:, :, number, :, :at] = 0  # masked, but nothing times what is no number is none
-    for layer, (keys, values) in enumerate(held):
+            padded[:, :, number, :, end - chunk.shape[3] : end] = chunk
+            end -= chunk.shape[3]
+        padded[:, :, number, :, :end] = 0  # masked, but 0 times NaN is NaN
+    for layer, (keys, values) in enumerate(padded):
         cache.update(keys, values, layer)
     return cache
 
 
 def extract_kv(cache: Any, start: int, rows: Any = None) -> Any:
-    """Take what a model has read out of its cache.
+    """Extract keys and values from a model's cache.
 
     Args:
-        cache: as the model gave it.
-        start: columns that are left out.
-        rows: indices of those wanted; None for all.
+        cache: cache that the model returned.
+        start: number of leading columns to skip.
+        rows: indices of the rows to extract; None for all.
 
     Returns:
         Keys and values [layers, 2, rows, heads, columns - start, width].
@@ -59,9 +59,10 @@ def extract_kv(cache: Any, start: int, rows: Any = None) -> Any:
 
 
 def bytes_per_token(base: Any) -> int:
-    """Bytes of a token's keys and values; 0 unless every layer attends to everything and keeps it as it was read.
+    """Return the size of a token's keys and values in bytes; 0 if they cannot be reused in another batch.
 
-    A window counts places in the padded row, and frequencies that change with the length leave old keys behind.
+    Reuse needs full attention in every layer (a sliding window counts positions of the padded row), and rotary
+    frequencies that do not depend on the length (else cached keys become invalid).
 
     Args:
         base: a model of Transformers.

@@ -1,6 +1,6 @@
-"""Keys and values of what a PRM has read: a tree of token ids, bounded, the least recently used let go first.
+"""Radix cache of keys and values: a tree over token ids with bounded size and LRU eviction.
 
-Paths of one search share their beginnings, so each beginning is held once and the tree branches where they part.
+Paths of one search share prefixes. Each prefix is stored once, and the tree branches where paths differ.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ Ids = tuple[int, ...]
 
 @dataclass(slots=True, eq=False)
 class _Segment:
-    """A stretch of ids without a branch, and the tensor that belongs to it [layers, 2, heads, ids, width]."""
+    """A node of the tree: a run of ids without a branch, and its tensor [layers, 2, heads, ids, width]."""
 
     ids: Ids
     values: Any
@@ -26,28 +26,28 @@ class _Segment:
 
 
 class RadixCache:
-    """Finds the longest beginning of a text that was read before.
+    """Maps prefixes of token ids to their keys and values.
 
     Args:
-        capacity: most tokens that are held, at least 1.
+        capacity: largest number of cached tokens, at least 1.
 
     Attributes:
-        size: tokens that are held.
+        size: number of cached tokens.
     """
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self.size = 0
         self._root = _Segment((), None, None)
-        # Oldest first. Whoever is used makes its parents newer than itself, so the oldest never has children.
+        # Oldest first. A use of a segment makes its parents newer than the segment, so the oldest has no children.
         self._by_use: OrderedDict[_Segment, None] = OrderedDict()
 
     def match_length(self, ids: Ids) -> int:
-        """How many of the first ids are held."""
+        """Return the length of the longest cached prefix."""
         return sum([count for _, count in self._walk(ids)])
 
     def match_prefix(self, ids: Ids) -> tuple[int, list[Any]]:
-        """Look the longest beginning up.
+        """Find the longest cached prefix, and mark it as recently used.
 
         Returns:
             Its length, and its tensors [layers, 2, heads, tokens, width], to be joined along the tokens.
@@ -57,51 +57,51 @@ class RadixCache:
         return sum([count for _, count in steps]), [segment.values[..., :count, :] for segment, count in steps]
 
     def insert(self, ids: Ids, start: int, values: Any) -> None:
-        """Keep what was computed of a text.
+        """Insert the keys and values of a sequence.
 
         Args:
-            ids: the whole text.
-            start: how many of its ids were held before. If they are held no more, nothing is kept.
-            values: of the ids from there on [layers, 2, heads, ids - start, width]; not to be changed afterwards.
+            ids: ids of the whole sequence.
+            start: length of its prefix that was cached. If that prefix has been evicted, nothing is inserted.
+            values: keys and values behind `start` [layers, 2, heads, ids - start, width]; must not be changed later.
         """
         steps = self._walk(ids)
-        held = sum([count for _, count in steps])
-        if held < start:
+        cached = sum([count for _, count in steps])
+        if cached < start:
             return
         parent = self._root
         if steps:
             last, count = steps[-1]
             parent = steps[-1][0] if count == len(last.ids) else self._split(last, count)
         path = [segment for segment, _ in steps[:-1]] + ([] if parent is self._root else [parent])
-        if held < len(ids):
-            # A copy, where only a part is kept: a view would hold the memory of the whole.
-            kept = values if held == start else values[..., held - start :, :].clone()
-            path.append(self._append(parent, ids[held:], kept))
-            self.size += len(ids) - held
+        if cached < len(ids):
+            # Copy a part: a view would keep the memory of the whole tensor.
+            new = values if cached == start else values[..., cached - start :, :].clone()
+            path.append(self._append(parent, ids[cached:], new))
+            self.size += len(ids) - cached
         self._touch(path)
         while self.size > self._capacity:
             self._evict_oldest()
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all entries."""
         self._root.children.clear()
         self._by_use.clear()
         self.size = 0
 
     def _walk(self, ids: Ids) -> list[tuple[_Segment, int]]:
-        """Segments along a text, and how many ids of each it shares; all of them, but perhaps of the last."""
-        found: list[tuple[_Segment, int]] = []
-        at, segment = 0, self._root
-        while at < len(ids) and (child := segment.children.get(ids[at])) is not None:
-            count = common_length(child.ids, ids[at : at + len(child.ids)])
-            found.append((child, count))
+        """Return the segments along a sequence, and how many ids of each match; only the last may match partially."""
+        matched: list[tuple[_Segment, int]] = []
+        start, segment = 0, self._root
+        while start < len(ids) and (child := segment.children.get(ids[start])) is not None:
+            count = common_length(child.ids, ids[start : start + len(child.ids)])
+            matched.append((child, count))
             if count < len(child.ids):
                 break
-            at, segment = at + count, child
-        return found
+            start, segment = start + count, child
+        return matched
 
     def _split(self, lower: _Segment, count: int) -> _Segment:
-        """Put a branching point behind the first ids of a segment; the new upper part is returned."""
+        """Split a segment after its first `count` ids, and return the new upper part."""
         parent = lower.parent
         assert parent is not None
         upper = self._append(parent, lower.ids[:count], lower.values[..., :count, :].clone())
@@ -128,8 +128,8 @@ class RadixCache:
 
 
 def common_length(one: Ids, other: Ids) -> int:
-    """How many ids two texts have in common before they part."""
+    """Return the length of the common prefix of two sequences."""
     if one == other:
         return len(one)
     pairs = zip(one, other, strict=False)
-    return next((place for place, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
+    return next((index for index, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))

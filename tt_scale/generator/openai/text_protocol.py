@@ -151,7 +151,7 @@ class CompletionProtocol(TextProtocol):
         own = _own_ids(request.ids)
         prompt, text = request.ids[:own], "".join(super().pieces(request.ids[own:]))
         if self._takes_ids:
-            behind = self._model.tokens.encode_behind(text) if text else ()
+            behind = self._model.tokens.encode_continuation(text) if text else ()
             return {"model": self._served, "prompt": [*prompt, *behind]}
         return {"model": self._served, "prompt": self._prompts[prompt] + text}
 

@@ -1,7 +1,8 @@
-"""A Transformers model that is asked once what follows a prefix.
+"""Decoder that computes the next-token logits of each prefix once, and reuses them from a trie.
 
-Where the trie of all that was sampled ends, the model reads on: one row of a batch for each distinct prefix, which
-splits where those that wait at it draw different tokens. Rows are as in `decoding`; their keys and values are kept.
+Requests that reach the end of the trie wait for the model. A batch has one row for each distinct prefix that is waited
+for; a row splits if its requests draw different tokens. Rows are decoded as in `decoding`; their keys and values are
+cached.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ from tt_scale.generator.trie.node import Node, PrefixTrie, Walk
 __all__ = ["TrieDecoder"]
 
 TOKENS_PER_CALL = 8
-"""Tokens that a batch draws before those who still wait are joined by others: alone they would make small batches."""
+"""Tokens that a batch decodes before other waiting requests may join; longer runs would leave batches small."""
 
 
 @dataclass(slots=True, eq=False)
 class _Branch:
-    """A row of the batch: a prefix that the model reads, and all who wait for what follows it."""
+    """A row of the batch: a prefix, and the requests that wait for its next-token logits."""
 
     prefix: tuple[int, ...]
     past: int
@@ -37,15 +38,15 @@ class _Branch:
 
 
 class TrieDecoder(Decoder):
-    """A loaded model and everything that was asked of it.
+    """A decoder with a trie of logits and a radix cache of keys and values.
 
     Args:
-        model: a causal language model of Transformers whose keys and values can be taken up again.
+        model: a causal language model of Transformers whose keys and values can be reused.
         tokens: its tokenizer.
-        device: where it is.
-        stopped: asked between two tokens; once it says yes, a batch is given up.
-        kv_capacity: most tokens whose keys and values are kept, at least 1.
-        max_prefixes: most prefixes whose logits are kept, at least 1; beyond them all are forgotten.
+        device: device of the model.
+        stopped: called between two tokens; if it returns True, the batch is aborted.
+        kv_capacity: largest number of tokens whose keys and values are cached, at least 1.
+        max_prefixes: largest number of prefixes whose logits are cached, at least 1; if exceeded, all are evicted.
     """
 
     def __init__(
@@ -65,20 +66,23 @@ class TrieDecoder(Decoder):
         self._texts: dict[tuple[int, ...], str] = {}
 
     def walk(self, request: StepRequest) -> Walk:
-        """Begin to answer a request."""
+        """Start a request at the node of its prompt."""
         return self._trie.walk(request)
 
     def advance(self, walk: Walk) -> bool:
-        """Draw as long as it is known how; whether that was to the end. May run beside `explore` in another thread."""
+        """Draw tokens as long as logits are cached, and return whether the request has ended.
+
+        May run while `explore` runs in another thread.
+        """
         while walk.ended is None and walk.node.logits is not None:
             self._trie.draw(walk)
         return walk.ended is not None
 
     def explore(self, walks: Sequence[Walk]) -> None:
-        """Read what walks need to go on, and a little further; many take several calls.
+        """Compute logits that walks wait for, and the next few tokens; a request usually needs several calls.
 
         Raises:
-            GeneratorError: it was stopped.
+            GeneratorError: the decoder was stopped.
         """
         import torch
 
@@ -88,7 +92,7 @@ class TrieDecoder(Decoder):
                 self._read_on(branches)
 
     def _branches(self, walks: Sequence[Walk]) -> Iterator[list[_Branch]]:
-        """One branch for each node that is waited at; those with about as much to read are read together."""
+        """Create one branch for each node that is waited for, grouped by similar numbers of tokens to compute."""
         waiting: dict[int, _Branch] = {}
         for walk in walks:
             branch = waiting.get(id(walk.node))
@@ -101,14 +105,14 @@ class TrieDecoder(Decoder):
                 walk.cached = branch.past
             branch.walks.append(walk)
 
-        def effort(branch: _Branch) -> int:
+        def magnitude(branch: _Branch) -> int:
             return (len(branch.prefix) - branch.past).bit_length()
 
-        for _, group in groupby(sorted(waiting.values(), key=effort), key=effort):
+        for _, group in groupby(sorted(waiting.values(), key=magnitude), key=magnitude):
             yield list(group)
 
     def _read_on(self, branches: list[_Branch]) -> None:
-        """Read branches, and on while somebody draws what nobody has drawn there."""
+        """Compute branches, and continue while walks draw tokens without cached logits."""
         import torch
 
         logits, cache, mask = self._enter(branches)
@@ -117,10 +121,10 @@ class TrieDecoder(Decoder):
                 raise GeneratorError("The generator was closed while it was sampling.")
             self._trie.set_logits([branch.walks for branch in branches], logits)
             parents, grown = self._split(branches)
-            going_on = set(parents) if left else set()
-            ended = [place for place in range(len(branches)) if place not in going_on]
-            self._keep([branches[place] for place in ended], cache, torch.tensor(ended, device=self._device))
-            if not going_on:
+            continued = set(parents) if left else set()
+            ended = [index for index in range(len(branches)) if index not in continued]
+            self._cache_branches([branches[index] for index in ended], cache, torch.tensor(ended, device=self._device))
+            if not continued:
                 return
             if parents != list(range(len(branches))):
                 chosen = torch.tensor(parents, device=self._device)
@@ -138,26 +142,26 @@ class TrieDecoder(Decoder):
             logits = out.logits[:, -1]
 
     def _enter(self, branches: Sequence[_Branch]) -> tuple[Any, Any, Any]:
-        """Read what is new of each branch: logits of the next token [branches, vocabulary], cache, mask."""
+        """Prefill the uncached part of each branch: logits of the next token [branches, vocabulary], cache, mask."""
         import torch
 
         longest = max([branch.past for branch in branches])
         width = max([len(branch.prefix) - branch.past for branch in branches])
         padding = [width - len(branch.prefix) + branch.past for branch in branches]
         pairs = list(zip(branches, padding, strict=True))
-        ids = [[*[0] * less, *branch.prefix[branch.past :]] for branch, less in pairs]
-        places = [[*[0] * less, *range(branch.past, len(branch.prefix))] for branch, less in pairs]
+        ids = [[*[0] * pad, *branch.prefix[branch.past :]] for branch, pad in pairs]
+        positions = [[*[0] * pad, *range(branch.past, len(branch.prefix))] for branch, pad in pairs]
         mask = torch.tensor(
             [
-                [0] * (longest - branch.past) + [1] * branch.past + [0] * less + [1] * (width - less)
-                for branch, less in pairs
+                [0] * (longest - branch.past) + [1] * branch.past + [0] * pad + [1] * (width - pad)
+                for branch, pad in pairs
             ],
             device=self._device,
         )
         out = self._model(
             input_ids=torch.tensor(ids, device=self._device),
             attention_mask=mask,
-            position_ids=torch.tensor(places, device=self._device),
+            position_ids=torch.tensor(positions, device=self._device),
             past_key_values=build_cache([branch.kv_chunks for branch in branches], longest),
             use_cache=True,
             **self._last_row,
@@ -165,36 +169,36 @@ class TrieDecoder(Decoder):
         return out.logits[:, -1], out.past_key_values, mask
 
     def _split(self, branches: Sequence[_Branch]) -> tuple[list[int], list[_Branch]]:
-        """Let all draw one token: the branches that they wait at now, and for each the place of its parent."""
+        """Draw one token for every walk, and return the new branches and the index of the parent of each."""
         parents: list[int] = []
         grown: dict[int, _Branch] = {}
-        for place, branch in enumerate(branches):
+        for index, branch in enumerate(branches):
             for walk in branch.walks:
                 self._trie.draw(walk)
                 if walk.ended is not None or walk.node.logits is not None:
-                    continue  # who meets what is known goes on from there by itself
-                found = grown.get(id(walk.node))
-                if found is None:
+                    continue  # a walk that reaches cached logits continues by `advance`
+                child = grown.get(id(walk.node))
+                if child is None:
                     prefix = (*branch.prefix, walk.ids[-1])
-                    found = grown[id(walk.node)] = _Branch(prefix, branch.past, [], walk.node, [])
-                    parents.append(place)
-                found.walks.append(walk)
+                    child = grown[id(walk.node)] = _Branch(prefix, branch.past, [], walk.node, [])
+                    parents.append(index)
+                child.walks.append(walk)
         return parents, list(grown.values())
 
-    def _keep(self, branches: Sequence[_Branch], cache: Any, rows: Any) -> None:
-        """Keep the keys and values of branches that nobody grows any more, which hold those of all before them."""
+    def _cache_branches(self, branches: Sequence[_Branch], cache: Any, rows: Any) -> None:
+        """Cache the keys and values of branches that end here; they include those of their ancestors."""
         if not branches:
             return
         new = [len(branch.prefix) - branch.past for branch in branches]
         most = max(new)
-        fresh = extract_kv(cache, cache.get_seq_length() - most, rows)
+        new_kv = extract_kv(cache, cache.get_seq_length() - most, rows)
         for number, (branch, count) in enumerate(zip(branches, new, strict=True)):
-            self._kv_cache.insert(branch.prefix, branch.past, fresh[:, :, number, :, most - count :].clone())
+            self._kv_cache.insert(branch.prefix, branch.past, new_kv[:, :, number, :, most - count :].clone())
 
     def _text(self, ids: tuple[int, ...]) -> str:
-        found = self._texts.get(ids)
-        if found is None:
+        text = self._texts.get(ids)
+        if text is None:
             if len(self._texts) >= self._most_texts:
                 self._texts.clear()
-            found = self._texts[ids] = super()._text(ids)
-        return found
+            text = self._texts[ids] = super()._text(ids)
+        return text

@@ -1,4 +1,4 @@
-"""Transformers as generator for small models that are sampled again and again: nothing is computed twice."""
+"""Generator on Transformers for small models that are sampled often: next-token logits are cached per prefix."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["TrieGenerator"]
 
 MAX_WALKS = 2048
 NODE_BYTES = 2048
-"""Bytes of a node beside its logits."""
+"""Size of a node without its logits, in bytes."""
 
 
 class TrieGenerator(HuggingFaceGenerator):
-    """A causal language model on Transformers that keeps what follows every prefix it has seen.
+    """A causal language model on Transformers with a cache of next-token logits.
 
-    It draws the same tokens as `huggingface` does in float32, and they count alike. It pays where many samples share
-    beginnings: a small vocabulary, a model that is sure of most tokens, many methods over the same problems. Keys and
-    values have the memory that `huggingface` gives them, half for what is kept and half for a batch; the logits have
-    `kv_cache_gib` beside it, and when that is full they are forgotten and computed anew.
+    It samples the same tokens as `huggingface` does in float32, and counts them alike. It is faster if many samples
+    share prefixes: with a small vocabulary, a model that is certain of most tokens, or many methods over the same
+    problems. Keys and values have the same memory as with `huggingface`, half for the cache and half for a batch. The
+    logits have another `kv_cache_gib`; when it is full, they are evicted and computed again.
 
     Args:
-        config: of the run; read are the model's name and how to load it.
+        config: configuration of the run; uses the model's name and the keys for loading models.
 
     Raises:
-        ConfigError: it asks for several GPUs, which is vLLM's business.
+        ConfigError: `tensor_parallel_size` is above 1, which only vLLM supports.
     """
 
     summary: ClassVar[str] = "a small causal language model on Transformers that computes no prefix twice"
@@ -44,8 +44,8 @@ class TrieGenerator(HuggingFaceGenerator):
         config = self._config
         if not bytes_per_token(model):
             raise ConfigError(
-                f"The keys and values of {config.model_name!r} cannot be kept: it looks at a window, or its "
-                "frequencies change with the length.",
+                f"The keys and values of {config.model_name!r} cannot be reused: it has sliding-window attention, or "
+                "rotary frequencies that change with the length.",
                 "Type: --generator huggingface",
             )
         self._batch = max(most // 2, 1)
@@ -60,7 +60,7 @@ class TrieGenerator(HuggingFaceGenerator):
         )
 
     async def start(self) -> None:
-        """Load tokenizer and model; errors as of `huggingface`, and a ConfigError where keys cannot be kept."""
+        """Load tokenizer and model; errors as in `huggingface`, and a ConfigError if keys cannot be reused."""
         await super().start()
         self._walks: MicroBatcher[Walk, None] = MicroBatcher(
             self._explore,
@@ -71,18 +71,18 @@ class TrieGenerator(HuggingFaceGenerator):
         )
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
-        """Sample one continuation for each request, in the order of the requests; errors as of `huggingface`."""
+        """Sample one continuation for each request, in the order of the requests; errors as in `huggingface`."""
         self._check_open()
         decoder = self._decoder
         assert isinstance(decoder, TrieDecoder), "start() comes first"
-        await asyncio.sleep(0)  # a search that never asks the model would keep all others waiting
-        walks = [self._begun(decoder, request) for request in requests]
+        await asyncio.sleep(0)  # a search that never waits for the model would block all others
+        walks = [self._start_walk(decoder, request) for request in requests]
         while waiting := [walk for walk in walks if not decoder.advance(walk)]:
             self._check_open()
             await self._walks.ask(waiting)
         return [decoder.step(walk) for walk in walks]
 
-    def _begun(self, decoder: TrieDecoder, request: StepRequest) -> Walk:
+    def _start_walk(self, decoder: TrieDecoder, request: StepRequest) -> Walk:
         walk = decoder.walk(request)
         if len(request.ids) + request.max_tokens > self.context:
             walk.ended, walk.cached = "context", 0

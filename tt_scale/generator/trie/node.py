@@ -1,4 +1,4 @@
-"""What follows every prefix that was asked about, as a trie of token ids; whoever comes by again draws from it."""
+"""Trie that caches next-token logits per prefix and shares them across requests."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["Node", "PrefixTrie", "Walk"]
 
 @dataclass(slots=True, eq=False)
 class _Table:
-    """What a token is drawn by: the place of the likeliest one in the distribution function, and all of it on demand.
+    """The cumulative distribution that tokens are drawn from: the likeliest token's interval; the rest is added lazily.
 
     Attributes:
-        low: where the likeliest token begins.
-        high: where it ends.
-        total: where the last token ends.
-        likeliest: its id.
-        ends: where each token ends that can be drawn at all; empty before another than the likeliest is drawn.
-        ids: of those tokens.
+        low: start of the likeliest token's interval.
+        high: end of the likeliest token's interval.
+        total: end of the last interval.
+        likeliest: id of the likeliest token.
+        ends: ends of the intervals of all tokens with positive probability; empty until a less likely one is drawn.
+        ids: ids of these tokens.
     """
 
     low: float
@@ -38,14 +38,14 @@ class _Table:
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """What follows a prefix.
+    """A prefix, with its next-token logits.
 
     Attributes:
-        logits: of the next token, as the model gave them: float32 [vocabulary]; None before it was asked.
-        broken: whether they are no numbers.
-        tables: by the number of a `Sampling`.
-        children: by the next token.
-        told: log-probability and confidence, by token and the number of likeliest tokens looked at.
+        logits: raw next-token logits, float32 [vocabulary]; None until they are computed.
+        broken: whether the logits contain NaN.
+        tables: cumulative distributions, by the number of a `Sampling`.
+        children: child nodes, by next token.
+        logprobs: log-probability and confidence, by token and `top_logprobs`.
     """
 
     logits: Any = None
@@ -57,10 +57,10 @@ class Node:
 
 @dataclass(slots=True)
 class Walk(Row):
-    """A request on its way down the trie.
+    """A request that descends the trie.
 
     Attributes:
-        node: where it is.
+        node: current node.
         sampling_id: number of its `Sampling`.
     """
 
@@ -69,27 +69,27 @@ class Walk(Row):
 
     @property
     def prefix(self) -> tuple[int, ...]:
-        """All ids up to where it is [length]."""
+        """Prompt and sampled ids up to the current node [length]."""
         return self.request.ids + tuple(self.ids)
 
 
 class PrefixTrie:
-    """Draws tokens as long as it is known what follows. Walks may go on in one thread while another learns.
+    """Draws tokens from cached logits. `draw` may run in one thread while `set_logits` runs in another.
 
     Args:
-        ended: says why a row ends with its newest token; None where it goes on.
-        most: prefixes whose logits are kept, at least 1.
+        ended: returns why a row ends with its newest token; None if it continues.
+        most: largest number of prefixes whose logits are cached, at least 1.
     """
 
     def __init__(self, ended: Callable[[Row], Ended | None], most: int) -> None:
         self._ended = ended
         self._most = most
         self._size = 0
-        self._starts: dict[tuple[int, ...], Node] = {}  # where requests begin
+        self._starts: dict[tuple[int, ...], Node] = {}  # nodes of prompts
         self._sampling_ids: dict[Sampling, int] = {}
 
     def walk(self, request: StepRequest) -> Walk:
-        """Begin to answer a request."""
+        """Start a request at the node of its prompt."""
         node = self._starts.get(request.ids)
         if node is None:
             node = self._starts.setdefault(request.ids, Node())
@@ -97,13 +97,13 @@ class PrefixTrie:
         return Walk(request, uniforms_of(request), len(request.ids), node=node, sampling_id=sampling_id)
 
     def evict_if_full(self) -> None:
-        """Let go of everything once more is kept than may be; walks under way keep what they stand on."""
+        """Evict all nodes if there are too many; walks in progress keep a reference to theirs."""
         if self._size > self._most:
             self._starts.clear()
             self._size = 0
 
     def draw(self, walk: Walk) -> None:
-        """Draw one token at a node whose logits are known, and go to where it leads."""
+        """Draw one token at a node with cached logits, and move the walk to the child."""
         node, request = walk.node, walk.request
         if node.broken:
             walk.ended, walk.error = "error", NOT_A_NUMBER
@@ -111,27 +111,27 @@ class PrefixTrie:
         if walk.sampling_id not in node.tables:
             _tabulate([walk], _logits_of(node))
         table = node.tables[walk.sampling_id]
-        place = walk.uniforms[len(walk.ids)] * table.total
-        token = table.likeliest if table.low <= place < table.high else _invert(walk, table, place)
+        target = walk.uniforms[len(walk.ids)] * table.total
+        token = table.likeliest if table.low <= target < table.high else _invert(walk, table, target)
         if request.top_logprobs:
             logprob, confidence = _logprob_of(node, token, request.top_logprobs)
             walk.logprobs.append(logprob)
             walk.confidences.append(confidence)
         walk.ids.append(token)
         walk.ended = self._ended(walk)
-        following = node.children.get(token)
-        if following is None:
-            following = node.children.setdefault(token, Node())
-        walk.node = following
-        if walk.ended in ("stop", "length"):  # the next request of its path begins here
-            self._starts.setdefault(walk.prefix, following)
+        child = node.children.get(token)
+        if child is None:
+            child = node.children.setdefault(token, Node())
+        walk.node = child
+        if walk.ended in ("stop", "length"):  # the next request of its path starts here
+            self._starts.setdefault(walk.prefix, child)
 
     def set_logits(self, waiting: Sequence[Sequence[Walk]], logits: Any) -> None:
-        """Hang logits into the trie, with the tables that are drawn by at once.
+        """Store computed logits at their nodes, with the tables that the waiting walks need.
 
         Args:
-            waiting: those who wait at the same node, for each row, at least one [rows].
-            logits: of the next token [rows, vocabulary].
+            waiting: walks that wait at the node of each row, at least one [rows].
+            logits: logits of the next token [rows, vocabulary].
         """
         import torch
 
@@ -139,21 +139,21 @@ class PrefixTrie:
         drawing = {(row, walk.sampling_id): walk for row, walks in enumerate(waiting) for walk in walks}
         _tabulate(list(drawing.values()), logits.index_select(0, torch.tensor([row for row, _ in drawing])))
         broken = logits.isnan().any(dim=-1).tolist()
-        for walks, nonsense, row in zip(waiting, broken, logits.numpy(), strict=True):
+        for walks, is_nan, row in zip(waiting, broken, logits.numpy(), strict=True):
             node = walks[0].node
-            node.broken = nonsense
-            node.logits = row  # last: another thread draws as soon as it sees them
+            node.broken = is_nan
+            node.logits = row  # set last: another thread draws as soon as it is not None
         self._size += len(waiting)
 
 
 def _tabulate(walks: Sequence[Walk], logits: Any) -> None:
-    """Make the tables that walks draw by at their nodes; logits are of those nodes [walks, vocabulary]."""
+    """Compute the tables of walks at their nodes from the nodes' logits [walks, vocabulary]."""
     sampling, seen = _sampling_of(walks, logits)
-    reached, likeliest = distribution(logits, sampling, seen)
-    places = likeliest[:, None]
-    highs = reached.gather(1, places).squeeze(1).tolist()
-    lows = reached.gather(1, (places - 1).clamp(min=0)).squeeze(1).tolist()
-    rows = zip(walks, lows, highs, reached[:, -1].tolist(), likeliest.tolist(), strict=True)
+    cumulative, likeliest = distribution(logits, sampling, seen)
+    indices = likeliest[:, None]
+    highs = cumulative.gather(1, indices).squeeze(1).tolist()
+    lows = cumulative.gather(1, (indices - 1).clamp(min=0)).squeeze(1).tolist()
+    rows = zip(walks, lows, highs, cumulative[:, -1].tolist(), likeliest.tolist(), strict=True)
     for walk, low, high, total, token in rows:
         table = _Table(low if token else 0.0, high, total, token)
         if walk.request.sampling.temperature == 0:
@@ -161,22 +161,22 @@ def _tabulate(walks: Sequence[Walk], logits: Any) -> None:
         walk.node.tables[walk.sampling_id] = table
 
 
-def _invert(walk: Walk, table: _Table, place: float) -> int:
-    """Find the token that a place in the distribution function belongs to."""
+def _invert(walk: Walk, table: _Table, target: float) -> int:
+    """Return the token whose interval contains a value of the cumulative distribution."""
     if not table.ids:
         import numpy as np
 
         logits = _logits_of(walk.node)
         sampling, seen = _sampling_of([walk], logits)
-        reached = distribution(logits, sampling, seen)[0][0].numpy()
-        drawable = np.flatnonzero(np.diff(reached, prepend=0.0))
-        table.ends = array("d", reached[drawable].tolist())
-        table.ids = array("i", drawable.tolist())
-    return table.ids[min(bisect_right(table.ends, place), len(table.ids) - 1)]
+        cumulative = distribution(logits, sampling, seen)[0][0].numpy()
+        possible = np.flatnonzero(np.diff(cumulative, prepend=0.0))
+        table.ends = array("d", cumulative[possible].tolist())
+        table.ids = array("i", possible.tolist())
+    return table.ids[min(bisect_right(table.ends, target), len(table.ids) - 1)]
 
 
 def _sampling_of(walks: Sequence[Walk], logits: Any) -> tuple[SamplingTensors, Any]:
-    """How walks draw, and which tokens they have seen [walks, vocabulary]; None where none minds."""
+    """Return the sampling parameters of walks, and their seen tokens [walks, vocabulary]; None without penalties."""
     import torch
 
     sampling = SamplingTensors.of([walk.request.sampling for walk in walks], logits.device)
@@ -191,11 +191,11 @@ def _sampling_of(walks: Sequence[Walk], logits: Any) -> tuple[SamplingTensors, A
 def _logprob_of(node: Node, token: int, top_logprobs: int) -> tuple[float, float]:
     import torch
 
-    found = node.logprobs.get((token, top_logprobs))
-    if found is None:
-        [found] = likelihoods(_logits_of(node), torch.tensor([token]), [top_logprobs])
-        node.logprobs[token, top_logprobs] = found
-    return found
+    pair = node.logprobs.get((token, top_logprobs))
+    if pair is None:
+        [pair] = likelihoods(_logits_of(node), torch.tensor([token]), [top_logprobs])
+        node.logprobs[token, top_logprobs] = pair
+    return pair
 
 
 def _logits_of(node: Node) -> Any:
