@@ -112,7 +112,7 @@ def test_tells_right_from_wrong(measure: str) -> None:
 
 def test_steps_without_numbers_are_an_error() -> None:
     """Steps of a journal or of another space: a score of 1 for what is not known would be the best of all."""
-    with pytest.raises(PRMError, match="'sim-00000' came without log-probabilities"):
+    with pytest.raises(PRMError, match="'sim-00000' have no log-probabilities"):
         values("min", Step("so\n\n", (1, 2), "stop"))
 
 

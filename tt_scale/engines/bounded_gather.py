@@ -1,4 +1,4 @@
-"""Many pieces of work at once, each written down as it finishes."""
+"""Bounded concurrency: run a coroutine for many items, a limited number at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How many tokens a model reads, by its own `config.json`, and what `max_model_len` comes to for it."""
+"""Context length of a model by its `config.json`, and the value of `max_model_len` that follows from it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LOG = logging.getLogger("tt_scale")
 
 
 def own_context(settings: Mapping[str, Any]) -> int | None:
-    """Read the most tokens that a model was made for.
+    """Read a model's context length.
 
     Args:
-        settings: its config.json.
+        settings: content of its config.json.
 
     Returns:
-        Tokens of prompt and solution together; None where it does not say.
+        Tokens of prompt and solution together; None if it is not stated.
     """
     inner = settings.get("text_config")
     text = {**settings, **inner} if isinstance(inner, Mapping) else settings
@@ -47,9 +47,9 @@ def own_context(settings: Mapping[str, Any]) -> int | None:
 
 
 def fitted(config: Config, own: int | None) -> Config:
-    """Give a configuration the context that its generator will have.
+    """Set the context length of a configuration for its generator.
 
-    The default is lowered, with a line, for a model that reads less; None becomes the model's own.
+    The default is lowered, with a warning, for a model with a shorter context; None becomes the model's own.
 
     Args:
         config: of the run.

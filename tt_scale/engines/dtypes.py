@@ -1,6 +1,6 @@
-"""The number type in which a model computes: what `dtype` means where the model runs.
+"""The dtype in which a model computes, from the key `dtype` and the device.
 
-An explicit type is obeyed. On CUDA `auto` is the checkpoint's own type, and nothing given is float16. On a CPU both
+An explicit type is used as given. On CUDA `auto` is the checkpoint's type, and the default is float16. On a CPU both
 are the fastest type of the processor: 16 bits where it multiplies them natively, else float32, which is then three to
 ten times faster than 16 bits.
 """

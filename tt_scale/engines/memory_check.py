@@ -1,4 +1,4 @@
-"""Whether main memory has room for the models of a run, before the system ends one of them without a word."""
+"""Check that the models of a run fit into main memory, before the system kills one of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Joins what many problems ask at once into single calls of a model that serves one call at a time."""
+"""Micro-batching: joins concurrent requests into batches for a model that serves one call at a time."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ Result = TypeVar("Result")
 Batch = list[tuple[Item, "asyncio.Future[Result]"]]
 
 QUIET_TURNS = 6
-"""Turns of the event loop without a newcomer after which a batch sets off: those whom the last batch answered wake
-one by one and ask again, and the first of them shall not ride alone. Turns, not milliseconds: an idle loop makes
-them in microseconds."""
+"""Event-loop iterations without a new request after which a batch starts. The callers of the last batch resume one by
+one and send their next requests, which should share a batch. Iterations, not milliseconds: an idle loop takes
+microseconds for them."""
 
 
 class _Here(Executor):
-    """Calls where it is asked, in the thread of the event loop."""
+    """Executor that runs calls synchronously in the calling thread."""
 
     def submit(self, call: Callable[Given, Result], /, *args: Given.args, **kwargs: Given.kwargs) -> Future[Result]:
         answer: Future[Result] = Future()
@@ -43,17 +43,16 @@ _shared = False
 
 
 def share_thread() -> None:
-    """From now on run models in the thread of the event loop.
+    """Run all models that are opened later in the thread of the event loop.
 
-    For a process that has one core for all it does: a second thread would only take turns with the first, and each
-    turn costs more than a small model.
+    This is for processes with a single core, where switching between two threads costs more than a small model.
     """
     global _shared
     _shared = True
 
 
 def model_thread(name: str) -> Executor:
-    """Give the thread in which a model's calls run, one at a time."""
+    """Create the executor in which a model's calls run, one at a time."""
     return _Here() if _shared else ThreadPoolExecutor(1, name)
 
 
@@ -91,7 +90,7 @@ class MicroBatcher(Generic[Item, Result]):
         self._worker: asyncio.Task[None] | None = None
 
     async def ask(self, items: Sequence[Item]) -> list[Result]:
-        """Compute items together with whatever else is waiting.
+        """Compute items, batched with other waiting items.
 
         Args:
             items: of this caller [items].
@@ -108,7 +107,7 @@ class MicroBatcher(Generic[Item, Result]):
         try:
             return list(await asyncio.gather(*answers))
         finally:
-            for answer in answers:  # after a failure or a cancellation nobody wants the rest
+            for answer in answers:  # after a failure or a cancellation the others are not needed
                 answer.cancel()
 
     async def _work(self) -> None:
@@ -119,7 +118,7 @@ class MicroBatcher(Generic[Item, Result]):
                 await self._serve(batch)
 
     async def _serve(self, batch: Batch[Item, Result]) -> None:
-        """Call the function; a batch that fails is halved until only those fail who fail alone, too."""
+        """Call the function; a failed batch is retried in halves, so that only items that fail alone fail."""
         batch = [(item, answer) for item, answer in batch if not answer.done()]
         if not batch:
             return
@@ -136,10 +135,10 @@ class MicroBatcher(Generic[Item, Result]):
                 _refuse(batch, error)
                 return
             results = None
-        if results is None:  # out here nothing holds the tensors of the failed call any more
+        if results is None:  # outside of the handler the tensors of the failed call are no longer referenced
             for half in (batch[: len(batch) // 2], batch[len(batch) // 2 :]):
                 await self._serve(half)
-                await self._settle()  # who has failed takes back what is left
+                await self._settle()  # callers of failed items cancel their other items
             return
         if len(results) != len(batch):
             _refuse(batch, RuntimeError(f"a batch of {len(batch)} items came back with {len(results)} results"))
@@ -149,7 +148,7 @@ class MicroBatcher(Generic[Item, Result]):
                 answer.set_result(result)
 
     async def _settle(self) -> None:
-        """Let everybody who is about to ask do so, and who has failed or was cancelled take back what is left."""
+        """Wait until resuming callers have sent requests, and failed or cancelled ones have withdrawn theirs."""
         quiet = 0
         while quiet < QUIET_TURNS:
             before = len(self._waiting)
@@ -158,7 +157,7 @@ class MicroBatcher(Generic[Item, Result]):
             quiet = 0 if came and before < self._max_items else quiet + 1
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
-        """Take items from the front while they fit, dropping those that nobody wants any more."""
+        """Take items from the front of the queue while they fit, and drop cancelled ones."""
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
         heaviest = 0
         while self._waiting and len(batch) < self._max_items:

@@ -1,4 +1,4 @@
-"""The number types of all models of a run, before any is loaded: checked, recorded, and told."""
+"""Dtypes of all models of a run, determined before any is loaded: checks, records and warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a model name stands for: a hub name, a local folder, or one of the few names that are ours."""
+"""Resolution of model names: hub names, local folders, and the built-in models."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def resolve_model(name: str) -> str:
 
 
 def at_revision(revision: str | None) -> dict[str, str]:
-    """Keyword arguments by which Transformers and the hub's library take a state of a model; none for the newest."""
+    """Return the `revision` argument of Transformers and huggingface_hub; empty for the newest revision."""
     return {} if revision is None else {"revision": revision}
 
 
@@ -88,7 +88,7 @@ def _fetched_settings(model: str, revision: str | None, local: bool) -> Path:
 
 
 def refuse_scorer(model: str, name: str, revision: str | None = None) -> None:
-    """Refuse a model that scores text where one that writes is needed: its language-model head would be random.
+    """Refuse a scoring model as generator: its language-model head would be randomly initialised.
 
     Args:
         model: local folder or hub name.

@@ -1,4 +1,4 @@
-"""How large a model is, before it is loaded: from its folder where there is one, else from its name."""
+"""Estimate of a model's size before it is loaded: from its folder if there is one, else from its name."""
 
 from __future__ import annotations
 

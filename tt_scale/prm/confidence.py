@@ -24,11 +24,11 @@ MEASURES = ("min", "mean", "certainty")
 
 
 class ConfidencePRM(PRM):
-    """Scores a step by the log-probabilities of all tokens up to its end, which cost nothing more.
+    """Scores a step by the log-probabilities of all tokens up to its end, at no additional cost.
 
     Args:
         measure: "min" is the probability of the least likely token, which never rises along a path; "mean" the
-            geometric mean of all probabilities; "certainty" how far from even the likeliest tokens are.
+            geometric mean of all probabilities; "certainty" how far the most likely tokens are from uniform.
 
     Raises:
         ConfigError: an unknown measure.
@@ -47,11 +47,11 @@ class ConfidencePRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Take `prm_confidence`."""
+        """Create the PRM with the measure `prm_confidence`."""
         return cls(config.prm_confidence)
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Read the scores off the steps.
+        """Compute the scores from the log-probabilities of the steps.
 
         Raises:
             PRMError: the steps were sampled without log-probabilities.
@@ -60,36 +60,36 @@ class ConfidencePRM(PRM):
 
     def _prefixes(self, problem: Problem, steps: Sequence[Step]) -> list[float]:
         if any(len(step.logprobs) != len(step.ids) for step in steps):
-            raise PRMError(f"The steps of problem {problem.id!r} came without log-probabilities of their tokens.")
+            raise PRMError(f"The steps of problem {problem.id!r} have no log-probabilities.")
         return {"min": least, "mean": means, "certainty": certainties}[self.measure](steps)
 
 
 def least(steps: Sequence[Step]) -> list[float]:
-    """Give the probability of the least likely token up to the end of each step, in [0, 1] [steps]."""
+    """Compute the probability of the least likely token up to the end of each step, in [0, 1] [steps]."""
     lowest = accumulate([min(step.logprobs, default=0.0) for step in steps], min)
     return [math.exp(min(value, 0.0)) for value in lowest]
 
 
 def means(steps: Sequence[Step]) -> list[float]:
-    """Give the geometric mean of the probabilities of all tokens up to the end of each step, in [0, 1] [steps]."""
+    """Compute the geometric mean of the token probabilities up to the end of each step, in [0, 1] [steps]."""
     return [math.exp(min(value, 0.0)) for value in _running_means([step.logprobs for step in steps])]
 
 
 def certainties(steps: Sequence[Step]) -> list[float]:
-    """Give c / (1 + c) for the certainty c up to the end of each step, in [0, 1] [steps].
+    """Compute c / (1 + c) for the certainty c up to the end of each step, in [0, 1] [steps].
 
-    c is the mean of the confidences less the logarithm of the number k of tokens that they look at, which is the mean
-    of -ln(k p) over the k likeliest tokens: 0 where these share all probability evenly. Self-certainty (Kang et al.
-    2025, arXiv 2502.18581) is the same mean over the whole vocabulary, of size V; as the other tokens are less
-    likely, it is at least c - ln(V / k), so paths stand in the order of a lower bound of it.
+    c is the mean confidence minus ln k, where k is the number of tokens that confidences use. This is the mean of
+    -ln(k p) over the k most likely tokens: 0 if they share all probability evenly. Self-certainty (Kang et al. 2025,
+    arXiv 2502.18581) is the same mean over the whole vocabulary of size V; since the other tokens are less likely, it
+    is at least c - ln(V / k), so c ranks paths by a lower bound of it.
     """
-    even = math.log(TOP_LOGPROBS)
-    found = [max(value - even, 0.0) for value in _running_means([step.confidences for step in steps])]
-    return [1.0 - 1.0 / (1.0 + value) for value in found]
+    uniform = math.log(TOP_LOGPROBS)
+    certainty = [max(value - uniform, 0.0) for value in _running_means([step.confidences for step in steps])]
+    return [1.0 - 1.0 / (1.0 + value) for value in certainty]
 
 
 def _running_means(numbers: Sequence[Sequence[float]]) -> list[float]:
-    """Means of all numbers up to the end of each group; 0 where there is none yet [groups]."""
+    """Compute the mean of all numbers up to the end of each group; 0 if there is none [groups]."""
     totals = accumulate([math.fsum(each) for each in numbers])
     counts = accumulate([len(each) for each in numbers])
     return [total / max(count, 1) for total, count in zip(totals, counts, strict=True)]

@@ -33,12 +33,12 @@ def mean(columns: Columns) -> list[float]:
 
 
 def minimum(columns: Columns) -> list[float]:
-    """The member that likes a step least decides."""
+    """The smallest score of the members."""
     return [min(each) for each in zip(*columns, strict=True)]
 
 
 def product(columns: Columns) -> list[float]:
-    """All members must like a step."""
+    """The product of the members' scores."""
     return [prod(each) for each in zip(*columns, strict=True)]
 
 
@@ -48,10 +48,10 @@ def rank_mean(columns: Columns) -> list[float]:
 
 
 def ranks(values: Sequence[float]) -> list[float]:
-    """Give each value the share of the others that it beats; a tie is half a win.
+    """Compute for each value the share of the others that are smaller; a tie counts half.
 
     Returns:
-        From 0 (the worst) to 1 (the best); 0.5 for one alone [values].
+        Ranks from 0 (worst) to 1 (best); 0.5 for a single value [values].
     """
     if len(values) == 1:
         return [0.5]
@@ -71,16 +71,16 @@ COMBINATIONS: Mapping[str, Callable[[Columns], list[float]]] = MappingProxyType(
 class EnsemblePRM(PRM):
     """Several PRMs that score as one.
 
-    Costs add up, and each member's own scores travel with the combined ones. A path that one of them cannot read is
-    too long for all. With "rank-mean" a step is ranked among the new steps of all paths that are scored together, so
-    that its score says nothing about paths of another call.
+    Costs are summed, and the scores of each member are recorded with the combined ones. A path that is too long for one
+    member is too long for the ensemble. With "rank-mean" a step is ranked among the new steps of all paths in one call,
+    so scores of different calls are not comparable.
 
     Args:
-        members: by name, in the order in which they are started.
+        members: PRMs by name, in the order in which they are started.
         combine: a name in `COMBINATIONS`.
 
     Attributes:
-        members: as given.
+        members: PRMs by name.
     """
 
     def __init__(self, members: Mapping[str, PRM], combine: str = "mean") -> None:
@@ -95,18 +95,18 @@ class EnsemblePRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Make the PRMs that `prm_name` lists; nothing is loaded before `start`."""
-        made = {each.name: each.cls.from_config(each.config, generator) for each in resolve(config).prms}
-        return cls(made, config.prm_combine)
+        """Create the PRMs that `prm_name` lists; nothing is loaded before `start`."""
+        members = {each.name: each.cls.from_config(each.config, generator) for each in resolve(config).prms}
+        return cls(members, config.prm_combine)
 
     async def start(self) -> None:
-        """Start one after the other: engines that start at once mis-measure memory."""
+        """Start the members one after the other: engines that start concurrently mis-measure free memory."""
         for member in self.members.values():
             await member.start()
         self.parameters = sum([member.parameters for member in self.members.values()])
 
     async def close(self) -> None:
-        """Close all, also where closing one fails; a second call does nothing."""
+        """Close all members, even if closing one fails; a second call does nothing."""
         async with AsyncExitStack() as stack:
             for member in self.members.values():
                 stack.push_async_callback(member.close)
@@ -121,21 +121,21 @@ class EnsemblePRM(PRM):
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Let every member score, and combine; errors as in `PRM.score`."""
-        tables = await gather_or_cancel([self._asked(name, problem, paths) for name in self.members])
-        found = list(zip(*tables, strict=True))  # [paths][members]
-        readable = [not any(scores.too_long for scores in each) for each in found]
+        tables = await gather_or_cancel([self._member_scores(name, problem, paths) for name in self.members])
+        by_path = list(zip(*tables, strict=True))  # [paths][members]
+        readable = [not any(scores.too_long for scores in each) for each in by_path]
         columns = [
             [value for scores, fits in zip(table, readable, strict=True) if fits for value in scores.values]
             for table in tables
         ]
         combined = iter(self._combine(columns))
         return [
-            self._joined(each, [next(combined) for _ in each[0].values] if fits else None)
-            for each, fits in zip(found, readable, strict=True)
+            self._merge(each, [next(combined) for _ in each[0].values] if fits else None)
+            for each, fits in zip(by_path, readable, strict=True)
         ]
 
-    async def _asked(self, name: str, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Ask one member; a score missing or too many would shift those of the others."""
+    async def _member_scores(self, name: str, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
+        """Score with one member, and check the number of scores: a wrong number would misalign the combination."""
         table = await self.members[name].score(problem, paths)
         if len(table) != len(paths):
             raise PRMError(f"The PRM {name!r} gave {len(table)} records for {len(paths)} paths; one each is needed.")
@@ -143,18 +143,18 @@ class EnsemblePRM(PRM):
             scores.check(len(path.steps) - len(path.scores), f"The PRM {name!r}")
         return table
 
-    def _joined(self, found: Sequence[Scores], values: Sequence[float] | None) -> Scores:
+    def _merge(self, member_scores: Sequence[Scores], values: Sequence[float] | None) -> Scores:
         members = self.members.items()
         return Scores(
             tuple(values or ()),
-            tokens=sum([scores.tokens for scores in found]),
-            cached=sum([scores.cached for scores in found]),
+            tokens=sum([scores.tokens for scores in member_scores]),
+            cached=sum([scores.cached for scores in member_scores]),
             too_long=values is None,
             parts={} if values is None else {
-                name: scores.values for name, scores in zip(self.members, found, strict=True)
+                name: scores.values for name, scores in zip(self.members, member_scores, strict=True)
             },
             flops=sum([
                 scores.flops if scores.flops is not None else 2.0 * member.parameters * (scores.tokens - scores.cached)
-                for (_, member), scores in zip(members, found, strict=True)
+                for (_, member), scores in zip(members, member_scores, strict=True)
             ]),
         )  # fmt: skip

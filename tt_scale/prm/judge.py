@@ -1,4 +1,4 @@
-"""A generator as PRM: it is asked whether the last step is right, and its probability of "Yes" is the score."""
+"""A language model as PRM: it is asked whether the last step is right; the score is its probability of "Yes"."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ YES, NO = ("Yes", " Yes", "yes", " yes"), ("No", " No", "no", " no")
 
 
 class JudgePRM(PRM):
-    """Asks a language model of each step: P(yes) / (P(yes) + P(no)).
+    """Scores each step by asking a language model about it: P(yes) / (P(yes) + P(no)).
 
-    The prompt begins with question and earlier steps, so that the judgements of a path and of its children share their
-    beginning in the engine's prefix cache.
+    The prompt begins with question and earlier steps, so that the prompts of a path and of its children share a prefix
+    in the engine's cache.
 
     Args:
         model: the judge.
-        delimiters: that end a step.
-        own: whether the judge is started and closed here, because it is not the run's own generator.
-        context: most tokens of a prompt and its verdict, at least 1; None is what the model holds.
+        delimiters: strings that end a step.
+        own: whether the judge is started and closed here, because it is not the run's generator.
+        context: largest prompt with its verdict, in tokens, at least 1; None is the model's context.
     """
 
     summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
@@ -51,11 +51,10 @@ class JudgePRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Take the run's own generator where `prm_name` is "judge", else a second one of the same backend.
+        """Use the run's generator if `prm_name` is "judge", else load a second model on the same backend.
 
         Raises:
-            ConfigError: the generator is no language model, so it can judge nothing; or the judge shall run where, or
-                be loaded as, it cannot.
+            ConfigError: the generator is not a language model, or `prm_device` or `prm_quantization` cannot be applied.
         """
         if not isinstance(generator, LanguageModel):
             raise ConfigError(
@@ -85,11 +84,11 @@ class JudgePRM(PRM):
 
     @classmethod
     def context_of(cls, settings: Mapping[str, Any], config: Config) -> int:
-        """As many tokens as the generator, unless `prm_max_model_len` says otherwise; arguments as of `PRM`."""
+        """Return `prm_max_model_len`, or the generator's context if it is unset; arguments as in `PRM`."""
         return config.prm_max_model_len or config.context
 
     async def start(self) -> None:
-        """Start the judge if it is not the run's own generator, and look up its words for yes and no."""
+        """Start the judge if it is not the run's generator, and look up its tokens for yes and no."""
         if self._own:
             await self._model.start()
         await self._model.require_choices()
@@ -97,28 +96,27 @@ class JudgePRM(PRM):
         self._yes, self._no = self._single_tokens(YES), self._single_tokens(NO)
 
     async def close(self) -> None:
-        """Close the judge if it is not the run's own generator."""
+        """Close the judge if it is not the run's generator."""
         if self._own:
             await self._model.close()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Ask about every step that has no score yet, all at once.
+        """Score every unscored step, all at once.
 
-        A path is too long where one of its prompts leaves no room for the verdict: cut short, it would be
-        judged without its question.
+        A path is too long if one of its prompts leaves no room for the verdict; truncated, it would lose its question.
         """
         room = min(self._model.context, self._context or self._model.context) - 1
-        asked = [self._prompts(problem, path) for path in paths]
-        fitting = [[] if any(len(ids) > room for ids in prompts) else prompts for prompts in asked]
+        by_path = [self._prompts(problem, path) for path in paths]
+        fitting = [[] if any(len(ids) > room for ids in prompts) else prompts for prompts in by_path]
         choices = await self._model.choose([ids for prompts in fitting for ids in prompts], [*self._yes, *self._no])
         answers = iter(choices)
         return [
-            self._scores(prompts, [next(answers) for _ in prompts]) if prompts else Scores((), too_long=bool(wanted))
-            for prompts, wanted in zip(fitting, asked, strict=True)
+            self._scores(prompts, [next(answers) for _ in prompts]) if prompts else Scores((), too_long=bool(due))
+            for prompts, due in zip(fitting, by_path, strict=True)
         ]
 
     def asked(self, problem: Problem, path: Path) -> list[str]:
-        """Give the prompts for the steps of a path that have no score yet, as text [new steps]."""
+        """Return the prompts for the unscored steps of a path, as text [new steps]."""
         return [str(self._model.tokens.tokenizer.decode(list(ids))) for ids in self._prompts(problem, path)]
 
     def _prompts(self, problem: Problem, path: Path) -> list[tuple[int, ...]]:
@@ -127,12 +125,12 @@ class JudgePRM(PRM):
 
     def _prompt(self, problem: Problem, texts: Sequence[str]) -> tuple[int, ...]:
         steps = "\n".join([f"Step {number}: {text}" for number, text in enumerate(texts, 1)])
-        asked = (
+        message = (
             "Check a solution step by step.\n\n"
             f"Problem: {problem.question}\n\nSolution:\n{steps}\n\n"
             f"Is step {len(texts)} correct? Answer with one word, Yes or No."
         )
-        return self._model.tokens.render([{"role": "user", "content": asked}])
+        return self._model.tokens.render([{"role": "user", "content": message}])
 
     def _scores(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[Choice]) -> Scores:
         return Scores(
@@ -145,18 +143,18 @@ class JudgePRM(PRM):
         most = max(logprobs)
         if not math.isfinite(most):
             raise PRMError(
-                f"The judge finds neither yes nor no possible: log-probabilities {', '.join(map(str, logprobs))}."
+                f"The judge gives both yes and no probability 0: log-probabilities {', '.join(map(str, logprobs))}."
             )
         odds = [math.exp(logprob - most) for logprob in logprobs]
         return sum(odds[: len(self._yes)]) / sum(odds)
 
     def _single_tokens(self, words: Sequence[str]) -> list[int]:
-        """Take the spellings that are one token for this tokenizer."""
+        """Return the ids of the spellings that are a single token of this tokenizer."""
         encoded = [self._model.tokens.encode(word) for word in words]
-        found = sorted({ids[0] for ids in encoded if len(ids) == 1})
-        if not found:
+        token_ids = sorted({ids[0] for ids in encoded if len(ids) == 1})
+        if not token_ids:
             raise PRMError(
                 f"The tokenizer of {self._model.tokens.name!r} has no single token for {words[0]!r}.",
                 "Use another model as judge.",
             )
-        return found
+        return token_ids

@@ -1,4 +1,4 @@
-"""The PRM of the simulated world: truth plus noise, with a dial."""
+"""Simulated PRM: the true state of a path plus noise of adjustable strength."""
 
 from __future__ import annotations
 
@@ -25,16 +25,17 @@ NORMAL = NormalDist()
 
 
 class SimulatedPRM(PRM):
-    """Scores steps of the simulated world.
+    """Scores steps of the simulated generator.
 
     The log-odds of a score are normal with unit variance around +d for right and -d for wrong prefixes, where
     d = tan(quality * pi / 2) / 2. Its area under the ROC curve is therefore the normal distribution function at
     d * sqrt(2): 0.5 at quality 0, 0.83 at 0.6, 1 at 1, where scores are exactly 0 and 1.
 
     Args:
-        quality: in [0, 1]; 0 is useless, 1 is perfect.
-        seed: of the noise; the noise of a step depends on it and on where the step hangs, never on call order.
-        generator: only its prompt is used, to know which answer is right.
+        quality: discrimination, in [0, 1]; 0 is random, 1 is perfect.
+        seed: seed of the noise; the noise of a step depends on it and on the step's place in the tree, never on the
+            order of calls.
+        generator: generator whose prompt encodes the right answer.
     """
 
     summary: ClassVar[str] = (
@@ -55,10 +56,10 @@ class SimulatedPRM(PRM):
 
     @classmethod
     def from_config(cls, config: Config, generator: Generator) -> Self:
-        """Take `prm_quality` and the seed of the run.
+        """Create the PRM with `prm_quality` and the seed of the run.
 
         Raises:
-            ConfigError: the generator is a real one, whose steps no simulated PRM can read.
+            ConfigError: the generator is not the simulated one.
         """
         if not isinstance(generator, SimulatedGenerator):
             raise ConfigError("The simulated PRM reads only the simulated generator.", "Type: --model-name simulated")
@@ -66,11 +67,11 @@ class SimulatedPRM(PRM):
 
     @property
     def auc(self) -> float:
-        """Closed form: area under the ROC curve of a score for the state of its prefix."""
+        """Area under the ROC curve of scores against the state of their prefix, in closed form."""
         return NORMAL.cdf(self._distance * math.sqrt(2.0)) if self.quality < 1.0 else 1.0
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Score the new steps of each path from truth and position alone."""
+        """Score the new steps of each path from their true state and their place in the tree."""
         start = self._generator.prompt(problem, "")
         return [self._scores(problem, start, path) for path in paths]
 

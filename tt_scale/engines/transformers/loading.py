@@ -1,4 +1,4 @@
-"""Weights of a Transformers checkpoint, brought to the device that there is."""
+"""Loading of Transformers checkpoints: device, dtype, and error messages."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def require_torch(purpose: str) -> None:
 
 
 def quiet_torch() -> None:
-    """Let PyTorch say nothing of a CUDA toolkit that it does not use: "No CUDA runtime is found"."""
+    """Silence PyTorch's message about an unused CUDA toolkit: "No CUDA runtime is found"."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
 
 
@@ -59,7 +59,7 @@ def dtype_named(name: str) -> Any:
 
 
 def placement(dtype: str | None, model: str, device: str | None = None, revision: str | None = None) -> dict[str, Any]:
-    """How `from_pretrained` is told dtype and device; quantized weights must be read where they run.
+    """Return dtype and device as arguments of `from_pretrained`; quantized weights must be loaded on their device.
 
     Args:
         dtype: as the configuration has it.
@@ -126,13 +126,13 @@ def _quietly() -> Iterator[None]:
 
 
 def gpu_failed(error: Exception) -> bool:
-    """Whether a device serves nobody any more; one that wants for memory does, with less to do."""
-    told = str(error)
-    return "CUDA error" in told and not any(sign in told for sign in ("out of memory", "ALLOC_FAILED"))
+    """Return whether an error leaves the device unusable; running out of memory does not."""
+    message = str(error)
+    return "CUDA error" in message and not any(sign in message for sign in ("out of memory", "ALLOC_FAILED"))
 
 
 def free_memory() -> None:
-    """Give what torch holds in reserve back to the device, for whoever comes next."""
+    """Release the memory that torch has cached back to the device."""
     import gc
 
     import torch

@@ -1,4 +1,4 @@
-"""How many parameters a model has, for the estimate of FLOPs: by its architecture, also where weights are packed."""
+"""Number of parameters of a model, for the estimate of FLOPs; also for quantized weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `quantization` means on Transformers: honoured or refused, never ignored."""
+"""Quantization on Transformers: the configured method is applied or refused, never ignored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be known of a model beside its engine."""
+"""Checks of a model's files before an engine is started."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vLLM engine on a CPU needs of us: its threads, its executor, its memory, and a start without detours."""
+"""Settings of vLLM engines on a CPU: threads, executor, memory, and a faster start."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine's processes print: kept from the terminal, and read when something went wrong."""
+"""Output of an engine's processes: hidden from the terminal, and searched for the cause of a failure."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class EngineLog:
         return causes[0] if causes else ""
 
     def close(self) -> None:
-        """Forget what was printed; a second call does nothing."""
+        """Close the file; a second call does nothing."""
         if self._file is not None:
             self._file.close()
             self._file = None

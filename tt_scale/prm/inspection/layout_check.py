@@ -1,4 +1,4 @@
-"""How an adapter lays an example out, and what is odd about it; no model is needed for that."""
+"""Check of an adapter's input format on an example, without loading a model."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ __all__ = ["Layout", "TokenizedExample", "lay_out"]
 
 @dataclass(frozen=True, slots=True)
 class TokenizedExample:
-    """An example as a model sees it.
+    """An example as the model receives it.
 
     Attributes:
-        ids: token ids, what follows the last step included [length].
-        pieces: the text of each, special tokens by their names [length].
-        positions: where each step is scored, or the last of them where there are fewer [steps or fewer].
+        ids: token ids, including those after the last step [length].
+        pieces: text of each token; special tokens by name [length].
+        positions: position at which each step is scored; with fewer positions, of the last steps [steps or fewer].
     """
 
     ids: tuple[int, ...]
@@ -33,13 +33,13 @@ class TokenizedExample:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a PRM is asked about an example.
+    """An encoded example, with warnings about its format.
 
     Attributes:
-        adapter: of the PRM.
-        look: the example as the model sees it.
-        context: most tokens that the model is given.
-        remarks: what is odd about the layout, in sentences.
+        adapter: adapter of the PRM.
+        look: the encoded example.
+        context: largest input of the model, in tokens.
+        remarks: warnings about the format, in sentences.
     """
 
     adapter: Adapter
@@ -49,19 +49,19 @@ class Layout:
 
     @property
     def length(self) -> int:
-        """Tokens of the example up to the last one at which a score is read."""
+        """Length of the example up to the last scored position, in tokens."""
         return self.look.positions[-1] + 1
 
 
 def lay_out(config: Config, example: Example) -> Layout:
-    """Lay an example out as a PRM reads it; no weights are loaded.
+    """Encode an example in a PRM's input format; no weights are loaded.
 
     Args:
-        config: names the PRM.
-        example: what it is tried on.
+        config: configuration that names the PRM.
+        example: example to encode.
 
     Raises:
-        TTScaleError: the PRM has no adapter, or the example does not fit into what it can read.
+        TTScaleError: the PRM has no adapter, or the example does not fit into its context.
     """
     from tt_scale.engines.model_names import resolve_model
     from tt_scale.engines.transformers.loading import require_torch
@@ -81,7 +81,7 @@ def lay_out(config: Config, example: Example) -> Layout:
 
 
 def tokenize_example(adapter: Adapter, example: Example) -> TokenizedExample:
-    """Lay an example out.
+    """Encode an example with an adapter.
 
     Raises:
         PRMError: the adapter gives another number of positions than there are steps, or positions out of order.
@@ -95,7 +95,7 @@ def tokenize_example(adapter: Adapter, example: Example) -> TokenizedExample:
 
 
 def layout_remarks(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
-    """Say what a reader should look into: sentences, none where nothing is odd."""
+    """List warnings about an encoded example, in sentences."""
     return [
         *_marks(adapter, look),
         *_growth(adapter, example, look),
@@ -113,7 +113,7 @@ def _pieces(adapter: Adapter, ids: Sequence[int]) -> tuple[str, ...]:
 
 
 def _marks(adapter: Adapter, look: TokenizedExample) -> list[str]:
-    """The token that is read, or the next one, should be one and the same after every step."""
+    """Warn if neither the scored token nor the token after it is the same for all steps."""
     read = {look.ids[position]: look.pieces[position] for position in look.positions}
     after = {look.ids[position + 1] if position + 1 < len(look.ids) else None for position in look.positions}
     if len(read) > 1 and len(after) > 1:
@@ -128,7 +128,7 @@ def _marks(adapter: Adapter, look: TokenizedExample) -> list[str]:
 
 
 def _mark(adapter: Adapter) -> list[int]:
-    """The tokens that end steps of different texts alike."""
+    """Return the tokens with which steps of different texts end alike."""
     ids, positions = adapter.layout("?", ["a", "(7"])
     if len(positions) < 2:  # one verdict for all
         return []
@@ -138,7 +138,7 @@ def _mark(adapter: Adapter) -> list[int]:
 
 
 def _growth(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
-    """What a path reads should begin what its children read."""
+    """Warn if the ids of a path are not a prefix of the ids of its children."""
     for count in range(1, len(look.positions)):
         ids, positions = adapter.layout(example.question, example.steps[:count])
         end = positions[-1] + 1
@@ -151,7 +151,7 @@ def _growth(adapter: Adapter, example: Example, look: TokenizedExample) -> list[
 
 
 def _specials(adapter: Adapter, example: Example) -> list[str]:
-    """Special tokens that stand in question and steps must be text."""
+    """Warn if the spelling of a special token in a question or a step is encoded as that token."""
     added = adapter.checkpoint.tokens.tokenizer.get_added_vocab()
     plain = Counter(adapter.layout(example.question, example.steps)[0])
     obeyed = []

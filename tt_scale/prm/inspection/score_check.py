@@ -1,4 +1,4 @@
-"""The scores of one worked example, whole and step by step, on every engine that can give them."""
+"""Scores of one worked example, whole and step by step, compared across engines."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ __all__ = [
 
 @runtime_checkable
 class AsksInWords(Protocol):
-    """A PRM that puts questions instead of reading at tokens."""
+    """A PRM that asks a language model in words instead of scoring token positions."""
 
     def asked(self, problem: Problem, path: Path) -> Sequence[str]:
-        """Give the prompts for the steps of a path that have no score yet."""
+        """Return the prompts for the unscored steps of a path."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineScores:
-    """What one engine said.
+    """Scores of the example on one engine.
 
     Attributes:
         engine: name of the backend.
-        whole: scores of each solution, read at once [solutions][steps].
-        by_step: likewise, each step asked for when it is the newest.
-        tokens: that were read for `by_step`.
-        cached: how many of them were not computed again.
-        prompts: where the PRM is asked in words, for the last step.
+        whole: scores of each solution, all steps in one call [solutions][steps].
+        by_step: scores of each solution, one call for each step [solutions][steps].
+        tokens: input tokens of `by_step`.
+        cached: how many of them came from a cache.
+        prompts: prompts for the last step, if the PRM asks in words.
     """
 
     engine: str
@@ -76,7 +76,7 @@ def comparable(config: Config) -> Config:
 
 
 def tolerance(config: Config) -> float:
-    """Largest difference of two scores that rounding explains."""
+    """Return the largest difference of two scores that is attributed to rounding."""
     return 1e-4 if config.dtype == "float32" and not config.prm_quantization else 0.02
 
 
@@ -115,7 +115,7 @@ def _backend_class(config: Config, engine: str) -> type[Generator] | type[PRM]:
 
 
 def judges(config: Config) -> bool:
-    """Whether a generator is asked."""
+    """Return whether the PRM asks a generator."""
     return bool(_judge(config))
 
 
