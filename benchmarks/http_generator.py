@@ -3,8 +3,8 @@
     python benchmarks/http_generator.py [--problems 16] [--samples 4] [--max-tokens 128] [--rounds 5]
 
 Both engines are opened once, with the same model, number type, cache and batch; then they are asked in turn, so that
-what else the machine does weighs on both alike. All solutions of a round are in flight at once. Look at the ratio of each
-round and its median; target: the server keeps at least 0.85. Engine start is not counted.
+what else the machine does weighs on both alike. All solutions of a round are in flight at once. Look at the ratio of
+each round and its median; target: the server keeps at least 0.85. Engine start is not counted.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests"))
 
-from tt_scale.config import Config
-from tt_scale.engines.dtypes import fastest_type
+from tt_scale.config import Config  # noqa: E402
+from tt_scale.engines.dtypes import fastest_type  # noqa: E402
 
 
 def configuration(arguments: argparse.Namespace, **own: Any) -> Config:
