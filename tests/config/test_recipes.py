@@ -73,7 +73,7 @@ def test_the_pocket_recipe_needs_nothing_but_the_package() -> None:
     """It is what `make bench` runs on a fresh machine; all methods must share their sampling."""
     config = Config.from_yaml("pocket")
     assert (config.model_name, config.prm_name) == ("pocket-gen", "pocket-prm")
-    assert config.datasets == ("pocket-math:count=200",)
+    assert config.datasets == ("pocket-math:count=120",)
     assert config.temperature == config.temp_origin
     assert config.max_total_branches == config.N
 
