@@ -1,4 +1,4 @@
 """Tables, CSV files, plots and progress.
 
-Imports `bench`, `prm_eval`, `doctor` and what lies below them; decides nothing and is imported by `cli` alone.
+Imports `bench`, `prm_eval`, `doctor` and the packages below them; contains no logic of its own; only `cli` imports it.
 """

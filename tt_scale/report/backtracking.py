@@ -1,4 +1,4 @@
-"""Did backtracking pay? One table, and a sentence for each method."""
+"""Backtracking report: a table of rates, and sentences for each method."""
 
 from __future__ import annotations
 
@@ -12,69 +12,69 @@ from tt_scale.space.first_steps import FirstSteps
 __all__ = ["backtracking_remarks", "backtracking_sheet"]
 
 FEW, MOST = 0.05, 0.95
-"""Pass rates outside of these say that tau decides nothing."""
+"""Pass rates outside these limits cause a remark that tau hardly discriminates."""
 
 
 def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
-    """Pass rate, recovery rate and waste of the methods that judge or step back; None where none does.
+    """Table of pass rate, recovery rate and waste of the methods that backtrack or use tau; None if none does.
 
     Args:
         rows: method -> its rows.
     """
-    found = _found(rows)
-    if not found:
+    statistics = _statistics(rows)
+    if not statistics:
         return None
     numbers = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
     sheet = Sheet("Did backtracking pay?", ["Method"], numbers)
-    for method, told in found.items():
+    for method, sums in statistics.items():
         sheet.rows.append(
             [
                 method,
-                _percent(told.pass_rate),
-                *(f"{count / told.problems:.1f}" for count in (told.retries, told.backtracks)),
-                _percent(told.recovery_rate),
-                f"{told.jumps / told.problems:.1f}",
-                _percent(told.wasted_share),
+                _percent(sums.pass_rate),
+                *(f"{count / sums.problems:.1f}" for count in (sums.retries, sums.backtracks)),
+                _percent(sums.recovery_rate),
+                f"{sums.jumps / sums.problems:.1f}",
+                _percent(sums.wasted_share),
             ]
         )
     return sheet
 
 
 def backtracking_remarks(rows: Mapping[str, Sequence[Row]], measured: Mapping[str, FirstSteps | None]) -> list[str]:
-    """Say what a quantile came to, and whether stepping back led anywhere.
+    """State the value of a tau given as a quantile, and the results of backtracking.
 
     Args:
         rows: method -> its rows.
-        measured: method -> what its quantile was measured on.
+        measured: method -> first steps on which its quantile was measured.
     """
-    told = []
+    sentences = []
     for method, first in measured.items():
         if first is not None:
-            told.append(
+            sentences.append(
                 f"{method}: tau {first.tau} is {first.value:.4f}, from {len(first.scores)} first steps of "
                 f"{first.problems} problems; they cost {first.usage.generated_tokens:,} tokens for the whole run, "
-                "which no average here holds."
+                "which are not part of the averages here."
             )
-    for method, found in _found(rows).items():
-        told += [f"{method}: {sentence}" for sentence in _sentences(found)]
-    return told
+    for method, sums in _statistics(rows).items():
+        sentences += [f"{method}: {sentence}" for sentence in _sentences(sums)]
+    return sentences
 
 
-def _sentences(found: Backtracking) -> list[str]:
-    told = []
-    if found.backtracks:
-        told.append(
-            f"{found.stepped_back} of {found.problems} problems backtracked; on {found.led} of them a correct path "
-            f"followed, and {found.right} of these were answered right."
+def _sentences(sums: Backtracking) -> list[str]:
+    sentences = []
+    if sums.backtracks:
+        sentences.append(
+            f"{sums.stepped_back} of {sums.problems} problems backtracked; on {sums.led} of them a correct path "
+            f"followed, and {sums.right} of these were answered correctly."
         )
-    rate = found.pass_rate
+    rate = sums.pass_rate
     if rate is not None and not FEW <= rate <= MOST:
-        extreme = "nearly no" if rate < FEW else "nearly every"
-        told.append(f"{extreme} step passes ({rate:.1%}), so tau decides little. Type: --tau q0.5")
-    return told
+        extreme = "almost no" if rate < FEW else "almost every"
+        sentences.append(f"{extreme} step passes ({rate:.1%}), so tau hardly discriminates. Type: --tau q0.5")
+    return sentences
 
 
-def _found(rows: Mapping[str, Sequence[Row]]) -> dict[str, Backtracking]:
+def _statistics(rows: Mapping[str, Sequence[Row]]) -> dict[str, Backtracking]:
     every = {method: sum_up(each) for method, each in rows.items()}
     return {method: each for method, each in every.items() if each.happened}
 

@@ -1,4 +1,4 @@
-"""What `tt-scale bench` prints in the end: closing tables, one set of them for each problem set, and remarks."""
+"""Final report of `tt-scale bench`: tables and remarks for each problem set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
 
 
 def print_bench(plans: Sequence[Plan], console: Console) -> None:
-    """Print the closing tables and remarks of finished runs, and where their records are."""
+    """Print the tables and remarks of finished runs, and the folders of their records."""
     first = plans[0].config
     for dataset, rows in rows_by_set(plans).items():
         console.print()
@@ -37,10 +37,10 @@ def print_bench(plans: Sequence[Plan], console: Console) -> None:
 
 
 def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]:
-    """Every closing table of one problem set that holds something.
+    """All tables of one problem set that apply.
 
     Args:
-        title: of the first table: problem set and models.
+        title: title of the first table: problem set and models.
         rows: method -> its rows.
     """
     sheets = [level_sheet(title, rows), pair_sheet(rows), _selector_sheet(rows), cost_sheet(rows)]
@@ -48,11 +48,11 @@ def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]
 
 
 def level_sheet(title: str, rows: Mapping[str, Sequence[Row]]) -> Sheet:
-    """Rows Overall and each level; columns method, accuracy with its interval, average tokens, samples."""
+    """Table of accuracy with its interval, average tokens and samples, overall and by level."""
     sheet = Sheet(title, ["Level", "Method"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
     levels: dict[str, list[tuple[str, Summary]]] = {}
-    for method, found in with_majority(rows).items():
-        for summary in by_level(found):
+    for method, its_rows in with_majority(rows).items():
+        for summary in by_level(its_rows):
             levels.setdefault(summary.name, []).append((method, summary))
     for level in sorted(levels, key=lambda name: (name != "Overall", name)):
         sheet.add_group([[level, method, *_level_cells(summary)] for method, summary in levels[level]])
@@ -69,7 +69,7 @@ def _level_cells(summary: Summary) -> list[str]:
 
 
 def pair_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
-    """For each pair of methods the difference in accuracy over the same problems; None where there is no pair."""
+    """Table of paired differences in accuracy on the same problems; None with fewer than two methods."""
     pairs = paired_differences(with_majority(rows))
     if not pairs:
         return None
@@ -86,8 +86,8 @@ def _pair_cells(pair: Pair) -> list[str]:
 
 
 def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
-    """Accuracy of every selector on the same pools, by how much of the pool it saw."""
-    accuracies = {method: selector_accuracy(found) for method, found in rows.items()}
+    """Table of the accuracy of every selector on the same pools, by the number of paths it chooses from."""
+    accuracies = {method: selector_accuracy(its_rows) for method, its_rows in rows.items()}
     sizes = sorted({size for each in accuracies.values() for at in each.values() for size in at} - {0})
     columns = [*(f"first {size}" for size in sizes), "whole pool"]
     sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], columns)
@@ -102,13 +102,13 @@ def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
 
 
 def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
-    """What the searches did and cost, on average per problem."""
+    """Table of steps and costs, on average per problem."""
     numbers = ["Steps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"]
     sheet = Sheet("Per problem", ["Method"], numbers)
-    for method, found in rows.items():
-        count = max(len(found), 1)
-        usage = summarise("Overall", found).usage
-        steps, wasted = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("steps", "wasted_tokens"))
+    for method, its_rows in rows.items():
+        count = max(len(its_rows), 1)
+        usage = summarise("Overall", its_rows).usage
+        steps, wasted = (sum([row.telemetry.get(key, 0) for row in its_rows]) for key in ("steps", "wasted_tokens"))
         sheet.rows.append(
             [
                 method,
@@ -123,14 +123,14 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
 
 
 def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
-    """Sentences about what a reader must know before believing the table."""
-    told = []
-    for method, found in rows.items():
-        summary = summarise("Overall", found)
-        truncated = sum([row.telemetry.get("truncated", 0) for row in found])
-        unreadable = sum([row.telemetry.get("unreadable", 0) for row in found])
-        cut, forced = (sum([row.telemetry.get(key, 0) for row in found]) for key in ("cut", "forced"))
-        spent = sum([row.stopped == "budget" for row in found])
+    """Caveats to the tables: missing answers, failures, limits that were reached."""
+    sentences = []
+    for method, its_rows in rows.items():
+        summary = summarise("Overall", its_rows)
+        truncated = sum([row.telemetry.get("truncated", 0) for row in its_rows])
+        unreadable = sum([row.telemetry.get("unreadable", 0) for row in its_rows])
+        cut, forced = (sum([row.telemetry.get(key, 0) for row in its_rows]) for key in ("cut", "forced"))
+        spent = sum([row.stopped == "budget" for row in its_rows])
         for count, what in (
             (summary.no_answer, "problems without an answer"),
             (summary.ungraded, "answers that could not be graded, counted as not correct"),
@@ -142,11 +142,11 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
             (summary.errors, "problems that failed, counted as not correct (--retry-failed runs them again)"),
         ):
             if count:
-                told.append(f"{method}: {what}: {count}.")
-        first = next((row for row in found if row.error), None)
+                sentences.append(f"{method}: {what}: {count}.")
+        first = next((row for row in its_rows if row.error), None)
         if first:
-            told.append(f"{method}: the first failure, {first.id}: {first.error}")
-    return told
+            sentences.append(f"{method}: the first failure, {first.id}: {first.error}")
+    return sentences
 
 
 def _share(part: int, whole: int) -> str:

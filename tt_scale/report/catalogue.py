@@ -1,4 +1,4 @@
-"""What there is to choose from, for `tt-scale list`."""
+"""Catalogue of methods, backends, recipes and problem sets for `tt-scale list`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["catalogue", "print_catalogue"]
 
 
 def catalogue() -> dict[str, list[tuple[str, str]]]:
-    """Heading -> (name, one line about it)."""
+    """Heading -> pairs of a name and a one-line description."""
     finders: dict[str, Callable[[str], type]] = {
         "searchers": searcher_class,
         "generators": generator_class,
@@ -35,27 +35,27 @@ def catalogue() -> dict[str, list[tuple[str, str]]]:
     def lines(kind: str) -> Iterator[tuple[str, str]]:
         for name in available(kind):
             try:
-                found = finders[kind](name)
-                yield name, "; ".join([summary(found), *_remarks(kind, name, found)])
-            except ConfigError as error:  # a third-party class that does not load must not hide the rest
+                cls = finders[kind](name)
+                yield name, "; ".join([summary(cls), *_remarks(kind, name, cls)])
+            except ConfigError as error:  # a third-party class that cannot be loaded must not hide the rest
                 yield name, error.message
 
-    found = {headings[kind]: list(lines(kind)) for kind in finders}
-    found["Recipes, for --config and init"] = [(name, recipe_summary(name)) for name in recipe_names()]
-    found["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
-    found["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
-    return found
+    sections = {headings[kind]: list(lines(kind)) for kind in finders}
+    sections["Recipes, for --config and init"] = [(name, recipe_summary(name)) for name in recipe_names()]
+    sections["Problem sets"] = [(each.name, each.summary) for each in list_problem_sets()]
+    sections["Labelled solutions, for prm-eval and calibrate"] = list(LABELLED.items())
+    return sections
 
 
-def _remarks(kind: str, name: str, found: Any) -> Iterator[str]:
-    """What a user must know beside the summary: knobs, and what costs more than a new step."""
+def _remarks(kind: str, name: str, cls: Any) -> Iterator[str]:
+    """Remarks beside the summary: knobs, and reading costs beyond the new step."""
     if kind == "searchers" and own_knobs(name):
         yield f"method_args: {', '.join(own_knobs(name))}"
-    if kind == "prms" and not found.causal:
+    if kind == "prms" and not cls.causal:
         yield "reads the whole path again for each step"
-    if kind == "prm_adapters" and found.finished_only:
+    if kind == "prm_adapters" and cls.finished_only:
         yield "finished paths only, each read whole"
-    knobs = found.knobs if kind == "prms" else adapter_knobs(found) if kind == "prm_adapters" else ()
+    knobs = cls.knobs if kind == "prms" else adapter_knobs(cls) if kind == "prm_adapters" else ()
     if knobs:
         yield f"prm_args: {', '.join(knobs)}"
 

@@ -1,4 +1,4 @@
-"""comparison.json, comparison.md and comparison.csv, written behind the runs of a comparison."""
+"""Write comparison.json, comparison.md and comparison.csv of a comparison."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ NAMES = (FILE, "comparison.md", "comparison.csv")
 
 
 def check_files(folder: FilePath) -> None:
-    """Find out before a run whether its tables can be written in the end.
+    """Check before a run that its tables can be written to a folder.
 
     Raises:
-        JournalError: a file of that name is not one of ours; it is left alone.
+        JournalError: a file of the same name was not written by this command; it is left unchanged.
     """
     for name in NAMES:
         path = folder / name
@@ -37,10 +37,10 @@ def check_files(folder: FilePath) -> None:
     if not path.exists():
         return
     try:
-        ours = json.loads(path.read_text(encoding="utf-8")).get("made_by") == MARK
+        is_comparison = json.loads(path.read_text(encoding="utf-8")).get("made_by") == MARK
     except (OSError, ValueError, AttributeError):
-        ours = False
-    if not ours:
+        is_comparison = False
+    if not is_comparison:
         raise _foreign(path)
 
 
@@ -51,16 +51,16 @@ def _foreign(path: FilePath) -> JournalError:
 
 
 def write_files(folder: FilePath, comparisons: Sequence[Comparison]) -> list[FilePath]:
-    """Write the three files whole, never half.
+    """Write the three files, each atomically.
 
     Raises:
-        JournalError: they cannot be written.
+        JournalError: a file cannot be written.
     """
-    told = {"made_by": MARK, "comparisons": [_told(comparison) for comparison in comparisons]}
+    document = {"made_by": MARK, "comparisons": [_record(comparison) for comparison in comparisons]}
     texts = (
-        json.dumps(told, indent=2, ensure_ascii=False) + "\n",
+        json.dumps(document, indent=2, ensure_ascii=False) + "\n",
         "\n\n".join([_page(comparison) for comparison in comparisons]) + "\n",
-        _lines(told["comparisons"]),  # type: ignore[arg-type]
+        _lines(document["comparisons"]),  # type: ignore[arg-type]
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +72,7 @@ def write_files(folder: FilePath, comparisons: Sequence[Comparison]) -> list[Fil
     return [folder / name for name in NAMES]
 
 
-def _told(comparison: Comparison) -> dict[str, Any]:
+def _record(comparison: Comparison) -> dict[str, Any]:
     best = {id(entry) for entry in frontier(comparison.entries)}
     return {
         "dataset": comparison.dataset,

@@ -1,4 +1,4 @@
-"""The tables of a comparison, and what they show in words."""
+"""Tables of a comparison, printed with their legend and verdict."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ if TYPE_CHECKING:
 __all__ = ["LEGEND", "READ_OFF", "print_comparison", "sheets"]
 
 LEGEND = (
-    "Tokens, PRM tokens and seconds are per search. pass@k: how often at least one of k finished paths is right, an "
-    "unbiased estimate; nine in ten searches of every method have k or more, the others count with all they have. "
-    "Pool: finished paths per search. Cut: those of them that a limit ended after they had stated an answer; they "
-    "vote. Truncated: paths per search that a limit ended without an answer; they never vote. None: searches without "
-    "an answer. Points: percentage points of accuracy, with the 95 % interval of this one difference; p (Holm) is "
-    "corrected for all pairs and may be above .05 where that interval excludes 0."
+    "Tokens, PRM tokens and seconds are per search. pass@k: unbiased estimate of the probability that at least one of "
+    "k finished paths is correct; nine in ten searches of every method have k or more, the others count with all they "
+    "have. Pool: finished paths per search. Cut: finished paths that a limit ended after they had stated an answer; "
+    "they vote. Truncated: paths per search that a limit ended without an answer; they never vote. None: searches "
+    "without an answer. Points: percentage points of accuracy, with the 95 % interval of this one difference; p (Holm) "
+    "is corrected for all pairs and may be above .05 where that interval excludes 0."
 )
-READ_OFF = "Lines without seconds were read off the pool of a wider run, sample by sample."
+READ_OFF = "Lines without seconds were derived from the pool of a wider run, sample by sample."
 DIFFERENCE = ["Points", "95 %", "p (Holm)"]
 
 
 def sheets(comparison: Comparison, *, all_pairs: bool = False, references: Sequence[str] = ()) -> list[Sheet]:
-    """Every table of a comparison: one for each budget, the paired differences, the vote, the frontier.
+    """All tables of a comparison: one per budget, the paired differences, the vote, the frontier.
 
     Args:
-        comparison: of at least one entry.
+        comparison: a comparison of at least one entry.
         all_pairs: list every pair, not only those with the best of each budget.
-        references: labels of entries against which all others are listed as well, each in a table of its own.
+        references: labels of entries with which all others are also compared, each in a table of its own.
     """
-    found = [_budget_sheet(comparison, budget) for budget in comparison.budgets]
+    by_budget = [_budget_sheet(comparison, budget) for budget in comparison.budgets]
     others = (
         _pair_sheet(comparison, all_pairs),
         *(_reference_sheet(comparison, label) for label in references),
         _vote_sheet(comparison),
         _frontier_sheet(comparison),
     )
-    return found + [sheet for sheet in others if sheet.rows]
+    return by_budget + [sheet for sheet in others if sheet.rows]
 
 
 def print_comparison(comparison: Comparison, console: Console) -> None:
@@ -98,9 +98,9 @@ def _pair_sheet(comparison: Comparison, all_pairs: bool) -> Sheet:
         if not all_pairs:
             best = _best(comparison.at(budget)).label
             pairs = [_seen_from(best, pair) for pair in pairs if best in (pair.first, pair.second)]
-        for place, pair in enumerate(pairs):
-            repeated = place > 0 and pairs[place - 1].first == pair.first
-            names = ["" if place else _written(budget), "" if repeated else pair.first, pair.second]
+        for index, pair in enumerate(pairs):
+            repeated = index > 0 and pairs[index - 1].first == pair.first
+            names = ["" if index else _written(budget), "" if repeated else pair.first, pair.second]
             sheet.rows.append([*names, *difference_cells(pair), f"x {pair.tokens:.2f}"])
         sheet.ends.add(len(sheet.rows) - 1)
     return sheet
@@ -143,7 +143,7 @@ def _best(entries: list[Entry]) -> Entry:
 
 
 def _seen_from(best: str, pair: Pair) -> Pair:
-    """The same pair with the best one first; where the other spent nothing, its tokens are infinitely many times."""
+    """The pair with the best method first; the token ratio is infinite if the other generated no tokens."""
     if pair.first == best:
         return pair
     return replace(

@@ -1,4 +1,4 @@
-"""Events of a command as lines on a console: warnings, loading, progress."""
+"""Print the events of a command on a console: warnings, loading, progress."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ __all__ = ["ConsoleReporter"]
 
 
 class ConsoleReporter:
-    """A reporter that prints; it is called within a running event loop.
+    """Reporter that prints events; called within a running event loop.
 
     Args:
-        console: where to.
+        console: the console to print on.
         verbose: print a line for each search.
-        quiet_seconds: off a terminal, the least time between two lines about the same run.
+        quiet_seconds: without a terminal, minimum seconds between two lines about the same run.
     """
 
     def __init__(self, console: Console, *, verbose: bool = False, quiet_seconds: float = 15.0) -> None:
@@ -44,7 +44,7 @@ class ConsoleReporter:
         self._progress: Progress | None = None
 
     def __call__(self, event: Event, /) -> None:
-        """Print what an event says."""
+        """Print an event."""
         match event:
             case Warned(text):
                 self._warn(text)
@@ -92,6 +92,6 @@ def _resumed(event: Resumed) -> str:
 
 def _compared(event: Compared) -> str:
     return (
-        f"Compared over {event.dataset}: {event.done:,} of {event.total:,} searches of each run; the same command goes "
-        "on."
+        f"Compared on {event.dataset}: {event.done:,} of {event.total:,} searches of each run; the same command "
+        "continues."
     )

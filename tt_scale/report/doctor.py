@@ -1,4 +1,4 @@
-"""What `tt-scale doctor` prints."""
+"""Print the diagnosis of `tt-scale doctor`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["print_diagnosis"]
 
 
 def print_diagnosis(diagnosis: Diagnosis) -> None:
-    """Print a diagnosis in sections: packages, machine, and what the configuration needs."""
+    """Print a diagnosis in sections: packages, machine, and requirements of the configuration."""
     console = Terminal(highlight=False, soft_wrap=True)
     _print_installed(console, diagnosis.installed)
     _print_machine(console, diagnosis.machine, diagnosis.sandbox)

@@ -1,4 +1,4 @@
-"""What `prm-eval` and `calibrate` print."""
+"""Print the results of `prm-eval` and `calibrate`."""
 
 from __future__ import annotations
 
@@ -17,28 +17,28 @@ if TYPE_CHECKING:
 __all__ = ["figure_sheet", "print_evaluation", "print_taus", "reliability_sheet", "tau_sheet"]
 
 
-def print_evaluation(found: Measured, console: Console) -> None:
-    """Print the figures of one set, its reliability table, the cost and what must be known."""
+def print_evaluation(measured: Measured, console: Console) -> None:
+    """Print the figures of one set, its reliability table, the cost and remarks."""
     console.print()
-    console.print(drawn(figure_sheet(found.title, found.figures)))
-    if found.items.labels:
-        console.print(drawn(reliability_sheet(found.items.unit, found.items.bins())))
-    for line in (_told(found.cost), *found.remarks):
+    console.print(drawn(figure_sheet(measured.title, measured.figures)))
+    if measured.items.labels:
+        console.print(drawn(reliability_sheet(measured.items.unit, measured.items.bins())))
+    for line in (_cost_line(measured.cost), *measured.remarks):
         console.print(line, markup=False, highlight=False)
 
 
-def print_taus(found: Measured, rates: Sequence[float], console: Console) -> None:
-    """Print the threshold for each wanted pass rate, as it can be pasted."""
-    parts = {"first steps": Items.of_steps(found.rows, first=True), "all steps": Items.of_steps(found.rows)}
+def print_taus(measured: Measured, rates: Sequence[float], console: Console) -> None:
+    """Print the threshold for each target pass rate, as a flag to paste."""
+    parts = {"first steps": Items.of_steps(measured.rows, first=True), "all steps": Items.of_steps(measured.rows)}
     parts = {name: items for name, items in parts.items() if items.labels}
     if not parts:
-        console.print("No step has a label and a score, so that no tau can be told.")
+        console.print("No step has both a label and a score, so tau cannot be computed.")
         return
     console.print(drawn(tau_sheet(parts, rates)))
 
 
 def figure_sheet(title: str, figures: Sequence[Figure]) -> Sheet:
-    """One line for each figure, with its interval."""
+    """Table of figures with their intervals."""
     sheet = Sheet(title, ["Figure"], ["Value", "95 % interval"])
     for figure in figures:
         signed = "+" if figure.name.startswith("gain") else ""
@@ -48,7 +48,7 @@ def figure_sheet(title: str, figures: Sequence[Figure]) -> Sheet:
 
 
 def reliability_sheet(unit: str, bins: Sequence[Bin]) -> Sheet:
-    """Score against share of right items, bin by bin."""
+    """Table of mean score against share of correct items, by bin."""
     sheet = Sheet("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
     for each in bins:
         span = f"{each.low:.1f} to {each.high:.1f}"
@@ -57,7 +57,7 @@ def reliability_sheet(unit: str, bins: Sequence[Bin]) -> Sheet:
 
 
 def tau_sheet(parts: dict[str, Items], rates: Sequence[float]) -> Sheet:
-    """The threshold that a share of scores reaches, and how right what passes and what fails is."""
+    """Table of the threshold for each target pass rate, with the shares of correct items above and below it."""
     sheet = Sheet("tau for a pass rate", ["On", "Type"], ["Wanted", "Passes", "Right above", "Right below"])
     for name, items in parts.items():
         sheet.add_group([[name, *_tau_cells(items, rate)] for rate in rates])
@@ -72,7 +72,7 @@ def _tau_cells(items: Items, rate: float) -> list[str]:
     return [f"--tau {tau}", f"{rate:.0%}", f"{passed:.1%}", _share(passing), _share(failing)]
 
 
-def _told(cost: Cost) -> str:
+def _cost_line(cost: Cost) -> str:
     thousands = max(cost.steps, 1) / 1000
     cached = f"{cost.cached / cost.tokens:.0%} of them cached" if cost.tokens else "none read"
     return f"Per 1,000 steps: {cost.seconds / thousands:.2f} s, {cost.tokens / thousands:,.0f} PRM tokens, {cached}."

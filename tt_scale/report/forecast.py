@@ -1,4 +1,4 @@
-"""How much longer it takes, from the pace so far: one run, and all runs of a command."""
+"""Estimate the remaining time of one run and of all runs of a command from the pace so far."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Forecast", "TimeLeft", "duration"]
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """An estimate.
+    """Estimate of the remaining time.
 
     Attributes:
-        run: seconds until the present run ends.
-        command: seconds until the last one does; None where the present run is the last.
+        run: seconds until the current run ends.
+        command: seconds until the last run ends; None if the current run is the last.
     """
 
     run: float
@@ -23,14 +23,14 @@ class TimeLeft:
 
 
 class Forecast:
-    """Counts finished pieces of several runs that follow one another; its clock runs while a run does.
+    """Counts finished tasks of consecutive runs; the clock runs only during a run.
 
-    Pieces that are under way count by half: with 64 at a time, the first one is finished when much is done. Runs that
-    have not begun are taken to be as fast as those before.
+    Tasks in progress count half: with 64 at a time, much work is done before the first one finishes. Future runs are
+    assumed to be as fast as past ones.
 
     Args:
-        pieces: that each run still has to do [runs], those without any left out.
-        at_once: pieces that are under way at a time, at least 1.
+        pieces: remaining tasks of each run, without runs that have none [runs].
+        at_once: tasks in progress at a time, at least 1.
     """
 
     def __init__(self, pieces: Sequence[int], at_once: int = 1) -> None:
@@ -41,27 +41,27 @@ class Forecast:
         self._past = (0.0, 0.0)  # seconds and pieces of runs that have ended
 
     def begin(self) -> None:
-        """The next run begins now."""
+        """Start the clock of the next run."""
         self._end()
         self._pieces, self._done = (self._waiting.pop(0) if self._waiting else 0), 0
         self._began = time.monotonic()
 
     def more(self) -> None:
-        """One more piece is done."""
+        """Count a finished task."""
         self._done += 1
 
     @property
     def expects_a_run(self) -> bool:
-        """Whether a run has yet to begin."""
+        """Whether a run has not started yet."""
         return bool(self._waiting)
 
     @property
     def elapsed(self) -> float:
-        """Seconds since the present run began."""
+        """Seconds since the current run started."""
         return time.monotonic() - self._began
 
     def left(self) -> TimeLeft | None:
-        """Estimate the time left; None before the very first piece is done."""
+        """Estimate the remaining time; None before the first task is finished."""
         elapsed, rest = self.elapsed, self._pieces - self._done
         seconds, pieces = self._past
         if self._done:
@@ -80,7 +80,7 @@ class Forecast:
 
 
 def duration(seconds: float) -> str:
-    """Write a time for people: "45 s", "3 min 10 s", "2 h 05 min"."""
+    """Format a duration: "45 s", "3 min 10 s", "2 h 05 min"."""
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"

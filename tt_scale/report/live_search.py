@@ -1,4 +1,4 @@
-"""A search as it grows, for `tt-scale solve`."""
+"""Print a search in progress and its result, for `tt-scale solve`."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ __all__ = ["print_growth", "print_json", "print_solution"]
 
 STOPPED = {
     "enough": "it had enough finished paths",
-    "steps": "it made its last expansion",
-    "frontier": "nothing was left to grow",
+    "steps": "it reached its limit of steps",
+    "frontier": "no open path was left",
     "budget": "the budget was spent",
 }
 MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "unreadable": "…"}
@@ -33,7 +33,7 @@ def _console() -> Console:
 
 
 def print_growth(children: Sequence[Path]) -> None:
-    """Print one line for each child of an expansion: state, key, score and the start of its last step."""
+    """Print one line per child of an expansion: state, key, score and the start of its last step."""
     console = _console()
     for child in children:
         line = " ".join(child.steps[-1].text.split())
@@ -45,7 +45,7 @@ def print_growth(children: Sequence[Path]) -> None:
 
 
 def print_solution(solution: Solution) -> None:
-    """Print the chosen path, its cost and the answer last."""
+    """Print the chosen path, the cost and the answer."""
     console = _console()
     usage = solution.usage
     pool, stopped = len(solution.outcome.pool), STOPPED[solution.outcome.stopped]
@@ -62,16 +62,16 @@ def print_solution(solution: Solution) -> None:
 
 
 def print_json(solution: Solution) -> None:
-    """Print answer, chosen path, pool and cost as one JSON object; `answer` and `path` are null where there is none."""
+    """Print answer, chosen path, pool and cost as one JSON object; `answer` and `path` are null without an answer."""
     path = solution.path
-    told = {
+    document = {
         "answer": solution.answer,
         "path": None if path is None else _path(path),
         "pool": [_path(each) for each in solution.outcome.pool],
         "stopped": solution.outcome.stopped,
         "usage": asdict(solution.usage),
     }
-    print(json.dumps(told, ensure_ascii=False))  # noqa: T201  (rich would wrap and colour it)
+    print(json.dumps(document, ensure_ascii=False))  # noqa: T201  (rich would wrap and colour it)
 
 
 def _path(path: Path) -> dict[str, object]:

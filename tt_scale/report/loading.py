@@ -1,4 +1,4 @@
-"""The line that shows for how long models have been loading."""
+"""Status line with the seconds since models started to load."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ __all__ = ["LoadingLine", "loading"]
 
 REFRESH_SECONDS = 0.5
 QUIET_SECONDS = 15.0
-"""Between two lines, off a terminal."""
+"""Seconds between two lines without a terminal."""
 
 
 class LoadingLine:
-    """Shows seconds while models load.
+    """Status line that counts seconds while models load.
 
-    The event loop draws the line, not a thread: while an engine starts, the output of this process is moved about.
+    The event loop draws the line, not a thread: the output of this process is redirected while an engine starts.
 
     Args:
-        console: where to show it.
-        what: is loaded.
-        words: for what is done, and for what was.
-        quiet_seconds: off a terminal, the least time between two lines.
+        console: the console to print on.
+        what: names of the models.
+        words: verb of the status line, and of the final line.
+        quiet_seconds: without a terminal, minimum seconds between two lines.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LoadingLine:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Show the line, and keep it up to date in the running event loop."""
+        """Show the line, and update it in the running event loop."""
         self._began = time.monotonic()
         if self._console.is_terminal:
             self._live = self._drawn()
@@ -60,10 +60,10 @@ class LoadingLine:
         self._task = asyncio.get_running_loop().create_task(self._kept_up_to_date())
 
     def end(self, seconds: float | None) -> None:
-        """Take the line away.
+        """Remove the line.
 
         Args:
-            seconds: that loading took, for a closing line; None prints none, since an error follows.
+            seconds: loading time, for a final line; None prints none, since an error follows.
         """
         if self._task is not None:
             self._task.cancel()
@@ -105,7 +105,7 @@ def loading(
     words: tuple[str, str] = ("Loading", "Loaded"),
     quiet_seconds: float = QUIET_SECONDS,
 ) -> Iterator[None]:
-    """Show seconds while models load within, in an event loop; arguments as of `LoadingLine`, empty shows nothing."""
+    """Show a `LoadingLine` during the `with` block, in an event loop; an empty `what` shows nothing."""
     if not what:
         yield
         return

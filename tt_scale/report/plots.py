@@ -1,4 +1,4 @@
-"""Plots: accuracy against tokens, and how well a PRM's scores are calibrated; they need the extra `plot`."""
+"""Plots of accuracy against tokens and of a PRM's calibration; they require the extra `plot`."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["Curve", "check_plot", "draw_reliability", "plot_comparison", "plot_r
 FORMATS = (".svg", ".png", ".pdf")
 
 COLOURS = 10
-"""Lines that differ in colour; further ones differ in their marks."""
+"""Number of distinct line colours; further lines differ in their markers."""
 
 MARKS = "o^Dv"
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """One column of the plot.
+    """Reliability curve of one set: one column of the plot.
 
     Attributes:
-        title: above it.
-        label: of the curve: the PRM.
-        unit: what was scored: "steps" or "solutions".
-        bins: mean score, share that is right, and count of each bin that holds something [bins].
+        title: title of the column.
+        label: label of the curve: the PRM.
+        unit: the scored items: "steps" or "solutions".
+        bins: mean score, share of correct items, and count of each non-empty bin [bins].
     """
 
     title: str
@@ -39,7 +39,7 @@ class Curve:
 
 
 def check_plot(file: str) -> None:
-    """Find out before a run whether its plot can be drawn in the end.
+    """Check before a run that its plot can be drawn.
 
     Raises:
         ConfigError: the format is unknown, or there is no such folder.
@@ -58,37 +58,37 @@ def check_plot(file: str) -> None:
 
 
 def plot_comparison(comparison: Comparison, path: str) -> None:
-    """Draw one line for each method over its budgets.
+    """Draw accuracy against tokens, one line per method over its budgets.
 
     Args:
-        comparison: of at least one entry.
-        path: of the figure.
+        comparison: a comparison of at least one entry.
+        path: path of the figure.
 
     Raises:
-        JournalError: it cannot be written.
+        JournalError: the figure cannot be written.
     """
     from matplotlib import rc_context
     from matplotlib.figure import Figure
     from matplotlib.ticker import LogLocator, NullFormatter
 
     labels = list(dict.fromkeys([entry.label for entry in comparison.entries]))
-    crowded = len(labels) > COLOURS  # intervals of so many lines would hide the lines
+    crowded = len(labels) > COLOURS  # with this many lines, error bars would hide them
     widest = 0.0
     with rc_context({"svg.hashsalt": "tt_scale"}):
         figure = Figure(figsize=(9.4, 5.6) if crowded else (7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
-        for place, label in enumerate(labels):
+        for index, label in enumerate(labels):
             line = sorted([e for e in comparison.entries if e.label == label], key=lambda entry: entry.tokens)
             below = [100 * (entry.accuracy - entry.summary.low) for entry in line]
             above = [100 * (entry.summary.high - entry.accuracy) for entry in line]
             widest = max(widest, *below, *above)
-            spots = [entry.tokens for entry in line], [100 * entry.accuracy for entry in line]
-            marks = "s--" if line[0].votes else f"{MARKS[place // COLOURS % len(MARKS)]}-"
+            points = [entry.tokens for entry in line], [100 * entry.accuracy for entry in line]
+            marks = "s--" if line[0].votes else f"{MARKS[index // COLOURS % len(MARKS)]}-"
             bars = None if crowded else [below, above]
-            axes.errorbar(*spots, bars, fmt=marks, label=label, capsize=2, markersize=4, elinewidth=0.8)
+            axes.errorbar(*points, bars, fmt=marks, label=label, capsize=2, markersize=4, elinewidth=0.8)
         best = frontier(comparison.entries)
-        spots = [entry.tokens for entry in best], [100 * entry.accuracy for entry in best]
-        axes.step(*spots, where="post", color="0.6", linewidth=5, alpha=0.35, label="Pareto frontier", zorder=0)
+        points = [entry.tokens for entry in best], [100 * entry.accuracy for entry in best]
+        axes.step(*points, where="post", color="0.6", linewidth=5, alpha=0.35, label="Pareto frontier", zorder=0)
         axes.set(xscale="log", xlabel="generated tokens per problem", ylabel="accuracy, %")
         intervals = f"95 % intervals up to ± {widest:.0f} points" if crowded else "95 % intervals"
         head = f"{comparison.dataset}: {comparison.models}, {comparison.problems:,} problems, {intervals}"
@@ -123,11 +123,11 @@ def plot_reliability(measured: Sequence[Measured], file: str) -> None:
 
 
 def draw_reliability(curves: Sequence[Curve], file: FilePath) -> None:
-    """Draw one column for each curve; the same curves give the same SVG.
+    """Draw one column per curve; equal curves give identical SVG files.
 
     Args:
-        curves: at least one.
-        file: written; its ending says how.
+        curves: at least one curve.
+        file: output file; its extension determines the format.
     """
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -139,7 +139,7 @@ def draw_reliability(curves: Sequence[Curve], file: FilePath) -> None:
             scores, rights, counts = zip(*curve.bins, strict=True) if curve.bins else ((), (), ())
             upper.plot([0, 1], [0, 1], color="0.7", linewidth=1, label="perfect")
             upper.plot(scores, rights, "o-", label=curve.label)
-            upper.set(ylabel=f"share of {curve.unit} that are right", xlim=(0, 1), ylim=(0, 1))
+            upper.set(ylabel=f"share of correct {curve.unit}", xlim=(0, 1), ylim=(0, 1))
             upper.set_title(curve.title, fontsize=9)
             upper.legend(frameon=False)
             lower.bar(scores, counts, width=0.06)

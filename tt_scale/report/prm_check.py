@@ -1,4 +1,4 @@
-"""What `tt-scale prm-check` prints: what a PRM is asked, its scores, and whether all ways to run it agree."""
+"""Print the results of `tt-scale prm-check`: prompts, scores, and agreement of engines and ways of scoring."""
 
 from __future__ import annotations
 
@@ -20,51 +20,51 @@ NAMES = {"vllm": "vLLM", "huggingface": "Transformers"}
 
 
 def print_prompts(measured: EngineScores, console: Console) -> None:
-    """Print what a PRM is asked in words about the last step."""
+    """Print the prompts of a generative PRM for the last step."""
     if not measured.prompts:
-        console.print(f"The PRM {measured.engine!r} has no adapter, so it does not say what it reads and where.")
+        console.print(f"The PRM {measured.engine!r} has no adapter, so its input cannot be shown.")
         return
-    heading(console, "What it is asked about the last step")
+    heading(console, "Prompt for the last step")
     for prompt in measured.prompts:
         for line in prompt.splitlines():
             console.print(f"  {line}", markup=False)
-    console.print("  It answers in words, so there is no token at which a step's score stands.", style="dim")
+    console.print("  It answers in words, so there is no token position of a step's score.", style="dim")
 
 
-def print_scores(example: Example, found: Sequence[EngineScores], console: Console) -> None:
-    """Print the score of every step on every engine, whole and step by step."""
-    names = [NAMES.get(measured.engine, measured.engine) for measured in found]
+def print_scores(example: Example, scores: Sequence[EngineScores], console: Console) -> None:
+    """Print the score of every step on every engine, for the whole solution at once and step by step."""
+    names = [NAMES.get(measured.engine, measured.engine) for measured in scores]
     sheet = Sheet("Scores", ["Step"], [f"{name}\n{way}" for name in names for way in ("whole", "by step")])
     room = console.width - 6 - sum([2 * (max(len(name), len("0.000000")) + 3) for name in names])
     for solution, steps in enumerate(example.solutions):
-        for place, step in enumerate(steps):
-            if solution and place < len(steps) - 1:
-                continue  # as in the right solution
-            label = shortened(f"{place + 1} {'wrong: ' if solution else ''}{step}", room)
-            scores = [f"{way[solution][place]:.6f}" for each in found for way in (each.whole, each.by_step)]
-            sheet.rows.append([label, *scores])
+        for index, step in enumerate(steps):
+            if solution and index < len(steps) - 1:
+                continue  # the same as in the correct solution
+            label = shortened(f"{index + 1} {'wrong: ' if solution else ''}{step}", room)
+            cells = [f"{way[solution][index]:.6f}" for each in scores for way in (each.whole, each.by_step)]
+            sheet.rows.append([label, *cells])
     console.print(drawn(sheet))
 
 
-def print_agreement(agreement: Agreement, found: Sequence[EngineScores], console: Console) -> None:
-    """Print whether all ways agree, and what the cache saved."""
+def print_agreement(agreement: Agreement, scores: Sequence[EngineScores], console: Console) -> None:
+    """Print whether all engines and ways of scoring agree, and the tokens read from the cache."""
     if agreement.off:
         others = ", ".join([f"{name} by {difference:.4f}" for name, difference in agreement.off.items()])
-        line = f"NOT the same: {others} from {agreement.reference}; allowed is {agreement.most:g}."
+        line = f"NOT the same: {others} from {agreement.reference}; allowed: {agreement.most:g}."
         console.print(line, style="bold red", markup=False)
     else:
         ways, largest = len(agreement.differences), max(agreement.differences.values())
         every = "Both" if ways == 2 else f"All {ways}"
         line = f"{every} ways agree within {agreement.most:g}; the largest difference is {largest:.1g}."
         console.print(line, style="green")
-    for each in found:
+    for each in scores:
         if each.tokens:
             name = NAMES.get(each.engine, each.engine)
             console.print(f"{name} step by step: {each.tokens:,} tokens read, {each.cached:,} of them from the cache.")
 
 
 def print_faults(faults: Mapping[str, TTScaleError], remarks: Sequence[str], console: Console) -> None:
-    """Print why engines cannot run a PRM, and what is odd about its answers."""
+    """Print the errors of engines that cannot run a PRM, and warnings about its scores."""
     from rich.markup import escape
 
     for engine, fault in faults.items():

@@ -1,4 +1,4 @@
-"""How a PRM is asked, as `tt-scale prm-check` shows it: its adapter, the text it reads, the tokens that are read."""
+"""Print a PRM's input for `tt-scale prm-check`: its adapter, the text it reads, the scored token positions."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 __all__ = ["heading", "print_layout", "shortened"]
 
 BEFORE, AFTER = 4, 1
-"""How many tokens are shown around the one that is read."""
+"""Tokens shown before and after a scored position."""
 
 
 def print_layout(layout: Layout, config: Config, example: Example, numbers: str, console: Console) -> None:
-    """Print how a PRM is asked.
+    """Print the input of a PRM for an example.
 
     Args:
-        layout: of the example.
-        config: names the PRM.
-        example: what it is tried on.
-        numbers: in which it computes.
-        console: where to.
+        layout: layout of the example.
+        config: configuration that names the PRM.
+        example: the worked example.
+        numbers: description of the data type.
+        console: the console to print on.
     """
     adapter, look = layout.adapter, layout.look
     heading(console, f"PRM {config.prm_name}")
@@ -52,15 +52,16 @@ def _name_of(adapter: type[Adapter]) -> str:
 
 
 def _reason(adapter: Adapter, config: Config) -> str:
-    """Why it is this one."""
+    """Describe how the adapter was selected."""
     if config.prm_adapter != "auto":
-        return "which was asked for"
+        return "as configured"
     own = PurePath(config.prm_name).name.lower()
-    begin = next((name for name in adapter.names if own.startswith(name)), "")
-    if begin:
-        return f"found by the name, which begins with {begin!r}"
+    prefix = next((name for name in adapter.names if own.startswith(name)), "")
+    if prefix:
+        return f"selected by the name, which begins with {prefix!r}"
     architectures = adapter.checkpoint.settings.get("architectures") or ()
-    return f"found by the architecture {', '.join([each for each in architectures if each in adapter.architectures])}"
+    known = [each for each in architectures if each in adapter.architectures]
+    return f"selected by the architecture {', '.join(known)}"
 
 
 def _head(adapter: Adapter) -> str:
@@ -69,51 +70,52 @@ def _head(adapter: Adapter) -> str:
         positive, negative = adapter.checkpoint.tokens.tokenizer.convert_ids_to_tokens([head.positive, head.negative])
         return f"next token {positive!r} ({head.positive}) against {negative!r} ({head.negative}), softmax over the two"
     layers = ", ".join(head.layers)
-    return f"{'layers' if len(head.layers) > 1 else 'layer'} {layers}; output {head.column} means right"
+    return f"{'layers' if len(head.layers) > 1 else 'layer'} {layers}; output {head.column} means correct"
 
 
 def _print_text(look: TokenizedExample, console: Console) -> None:
-    """Print the text as the model sees it; tokens that are read stand out."""
+    """Print the text as the model reads it, with the scored tokens highlighted."""
     from rich.padding import Padding
     from rich.text import Text
 
     heading(console, "What the model reads")
     text = Text()
-    for place, piece in enumerate(look.pieces[: look.positions[-1] + 1]):
-        read = place in look.positions
-        text.append(_visible(piece) if read and not piece.strip() else piece, style="reverse" if read else "")
-        text.append("\n" if read and piece.endswith("\n") else "")
+    for index, token_text in enumerate(look.pieces[: look.positions[-1] + 1]):
+        scored = index in look.positions
+        shown = _visible(token_text) if scored and not token_text.strip() else token_text
+        text.append(shown, style="reverse" if scored else "")
+        text.append("\n" if scored and token_text.endswith("\n") else "")
     for line in text.split("\n", allow_blank=False):
         console.print(Padding(line, (0, 0, 0, 2), expand=False) if line else "")
 
 
 def _print_places(example: Example, look: TokenizedExample, console: Console) -> None:
-    """Print the tokens around each place that is read: position, id and text, the read one in brackets."""
-    heading(console, "Where it is read")
+    """Print the tokens around each scored position: position, id and text, the scored one in brackets."""
+    heading(console, "Scored positions")
     first = len(example.steps) - len(look.positions)
     for number, (step, position) in enumerate(zip(example.steps[first:], look.positions, strict=True), first + 1):
         begin, end = max(0, position - BEFORE), min(len(look.ids), position + AFTER + 1)
-        columns = [_column(look, place, place == position) for place in range(begin, end)]
+        columns = [_column(look, index, index == position) for index in range(begin, end)]
         room = console.width - 4
         console.print(f"  step {number}: {shortened(step, room - 10)}", markup=False)
         for label, row in zip(("position", "id", "token"), zip(*columns, strict=True), strict=True):
             console.print(f"    {label:<9}{'  '.join(row)}".rstrip(), markup=False, no_wrap=True, overflow="crop")
 
 
-def _column(look: TokenizedExample, place: int, read: bool) -> list[str]:
-    cells = [str(place), str(look.ids[place]), _visible(look.pieces[place])]
-    cells = [f"[{cell}]" if read else f" {cell} " for cell in cells]
+def _column(look: TokenizedExample, index: int, scored: bool) -> list[str]:
+    cells = [str(index), str(look.ids[index]), _visible(look.pieces[index])]
+    cells = [f"[{cell}]" if scored else f" {cell} " for cell in cells]
     width = max([len(cell) for cell in cells])
     return [cell.rjust(width) for cell in cells]
 
 
-def _visible(piece: str) -> str:
-    """Write a piece so that white space is seen."""
-    return piece.replace("\n", "\\n").replace("\t", "\\t").replace(" ", "·") or "''"
+def _visible(token_text: str) -> str:
+    """Replace whitespace in a token's text by visible characters."""
+    return token_text.replace("\n", "\\n").replace("\t", "\\t").replace(" ", "·") or "''"
 
 
 def shortened(text: str, room: int) -> str:
-    """Write a text on one line of at most so many characters, at least 12."""
+    """Shorten a text to one line of at most `room` characters, but at least 12."""
     line = " ".join(text.split())
     return line if len(line) <= max(room, 12) else line[: max(room, 12) - 1] + "…"
 

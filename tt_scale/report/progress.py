@@ -1,4 +1,4 @@
-"""How far a run is: a live line on a terminal, now and then a plain one elsewhere, and a closing line."""
+"""Progress of a run: a live line on a terminal, periodic plain lines elsewhere, and a final line."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 __all__ = ["Progress"]
 
 FIRST_SECONDS = 5.0
-"""Off a terminal, the first line comes with the first estimate after this time, or after `quiet_seconds` if less."""
+"""Without a terminal, seconds before the first line, which needs an estimate; at most `quiet_seconds`."""
 
 
 class Progress:
-    """Shows the progress of one run: pieces done, accuracy so far, tokens a second, cache hits, time left.
+    """Shows the progress of one run: finished tasks, accuracy, tokens per second, cache hits, remaining time.
 
     Args:
-        console: where to show it.
-        run: as previous run segments left it.
+        console: the console to print on.
+        run: state of the run after previous run segments.
         verbose: print a line for each search.
-        forecast: of the command that this run is a part of; None where it is all of it.
-        quiet_seconds: off a terminal, the least time between two lines.
+        forecast: forecast of the whole command; None if this run is its only one.
+        quiet_seconds: without a terminal, minimum seconds between two lines.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Progress:
             self._live.start()
 
     def advance(self, run: RunProgress, row: Row | None) -> None:
-        """Take in a finished piece, and the numbers of its search."""
+        """Update the progress with a finished task and the row of its search."""
         self._run = run
         if row is not None:
             self._tokens += row.usage.generated_tokens
@@ -74,13 +74,13 @@ class Progress:
         self._say(f"{duration(left.run)} left{rest}")
 
     def end(self) -> None:
-        """Take the live line away, and print the closing one."""
+        """Remove the live line, and print the final line."""
         if self._live:
             self._live.stop()
         self._say(f"{self._forecast.elapsed:.1f} s")
 
     def _say(self, tail: str) -> None:
-        """Print a line of text; on a terminal it is fitted, elsewhere never broken."""
+        """Print a line of text; fitted to the width on a terminal, unwrapped elsewhere."""
         parts = [self._count, *[part.text for part in self._numbers()], tail]
         if self._console.is_terminal:
             line = StatusLine(self._run.label, None, lambda: [Part(text) for text in parts])
@@ -96,7 +96,7 @@ class Progress:
         return self._run.done / self._run.total if self._run.total else 1.0
 
     def _parts(self) -> list[Part]:
-        """What the live line shows: the count, the time left, the numbers, the time that has passed."""
+        """Parts of the live line: count, remaining time, numbers, elapsed time."""
         left = self._forecast.left()
         time = (
             Part("-:-- left", "left -:--")
@@ -109,7 +109,7 @@ class Progress:
         return [Part(self._count), time, *self._numbers(), Part(clock(self._forecast.elapsed))]
 
     def _numbers(self) -> list[Part]:
-        """What stands behind the count: the unit, or for searches their accuracy, speed and cache hits."""
+        """Parts after the count: the unit, or for searches the accuracy, the speed and the cache hits."""
         run = self._run
         if run.correct is None:
             return [Part(run.unit)]
@@ -123,7 +123,7 @@ class Progress:
 
 
 def _line_of(row: Row) -> str:
-    found = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"
+    result = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"
     backtracks = row.telemetry.get("backtracks", 0)
     extra = f"  {backtracks} backtracks" if backtracks else ""
-    return f"{row.id}  {found}  {row.usage.generated_tokens:,} tokens{extra}  {row.usage.seconds:.1f} s"
+    return f"{row.id}  {result}  {row.usage.generated_tokens:,} tokens{extra}  {row.usage.seconds:.1f} s"

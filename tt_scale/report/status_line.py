@@ -1,4 +1,4 @@
-"""One line of a terminal that shows how far something is; where room is short, names give way and numbers stay."""
+"""One-line status display for a terminal; in a narrow terminal, labels are shortened before numbers."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Part:
     """A number with its unit.
 
     Attributes:
-        text: as it reads best.
-        short: for a narrow terminal.
+        text: the full text.
+        short: a shorter text for a narrow terminal.
     """
 
     text: str
@@ -33,12 +33,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class StatusLine:
-    """What stands in the line; it is asked for anew each time that the line is drawn.
+    """Content of the line; its callables are evaluated each time the line is drawn.
 
     Attributes:
-        label: what runs; its last word says most.
-        share: gives how much is done, in [0, 1]; None draws no bar.
-        parts: gives the numbers, the most important one first.
+        label: name of the run; its last word is kept the longest.
+        share: returns the finished share, in [0, 1]; None draws no bar.
+        parts: returns the numbers, the most important one first.
     """
 
     label: str
@@ -46,15 +46,15 @@ class StatusLine:
     parts: Callable[[], Sequence[Part]]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
-        """Draw it in the width that there is."""
+        """Render the line for the available width."""
         yield self.fitted(options.max_width, dash="-" if options.ascii_only else "━")
 
     def fitted(self, width: int, dash: str = "━") -> Text:
-        """Lay the line out.
+        """Lay out the line.
 
         Args:
-            width: in columns.
-            dash: of the bar.
+            width: available columns.
+            dash: character of the bar.
         """
         parts, bar = list(self.parts()), self._bar(dash)
         last = self.label.rpartition(" ")[2]
@@ -75,13 +75,13 @@ class StatusLine:
         return Text.assemble((dash * full, "bar.complete"), (dash * (BAR_WIDTH - full), "bar.back"))
 
 
-def _joined(pieces: Sequence[str | Text], gap: str, numbers: Sequence[str] = ()) -> Text:
-    every = [Text(piece) if isinstance(piece, str) else piece for piece in [*pieces, *numbers]]
-    return Text(gap, no_wrap=True, overflow="crop").join([piece for piece in every if piece])
+def _joined(parts: Sequence[str | Text], gap: str, numbers: Sequence[str] = ()) -> Text:
+    texts = [Text(part) if isinstance(part, str) else part for part in [*parts, *numbers]]
+    return Text(gap, no_wrap=True, overflow="crop").join([text for text in texts if text])
 
 
 def clock(seconds: float) -> str:
-    """Write a time in few columns: "0:07", "12:30", "1:02:03"."""
+    """Format a time compactly: "0:07", "12:30", "1:02:03"."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

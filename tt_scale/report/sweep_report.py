@@ -1,4 +1,4 @@
-"""What a sweep tells and writes: the ranking, the test on held-out problems, and the best recipe."""
+"""Report of a sweep: the ranking, the test on held-out problems, and the file of the best recipe."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MOST_ROWS = 20
 
 
 def check_recipe(path: FilePath, recipes: Sequence[Variant]) -> None:
-    """Find out before a run whether its recipe can be written in the end.
+    """Check before a run that its recipe can be written.
 
     Raises:
-        JournalError: the file is there, and this sweep did not write it; it is left alone.
+        JournalError: the file exists and was not written by this sweep; it is left unchanged.
     """
     try:
         first = path.read_text(encoding="utf-8").split("\n", 1)[0] if path.exists() else _mark(recipes)
@@ -43,14 +43,14 @@ def check_recipe(path: FilePath, recipes: Sequence[Variant]) -> None:
 
 
 def write_recipe(path: FilePath, recipes: Sequence[Variant], sweep: Sweep) -> None:
-    """Write the winner as a YAML file that `bench` takes.
+    """Write the best recipe as a YAML configuration for `bench`.
 
     Raises:
-        JournalError: it cannot be written.
+        JournalError: the file cannot be written.
     """
     import yaml
 
-    notes = [f"# {line}" for line in told(sweep)]
+    notes = [f"# {line}" for line in conclusions(sweep)]
     keys = yaml.safe_dump(recipe_keys(sweep.winner.config), sort_keys=False, allow_unicode=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -66,7 +66,7 @@ def _mark(recipes: Sequence[Variant]) -> str:
 
 
 def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
-    """Print the ranking, the rule behind it, and what the held-out problems say."""
+    """Print the ranking, its rule, and the result on the held-out problems."""
     console.print()
     count = len(sweep.ranking[0].rows)
     console.print(
@@ -75,12 +75,14 @@ def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
     if sweep.over_allowance:
         console.print()
         console.print(
-            drawn(_sheet("Dearer than the default, not ranked", sweep.over_allowance, sweep, None), console.width)
+            drawn(
+                _sheet("More expensive than the default, not ranked", sweep.over_allowance, sweep, None), console.width
+            )
         )
     console.print(
         f"Ranked by accuracy among recipes that generate at most {ALLOWANCE:.2f} x the tokens of the default. p: "
-        "against the default on the same problems, corrected for the number of recipes. The first was chosen for its "
-        "accuracy here, which is therefore flattered.",
+        "against the default on the same problems, corrected for the number of recipes. The first was selected by its "
+        "accuracy here, which is therefore biased upwards.",
         style="dim",
         highlight=False,
     )
@@ -88,45 +90,48 @@ def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
         console.print(line, style="dim", markup=False, highlight=False)
     console.print()
     console.print("Verdict", style="bold")
-    for line in told(sweep):
+    for line in conclusions(sweep):
         console.print(f"- {line}", markup=False, highlight=False)
 
 
-def told(sweep: Sweep) -> list[str]:
-    """What was found, in words."""
+def conclusions(sweep: Sweep) -> list[str]:
+    """Conclusions of a sweep, in sentences."""
     best = sweep.ranking[0]
     if best.label == DEFAULT:
         return [
-            f"No recipe beats the default ({best.accuracy:.1%}, {best.tokens:,.0f} tokens) at equal tokens: keep it."
+            f"No recipe beats the default ({best.accuracy:.1%}, {best.tokens:,.0f} tokens) at equal tokens; keep it."
         ]
     lines = [f"Best at equal tokens: {best.label} ({best.accuracy:.1%}, {best.tokens:,.0f} tokens)."]
     pair = sweep.held_pair
     if sweep.held is None or pair is None:
-        return [*lines, "No problems were held out, so nothing shows that it is better than the default elsewhere."]
+        return [
+            *lines,
+            "No problems were held out, so it is not shown to be better than the default on other problems.",
+        ]
     winner, default = sweep.held
     spread = f"{points(pair.difference)} points, {points(pair.low)} to {points(pair.high)}"
     lines.append(
-        f"On {sweep.held_problems:,} problems held out: {winner.accuracy:.1%} with {winner.tokens:,.0f} tokens, the "
+        f"On {sweep.held_problems:,} held-out problems: {winner.accuracy:.1%} with {winner.tokens:,.0f} tokens, the "
         f"default {default.accuracy:.1%} with {default.tokens:,.0f} ({spread}, {significance(pair.p_value)})."
     )
     if pair.p_value >= LEVEL:
-        lines.append("That does not show it to be better than the default.")
+        lines.append("It is not shown to be better than the default.")
     elif pair.difference > 0:
         lines.append("It is better than the default.")
     else:
-        lines.append("It is worse than the default there: keep the default.")
+        lines.append("It is worse than the default there; keep the default.")
     return lines
 
 
 def _sheet(title: str, entries: Sequence[Entry], sweep: Sweep, first: int | None) -> Sheet:
     numbers = ["Accuracy", "95 %", "Tokens", "Points", "95 %", "p (Holm)"]
     sheet = Sheet(title, ["", "Recipe"], numbers)
-    for place, entry in enumerate(entries[:MOST_ROWS]):
+    for index, entry in enumerate(entries[:MOST_ROWS]):
         pair = sweep.differences.get(entry.label)
         summary = entry.summary
         sheet.rows.append(
             [
-                "" if first is None else str(place + first),
+                "" if first is None else str(index + first),
                 entry.label,
                 f"{entry.accuracy:.1%}",
                 f"{100 * summary.low:.1f}-{100 * summary.high:.1f}",

@@ -1,4 +1,4 @@
-"""Tables: cells under headings, for the terminal and for Markdown."""
+"""Tables for the terminal and for Markdown."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ __all__ = ["Sheet", "difference_cells", "drawn", "markdown", "points"]
 
 @dataclass
 class Sheet:
-    """Cells under headings.
+    """A table of text cells.
 
     Attributes:
-        title: above the table.
-        words: headings of the columns of text.
-        numbers: headings of the columns of numbers, which are aligned right.
+        title: title of the table.
+        words: headings of the text columns.
+        numbers: headings of the number columns, which are right-aligned.
         rows: cells [rows][columns].
-        ends: places of rows after which a group ends.
+        ends: indices of rows after which a group ends.
     """
 
     title: str
@@ -33,20 +33,20 @@ class Sheet:
     ends: set[int] = field(default_factory=set)
 
     def add_group(self, rows: Sequence[Sequence[str]]) -> None:
-        """Add rows that belong together; of equal cells in their first column only the first is shown."""
-        for place, row in enumerate(rows):
-            repeated = place > 0 and row[0] == rows[place - 1][0]
+        """Add a group of rows; repeated cells in the first column are left blank."""
+        for index, row in enumerate(rows):
+            repeated = index > 0 and row[0] == rows[index - 1][0]
             self.rows.append(["" if repeated else row[0], *row[1:]])
         self.ends.add(len(self.rows) - 1)
 
 
 def drawn(sheet: Sheet, width: int | None = None) -> Table:
-    """Draw a table for the terminal.
+    """Render a table for the terminal.
 
     Args:
-        sheet: what to draw.
-        width: columns of the terminal into which a wide table is fitted: numbers stay whole, names wrap between words
-            and the gaps narrow. None draws it with an edge and wide gaps.
+        sheet: the table.
+        width: columns of the terminal, to which a wide table is fitted: numbers are not wrapped, names wrap between
+            words and the gaps narrow. None renders it with an edge and wide gaps.
     """
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
@@ -56,19 +56,19 @@ def drawn(sheet: Sheet, width: int | None = None) -> Table:
     heads = [*sheet.words, *sheet.numbers]
     columns = list(zip(heads, *sheet.rows, strict=True))
     if width is not None:
-        whole = sum([max(map(len, column)) for column in columns]) + 2 * (len(heads) - 1)
+        full_width = sum([max(map(len, column)) for column in columns]) + 2 * (len(heads) - 1)
         table.show_edge = False
-        table.padding = (0, 1 if whole <= width else 0, 0, 0)
-    for place, column in enumerate(columns):
-        words = place < len(sheet.words)
+        table.padding = (0, 1 if full_width <= width else 0, 0, 0)
+    for index, column in enumerate(columns):
+        words = index < len(sheet.words)
         table.add_column(
-            heads[place],
+            heads[index],
             justify="left" if words else "right",
             no_wrap=width is not None and not words,
             min_width=None if width is None else _longest_word(column),
         )
-    for place, row in enumerate(sheet.rows):
-        table.add_row(*map(Text, row), end_section=place in sheet.ends)
+    for index, row in enumerate(sheet.rows):
+        table.add_row(*map(Text, row), end_section=index in sheet.ends)
     return table
 
 
@@ -77,7 +77,7 @@ def _longest_word(column: Sequence[str]) -> int:
 
 
 def markdown(sheet: Sheet) -> str:
-    """Write it as a section of a Markdown page."""
+    """Format a table as a section of a Markdown page."""
     lines = [
         f"## {sheet.title}",
         "",
@@ -89,7 +89,7 @@ def markdown(sheet: Sheet) -> str:
 
 
 def difference_cells(pair: Pair) -> list[str]:
-    """A paired difference in percentage points, its interval and its corrected p-value."""
+    """Cells of a paired difference: percentage points, interval, corrected p-value."""
     return [
         points(pair.difference),
         f"{points(pair.low)} to {points(pair.high)}",
@@ -98,5 +98,5 @@ def difference_cells(pair: Pair) -> list[str]:
 
 
 def points(share: float) -> str:
-    """A difference of shares in percentage points, with its sign; 0 has no minus."""
+    """Format a difference of shares in signed percentage points; never "-0.0"."""
     return f"{100 * share + 0.0:+.1f}"

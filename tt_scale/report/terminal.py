@@ -1,4 +1,4 @@
-"""The console of the commands: as wide as the terminal, and silent once nobody reads any more."""
+"""Console of the commands: as wide as the terminal, and silent after its output pipe is closed."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ PIPED_WIDTH = 140
 
 
 class Terminal(Console):
-    """A console whose reader may leave: what the command does goes on, since records are written all the same.
+    """Console that survives a closed output pipe: the command continues, since records are still written.
 
     Args:
-        fixed: whether tables keep one width where the output is no terminal.
-        keys: of `rich.console.Console`.
+        fixed: whether tables have a fixed width if the output is not a terminal.
+        keys: keyword arguments of `rich.console.Console`.
     """
 
     def __init__(self, *, fixed: bool = False, **keys: Any) -> None:
         super().__init__(width=PIPED_WIDTH if fixed and not sys.stdout.isatty() else None, **keys)
 
     def on_broken_pipe(self) -> None:
-        """Send to nowhere what is still printed; rich would end the process with status 1."""
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
+        """Redirect further output to the null device; rich would end the process with status 1."""
+        null_device = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null_device, sys.stdout.fileno())
+        os.close(null_device)

@@ -238,7 +238,7 @@ def test_minutes(command: Command, tmp_path: Path) -> None:
     journal = tmp_path / "logs" / "t" / "simulated-beam_search-budget=2" / "problems.jsonl"
     journal.write_bytes(b"".join(journal.read_bytes().splitlines(keepends=True)[:7]))
     answer = command(*TWO, "--minutes", "0")
-    assert "Compared over simulated: 7 of 20 searches of each run; the same command goes on." in answer.out
+    assert "Compared on simulated: 7 of 20 searches of each run; the same command continues." in answer.out
     assert "simulated with simulated, 7 problems" in answer.out
     for flag, *value in (("--minutes", "9"), ("--no-derive",)):
         answer = command("compare", "logs/t", flag, *value)

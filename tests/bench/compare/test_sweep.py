@@ -18,7 +18,7 @@ from tt_scale.bench.run.idle_knobs import idle_knobs
 from tt_scale.bench.stats.pairs import paired_differences
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
-from tt_scale.report.sweep_report import told
+from tt_scale.report.sweep_report import conclusions
 
 WORLD = ("--model-name", "simulated", "--prm-name", "simulated", "--dataset", "simulated")
 SWEEP = ("sweep", *WORLD, "--num-samples", "20", "--run-tag", "t")
@@ -162,23 +162,23 @@ def swept(winner: str, default: str) -> list[str]:
     held = (entry("tau=0.3", winner, 90), entry("default", default))
     [pair] = paired_differences({each.label: each.rows for each in held})
     recipe = Variant("tau=0.3", None, SIMULATED)
-    return told(Sweep("set", [entry("tau=0.3", "+++-", 90)], [], {}, recipe, held, pair, len(winner)))
+    return conclusions(Sweep("set", [entry("tau=0.3", "+++-", 90)], [], {}, recipe, held, pair, len(winner)))
 
 
 def test_words() -> None:
     """Win, no win and loss on problems that did not choose."""
     assert swept("+" * 30 + "-" * 10, "-" * 20 + "+" * 10 + "-" * 10)[1:] == [
-        "On 40 problems held out: 75.0% with 90 tokens, the default 25.0% with 100 (+50.0 points, "
+        "On 40 held-out problems: 75.0% with 90 tokens, the default 25.0% with 100 (+50.0 points, "
         "+31.7 to +64.8, p < 0.001).",
         "It is better than the default.",
     ]
-    assert swept("+" * 25 + "-" * 15, "+" * 20 + "-" * 20)[2] == "That does not show it to be better than the default."
-    assert swept("-" * 40, "+" * 40)[2] == "It is worse than the default there: keep the default."
+    assert swept("+" * 25 + "-" * 15, "+" * 20 + "-" * 20)[2] == "It is not shown to be better than the default."
+    assert swept("-" * 40, "+" * 40)[2] == "It is worse than the default there; keep the default."
     recipe = Variant("default", None, SIMULATED)
     alone = Sweep("set", [entry("default", "+-")], [], {}, recipe, None, None, 3)
-    assert told(alone) == ["No recipe beats the default (50.0%, 100 tokens) at equal tokens: keep it."]
+    assert conclusions(alone) == ["No recipe beats the default (50.0%, 100 tokens) at equal tokens; keep it."]
     unheld = Sweep("set", [entry("a", "+-")], [], {}, recipe, None, None, 0)
-    assert told(unheld)[1].startswith("No problems were held out, so nothing shows that it is better")
+    assert conclusions(unheld)[1].startswith("No problems were held out, so it is not shown to be better")
 
 
 def test_the_recipe_is_what_won(command: Command, tmp_path: Path) -> None:

@@ -198,9 +198,9 @@ def test_the_sentence_counts_problems() -> None:
     ]
 
 
-@pytest.mark.parametrize(("passed", "words"), [(96, "nearly every"), (95, ""), (5, ""), (4, "nearly no")])
+@pytest.mark.parametrize(("passed", "words"), [(96, "almost every"), (95, ""), (5, ""), (4, "almost no")])
 def test_a_bar_that_decides_nothing_is_named(passed: int, words: str) -> None:
     """A user takes a method for bad whose tau was out of reach of the PRM."""
     row = replace(drawn()[0], telemetry={"judged": 100, "passed": passed}, usage=Usage(generated_tokens=9))
-    sentence = f"m: {words} step passes ({passed / 100:.1%}), so tau decides little. Type: --tau q0.5"
+    sentence = f"m: {words} step passes ({passed / 100:.1%}), so tau hardly discriminates. Type: --tau q0.5"
     assert backtracking_remarks({"m": [row]}, {}) == ([sentence] if words else [])

@@ -68,7 +68,7 @@ def test_the_read_tokens_are_shown_with_their_places(check: object, folder: Path
     for position in look.positions:
         assert look.ids[position] == tag
         assert any(f"[{position}]" in line for line in lines)
-    assert "qwen-math, found by the architecture Qwen2ForProcessRewardModel" in answer.out
+    assert "qwen-math, selected by the architecture Qwen2ForProcessRewardModel" in answer.out
     assert "Both ways agree within 0.0001" in answer.out
     assert "float32, for this comparison (--dtype sets another)" in answer.out
     assert "It is 2.<extra_0>So 2.<extra_0>" in answer.out
@@ -185,7 +185,7 @@ def test_ways_that_differ_end_with_status_1(check: object, tmp_path: Path, monke
     assert answer.status == 1
     assert "NOT the same: Transformers by step by 0." in answer.out
     assert "laid out otherwise once another follows" in answer.out
-    assert "wrong_place:Growing, which was asked for" in answer.out
+    assert "wrong_place:Growing, as configured" in answer.out
     sys.modules.pop("wrong_place")
 
 
@@ -225,7 +225,7 @@ def test_a_judge_shows_its_prompt(capsys: pytest.CaptureFixture[str], tmp_path: 
     )
     assert answer.status in (0, 1)  # random weights may prefer either
     assert "Is step 3 correct? Answer with one word, Yes or No." in answer.out
-    assert "no token at which a step's score stands" in answer.out
+    assert "no token position of a step's score" in answer.out
     assert "ways agree" in answer.out
 
 
@@ -300,7 +300,7 @@ def test_layer_heads_name_their_layers(check: object, folder: Path) -> None:
     """The layer that speaks is half of a protocol."""
     assert isinstance(QwenMath.head, LayerHead)
     assert json.loads((folder / "config.json").read_text())["num_labels"] == 2
-    assert "layers score.0, score.2; output 1 means right" in check().out
+    assert "layers score.0, score.2; output 1 means correct" in check().out
 
 
 def test_the_list_shows_every_adapter(capsys: pytest.CaptureFixture[str]) -> None:
