@@ -134,7 +134,7 @@ def test_it_is_measured_on_solutions_of_others(tmp_path: Path, site: Path) -> No
     given = ("--dataset", "set.jsonl", "--model-name", "guess", "--system-prompt", "Think.")
     answer = typed(tmp_path, site, "prm-eval", "brief", *given, "--prm-args", "{words: 5}")
     assert answer.status == 0, answer.err
-    assert "nothing here looks at model_name, system_prompt." in answer.out
+    assert "model_name, system_prompt have no effect here." in answer.out
     experiment = manifest(tmp_path)["experiment"]
     assert experiment["prm"] == "brief"
     assert "model_name" not in experiment

@@ -255,7 +255,7 @@ def test_keys_without_effect_are_warned_about(command):
     """A temperature for solutions that are given is a wrong conclusion in the making."""
     name = str(REPLAYS / "bon_llama3.2-3b_n1_q500.jsonl")
     answer = command("prm-eval", "recorded", "--dataset", name, "--temperature", "0.3", "--N", "9")
-    assert "warning: nothing here looks at N, temperature." in answer.out
+    assert "warning: N, temperature have no effect here." in answer.out
 
 
 def test_calibrate_tells_a_tau_that_passes_what_was_wanted(command, tmp_path):

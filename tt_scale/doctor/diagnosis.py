@@ -1,4 +1,4 @@
-"""The diagnosis of `tt-scale doctor`: installation, machine, backends, and whether the two models fit."""
+"""Diagnosis of `tt-scale doctor`: installation, machine, backends, and memory of the models."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ __all__ = ["Diagnosis", "diagnose", "memory_plan"]
 
 @dataclass(frozen=True)
 class Installed:
-    """What is installed.
+    """State of the installation.
 
     Attributes:
-        packages: those that matter, required ones first, missing ones included.
-        devices: what torch can run on; empty where torch is not installed.
-        fault: what keeps Transformers from working, and what to type; empty where nothing does.
+        packages: relevant packages, required ones first, missing ones included.
+        devices: devices that torch supports; empty if torch is not installed.
+        fault: why Transformers fails to import, and what to type; empty without a fault.
     """
 
     packages: Sequence[Finding]
@@ -44,15 +44,15 @@ class Installed:
 
 @dataclass(frozen=True)
 class Models:
-    """What the models of a configuration need.
+    """Models of a configuration and their requirements.
 
     Attributes:
         generator: name and backend.
-        prms: name and backend of each; empty where there is none.
-        combined: how several PRMs become one; empty where there are not several.
-        servers: what those that the models are behind answered; empty where there are none.
-        dtypes: lines about the number types.
-        memory: the plan.
+        prms: name and backend of each PRM; empty without a PRM.
+        combined: how several PRMs are combined; empty with fewer than two.
+        servers: answers of the servers that the models use; empty without a server.
+        dtypes: lines on the data types.
+        memory: the memory plan.
     """
 
     generator: str
@@ -65,14 +65,14 @@ class Models:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """Everything that decides whether a configuration can run here.
+    """Everything that determines whether a configuration can run on this machine.
 
     Attributes:
-        installed: packages.
-        machine: as `hardware` gives it.
-        models: None where a backend is missing.
-        no_engine: which one, and what to type; empty where none is.
-        sandbox: whether code that a model wrote can run isolated here, in a line.
+        installed: state of the installation.
+        machine: the machine, as returned by `hardware`.
+        models: models and requirements; None if an engine is missing.
+        no_engine: the missing engine, and what to type; empty if none is missing.
+        sandbox: a line on whether model-written code can run isolated on this machine.
     """
 
     installed: Installed
@@ -83,10 +83,10 @@ class Diagnosis:
 
 
 def diagnose(config: Config) -> Diagnosis:
-    """Find everything that decides whether a configuration can run here.
+    """Diagnose whether a configuration can run on this machine.
 
     Raises:
-        ConfigError: the configuration itself cannot run anywhere.
+        ConfigError: the configuration is invalid on any machine.
     """
     searcher_class(config.method).from_config(config)
     models, no_engine = None, ""
@@ -101,9 +101,9 @@ def diagnose(config: Config) -> Diagnosis:
 
 
 def _installed() -> Installed:
-    found = packages()
-    torch = any(each.package == "torch" and each.version for each in found)
-    return Installed(found, torch_devices() if torch else "", broken_transformers())
+    findings = packages()
+    torch = any(each.package == "torch" and each.version for each in findings)
+    return Installed(findings, torch_devices() if torch else "", broken_transformers())
 
 
 def _models(models: ResolvedModels, machine: Mapping[str, Any]) -> Models:
@@ -119,7 +119,7 @@ def _models(models: ResolvedModels, machine: Mapping[str, Any]) -> Models:
 
 
 def _with_context(config: Config) -> Config:
-    """Fill in the context as far as it can be known without the hub; what cannot be is planned for as by default."""
+    """Set the context from local files; if that is not possible, use the default."""
     own = own_context(model_settings(config.model_name))
     if own is None:
         default = Config.model_fields["max_model_len"].default
@@ -131,13 +131,13 @@ def memory_plan(models: ResolvedModels, gpus: Sequence[str], ram_gib: float) -> 
     """Plan the memory of the models of a run.
 
     Args:
-        models: of the run.
-        gpus: as `hardware` tells them: "NVIDIA H200, 143771 MiB"; none plans for the CPU. One whose memory is not
-            told shares the main memory.
+        models: models of the run.
+        gpus: GPUs as returned by `hardware`: "NVIDIA H200, 143771 MiB"; empty plans for the CPU. A GPU without a
+            memory size shares the main memory.
         ram_gib: main memory.
     """
-    told = [re.search(r"([\d.]+) MiB", gpu) for gpu in gpus]
-    sizes = [float(found[1]) / 1024 if found else ram_gib for found in told]
+    matches = [re.search(r"([\d.]+) MiB", gpu) for gpu in gpus]
+    sizes = [float(match[1]) / 1024 if match else ram_gib for match in matches]
     config, places = models.config, _places(models, len(sizes))
     if not places:
         return MemoryPlan((), True, "Fits: no model is loaded.")
@@ -157,7 +157,7 @@ def memory_plan(models: ResolvedModels, gpus: Sequence[str], ram_gib: float) -> 
 
 
 def _places(models: ResolvedModels, gpus: int) -> dict[str, range]:
-    """The models that are loaded here, and the GPUs of each; none means main memory."""
+    """The loaded models and the GPUs of each; an empty range means main memory."""
     config = models.config
 
     def from_gpu(first: int | None) -> range:
@@ -171,7 +171,7 @@ def _places(models: ResolvedModels, gpus: int) -> dict[str, range]:
 
 
 def _shares(models: ResolvedModels, role: str, gpus: range, *, apart: bool) -> list[Share]:
-    """What the generator, or each of the PRMs, takes of its place."""
+    """Memory shares of the generator, or of each PRM."""
     config = models.config
     place = "" if not apart else f"cuda:{gpus[0]}" if gpus else "the CPU"
     if role == "generator":
@@ -197,30 +197,31 @@ def _shares(models: ResolvedModels, role: str, gpus: range, *, apart: bool) -> l
 
 
 def _planned_dtype(config: Config, *, on_cpu: bool) -> str:
-    """The type that memory is planned with; "auto" on a GPU is the checkpoint's."""
+    """Data type for the memory plan; "auto" on a GPU is the checkpoint's type."""
     if config.dtype in TYPES:
         return str(config.dtype)
     return fastest_type() if on_cpu else config.dtype or UNSET_DTYPE
 
 
 def _context_of(name: str, prm: ResolvedPRM) -> int:
-    """Tokens for which a PRM's cache must have room: what its backend asks the engine for."""
+    """Tokens for which a PRM's KV cache needs room, as its backend requests from the engine."""
     return prm.cls.context_of(model_settings(name), prm.config)
 
 
 def _dtypes(models: ResolvedModels) -> list[str]:
-    """In which type each model computes, and why; what is slow or cannot be computed says so."""
+    """Lines on the data type of each model and its reason, with warnings on slow or unsupported types."""
     config = models.config
     reason = "unset" if config.dtype is None else "asked for" if config.dtype in TYPES else config.dtype
-    found: dict[str, list[str]] = {}
+    roles_by_type: dict[str, list[str]] = {}
     for each in loaded_models(models):
         folder = model_folder(each.name)
         unread = config.dtype == "auto" and each.place.on_cuda and folder is None
         dtype = "what the checkpoint says" if unread else each.dtype(config.dtype, str(folder or ""))
-        found.setdefault(f"{dtype} ({reason})", []).append(each.role)
-    told = [f"{dtype}{'' if len(found) == 1 else ': ' + ', '.join(roles)}" for dtype, roles in found.items()]
+        roles_by_type.setdefault(f"{dtype} ({reason})", []).append(each.role)
+    single = len(roles_by_type) == 1
+    lines = [f"{dtype}{'' if single else ': ' + ', '.join(roles)}" for dtype, roles in roles_by_type.items()]
     try:
         check_dtypes(models)
     except ConfigError as error:
-        return [*told, str(error)]
-    return [*told, *dtype_warnings(models)]
+        return [*lines, str(error)]
+    return [*lines, *dtype_warnings(models)]

@@ -1,4 +1,4 @@
-"""What is installed, what is missing, and what to type to get it."""
+"""Installed and missing packages, and the commands to install them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ BREAKING = ("torchvision", "torchaudio", "torchcodec")
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One package.
+    """State of one package.
 
     Attributes:
-        package: its name.
-        version: installed; None where it is not.
-        purpose: what it is needed for.
-        command: what to type to get it.
+        package: name of the package.
+        version: installed version; None if it is missing.
+        purpose: what the package is needed for.
+        command: command to install it.
     """
 
     package: str
@@ -33,7 +33,7 @@ class Finding:
 
 
 def packages() -> list[Finding]:
-    """Every package that matters, required ones first."""
+    """State of all relevant packages, required ones first."""
     engine = "gpu" if which("nvidia-smi") else "cpu"
     wanted = (
         (("math-verify",), "grading", "pip install tt-scale"),
@@ -51,7 +51,7 @@ def packages() -> list[Finding]:
 
 
 def broken_transformers() -> str:
-    """Say what keeps `import transformers` from working and what to type; empty where it works or is not there.
+    """Describe why `import transformers` fails and what to type; empty if it works or is not installed.
 
     The CUDA builds of torchvision, torchaudio and torchcodec that an engine's wheel may pull in break it beside a
     CPU build of torch.
@@ -61,13 +61,13 @@ def broken_transformers() -> str:
     fault = _probe("import transformers; transformers.AutoModelForCausalLM; transformers.AutoTokenizer")[1]
     if not fault:
         return ""
-    there = [package for package in BREAKING if _version(package)]
-    advice = f"pip uninstall {' '.join(there)}" if there else "pip install --force-reinstall 'tt-scale[hf]'"
+    installed = [package for package in BREAKING if _version(package)]
+    advice = f"pip uninstall {' '.join(installed)}" if installed else "pip install --force-reinstall 'tt-scale[hf]'"
     return f"`import transformers` fails: {fault}. Type: {advice}"
 
 
 def torch_devices() -> str:
-    """Say what torch can run on: "CUDA 12.8, 1 device" or "CPU only"; empty where torch does not load."""
+    """Describe the devices that torch supports: "built for CUDA 12.8, 1 usable"; or why torch cannot be imported."""
     code = (
         "import torch; print(torch.version.cuda or '', torch.cuda.device_count() if torch.cuda.is_available() else 0)"
     )
@@ -93,7 +93,7 @@ def _version(package: str) -> str | None:
 
 
 def _probe(code: str) -> tuple[str, str]:
-    """Run code in a Python of its own: what it printed, and the last line of its fault."""
+    """Run code in a separate Python process; return its output and the last line of its error."""
     try:
         done = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, timeout=PROBE_SECONDS, check=False

@@ -1,4 +1,4 @@
-"""Whether two models fit into a machine: arithmetic only, nothing is loaded and nothing is asked."""
+"""Memory plan of a run's models: arithmetic only, without loading or querying anything."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ __all__ = ["MemoryPlan", "Share", "plan_cpu", "plan_gpu", "together"]
 
 GIB = 2**30
 OVERHEAD_GIB = 1.5
-"""What an engine needs beside weights and KV cache: activations, kernels, graphs."""
+"""GiB that an engine needs beside weights and KV cache: activations, kernels, graphs."""
 USABLE_RAM = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One model's part of the machine.
+    """Memory share of one model.
 
     Attributes:
         role: "generator" or "PRM".
-        name: of the model.
-        size: of the model.
-        key: the configuration's key that grants the memory.
-        granted: the value of that key: a share of each GPU in (0, 1], or GiB of KV cache on a CPU.
-        context: tokens for which the KV cache must have room.
-        place: the device, where the models have different ones.
+        name: name of the model.
+        size: size of the model.
+        key: configuration key that grants the memory.
+        granted: value of that key: a share of each GPU in (0, 1], or GiB of KV cache on a CPU.
+        context: tokens for which the KV cache needs room.
+        place: the device, if the models are on different ones.
     """
 
     role: str
@@ -42,12 +42,12 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class MemoryPlan:
-    """The outcome.
+    """Result of the plan.
 
     Attributes:
-        lines: one about each model.
-        fits: whether it runs; None where a size is unknown.
-        verdict: one line, with what to change where it does not fit.
+        lines: one line per model.
+        fits: whether the models fit; None if a size is unknown.
+        verdict: one line, with what to change if they do not fit.
     """
 
     lines: tuple[str, ...]
@@ -56,12 +56,12 @@ class MemoryPlan:
 
 
 def plan_gpu(shares: Sequence[Share], gpu_gib: float, split: int) -> MemoryPlan:
-    """Plan models on the same GPUs, each of which grants every model a share.
+    """Plan models that share the same GPUs.
 
     Args:
-        shares: of the models.
+        shares: memory shares of the models.
         gpu_gib: memory of the smallest GPU, above 0.
-        split: GPUs that one model is split over (`tensor_parallel_size`).
+        split: number of GPUs over which a model is split (`tensor_parallel_size`).
     """
     lines, faults, unknown = [], [], False
     for share in shares:
@@ -108,7 +108,7 @@ def plan_cpu(shares: Sequence[Share], ram_gib: float) -> MemoryPlan:
 
 
 def together(plans: Sequence[MemoryPlan]) -> MemoryPlan:
-    """Join the plans of devices that share nothing."""
+    """Combine the plans of separate devices."""
     lines = tuple([line for plan in plans for line in plan.lines])
     for outcome in (False, None):
         verdicts = [plan.verdict for plan in plans if plan.fits is outcome]
@@ -134,10 +134,10 @@ def _short(count: int) -> str:
 
 def _more_gpu(share: Share, need: float, gpu_gib: float) -> str:
     least = ceil(need / gpu_gib * 100) / 100
-    told = f"the {share.role} needs about {need:.1f} GiB"
+    need_text = f"the {share.role} needs about {need:.1f} GiB"
     if least <= 1:
-        return f"{told}: raise {share.key} to {least:g}"
-    return f"{told}, more than one GPU has: raise tensor_parallel_size, or take a smaller or quantized model"
+        return f"{need_text}: raise {share.key} to {least:g}"
+    return f"{need_text}, more than one GPU has: raise tensor_parallel_size, or take a smaller or quantized model"
 
 
 def _judged(lines: Sequence[str], faults: Sequence[str], unknown: bool) -> MemoryPlan:

@@ -1,7 +1,7 @@
-"""How well scores rank and how well they are calibrated: pure functions of scores, labels and weights.
+"""Ranking and calibration of scores: pure functions of scores, labels and weights.
 
-A weight says how often an item counts: 1 in the sample at hand, 0, 1, 2, ... in a resample. Everything that needs an
-interval therefore takes weights, and one bootstrap serves all.
+A weight is the number of times that an item counts: 1 in the original sample, 0, 1, 2, ... in a bootstrap resample. All
+statistics with an interval take weights, so that one bootstrap function serves all of them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Bin:
 
     Attributes:
         low: lower end, included.
-        high: upper end, left to the next bin; the last one includes 1.
+        high: upper end, excluded except in the last bin.
         score: mean score, in [0, 1].
-        right: share of items that are right, in [0, 1].
+        right: share of correct items, in [0, 1].
         count: sum of the weights, above 0.
     """
 
@@ -40,15 +40,15 @@ class Bin:
 
 
 def roc_auc(scores: Sequence[float], labels: Sequence[bool], weights: Sequence[float] | None = None) -> float:
-    """Area under the ROC curve: the odds that a right item has a higher score than a wrong one, ties counting half.
+    """Area under the ROC curve: probability that a correct item scores higher than a wrong one, ties counting half.
 
     Args:
         scores: any numbers [items].
-        labels: whether each item is right [items].
-        weights: at least 0 [items]; None counts each once.
+        labels: whether each item is correct [items].
+        weights: at least 0 [items]; None for 1 each.
 
     Returns:
-        A number in [0, 1]; NaN where there is nothing right or nothing wrong.
+        A number in [0, 1]; NaN if all items have the same label.
 
     Source: Mann and Whitney 1947; Hanley and McNeil 1982.
     """
@@ -69,25 +69,25 @@ def roc_auc(scores: Sequence[float], labels: Sequence[bool], weights: Sequence[f
 def reliability(
     scores: Sequence[float], labels: Sequence[bool], weights: Sequence[float] | None = None, bins: int = BINS
 ) -> list[Bin]:
-    """Sort items into bins of equal width by score.
+    """Group items into bins of equal width by score.
 
     Args:
         scores: each in [0, 1] [items].
-        labels: whether each item is right [items].
-        weights: at least 0 [items]; None counts each once.
-        bins: at least 1.
+        labels: whether each item is correct [items].
+        weights: at least 0 [items]; None for 1 each.
+        bins: number of bins, at least 1.
 
     Returns:
-        The bins that hold something, from low to high.
+        The non-empty bins, from low to high.
     """
     import numpy as np
 
     values = np.asarray(scores, float)
     weight = np.ones(len(values)) if weights is None else np.asarray(weights, float)
-    place = np.minimum((values * bins).astype(int), bins - 1)
-    count = np.bincount(place, weight, bins)
-    score = np.bincount(place, weight * values, bins)
-    right = np.bincount(place, weight * np.asarray(labels, bool), bins)
+    index = np.minimum((values * bins).astype(int), bins - 1)
+    count = np.bincount(index, weight, bins)
+    score = np.bincount(index, weight * values, bins)
+    right = np.bincount(index, weight * np.asarray(labels, bool), bins)
     return [
         Bin(at / bins, (at + 1) / bins, float(score[at] / count[at]), float(right[at] / count[at]), float(count[at]))
         for at in range(bins)
@@ -96,7 +96,7 @@ def reliability(
 
 
 def expected_calibration_error(bins: Sequence[Bin]) -> float:
-    """Mean gap between score and share of right items, bins weighted by what they hold; NaN without bins.
+    """Mean gap between score and share of correct items, bins weighted by their counts; NaN without bins.
 
     Source: Naeini, Cooper and Hauskrecht 2015 (AAAI).
     """
@@ -105,21 +105,21 @@ def expected_calibration_error(bins: Sequence[Bin]) -> float:
 
 
 def tau_for(scores: Sequence[float], pass_rate: float) -> float:
-    """Give the threshold that a wanted share of scores reaches, with as few decimals as tell it apart.
+    """Threshold for a target pass rate, with as few decimals as possible.
 
-    The largest number that at least `pass_rate` of the scores reach, rounded down as far as no further score passes.
+    The largest number that at least `pass_rate` of the scores reach, rounded down as far as no other score passes.
 
     Args:
         scores: each in [0, 1], at least one [items].
-        pass_rate: above 0, at most 1.
+        pass_rate: target share of scores at or above the threshold, above 0, at most 1.
 
     Raises:
-        ValueError: no scores, or a pass rate out of its range.
+        ValueError: there are no scores, or the pass rate is out of range.
     """
     if not scores or not 0.0 < pass_rate <= 1.0:
         raise ValueError(f"tau_for needs scores and 0 < pass_rate <= 1, not {len(scores)} scores, {pass_rate=}.")
     falling = sorted(scores, reverse=True)
-    needed = math.ceil(pass_rate * len(falling) - 1e-9)  # 0.7 * 10 is a little above 7
+    needed = math.ceil(pass_rate * len(falling) - 1e-9)  # 0.7 * 10 is slightly above 7
     tau = falling[needed - 1]
     below = next((score for score in falling[needed:] if score < tau), -1.0)
     for decimals in range(1, 17):
@@ -132,15 +132,15 @@ def tau_for(scores: Sequence[float], pass_rate: float) -> float:
 def interval(
     statistic: Callable[[NDArray[Any]], float], groups: Sequence[Hashable], resamples: int = RESAMPLES
 ) -> tuple[float, float]:
-    """95 % interval of a statistic, problems being drawn at random: all items of a problem come or stay together.
+    """95 % bootstrap interval of a statistic over problems: all items of a problem are resampled together.
 
     Args:
-        statistic: of the weights of the items [items]; may be NaN for a resample that has only one class.
+        statistic: function of the items' weights [items]; may be NaN for a resample with only one class.
         groups: the problem of each item [items].
-        resamples: at least 1; seeded, so that a table can be made twice.
+        resamples: number of resamples, at least 1; seeded, so that results are reproducible.
 
     Returns:
-        Lower and upper end; NaN where there are fewer than two problems or no resample gives a number.
+        Lower and upper end; NaN with fewer than two problems or if every resample gives NaN.
 
     Source: Efron and Tibshirani 1993, percentile bootstrap.
     """
@@ -153,8 +153,8 @@ def interval(
     random = np.random.default_rng(0)
     even = np.full(len(numbers), 1 / len(numbers))
     drawn = [statistic(random.multinomial(len(numbers), even)[owner].astype(float)) for _ in range(resamples)]
-    found = [value for value in drawn if not math.isnan(value)]
-    if not found:
+    values = [value for value in drawn if not math.isnan(value)]
+    if not values:
         return math.nan, math.nan
-    low, high = np.percentile(found, (2.5, 97.5))
+    low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)

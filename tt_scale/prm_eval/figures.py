@@ -1,4 +1,4 @@
-"""From scored solutions to figures, each with its 95 % interval over problems."""
+"""Metrics of scored solutions, each with its 95 % interval over problems."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ __all__ = [
 ]
 
 RANKED_BY = ("last", "min", "mean", "prod")
-"""The aggregates that whole solutions are ranked by."""
+"""The aggregates by which complete solutions are ranked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table.
+    """A metric with its interval: one line of the table.
 
     Attributes:
-        name: what is measured.
-        value: NaN where the set cannot tell.
-        low: lower end of its 95 % interval; NaN where there is none.
+        name: name of the metric.
+        value: NaN if it is undefined for the set.
+        low: lower end of its 95 % interval; NaN if there is none.
         high: upper end.
     """
 
@@ -54,11 +54,11 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A solution with what a PRM said of it.
+    """A labelled solution with a PRM's scores.
 
     Attributes:
-        solution: labelled.
-        scores: of its steps [steps]; empty where the PRM failed.
+        solution: the labelled solution.
+        scores: scores of its steps [steps]; empty if the PRM failed.
     """
 
     solution: LabelledSolution
@@ -66,23 +66,23 @@ class Judged:
 
     @property
     def group(self) -> str:
-        """Solutions of one question are drawn together in a resample."""
+        """The question: solutions of one question are resampled together."""
         return self.solution.problem.question
 
     def aggregate(self, agg: str) -> float:
-        """One number for the solution, in [0, 1]."""
+        """Aggregated score of the solution, in [0, 1]."""
         return aggregate(agg, self.scores, self.solution.finished)
 
 
 @dataclass(frozen=True)
 class Items:
-    """What is ranked, by rising score: steps or whole solutions.
+    """Scored and labelled items, steps or complete solutions, in ascending order of score.
 
     Attributes:
         unit: "steps" or "solutions".
         scores: each in [0, 1] [items].
-        labels: whether each is right [items].
-        groups: its question [items].
+        labels: whether each is correct [items].
+        groups: question of each [items].
     """
 
     unit: str
@@ -92,7 +92,7 @@ class Items:
 
     @classmethod
     def of_steps(cls, rows: Sequence[Judged], *, first: bool = False) -> Items:
-        """Take the steps that have a label; with `first`, the first step of each solution alone."""
+        """The labelled steps; with `first`, only the first step of each solution."""
         return cls._sorted(
             "steps",
             [
@@ -105,7 +105,7 @@ class Items:
 
     @classmethod
     def of_solutions(cls, rows: Sequence[Judged], agg: str) -> Items:
-        """Take the solutions whose answer was judged, scored by an aggregate."""
+        """The solutions with a labelled answer, scored by an aggregate."""
         return cls._sorted(
             "solutions",
             [
@@ -116,9 +116,9 @@ class Items:
         )
 
     @classmethod
-    def _sorted(cls, unit: str, found: list[tuple[float, bool, str]]) -> Items:
-        found.sort(key=lambda item: item[0])  # sorting what is sorted is what makes resamples cheap
-        scores, labels, groups = zip(*found, strict=True) if found else ((), (), ())
+    def _sorted(cls, unit: str, items: list[tuple[float, bool, str]]) -> Items:
+        items.sort(key=lambda item: item[0])  # sorting sorted scores again in every resample is cheap
+        scores, labels, groups = zip(*items, strict=True) if items else ((), (), ())
         return cls(unit, scores, labels, groups)
 
     def area(self, name: str) -> Figure:
@@ -142,20 +142,20 @@ class Items:
 
 
 def judged(solutions: Sequence[LabelledSolution], scored: Sequence[Scored]) -> list[Judged]:
-    """Put scores to their solutions [solutions]."""
+    """Join solutions with their scores [solutions]."""
     values = {row.id: row.values for row in scored}
     return [Judged(each, values.get(each.id, ())) for each in solutions]
 
 
 def calibration_figures(rows: Sequence[Judged], agg: str) -> tuple[Items, list[Figure]]:
-    """Measure ranking and calibration: of steps where they have labels, of whole solutions where answers have.
+    """Measure ranking and calibration, of steps if they are labelled, and of solutions with labelled answers.
 
     Args:
-        rows: of one set.
-        agg: the aggregate by which whole solutions are calibrated where no step has a label.
+        rows: rows of one set.
+        agg: the aggregate for the calibration of complete solutions if no step is labelled.
 
     Returns:
-        What was binned, and the figures.
+        The items of the calibration, and the metrics.
     """
     steps = Items.of_steps(rows)
     ranked = {name: Items.of_solutions(rows, name) for name in RANKED_BY}
@@ -165,16 +165,16 @@ def calibration_figures(rows: Sequence[Judged], agg: str) -> tuple[Items, list[F
         figures += [steps.area("AUC, steps"), steps.error("calibration error, steps")]
     elif binned.labels:
         figures.append(binned.error(f"calibration error, solutions ({agg})"))
-    if len(set(ranked["last"].labels)) == 2:  # right and wrong ones
+    if len(set(ranked["last"].labels)) == 2:  # both correct and wrong solutions
         figures += [items.area(f"AUC, solutions by {name}") for name, items in ranked.items()]
     return binned, figures
 
 
 def first_error_figures(rows: Sequence[Judged], threshold: float) -> list[Figure]:
-    """Measure how often the first wrong step is found at a threshold, in the solutions whose labels tell it.
+    """Measure the detection of the first wrong step at a threshold, on solutions for which it is known.
 
     Args:
-        rows: of one set, those on which the threshold was chosen left out.
+        rows: rows of one set, without those on which the threshold was chosen.
         threshold: in [0, 1].
     """
     import numpy as np
@@ -190,23 +190,23 @@ def first_error_figures(rows: Sequence[Judged], threshold: float) -> list[Figure
         return lambda weights: float(weights @ (hits * of) / total) if (total := weights @ of) else math.nan
 
     erroneous, correct = share(1.0 - intact), share(intact)
-    found = accuracies(verdicts, threshold)
+    measured = accuracies(verdicts, threshold)
     return [
         Figure(
-            "first error, F1", found.f1, *interval(lambda weights: f1(erroneous(weights), correct(weights)), groups)
+            "first error, F1", measured.f1, *interval(lambda weights: f1(erroneous(weights), correct(weights)), groups)
         ),
-        Figure("  accuracy where a step is wrong", found.erroneous, *interval(erroneous, groups)),
-        Figure("  accuracy where all are right", found.correct, *interval(correct, groups)),
+        Figure("  accuracy where a step is wrong", measured.erroneous, *interval(erroneous, groups)),
+        Figure("  accuracy where all are right", measured.correct, *interval(correct, groups)),
     ]
 
 
 def verdicts_of(rows: Sequence[Judged]) -> list[Verdict]:
-    """The solutions whose labels tell the first wrong step, as that is measured."""
+    """Verdicts of the solutions whose first wrong step is known."""
     return [Verdict(row.scores, row.solution.first_error) for row in rows if row.solution.knows_first_error]
 
 
 def halves(rows: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
-    """Split by a hash of the question: one half to choose a threshold on, one to measure it on."""
+    """Split rows by a hash of the question: one half to choose a threshold, the other to measure it."""
     parts: tuple[list[Judged], list[Judged]] = ([], [])
     for row in rows:
         parts[blake2b(row.group.encode(), digest_size=1).digest()[0] % 2].append(row)
@@ -214,12 +214,12 @@ def halves(rows: Sequence[Judged]) -> tuple[list[Judged], list[Judged]]:
 
 
 def chosen_threshold(rows: Sequence[Judged]) -> float:
-    """The threshold of the highest F1 on some solutions."""
+    """The threshold with the highest F1 on the given solutions."""
     return best_threshold(verdicts_of(rows))
 
 
 def weighted_mean(name: str, values: Sequence[float], groups: Sequence[str]) -> Figure:
-    """The mean of one number for each problem."""
+    """Mean of one value per problem, with its interval."""
     import numpy as np
 
     array = np.asarray(values, float)

@@ -1,4 +1,4 @@
-"""Which keys of the configuration an evaluation looks at, and which of them its scores depend on."""
+"""Configuration keys that an evaluation reads, and those on which its scores depend."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _DRAWING = _GENERATOR | {
     "answer_field",
     "grade_timeout",
 }
-"""Of solutions that are sampled; a PRM that reads the generator looks at those of the generator too."""
+"""Keys of sampled solutions; a PRM that uses the generator also depends on the generator's keys."""
 
 
 def evaluation_keys() -> list[ConfigKey]:
-    """The keys that are flags of `prm-eval` and `calibrate`: all but those of searches, and the PRM itself."""
+    """Keys that are flags of `prm-eval` and `calibrate`: all except keys of searches and `prm_name`."""
     return [
         key
         for key in config_keys()
@@ -42,16 +42,16 @@ def evaluation_keys() -> list[ConfigKey]:
 
 
 def reads_generator(models: ResolvedModels | None) -> bool:
-    """Whether what scores needs the run's generator, started.
+    """Whether scoring needs the run's generator to be started.
 
     Args:
-        models: of the run; None for recorded scores, whose keys name a generator as well.
+        models: models of the run; None for recorded scores, whose keys also name a generator.
     """
     return models is None or any(prm.uses_generator for prm in models.prms)
 
 
 def sampling_keys(models: ResolvedModels) -> dict[str, Any]:
-    """What sampled solutions depend on, beside the problems."""
+    """Keys and values on which sampled solutions depend, beside the problems."""
     kept = {key.name for key in evaluation_keys() if not key.name.startswith("prm")} - {"agg", "datasets"}
     own = {
         "dtype": generator_dtype(models),
@@ -62,11 +62,11 @@ def sampling_keys(models: ResolvedModels) -> dict[str, Any]:
 
 
 def scoring_keys(config: Config, models: ResolvedModels | None) -> dict[str, Any]:
-    """What the scores of given solutions depend on.
+    """Keys and values on which the scores of given solutions depend.
 
     Args:
-        config: of the run.
-        models: of the run; None for recorded scores.
+        config: configuration of the run.
+        models: models of the run; None for recorded scores.
     """
     left_out = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"agg", "datasets"}
     if reads_generator(models):
@@ -88,7 +88,7 @@ def _dtype(models: ResolvedModels | None) -> dict[str, str]:
 
 
 def idle_keys(config: Config, models: ResolvedModels | None, *, samples: bool) -> list[str]:
-    """The keys that were given another value than the default and change nothing here, sorted."""
+    """Keys with a non-default value that have no effect here, sorted."""
     if samples:
         return []
     idle = {key.name for key in evaluation_keys() if key.group == "Sampling"} | _DRAWING | {"gpu_mem_util"}

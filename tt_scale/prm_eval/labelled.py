@@ -1,4 +1,4 @@
-"""Solutions whose steps, or whose answers, somebody judged."""
+"""Solutions with labels of their steps or of their final answers."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ __all__ = ["GivenSet", "LabelledSolution", "given_steps"]
 
 @dataclass(frozen=True, slots=True)
 class LabelledSolution:
-    """One solution and what is known of it.
+    """A solution with its labels.
 
     Attributes:
         id: unique in its set.
-        problem: that it solves; solutions of the same question belong together.
-        steps: of the solution [steps]; only sampled ones have token ids.
-        labels: whether each step, and all before it, is right; None where nobody said [steps].
-        number: among the solutions of its problem, from 0.
-        correct: whether its final answer is right; None where nobody said.
-        answer: its final answer; None where it states none.
-        finished: whether it ended by itself; only then can it be chosen.
-        recorded: scores of its steps that came with it [steps]; empty where none did.
+        problem: the problem that it solves; solutions of the same question are resampled together.
+        steps: steps of the solution [steps]; only sampled steps have token ids.
+        labels: whether each step and all before it are correct; None if unknown [steps].
+        number: index among the solutions of its problem, from 0.
+        correct: whether its final answer is correct; None if unknown.
+        answer: its final answer; None if it states none.
+        finished: whether it ended by itself; otherwise it cannot be selected.
+        recorded: scores of its steps from its source [steps]; empty if there are none.
     """
 
     id: str
@@ -40,36 +40,36 @@ class LabelledSolution:
 
     @property
     def path(self) -> Path:
-        """As a PRM reads it."""
+        """The solution as a path, the input of a PRM."""
         return Path((self.number,), self.steps, state="finished" if self.finished else "open")
 
     @property
     def fingerprint(self) -> str:
-        """Eight hex digits of its steps: scores are of these steps and of no others."""
+        """Hash of its steps in eight hex digits, which ties scores to these steps."""
         text = "\x1f".join([step.text for step in self.steps])
         return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
 
     @property
     def first_error(self) -> int | None:
-        """The first wrong step, from 0; None where all are right. Asked for only where `knows_first_error`."""
+        """Index of the first wrong step; None if all are correct. Valid only if `knows_first_error`."""
         return self.labels.index(False) if False in self.labels else None
 
     @property
     def knows_first_error(self) -> bool:
-        """Whether the labels say which step is the first wrong one, or that there is none."""
+        """Whether the labels determine the first wrong step, or that there is none."""
         known = self.labels[: self.labels.index(False)] if False in self.labels else self.labels
         return bool(self.labels) and None not in known
 
 
 @dataclass(frozen=True)
 class GivenSet:
-    """A set whose solutions are there.
+    """A set of given solutions.
 
     Attributes:
-        name: as it was asked for, or the name of its file without the folder.
-        truth: a phrase about who judged what.
-        solutions: in the order of the source.
-        replay: whether it holds several solutions of a problem, judged by their answers.
+        name: its name in the command, or the name of its file without the folder.
+        truth: a phrase on the source of the labels.
+        solutions: the solutions, in the order of the source.
+        replay: whether it contains several solutions per problem, labelled by their answers.
     """
 
     name: str
@@ -79,6 +79,6 @@ class GivenSet:
 
 
 def given_steps(texts: Sequence[str]) -> tuple[Step, ...]:
-    """Turn texts into steps that were not sampled: a blank line ends each but the last."""
+    """Convert texts to steps without token ids; a blank line ends each step but the last."""
     last = len(texts) - 1
-    return tuple([Step(text if place == last else f"{text}\n\n", (), "stop") for place, text in enumerate(texts)])
+    return tuple([Step(text if index == last else f"{text}\n\n", (), "stop") for index, text in enumerate(texts)])

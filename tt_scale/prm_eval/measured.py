@@ -1,4 +1,4 @@
-"""Everything that a report says of one set."""
+"""Results of an evaluation on one set: metrics, cost and remarks."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = ["Cost", "Measured", "checked_threshold", "measure"]
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What scoring took.
+    """Cost of scoring.
 
     Attributes:
-        steps: that were scored.
-        seconds: of scoring, loading left out.
-        tokens: that the PRM was given.
-        cached: how many of them it did not compute again.
+        steps: scored steps.
+        seconds: seconds of scoring, without loading.
+        tokens: input tokens of the PRM.
+        cached: input tokens that were read from a cache.
     """
 
     steps: int
@@ -46,16 +46,16 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """One set, measured.
+    """Results of one set.
 
     Attributes:
-        name: of the set.
-        prm: its name.
-        rows: every solution with its scores [solutions].
-        items: what ranking and calibration are measured on.
-        figures: lines of the table.
-        cost: of the scores.
-        remarks: sentences that a reader must know before believing the table.
+        name: name of the set.
+        prm: name of the PRM.
+        rows: all solutions with their scores [solutions].
+        items: items of the calibration.
+        figures: metrics.
+        cost: cost of the scores.
+        remarks: caveats to the metrics.
     """
 
     name: str
@@ -68,16 +68,16 @@ class Measured:
 
     @property
     def title(self) -> str:
-        """Set, PRM and how much was scored."""
+        """Set, PRM and numbers of scored solutions and steps."""
         scored = sum([bool(row.scores) for row in self.rows])
         return f"{self.name}: {self.prm}, {scored:,} solutions, {self.cost.steps:,} steps"
 
 
 def checked_threshold(text: str | None, plans: Sequence[Plan]) -> float | str | None:
-    """Read `--threshold`: a number, the name of a set that is measured as well, or nothing.
+    """Parse `--threshold`: a number, the name of a set of the same command, or None.
 
     Raises:
-        ConfigError: it is neither.
+        ConfigError: it is neither a number in [0, 1] nor a set of the command.
     """
     names = [plan.asked.name for plan in plans]
     if text is None or text in names:
@@ -97,45 +97,45 @@ def checked_threshold(text: str | None, plans: Sequence[Plan]) -> float | str | 
 async def measure(
     plans: Sequence[Plan], grader: Grader, threshold: float | str | None = None, *, whole: bool = True
 ) -> list[Measured]:
-    """Turn what the journals hold into figures.
+    """Compute the metrics of scored sets.
 
     Args:
-        plans: whose scores are complete.
-        grader: open; finds equal answers.
-        threshold: of the first error: a number, the name of the set to choose it on, or None for one half of each.
-        whole: whether first errors and best-of-N are measured too, or ranking and calibration alone.
+        plans: plans with complete scores.
+        grader: an open grader, which groups equal answers.
+        threshold: threshold of the first error: a number, the set on which it is chosen, or None for one half of each.
+        whole: whether to measure first errors and best-of-N too, or only ranking and calibration.
     """
     rows = {plan.asked.name: judged(plan.solutions, plan.scores.rows) for plan in plans}
     chosen = chosen_threshold(rows[threshold]) if isinstance(threshold, str) else threshold
-    found = []
+    results = []
     for plan in plans:
         mine = rows[plan.asked.name]
         items, figures = await asyncio.to_thread(calibration_figures, mine, plan.config.agg)
         remarks = [f"Truth: {plan.asked.truth}."]
         if whole and verdicts_of(mine):
-            at, told, on = _threshold(plan.asked.name, mine, threshold, chosen)
-            remarks.append(told)
+            at, remark, on = _threshold(plan.asked.name, mine, threshold, chosen)
+            remarks.append(remark)
             figures += await asyncio.to_thread(first_error_figures, on, at)
         if whole:
             figures += await best_of_n_figures(mine, plan.config.agg, grader)
         cost, remarks = _cost(plan.scores.rows), remarks + _losses(plan)
-        found.append(Measured(plan.asked.name, str(plan.config.prm_name), mine, items, figures, cost, remarks))
-    return found
+        results.append(Measured(plan.asked.name, str(plan.config.prm_name), mine, items, figures, cost, remarks))
+    return results
 
 
 def _threshold(
     name: str, rows: Sequence[Judged], asked: float | str | None, chosen: float | None
 ) -> tuple[float, str, Sequence[Judged]]:
-    """The threshold, where it comes from, and the solutions to measure it on."""
+    """The threshold, a sentence on its source, and the solutions on which it is measured."""
     if chosen is None:
         half, other = halves(rows)
         at = chosen_threshold(half)
-        told = f"on {len(half):,} solutions (half of the questions), F1 measured on the other {len(other):,}"
-        return at, f"First error: threshold {at:.4g} chosen {told}.", other
+        source = f"on {len(half):,} solutions (half of the questions), F1 measured on the other {len(other):,}"
+        return at, f"First error: threshold {at:.4g} chosen {source}.", other
     if asked == name:
         return chosen, f"First error: threshold {chosen:.4g} chosen on these very solutions: F1 is too high.", rows
-    told = f"chosen on {asked}" if isinstance(asked, str) else "as given"
-    return chosen, f"First error: threshold {chosen:.4g} {told}.", rows
+    source = f"chosen on {asked}" if isinstance(asked, str) else "as given"
+    return chosen, f"First error: threshold {chosen:.4g} {source}.", rows
 
 
 def _cost(scored: Sequence[Scored]) -> Cost:
@@ -148,25 +148,25 @@ def _cost(scored: Sequence[Scored]) -> Cost:
 
 
 def _losses(plan: Plan) -> list[str]:
-    """What is not in the figures, and how it counts."""
-    told = []
+    """Sentences on solutions that failed or were not finished, and how they count."""
+    sentences = []
     overlong = [row for row in plan.scores.rows if row.overlong]
     failed = [row for row in plan.scores.rows if row.error and not row.overlong]
     counted = "without scores: no hit in F1, never the best, in no AUC"
     if overlong:
-        told.append(f"Solutions longer than what the PRM reads: {len(overlong):,}, {counted}.")
+        sentences.append(f"Solutions longer than what the PRM reads: {len(overlong):,}, {counted}.")
     if failed:
-        told.append(f"Solutions on which the PRM failed: {len(failed):,}, {counted} (--retry-failed asks again).")
-        told.append(f"The first failure, {failed[0].id}: {failed[0].error}")
+        sentences.append(f"Solutions on which the PRM failed: {len(failed):,}, {counted} (--retry-failed asks again).")
+        sentences.append(f"The first failure, {failed[0].id}: {failed[0].error}")
     if isinstance(plan.asked, GivenSet) or plan.drawn is None:
-        return told
+        return sentences
     lost = sum([row.lost for row in plan.drawn.rows])
     unsolved = next((row for row in plan.drawn.rows if row.error), None)
     if lost:
-        told.append(f"Solutions that could not be sampled: {lost:,}, left out (--retry-failed samples again).")
+        sentences.append(f"Solutions that could not be sampled: {lost:,}, left out (--retry-failed samples again).")
     if unsolved is not None:
-        told.append(f"The first failure, {unsolved.id}: {unsolved.error}")
+        sentences.append(f"The first failure, {unsolved.id}: {unsolved.error}")
     unfinished = sum([not solution.finished for solution in plan.solutions])
     if unfinished:
-        told.append(f"Solutions without a final answer or cut at a limit: {unfinished:,}, scored, never chosen.")
-    return told
+        sentences.append(f"Solutions without a final answer or cut at a limit: {unfinished:,}, scored, never chosen.")
+    return sentences

@@ -1,4 +1,4 @@
-"""The parts of ProcessBench that come with the package; `data/ATTRIBUTION.md` says where from."""
+"""Subsets of ProcessBench that are shipped with the package; see `data/ATTRIBUTION.md` for their source."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PROCESSBENCH: Mapping[str, str] = MappingProxyType(
 
 
 def processbench(name: str) -> GivenSet:
-    r"""Read a part; 400 or 1000 rows such as this one.
+    r"""Read a subset of 400 or 1000 rows such as this one.
 
     {"id": "math-0", "question": "Determine the remainder of 194 (mod 11).",
      "steps": ["To determine the remainder of 194 (mod 11), I'll perform the following steps: ... = 11 × 17 + 9.",

@@ -1,8 +1,8 @@
-"""Solutions that a generator samples, labelled exactly where a step can be checked, else by their final answers.
+"""Sample solutions with a generator and label them: by an exact step checker if there is one, else by final answers.
 
 logs/<folder>/solutions.jsonl    one line for each problem: all its solutions
 
-The folder depends on generator, problems and sampling alone, so that PRMs can be compared on the same solutions.
+The folder depends only on generator, problems and sampling, so that PRMs can be compared on the same solutions.
 """
 
 from __future__ import annotations
@@ -32,18 +32,18 @@ __all__ = ["Drawn", "DrawnJournal", "SampledSet", "draw", "sampled_set"]
 BY_OUTCOME = "outcomes: every step is labelled by whether the final answer of its solution is right"
 
 Checker = Callable[[Problem, tuple[int, ...], Path], tuple[bool, ...]]
-"""(problem, ids of its prompt, path) -> whether each step, and all before it, is right."""
+"""(problem, ids of its prompt, path) -> whether each step and all before it are correct."""
 
 
 @dataclass(frozen=True)
 class SampledSet:
-    """A set whose solutions have to be sampled.
+    """A problem set whose solutions are sampled.
 
     Attributes:
-        name: as it was asked for.
-        truth: a phrase about who judges what.
-        problems: to be solved.
-        checker: of steps; None labels them by outcome.
+        name: its name in the command.
+        truth: a phrase on the source of the labels.
+        problems: problems to solve.
+        checker: checker of steps; None labels steps by outcome.
     """
 
     name: str
@@ -54,13 +54,13 @@ class SampledSet:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """What was sampled for one problem.
+    """Solutions sampled for one problem.
 
     Attributes:
-        id: of the problem.
-        solutions: of it.
-        lost: how many requests failed.
-        error: why there are no solutions; empty where nothing failed.
+        id: id of the problem.
+        solutions: its labelled solutions.
+        lost: number of failed requests.
+        error: reason why there are no solutions; empty without an error.
     """
 
     id: str
@@ -71,13 +71,13 @@ class Drawn:
 
 @dataclass(frozen=True)
 class World:
-    """What samples and judges.
+    """Generator, grader and configuration for sampling and labelling.
 
     Attributes:
-        config: sampling, limits and delimiters are taken from it.
-        generator: started.
-        grader: open.
-        top_logprobs: of the likeliest tokens that the generator is to tell of, for a PRM that reads them.
+        config: provides sampling parameters, limits and delimiters.
+        generator: a started generator.
+        grader: an open grader.
+        top_logprobs: number of most likely tokens whose log-probabilities the PRM needs.
     """
 
     config: Config
@@ -87,10 +87,10 @@ class World:
 
 
 def sampled_set(name: str, config: Config) -> SampledSet:
-    """Load the problems to be solved.
+    """Load the problems of a sampled set.
 
     Raises:
-        ProblemSetError: there are none of that name.
+        ProblemSetError: the problem set does not exist.
     """
     problems = problems_of(config, name)
     short, _, settings = name.partition(":")
@@ -135,7 +135,7 @@ class DrawnJournal(JournalOf[Drawn]):
         return entry.id
 
     def entry(self, record: Mapping[str, Any]) -> Drawn:
-        """Take a record's solutions, steps and all: they are what is scored."""
+        """Parse the solutions of a record with their steps, which are scored later."""
         problem = self._problems[record["id"]]
         solutions = [
             LabelledSolution(
@@ -154,17 +154,17 @@ class DrawnJournal(JournalOf[Drawn]):
 
 
 async def draw(asked: SampledSet, world: World, journal: DrawnJournal, report: Callable[[Drawn], None]) -> None:
-    """Sample `N` solutions of each problem that the journal lacks.
+    """Sample `N` solutions of each problem that is not in the journal.
 
     Args:
-        asked: what to sample.
-        world: what samples and judges.
-        journal: open.
-        report: called with what each problem gave.
+        asked: the set to sample.
+        world: generator, grader and configuration.
+        journal: an open journal.
+        report: called with the solutions of each problem.
 
     Raises:
-        EngineDeadError: the engine died; what was done is in the journal.
-        JournalError: the journal cannot be written any more.
+        EngineDeadError: the engine died; finished problems are in the journal.
+        JournalError: the journal can no longer be written.
     """
     done = {row.id for row in journal.rows}
 
@@ -202,7 +202,7 @@ async def _solved(asked: SampledSet, world: World, problem: Problem) -> dict[str
 def _solution(
     number: int, path: Path, answer: str | None, grade: Grade, checked: tuple[bool, ...] | None
 ) -> dict[str, Any]:
-    """Write one solution down; what could not be graded has no label, what states no answer is wrong."""
+    """Record of a solution; an ungraded one has no label, one without an answer is wrong."""
     correct = None if grade == "ungraded" else grade == "correct"
     return {
         "number": number,
@@ -215,7 +215,7 @@ def _solution(
 
 
 def _written_step(step: Step) -> dict[str, Any]:
-    """All of a step but what is as it is anyway: what a PRM reads of it is the PRM's business."""
+    """All fields of a step that differ from their defaults, since any PRM may need them."""
     values = {each.name: getattr(step, each.name) for each in fields(step)}
     return {each.name: values[each.name] for each in fields(step) if values[each.name] != each.default}
 

@@ -1,4 +1,4 @@
-"""Labelled solutions through a PRM, many at a time, each written down as it is scored.
+"""Score labelled solutions with a PRM concurrently, recording each in a journal.
 
 logs/<folder>/scores.jsonl    one line for each solution: its scores and what they cost
 """
@@ -26,17 +26,17 @@ _TOO_LONG = "longer than what the PRM reads"
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """What a PRM said of one solution.
+    """Scores of one solution by a PRM.
 
     Attributes:
-        id: of the solution.
+        id: id of the solution.
         of: fingerprint of its steps.
-        values: of its steps, each in [0, 1] [steps]; empty where it failed.
-        tokens: that the PRM was given.
-        cached: how many of them it did not compute again.
-        seconds: since the record before it, or since scoring began; they add up to the time that scoring took.
-        overlong: whether the solution is longer than what the PRM reads.
-        error: what went wrong; empty where nothing did.
+        values: scores of its steps, each in [0, 1] [steps]; empty if scoring failed.
+        tokens: input tokens of the PRM.
+        cached: input tokens that were read from a cache.
+        seconds: seconds since the previous record, or since the start of scoring; they sum to the total time.
+        overlong: whether the solution exceeds the PRM's context.
+        error: the error message; empty without an error.
     """
 
     id: str
@@ -59,11 +59,11 @@ class ScoreJournal(JournalOf[Scored]):
         return entry.id
 
     def entry(self, record: Mapping[str, Any]) -> Scored:
-        """Take all of it."""
+        """Parse a record."""
         return Scored(**{**record, "values": tuple(record["values"])})
 
     def check(self, solutions: Sequence[LabelledSolution]) -> None:
-        """Make sure that the scores are of these solutions.
+        """Check that the scores belong to these solutions.
 
         Raises:
             JournalError: a solution of the same id has other steps.
@@ -77,10 +77,10 @@ class ScoreJournal(JournalOf[Scored]):
 
 
 class RecordedPRM(PRM):
-    """Gives the scores that came with the solutions; no model reads anything.
+    """PRM that returns the scores recorded with the solutions, without a model.
 
     Args:
-        solutions: of one set, all with recorded scores.
+        solutions: solutions of one set, all with recorded scores.
     """
 
     def __init__(self, solutions: Sequence[LabelledSolution]) -> None:
@@ -88,11 +88,11 @@ class RecordedPRM(PRM):
 
     @classmethod
     def from_config(cls, config: Any, generator: Generator) -> RecordedPRM:
-        """There is nothing to take from a configuration; make it from solutions."""
+        """Not supported: a `RecordedPRM` is constructed from solutions."""
         raise TypeError("a RecordedPRM is made from solutions")
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Look the scores up."""
+        """Look up the recorded scores."""
         return [Scores(self._scores[problem.id, path.key][len(path.scores) :]) for path in paths]
 
 
@@ -103,20 +103,20 @@ async def score_solutions(
     report: Callable[[Scored], None],
     concurrency: int,
 ) -> None:
-    """Score all solutions that the journal lacks, those of a problem together.
+    """Score all solutions that are not in the journal, those of a problem together.
 
-    A solution on which the PRM fails is written down as such; the others of its problem are asked again one by one.
+    If the PRM fails on a problem, its solutions are scored again one by one, and failures are recorded.
 
     Args:
-        solutions: of a set.
-        prm: started.
-        journal: open.
+        solutions: solutions of a set.
+        prm: a started PRM.
+        journal: an open journal.
         report: called with each record.
         concurrency: problems in flight, at least 1.
 
     Raises:
-        EngineDeadError: the engine died; what was done is in the journal.
-        JournalError: the journal cannot be written any more.
+        EngineDeadError: the engine died; finished solutions are in the journal.
+        JournalError: the journal can no longer be written.
     """
     done = {row.id for row in journal.rows}
     groups: dict[str, list[LabelledSolution]] = {}
@@ -164,6 +164,6 @@ async def score_solutions(
 
 def _check(paths: Sequence[Path], verdicts: Sequence[Scores]) -> None:
     if len(verdicts) != len(paths):
-        raise PRMError(f"The PRM gave {len(verdicts)} records for {len(paths)} paths; one each is needed.")
+        raise PRMError(f"The PRM returned {len(verdicts)} records for {len(paths)} paths; it must return one each.")
     for path, verdict in zip(paths, verdicts, strict=True):
         verdict.check(len(path.steps))

@@ -1,6 +1,6 @@
-"""One command: a PRM over several labelled sets, each model opened once and only where it is needed.
+"""Run an evaluation: a PRM on several labelled sets, with each model loaded once and only if needed.
 
-Everything that can be wrong is found before a model is loaded: keys, sets, run folders.
+Keys, sets and run folders are checked before a model is loaded.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ __all__ = ["Plan", "plan_sets", "run_plans"]
 
 @dataclass(frozen=True)
 class Plan:
-    """One set and where its records are.
+    """A set with its journals.
 
     Attributes:
         asked: the set.
-        config: of the run.
+        config: configuration of the run.
         scores: journal of the scores.
-        drawn: journal of the solutions; None where they are given.
-        top_logprobs: what the PRM asks a generator to tell of its tokens.
+        drawn: journal of sampled solutions; None for given ones.
+        top_logprobs: number of most likely tokens whose log-probabilities the PRM needs.
     """
 
     asked: GivenSet | SampledSet
@@ -55,31 +55,31 @@ class Plan:
 
     @property
     def solutions(self) -> list[LabelledSolution]:
-        """Those that are there."""
+        """The given or sampled solutions so far."""
         if isinstance(self.asked, GivenSet):
             return list(self.asked.solutions)
         assert self.drawn is not None
-        order = {problem.id: place for place, problem in enumerate(self.asked.problems)}
+        order = {problem.id: index for index, problem in enumerate(self.asked.problems)}
         rows = sorted(self.drawn.rows, key=lambda row: order[row.id])
         return [solution for row in rows for solution in row.solutions]
 
     @property
     def lacks_solutions(self) -> bool:
-        """Whether some have yet to be sampled."""
+        """Whether solutions have yet to be sampled."""
         return isinstance(self.asked, SampledSet) and len(self.drawn.rows) < len(self.asked.problems)  # type: ignore[union-attr]
 
     @property
     def lacks_scores(self) -> bool:
-        """Whether some have yet to be scored."""
+        """Whether solutions have yet to be scored."""
         return self.lacks_solutions or len(self.scores.rows) < len(self.solutions)
 
 
 def plan_sets(config: Config, grader: Grader, report: Reporter, quiet: Collection[str] = ()) -> list[Plan]:
-    """Read every set and lay out its folders; no model is loaded, nothing is written.
+    """Read all sets and plan their folders; no model is loaded, nothing is written.
 
     Raises:
-        ConfigError: a PRM or a pair of models that cannot work.
-        ProblemSetError: a set that cannot be read.
+        ConfigError: the PRM or the pair of models cannot work.
+        ProblemSetError: a set cannot be read.
     """
     if config.prm_name in ("none", ""):
         raise ConfigError(f"The PRM is {config.prm_name!r}; there is nothing to measure.", "Name a PRM.")
@@ -91,18 +91,18 @@ def plan_sets(config: Config, grader: Grader, report: Reporter, quiet: Collectio
         config = _ready(config, resolve(config), samples=samples)
         models = resolve(config)
     model = make_models(config)[1] if models else None
-    told = model.top_logprobs if model else 0
+    top_logprobs = model.top_logprobs if model else 0
     idle = [key for key in idle_keys(config, models, samples=samples) if key not in quiet]
-    unread = [f"nothing here looks at {', '.join(idle)}."] if idle else []
+    unread = [f"{', '.join(idle)} {'has' if len(idle) == 1 else 'have'} no effect here."] if idle else []
     types = dtype_warnings(models) if models else []
     warn(report, [*unread, *delimiter_warnings(config), *types, *_sample_warnings(config, sets)])
-    by = f"{grader.name} {grader.version}"
-    return [_plan(each, config, models, by, told) for each in sets]
+    grading = f"{grader.name} {grader.version}"
+    return [_plan(each, config, models, grading, top_logprobs) for each in sets]
 
 
 def _sample_warnings(config: Config, sets: Sequence[GivenSet | SampledSet]) -> list[str]:
     problems = [(each.name, {p.id: p for p in _problems(each)}) for each in sets]
-    return [told for name, its in problems for told in sample_warnings(config, name, list(its.values()))]
+    return [warning for name, its in problems for warning in sample_warnings(config, name, list(its.values()))]
 
 
 def _problems(asked: GivenSet | SampledSet) -> Sequence[Problem]:
@@ -110,7 +110,7 @@ def _problems(asked: GivenSet | SampledSet) -> Sequence[Problem]:
 
 
 def _ready(config: Config, models: ResolvedModels, *, samples: bool) -> Config:
-    """Check the models that will be loaded: of given solutions, the PRM alone."""
+    """Check the models that will be loaded: only the PRM for given solutions."""
     if samples or reads_generator(models):
         return preflight(config)
     preflight_prms(config)
@@ -144,7 +144,7 @@ def _hash(count: int, lines: Sequence[str]) -> str:
 
 
 def _folder(config: Config, name: str, what: str, digest: str) -> FilePath:
-    """A tagged run has folders that its tag names; any other is found again by its digest."""
+    """Folder named after the run tag, or after a digest of the keys without a tag."""
     if config.run_tag:
         tag = _short(config.run_tag).lstrip(".") or "-"
         return FilePath(config.output_dir) / tag / f"{_short(name)}-{'sampled' if what == 'sampled' else 'scores'}"
@@ -157,11 +157,11 @@ def _short(name: str) -> str:
 
 
 async def run_plans(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None:
-    """Sample and score what is missing. The folders are locked meanwhile.
+    """Sample and score what is missing, with the folders locked.
 
     Raises:
-        TTScaleError: a folder of another experiment, a model that cannot be loaded; an EngineDeadError or a
-            JournalError later, with everything that was finished on disk.
+        TTScaleError: a folder belongs to another experiment, or a model cannot be loaded; later an EngineDeadError or a
+            JournalError, with finished work on disk.
     """
     with ExitStack() as folders:
         for plan in plans:
@@ -196,7 +196,7 @@ async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None
             if plan.lacks_solutions:
                 await _watched(_draw(plan, generator, grader, report), generator, config, report)
         if not reads:
-            await models.aclose()  # its memory is for the PRM
+            await models.aclose()  # frees its memory for the PRM
         if any(plan.lacks_scores for plan in plans):
             models.push_async_callback(prm.close)
             weights = [prm.name for prm in resolved_models.prms if prm.weights]

@@ -1,4 +1,4 @@
-"""From a name to labelled solutions, or to problems whose solutions have to be sampled."""
+"""Look up sets by name: labelled solutions, or problems whose solutions are sampled."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from tt_scale.registry import is_own_name
 __all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
 
 POCKET_CONTEXT = 512
-"""Tokens for which pocket-gen was trained."""
+"""Context in tokens with which pocket-gen was trained."""
 
 RECORDED = "recorded"
-"""The PRM that stands for the scores in the file."""
+"""The PRM name for scores recorded in the file."""
 
 LABELLED: Mapping[str, str] = MappingProxyType(
     {
@@ -34,15 +34,15 @@ LABELLED: Mapping[str, str] = MappingProxyType(
         "simulated": "solutions of the simulated world, whose steps it knows",
     }
 )
-"""Sets whose steps are labelled: name -> one line about it."""
+"""Sets with labelled steps: name -> one-line description."""
 
 
 def find_sets(config: Config) -> list[GivenSet | SampledSet]:
-    """Read every set of a configuration.
+    """Read all sets of a configuration.
 
     Raises:
-        ConfigError: none is named, one is named twice, or a set does not go with the PRM.
-        ProblemSetError: one cannot be read.
+        ConfigError: no set is named, one is named twice, or a set is incompatible with the PRM.
+        ProblemSetError: a set cannot be read.
     """
     if "datasets" not in config.model_fields_set:
         raise ConfigError(
@@ -66,22 +66,22 @@ def _find(name: str, config: Config) -> GivenSet | SampledSet:
     if name.lower().startswith("processbench") and not os.path.isfile(path):
         raise ConfigError(f"There is no set or file {name!r}.", nearest(name.lower(), PROCESSBENCH))
     if os.path.isfile(path):
-        found = read_solutions(path)
-        if found is not None:
-            return _sampled(found, config)
+        given = read_solutions(path)
+        if given is not None:
+            return _sampled(given, config)
         return replace(sampled_set(name, config), name=os.path.splitext(os.path.basename(path))[0])
     return sampled_set(name, config)
 
 
 def _sampled(given: GivenSet, config: Config) -> GivenSet:
-    """Keep the solutions of a seeded sample of problems, if one was asked for."""
+    """Keep the solutions of a seeded sample of `num_samples` problems."""
     problems = list({each.problem.id: each.problem for each in given.solutions}.values())
     kept = {problem.id for problem in sample(problems, config.num_samples, config.seed)}
     return replace(given, solutions=[each for each in given.solutions if each.problem.id in kept])
 
 
 def _check(each: GivenSet | SampledSet, config: Config) -> None:
-    """Refuse what could only fail solution by solution."""
+    """Reject sets on which scoring would fail for every solution."""
     if config.prm_name == RECORDED:
         _check_recorded(each)
         return
@@ -119,7 +119,7 @@ def _check_recorded(each: GivenSet | SampledSet) -> None:
 
 
 def resolved(config: Config) -> Config:
-    """Fill in the generator that a set or a PRM speaks of, where nobody named one."""
+    """Set `model_name` to the generator that belongs to a set or a PRM, if none is configured."""
     if "model_name" in config.model_fields_set:
         return config
     names: Sequence[str] = [name.partition(":")[0] for name in config.datasets]

@@ -1,22 +1,22 @@
-r"""Labelled solutions in files, JSON Lines of one of three kinds.
+r"""Read files of labelled solutions, JSON Lines of one of three kinds.
 
-Steps with a label each, as of PRM800K; null is a step that nobody judged::
+Steps with a label each, as in PRM800K; null is a step without a label::
 
     {"question": "What is 2 + 3 * 4?", "steps": ["3 * 4 = 12.", "2 + 12 = 15."], "labels": [true, false]}
 
-Steps with the first wrong one, from 0, or -1 where all are right, as of ProcessBench::
+Steps with the index of the first wrong one, from 0, or -1 if all are correct, as in ProcessBench::
 
     {"question": "What is 2 + 3 * 4?", "steps": ["3 * 4 = 12.", "2 + 12 = 15."], "label": 1}
 
-A replay: several solutions of each problem, judged by their answers, with recorded scores where there are some::
+A replay: several solutions of each problem, labelled by their answers, with optional recorded scores::
 
     {"question": "What is 2 + 3 * 4?", "answer": "14", "samples": [
         {"steps": ["3 * 4 = 12.", "\\boxed{14}"], "correct": true, "scores": [0.98, 0.95]}]}
 
-`id` and, beside labels, `final_answer_correct` and `scores` (of the steps, recorded) can be given. Where a sample of a
-replay has no steps, its `text` is cut at blank lines, and its `end` (the last lines of a solution) does for recorded
-scores alone. A sample may give its `answer`, for solutions that state none in a box: without an answer it is chosen by
-nobody, as in a search.
+Optional fields are `id` and, beside labels, `final_answer_correct` and `scores` (recorded scores of the steps). If a
+sample of a replay has no steps, its `text` is split at blank lines; its `end` (the last lines of a solution) suffices
+for recorded scores. A sample may give its `answer`, for solutions that state none in a box: as in a search, a solution
+without an answer cannot be selected.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _QUESTION = ("question", "problem")
 
 
 def read_solutions(path: str) -> GivenSet | None:
-    """Read a file of labelled solutions; None where its first row has neither steps nor samples: a problem set.
+    """Read a file of labelled solutions; None if its first row has neither steps nor samples: a problem set.
 
     Raises:
-        ProblemSetError: it cannot be read, or a row is broken.
+        ProblemSetError: the file cannot be read, or a row is invalid.
     """
     if not path.lower().endswith(".jsonl"):
         return None
@@ -55,10 +55,10 @@ def read_solutions(path: str) -> GivenSet | None:
 
 
 def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE) -> GivenSet:
-    """Understand rows that were read.
+    """Convert the rows of a file to a set of solutions.
 
     Raises:
-        ProblemSetError: a row is broken, or two have the same id.
+        ProblemSetError: a row is invalid, or two have the same id.
     """
     replay = "samples" in rows[0].values
     solutions: list[LabelledSolution] = []
@@ -100,7 +100,7 @@ def _labelled(row: Row, problem: Problem) -> LabelledSolution:
 
 
 def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -> tuple[float, ...]:
-    """Recorded scores; none where the field is missing."""
+    """Recorded scores; empty if the field is missing."""
     if "scores" not in values:
         return ()
     scores = _list(row, values, "scores", _is_number, "number")
@@ -110,7 +110,7 @@ def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -
 
 
 def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
-    """Steps behind the first wrong one were not judged."""
+    """Labels of steps from the first wrong one; later steps have no label."""
     label = row.values.get("label")
     if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < steps:
         raise ProblemSetError(
@@ -130,7 +130,7 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
         texts = _sample_texts(row, sample, number)
         yield LabelledSolution(
             f"{problem.id}#{number}",
-            # replays that keep only ends leave the question out; the problems still differ by their ids
+            # replays that keep only ends omit the question; the id distinguishes the problems
             Problem(problem.id, problem.question or problem.id, str(row.values.get("answer", ""))),
             given_steps(texts),
             (None,) * len(texts),
@@ -142,7 +142,7 @@ def _samples(row: Row, problem: Problem) -> Iterator[LabelledSolution]:
 
 
 def _answer(row: Row, sample: Mapping[str, Any], number: int, last: str) -> str | None:
-    """Give the answer that a sample names, else what its last step has in a box; null names none."""
+    """The `answer` of a sample, where null is no answer; without the field, the boxed answer of its last step."""
     if "answer" not in sample:
         return extract_answer(last)
     answer = sample["answer"]
@@ -170,23 +170,23 @@ def _sample_texts(row: Row, sample: Mapping[str, Any], number: int) -> list[str]
 def _text(row: Row, names: Sequence[str], default: str | None) -> str:
     value = next((row.values[name] for name in names if name in row.values), default)
     if not isinstance(value, str) or (default is None and not value.strip()):
-        told = f"is {shown(value)}" if value is not None else "is missing"
-        raise ProblemSetError(f"{row.place}: {names[0]} {told}; text is needed.")
+        fault = f"is {shown(value)}" if value is not None else "is missing"
+        raise ProblemSetError(f"{row.place}: {names[0]} {fault}; text is needed.")
     return value
 
 
 def _list(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
-    found = values.get(name)
-    if not isinstance(found, list) or not found:
-        told = f"a {kind(found)}" if found is not None else "missing"
-        raise ProblemSetError(f"{row.place}: {name} is {told}; a list that is not empty is needed.")
-    wrong = next((value for value in found if not allowed(value)), ...)
+    items = values.get(name)
+    if not isinstance(items, list) or not items:
+        fault = f"a {kind(items)}" if items is not None else "missing"
+        raise ProblemSetError(f"{row.place}: {name} is {fault}; a list that is not empty is needed.")
+    wrong = next((value for value in items if not allowed(value)), ...)
     if wrong is not ...:
         hint = "Of PRM800K's ratings, 1 and 0 are true and -1 is false." if wrong == -1 and name == "labels" else ""
         raise ProblemSetError(f"{row.place}: {name} holds {shown(wrong)}; allowed: {wanted}.", hint)
-    return found
+    return items
 
 
 def _is_number(value: Any) -> bool:
-    """Whether it is a number that a float can be; JSON's whole numbers know no bound."""
+    """Whether a value is a number in the range of a float; JSON integers are unbounded."""
     return isinstance(value, int | float) and not isinstance(value, bool) and not 1e300 < abs(value) < math.inf

@@ -110,8 +110,8 @@ def test_a_grid_ends_where_it_is_exhausted() -> None:
 def test_an_exhausted_grid_is_not_drawn_from_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Fifty draws were made for each recipe asked for, however few there were."""
     calls = []
-    real = grid._possible
-    monkeypatch.setattr(grid, "_possible", lambda *given: calls.append(1) or real(*given))
+    real = grid._valid
+    monkeypatch.setattr(grid, "_valid", lambda *given: calls.append(1) or real(*given))
     random_recipes(SIMULATED, {"tau": [0.1, 0.2]}, 1000)
     assert len(calls) < 50
 

@@ -84,7 +84,7 @@ def test_other_numbers_of_tokens_are_stated() -> None:
 def test_runs_that_spent_nothing_are_compared() -> None:
     """Every search of a run may have failed before its first token: no division by its tokens."""
     found = compared(entry("a", "-" * 4, 0), entry("b", "-" * 4, 0), entry("c", "-" * 4, 10))
-    assert verdict(found)[0].startswith("a (0.0%, 0 tokens) is highest")
+    assert verdict(found)[0].startswith("a (0.0%, 0 tokens) has the highest accuracy")
     assert any(sheet.title.startswith("Paired") for sheet in sheets(found))
     later = compared(entry("b", "+" * 4, 0), entry("a", "-" * 4, 10))
     assert all(sheet.rows for sheet in sheets(later, all_pairs=True, references=["a", "b"]))
