@@ -194,7 +194,7 @@ def test_the_sentence_counts_problems() -> None:
     """A rate of backtracks tells nobody on how many problems they helped."""
     assert backtracking_remarks({"collective": drawn()}, {}) == [
         "collective: 2 of 3 problems backtracked; on 1 of them a correct path followed, and 1 of these were answered "
-        "right."
+        "correctly."
     ]
 
 
