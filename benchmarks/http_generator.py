@@ -19,11 +19,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT / "tests"))
+from tt_scale.config import Config
+from tt_scale.engines.dtypes import fastest_type
 
-from tt_scale.config import Config  # noqa: E402
-from tt_scale.engines.dtypes import fastest_type  # noqa: E402
+TESTS = Path(__file__).parents[1] / "tests"
 
 
 def configuration(arguments: argparse.Namespace, **own: Any) -> Config:
@@ -81,6 +80,7 @@ async def measured(arguments: argparse.Namespace, url: str) -> None:
 
 
 def main() -> None:
+    sys.path.insert(0, str(TESTS))
     from vllm_servers import vllm_server
 
     from tt_scale.engines.model_names import resolve_model
