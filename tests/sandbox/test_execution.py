@@ -82,7 +82,7 @@ async def test_comes_to_an_end(code: str, limits: Limits, ended: str) -> None:
     assert result.status is None
     assert len(result.output.encode()) <= limits.output
     assert result.text.splitlines()[-1].startswith("Stopped: ")
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     assert not sandboxes()
 
 
@@ -91,7 +91,7 @@ async def test_children_end_with_their_program() -> None:
     began = time.monotonic()
     result = await run_code(f"{IN_A_SESSION_OF_ITS_OWN}print('done')", Limits(seconds=50))
     assert (result.text, result.status) == ("done\n", 0)
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 40
     assert not sandboxes()
 
 

@@ -31,9 +31,8 @@ from tt_scale.sandbox.user_namespace import open_user_namespace
 
 __all__ = ["SandboxProcess"]
 
-START_SECONDS = 60.0
-"""A sandbox is ready in a tenth of a second; where the machine swaps it may take long."""
-END_SECONDS = 10.0
+START_SECONDS, END_SECONDS = 60.0, 30.0
+"""A sandbox is ready in a tenth of a second, and ends sooner; a machine under load may look away for seconds."""
 MOST_TOLD = 2000
 """Bytes that are read of what bubblewrap says where it fails."""
 

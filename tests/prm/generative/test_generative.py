@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path as FilePath
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from tt_scale.backends import resolve
 from tt_scale.base_classes import Problem, Scores, Step, StepRequest
 from tt_scale.config import Config
 from tt_scale.core.path import Path
-from tt_scale.errors import ConfigError, PRMError
+from tt_scale.errors import ConfigError, PRMError, SandboxError
 from tt_scale.generator.language_model import Choice, LanguageModel
 from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.generator.tokens import Tokens
@@ -26,6 +25,7 @@ from tt_scale.prm.generative.base import GenerativePRM
 from tt_scale.prm.generative.genprm import GenPRM
 from tt_scale.prm.generative.thinkprm import ThinkPRM
 from tt_scale.registry import generator_class, prm_class
+from tt_scale.sandbox import Limits, Result
 
 pytestmark = [pytest.mark.hf, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 
@@ -226,9 +226,9 @@ async def test_genprm_runs_code_only_when_told(folder: FilePath, monkeypatch: py
     """Off by default; with it, the model sees what its code printed, and writes code three times at most."""
     ran: list[str] = []
 
-    async def run(code: str) -> SimpleNamespace:
+    async def run(code: str) -> Result:
         ran.append(code)
-        return SimpleNamespace(text="42\n")
+        return Result("42\n", "", 0, Limits())
 
     monkeypatch.setattr("tt_scale.prm.generative.genprm.run_code", run)
     monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", lambda: ran.append("checked"))
@@ -247,6 +247,26 @@ async def test_genprm_runs_code_only_when_told(folder: FilePath, monkeypatch: py
     block = "```python\nprint(12 + 30)\n```\n[Code Output]\n\n```\n42\n```\n"
     begun = "</analyze>\n<verify>\nLet's use python code to find any potential error:\n"
     assert f"{begun}{block}Again:\n{block}Again:\n{block}{JUDGED}" in said
+
+
+async def test_genprm_without_a_sandbox_does_not_start(folder: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One line at the start, and not one for each problem; a sandbox that fails later fails a problem."""
+
+    def missing(*_: object) -> None:
+        raise SandboxError("There is no `bwrap` in PATH.", "Type: apt install bubblewrap.")
+
+    async def broken(code: str) -> Result:
+        raise SandboxError("bubblewrap has made no sandbox.")
+
+    model = Scripted(folder, lambda _: "x</analyze>\n```python\n1\n```\n")
+    monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", missing)
+    with pytest.raises(PRMError, match=r"apt install bubblewrap\. Or leave `code` out of prm_args\."):
+        await made(GenPRM, model, folder, code=True)
+    monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", lambda: None)
+    monkeypatch.setattr("tt_scale.prm.generative.genprm.run_code", broken)
+    prm = await made(GenPRM, model, folder, code=True)
+    with pytest.raises(PRMError, match="made no sandbox"):
+        await prm.score(PROBLEM, [path_of(STEPS[:1])])
 
 
 async def test_genprm_too_long_in_the_middle(folder: FilePath) -> None:
