@@ -53,7 +53,8 @@ def _asked(
         return [str(error)]
     key = api_key(variables)
     given = next((name for name in variables if os.environ.get(name, "").strip()), "")
-    told = f"its key is that of {given}" if given else f"no key, since {' and '.join(variables)} are not set"
+    verb = "are" if len(variables) > 1 else "is"
+    told = f"its key is that of {given}" if given else f"no key, since {' and '.join(variables)} {verb} not set"
     return [f"{line}; {told}" for line in asyncio.run(_all(split_urls(urls), key, client))]
 
 

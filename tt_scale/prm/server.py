@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.records import Scores, Weights
+from tt_scale.core.waiting import progressed
 from tt_scale.engines.endpoints.addresses import api_key, split_urls
 from tt_scale.engines.endpoints.faults import RequestFault
 from tt_scale.engines.endpoints.http_client import HttpEndpoint, require_httpx
@@ -179,6 +180,7 @@ class PoolingServerPRM(TokenPRM):
         answer = await self._running().ask(
             lambda each: each.post("/pooling", body), hash(scoring_input.ids[:HOME_TOKENS])
         )
+        progressed(self)
         where = ", ".join(self._urls)
         try:
             rows = answer["data"][0]["data"]
@@ -211,6 +213,7 @@ class PoolingServerPRM(TokenPRM):
         tokens = [head.positive, head.negative]
         prompts = [scoring_input.ids[: place + 1] for place in scoring_input.positions]
         found = await gather_or_cancel([chooser.choose(prompt, tokens) for prompt in prompts])
+        progressed(self)
         values = scoring_input.checked([two_way_softmax(*choice.logprobs) for choice in found])
         return Scores(values, sum(map(len, prompts)), sum([choice.cached for choice in found]))
 

@@ -44,8 +44,9 @@ class Origin:
         dtype = self.experiment.get("dtype")
         engine, scorer = self._named(own_engine or generator), self._named(_engine_of(prm_class, prm))
         other_type = self.experiment.get("prm_dtype", dtype)
-        written = f"{engine} {_typed(dtype)}"
-        if scorer in ("", engine) and other_type == dtype:
+        served = _is_behind_server(generator)
+        written = f"a server ({generator})" if served else f"{engine} {_typed(dtype)}"
+        if scorer in ("", engine) and (other_type == dtype or (served and not scorer)):
             return written
         by = f" by {scorer}" if scorer not in ("", engine) else ""
         return f"{written}, scored{by} {_typed(other_type)}"
@@ -74,6 +75,14 @@ def _engine_of(find: Callable[[str], type[Generator] | type[PRM]], backend: str)
 def _is_world(generator: str) -> bool:
     try:
         return is_own_name("generators", generator)
+    except ConfigError:
+        return False
+
+
+def _is_behind_server(generator: str) -> bool:
+    """Whether somebody else chose the type in which it computes."""
+    try:
+        return "base_url" in generator_class(generator).config_keys
     except ConfigError:
         return False
 

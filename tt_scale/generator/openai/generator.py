@@ -16,6 +16,7 @@ from tt_scale.base_classes import SERVER_KEYS
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.records import Problem, Step, StepRequest, Weights
+from tt_scale.core.waiting import progressed
 from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.engines.endpoints.faults import RequestFault
 from tt_scale.engines.endpoints.openai_client import Endpoint, require_openai
@@ -230,14 +231,24 @@ class OpenAIGenerator(LanguageModel):
         servers = self._running()
         if request.top_logprobs:
             await self._chooser.apart()
-        protocol = self._protocol
         try:
-            return await servers.ask(lambda endpoint: protocol.sample(endpoint, request), _home(request.ids))
+            return await servers.ask(lambda endpoint: self._answer(endpoint, request), _home(request.ids))
         except RequestFault as fault:
             error = self._error(fault)
             if isinstance(error, EngineDeadError):
                 raise error from fault
             return replace(nothing, ended="error", error=error.message)
+
+    async def _answer(self, endpoint: Endpoint, request: StepRequest) -> Step:
+        """Draw one continuation; each answer is a sign of progress, also one that says that the server is busy."""
+        try:
+            step = await self._protocol.sample(endpoint, request)
+        except RequestFault as fault:
+            if fault.kind == "load":
+                progressed(self)
+            raise
+        progressed(self)
+        return step
 
     def _fit(self, context: int | None, tokenizer: str) -> None:
         """Take the context that servers and model have, and the size of the model."""
