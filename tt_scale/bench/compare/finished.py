@@ -23,7 +23,7 @@ from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.errors import ConfigError, JournalError, nearest
 from tt_scale.models import make_searcher
 
-__all__ = ["compare_folders"]
+__all__ = ["FinishedRun", "compare_folders", "compare_runs", "labels", "read_runs"]
 
 NEVER_VARIED = ("dataset", "problems", "grader")
 OF_A_METHOD = METHOD_KEYS | {"method", "method_args", "budget", "max_generated_tokens"}
@@ -79,7 +79,30 @@ def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison
     runs = [run for path in paths for run in read_runs(FilePath(path))]
     if len({run.folder.resolve() for run in runs}) < max(len(runs), 2):
         raise ConfigError("A comparison needs at least two different runs; only one is named, or one is named twice.")
+    return compare_runs(runs, varied)
+
+
+def compare_runs(
+    runs: Sequence[FinishedRun],
+    varied: Collection[str] = (),
+    among: Collection[tuple[str, int]] | None = None,
+    *,
+    votes: bool = True,
+) -> Comparison:
+    """Compare runs that were read before.
+
+    Args:
+        runs: at least one.
+        varied: keys that may differ beside the method's own knobs.
+        among: problem ids and repeats that count; None counts all.
+        votes: whether to read the vote at equal tokens off the widest pool, which needs an undamaged journal.
+
+    Raises:
+        ConfigError: they differ in what a comparison must have in common.
+    """
     _refuse_unlike(runs, varied)
+    if among is not None:
+        runs = [replace(run, rows=[row for row in run.rows if (row.id, row.repeat) in among]) for run in runs]
     searchers = [run.searcher for run in runs]
     samples = [None if searcher is None else searcher.samples for searcher in searchers]
     entries = [
@@ -90,10 +113,10 @@ def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison
             str(run.folder),
             votes=count is not None and _selector(run, searcher) == MAJORITY,
         )
-        for run, label, searcher, count in zip(runs, _labels(runs), searchers, samples, strict=True)
+        for run, label, searcher, count in zip(runs, labels(runs), searchers, samples, strict=True)
     ]
     count, folder = max([(count or 0, run.folder) for count, run in zip(samples, runs, strict=True)])
-    curve = vote_curve(folder, count) if count else None
+    curve = vote_curve(folder, count, among) if count and votes else None
     dataset, models = str(runs[0].experiment.get("dataset")), _models(runs[0])
     comparison = compare_entries(dataset, models, with_votes(entries, [count is not None for count in samples]), curve)
     return replace(comparison, footer=_aggregate_footer(runs) + computed_by([run.origin for run in runs]))
@@ -159,17 +182,17 @@ def _refuse_unlike(runs: Sequence[FinishedRun], varied: Collection[str]) -> None
             raise ConfigError(f"{first.folder} and {other.folder} cannot be compared ({differences}).", hint)
 
 
-def _labels(runs: Sequence[FinishedRun]) -> list[str]:
+def labels(runs: Sequence[FinishedRun]) -> list[str]:
     """The method of each run, with the keys that distinguish it from others of the same method and budget."""
-    labels = []
+    names = []
     for run in runs:
         alike = [other for other in runs if _method_and_budget(other) == _method_and_budget(run)]
         keys = sorted({key for other in alike for key in differing_keys(run.experiment, other.experiment)})
         words = [f"{key}={run.experiment.get(key)}" for key in keys]
         if len(alike) > 1 and not keys:
             words = [str(run.folder)]
-        labels.append(" ".join([str(run.experiment["method"]), *words]))
-    return labels
+        names.append(" ".join([str(run.experiment["method"]), *words]))
+    return names
 
 
 def _method_and_budget(run: FinishedRun) -> tuple[Any, Any]:

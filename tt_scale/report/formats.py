@@ -1,0 +1,184 @@
+r"""Tables as Markdown, LaTeX, CSV and JSON.
+
+A `Sheet` holds cells as people read them. Where a cell is a `Number` it also knows its number, which is what CSV and
+JSON take: "66.0%" is 0.66 there. Whatever a cell says is text in each format: no Markdown, no TeX command, no formula.
+
+The LaTeX needs `\usepackage{booktabs}`.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+from tt_scale.report.plain_text import UNPRINTABLE, printable
+from tt_scale.report.tables import Sheet
+
+__all__ = ["FORMATS", "Number", "csv_cell", "unrepeated", "written"]
+
+
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+PLAIN_NUMBERS = re.compile(r"[+-]?[\d.,]+( ?%| pp)?( to [+-]?[\d.,]+)?")
+"""Texts that begin as a formula may, and are a number or an interval."""
+
+
+class Number(str):
+    """A cell that stands for a number.
+
+    Args:
+        text: as people read it.
+        value: the number; None where there is none.
+    """
+
+    __slots__ = ("value",)
+
+    value: float | None
+
+    def __new__(cls, text: str, value: float | None) -> Number:
+        """Make one."""
+        number = super().__new__(cls, text)
+        number.value = value
+        return number
+
+
+def written(sheets: Sequence[Sheet], form: str) -> str:
+    """Write tables in one of `FORMATS`, with a line break at the end.
+
+    Args:
+        sheets: at least one.
+        form: a name in `FORMATS`.
+    """
+    return FORMATS[form](sheets)
+
+
+def _markdown(sheets: Sequence[Sheet]) -> str:
+    return "\n\n".join([_markdown_table(sheet) for sheet in sheets]) + "\n"
+
+
+def _markdown_table(sheet: Sheet) -> str:
+    heads = [*sheet.words, *sheet.numbers]
+    lines = [
+        f"**{_markdown_cell(sheet.title)}**",
+        "",
+        f"| {' | '.join(map(_markdown_cell, heads))} |",
+        f"|{'---|' * len(sheet.words)}{'---:|' * len(sheet.numbers)}",
+        *(f"| {' | '.join(map(_markdown_cell, row))} |" for row in sheet.rows),
+    ]
+    return "\n".join(lines)
+
+
+def _markdown_cell(text: str) -> str:
+    return re.sub(r"([\\`*_{}\[\]<>|$~&#])", r"\\\1", _line(text))
+
+
+def _latex(sheets: Sequence[Sheet]) -> str:
+    return "\n\n".join([_latex_table(sheet) for sheet in sheets]) + "\n"
+
+
+def _latex_table(sheet: Sheet) -> str:
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        rf"  \caption{{{_latex_cell(sheet.title)}}}",
+        rf"  \begin{{tabular}}{{{'l' * len(sheet.words)}{'r' * len(sheet.numbers)}}}",
+        r"    \toprule",
+        rf"    {_latex_row([*sheet.words, *sheet.numbers])}",
+        r"    \midrule",
+    ]
+    for place, row in enumerate(unrepeated(sheet).rows):
+        lines.append(f"    {_latex_row(row)}")
+        if place in sheet.ends and place < len(sheet.rows) - 1:
+            lines.append(r"    \midrule")
+    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
+    return "\n".join(lines)
+
+
+def _latex_row(cells: Sequence[str]) -> str:
+    return " & ".join(map(_latex_cell, cells)) + r" \\"
+
+
+TEX = {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
+    ">": r"\textgreater{}", "|": r"\textbar{}", **{sign: f"\\{sign}" for sign in "{}$&#_%"},
+}  # fmt: skip
+
+
+def _latex_cell(text: str) -> str:
+    line = _line(text)
+    told = "".join([TEX.get(sign, sign) for sign in line])
+    return re.sub(r"(?<![\w.])([+-]\d[\d.,]*)(?!\w)", r"$\1$", told)
+
+
+def _csv(sheets: Sequence[Sheet]) -> str:
+    """One table after the other, each below its title where there are several."""
+    file = io.StringIO()
+    sheet_writer = csv.writer(file, lineterminator="\n")
+    for place, sheet in enumerate(sheets):
+        if len(sheets) > 1:
+            sheet_writer.writerows(([[]] if place else []) + [[csv_cell(sheet.title)]])
+        sheet_writer.writerow([csv_cell(head) for head in (*sheet.words, *sheet.numbers)])
+        sheet_writer.writerows([[_csv_value(cell) for cell in row] for row in _filled(sheet)])
+    return file.getvalue()
+
+
+def _csv_value(cell: str) -> Any:
+    return cell.value if isinstance(cell, Number) else csv_cell(cell)
+
+
+def csv_cell(text: str) -> str:
+    """Give a text that neither a spreadsheet nor a terminal obeys; numbers stay as they are.
+
+    Source: OWASP, CSV Injection.
+    """
+    text = printable(text)
+    return f"'{text}" if text[:1] in FORMULA_STARTS and not PLAIN_NUMBERS.fullmatch(text) else text
+
+
+def _filled(sheet: Sheet) -> list[Sequence[str]]:
+    """Its rows with the names of a group in each, where they stand only in the first."""
+    rows: list[Sequence[str]] = []
+    for place, row in enumerate(sheet.rows):
+        inside = sheet.ends and place and place - 1 not in sheet.ends
+        count = len(sheet.words) if inside else 0
+        names = [cell or above for cell, above in zip(row[:count], rows[-1][:count] if count else (), strict=True)]
+        rows.append([*names, *row[count:]])
+    return rows
+
+
+def unrepeated(sheet: Sheet) -> Sheet:
+    """The same with the first name of a group in its first row alone, as people read it."""
+    rows = []
+    for place, row in enumerate(sheet.rows):
+        inside = sheet.ends and place and place - 1 not in sheet.ends
+        rows.append(["", *row[1:]] if inside and row[0] == sheet.rows[place - 1][0] else row)
+    return replace(sheet, rows=rows)
+
+
+def _json(sheets: Sequence[Sheet]) -> str:
+    tables = [{"title": sheet.title, "rows": _json_rows(sheet)} for sheet in sheets]
+    told = json.dumps({"tables": tables}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
+
+
+def _json_rows(sheet: Sheet) -> list[dict[str, Any]]:
+    heads = [*sheet.words, *sheet.numbers]
+    return [
+        {head: cell.value if isinstance(cell, Number) else str(cell) for head, cell in zip(heads, row, strict=True)}
+        for row in _filled(sheet)
+    ]
+
+
+def _line(text: str) -> str:
+    return printable(" ".join(text.split()))
+
+
+FORMATS: Mapping[str, Callable[[Sequence[Sheet]], str]] = MappingProxyType(
+    {"markdown": _markdown, "latex": _latex, "csv": _csv, "json": _json}
+)
+"""How tables can be written."""

@@ -1,0 +1,223 @@
+"""The tables of runs side by side, for the terminal, the page and every format."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from tt_scale.bench.stats.backtracking import sum_up
+from tt_scale.bench.stats.comparison import Entry, frontier
+from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
+from tt_scale.bench.stats.pairs import Pair
+from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.report.digest import SCORING_SELECTORS, digests_of
+from tt_scale.report.formats import Number
+from tt_scale.report.search_record import Row
+from tt_scale.report.side_by_side import SideBySide
+from tt_scale.report.tables import Sheet, points
+
+__all__ = ["SHEETS", "count_cell", "percent_cell", "sheets_of", "span_cell"]
+
+CAVEATS: Mapping[str, Callable[[Sequence[Row]], int]] = MappingProxyType(
+    {
+        "No answer": lambda rows: sum([row.grade == "no_answer" and not row.error for row in rows]),
+        "Ungraded": lambda rows: sum([row.grade == "ungraded" for row in rows]),
+        "Failed": lambda rows: sum([bool(row.error) for row in rows]),
+        "Truncated paths": lambda rows: sum([row.telemetry.get("truncated", 0) for row in rows]),
+        "Cut paths": lambda rows: sum([row.telemetry.get("cut", 0) for row in rows]),
+    }
+)
+"""Counts that stand beside an accuracy wherever one of them is not zero."""
+
+
+def overall_sheet(found: SideBySide) -> Sheet:
+    """Accuracy, its interval and what it cost, one line for each method and budget."""
+    entries = found.comparison.entries
+    budgets = any(entry.budget is not None for entry in entries)
+    told = {name: [count(entry.rows) for entry in entries] for name, count in CAVEATS.items()}
+    told = {name: counts for name, counts in told.items() if any(counts)}
+    heads = ["Accuracy", "95 %", "Tokens", "PRM tokens", "Seconds", "Searches", *told]
+    best = {id(entry) for entry in frontier(entries)}
+    sheet = Sheet("Overall", ["Method", *["Budget"] * budgets, "Pareto"], heads)
+    for place, entry in enumerate(entries):
+        budget = ["-" if entry.budget is None else str(entry.budget)] * budgets
+        words = [entry.label, *budget, "yes" if id(entry) in best else ""]
+        caveats = [count_cell(counts[place]) for counts in told.values()]
+        sheet.rows.append([*words, *_accuracy(entry.summary), *_costs(entry), *caveats])
+    return sheet
+
+
+def _accuracy(summary: Summary) -> list[str]:
+    return [percent_cell(summary.accuracy), span_cell(summary.low, summary.high)]
+
+
+def _costs(entry: Entry) -> list[str]:
+    return [
+        number_cell(entry.tokens, ",.0f"),
+        number_cell(entry.prm_tokens, ",.0f"),
+        number_cell(entry.seconds, ".2f"),
+        count_cell(len(entry.rows)),
+    ]
+
+
+def level_sheet(found: SideBySide) -> Sheet:
+    """Accuracy by the level of the problem."""
+    return _grouped_sheet(found, "By level", "Level", lambda row: None if row.level is None else f"{row.level:2d}")
+
+
+def subject_sheet(found: SideBySide) -> Sheet:
+    """Accuracy by the subject of the problem."""
+    known = {problem.id: problem.subject for problem in found.problems}
+    return _grouped_sheet(found, "By subject", "Subject", lambda row: known.get(row.id))
+
+
+def _grouped_sheet(found: SideBySide, title: str, head: str, group: Callable[[Row], str | None]) -> Sheet:
+    sheet = Sheet(title, [head, "Method"], ["Accuracy", "95 %", "Tokens", "Searches"])
+    names = {group(row) for rows in found.rows.values() for row in rows} - {None}
+    for name in sorted(map(str, names)):
+        for entry in found.comparison.entries:
+            rows = [row for row in entry.rows if group(row) == name]
+            summary = summarise(name, rows)
+            if rows:
+                tokens = number_cell(summary.tokens, ",.0f")
+                cells = [*_accuracy(summary), tokens, count_cell(len(rows))]
+                sheet.rows.append([name.strip(), entry.name, *cells])
+        sheet.ends.add(len(sheet.rows) - 1)
+    return sheet
+
+
+def pair_sheet(found: SideBySide) -> Sheet:
+    """Every two methods on the problems that both searched."""
+    sheet = Sheet("Paired differences", ["Method", "against"], ["Points", "95 %", "p (Holm)", "p alone", "Tokens"])
+    for budget, pairs in found.comparison.pairs.items():
+        for pair in pairs:
+            names = [name if budget is None else f"{name} at budget {budget}" for name in (pair.first, pair.second)]
+            sheet.rows.append([*names, *_difference(pair)])
+    return sheet
+
+
+def _difference(pair: Pair) -> list[str]:
+    return [
+        Number(points(pair.difference), pair.difference),
+        f"{points(pair.low)} to {points(pair.high)}",
+        Number(f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001", pair.p_value),
+        Number(f"{pair.raw_p_value:.3f}" if pair.raw_p_value >= 0.001 else "<0.001", pair.raw_p_value),
+        Number(f"x {pair.tokens:.2f}", pair.tokens),
+    ]
+
+
+def selector_sheet(found: SideBySide) -> Sheet:
+    """Accuracy of every selector on the same pools, by how much of the pool it saw."""
+    known = {name: selector_accuracy(rows) for name, rows in found.rows.items()}
+    sizes = sorted({size for each in known.values() for at in each.values() for size in at} - {0})
+    heads = [*(f"First {size}" for size in sizes), "Whole pool"]
+    sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], heads)
+    for name, selectors in known.items():
+        for selector, at in selectors.items():
+            cells = [percent_cell(at[size]) if size in at else "" for size in (*sizes, 0)]
+            sheet.rows.append([name, selector, *cells])
+        sheet.ends.add(len(sheet.rows) - 1)
+    return sheet
+
+
+def aggregate_sheet(found: SideBySide) -> Sheet:
+    """Accuracy by the aggregate of step scores that an answer is selected by, over the same pools."""
+    sheet = Sheet("Aggregates on the same pools", ["Method", "Selector"], list(AGGREGATES))
+    for run in [run for run in found.runs if run.scored]:
+        votes = [digest.votes for digest in digests_of(run, found.searches)]
+        for selector in SCORING_SELECTORS:
+            rights = [sum([vote.get((agg, selector), False) for vote in votes]) for agg in AGGREGATES]
+            cells = [percent_cell(right / max(len(votes), 1)) for right in rights]
+            if any(votes):
+                sheet.rows.append([run.name, selector, *cells])
+        sheet.ends.add(len(sheet.rows) - 1)
+    return sheet
+
+
+def cost_sheet(found: SideBySide) -> Sheet:
+    """What the searches did and cost, on average per problem."""
+    heads = ["Steps", "Tokens", "Wasted", "Cached prompt", "PRM tokens", "PRM cached", "Seconds p50", "Seconds p99"]
+    sheet = Sheet("Cost per problem", ["Method"], heads)
+    for name, rows in found.rows.items():
+        usage, count = summarise(name, rows).usage, max(len(rows), 1)
+        steps, wasted = (sum([row.telemetry.get(key, 0) for row in rows]) for key in ("steps", "wasted_tokens"))
+        seconds = sorted([row.usage.seconds for row in rows])
+        sheet.rows.append(
+            [
+                name,
+                number_cell(steps / count, ".1f"),
+                number_cell(usage.generated_tokens / count, ",.0f"),
+                _share(wasted, usage.generated_tokens),
+                _share(usage.cached_prompt_tokens, usage.prompt_tokens),
+                number_cell(usage.prm_tokens / count, ",.0f"),
+                _share(usage.cached_prm_tokens, usage.prm_tokens),
+                *(number_cell(quantile(seconds, share), ".2f") for share in (0.5, 0.99)),
+            ]
+        )
+    return sheet
+
+
+def backtracking_sheet(found: SideBySide) -> Sheet:
+    """Pass rate, recovery rate and waste of the methods that judge or step back."""
+    heads = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
+    sheet = Sheet("Did backtracking pay?", ["Method"], heads)
+    for name, rows in found.rows.items():
+        told = sum_up(rows)
+        if told.happened:
+            counts = (told.retries, told.backtracks, told.jumps)
+            retries, backtracks, jumps = [number_cell(count / told.problems, ".1f") for count in counts]
+            rates = [percent_cell(each, 0) for each in (told.pass_rate, told.recovery_rate, told.wasted_share)]
+            sheet.rows.append([name, rates[0], retries, backtracks, rates[1], jumps, rates[2]])
+    return sheet
+
+
+SHEETS: Mapping[str, Callable[[SideBySide], Sheet]] = MappingProxyType(
+    {
+        "overall": overall_sheet,
+        "levels": level_sheet,
+        "subjects": subject_sheet,
+        "pairs": pair_sheet,
+        "selectors": selector_sheet,
+        "aggregates": aggregate_sheet,
+        "cost": cost_sheet,
+        "backtracking": backtracking_sheet,
+    }
+)
+"""Every table of runs, by name."""
+
+
+def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
+    """Make some tables, without those that have no rows."""
+    for name in names:
+        sheet = SHEETS[name](found)
+        if sheet.rows:
+            yield sheet
+
+
+def quantile(ascending: Sequence[float], share: float) -> float | None:
+    """The smallest value that a share of all does not exceed; None of nothing."""
+    return ascending[min(int(share * len(ascending)), len(ascending) - 1)] if ascending else None
+
+
+def percent_cell(share: float | None, decimals: int = 1) -> str:
+    """A share, in percent."""
+    return Number("-" if share is None else f"{share:.{decimals}%}", share)
+
+
+def span_cell(low: float, high: float) -> str:
+    """An interval of shares, in percent."""
+    return f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def count_cell(count: int) -> str:
+    """A whole number."""
+    return Number(f"{count:,}", count)
+
+
+def number_cell(value: float | None, form: str) -> str:
+    """A number in a given format; "-" where it is not known."""
+    return Number("-" if value is None else format(value, form), value)
+
+
+def _share(part: int, whole: int) -> str:
+    return percent_cell(part / whole if whole else None, 0)
