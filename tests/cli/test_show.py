@@ -144,8 +144,8 @@ def test_another_method_is_chosen_by_name(two_runs: Command) -> None:
     assert out.startswith("best_of_n · sim-")
     assert "Other methods of this problem: --method collective" in out
     assert two_runs("show", "logs", "0", "--method", "collective").out.startswith("collective · sim-")
-    assert "There is no run 'colective'. Did you mean 'collective'?" in (
-        two_runs("show", "logs", "0", "--method", "colective").err
+    assert "There is no run 'collectivo'. Did you mean 'collective'?" in (
+        two_runs("show", "logs", "0", "--method", "collectivo").err
     )
 
 
