@@ -18,6 +18,7 @@ pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs POSIX signals"
 PROGRAM = """
 import asyncio, sys, time
 from tt_scale.bench.run import signals
+from tt_scale.errors import EngineDeadError
 signals.GRACE = float(sys.argv[2])
 
 async def waits():
@@ -30,6 +31,13 @@ async def waits():
 async def blocks():
     print("begun", flush=True)
     time.sleep(60)
+
+async def dies_with_the_engine():
+    print("begun", flush=True)
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        raise EngineDeadError("The engine died.") from None
 
 async def hangs_while_closing():
     try:
@@ -99,4 +107,12 @@ def test_ctrl_c_is_as_before() -> None:
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=50)
     assert out == "closed\n"
+    assert err.endswith("KeyboardInterrupt\n")
+
+
+def test_an_engine_that_ctrl_c_ends_first_is_an_interrupt() -> None:
+    """A terminal sends it to the whole process group."""
+    with started("dies_with_the_engine", 30) as process:
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=50)
     assert err.endswith("KeyboardInterrupt\n")

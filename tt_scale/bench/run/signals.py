@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, TypeVar
 
+from tt_scale.errors import EngineDeadError
+
 __all__ = ["GRACE", "TERMINATED", "wait_for"]
 
 Result = TypeVar("Result")
@@ -33,14 +35,39 @@ def wait_for(work: Coroutine[Any, Any, Result]) -> Result:
         KeyboardInterrupt: Ctrl-C.
         asyncio.CancelledError: a termination signal, or the end of the terminal.
     """
+    interrupted = threading.Event()
 
     async def guarded() -> Result:
         task = asyncio.ensure_future(work)
         loop = asyncio.get_running_loop()
-        with _terminating(lambda: loop.call_soon_threadsafe(task.cancel)):
+        with _noting_interrupts(interrupted), _terminating(lambda: loop.call_soon_threadsafe(task.cancel)):
             return await task
 
-    return asyncio.run(guarded())
+    try:
+        return asyncio.run(guarded())
+    except EngineDeadError:
+        if interrupted.is_set():  # Ctrl-C reaches the engine's process too, which may end first
+            raise KeyboardInterrupt from None
+        raise
+
+
+@contextmanager
+def _noting_interrupts(interrupted: threading.Event) -> Iterator[None]:
+    """Set an event at Ctrl-C, then do what is done at it anyway."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+
+    def note(number: int, frame: FrameType | None) -> None:
+        interrupted.set()
+        handler(number, frame)
+
+    signal.signal(signal.SIGINT, note)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @contextmanager
