@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not PLUGINS.is_dir(), reason="the examples are p
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """All four, in a folder of their own; without a network."""
-    pytest.importorskip("setuptools", reason="builds the packages")
+    pytest.importorskip("setuptools", minversion="77", reason="builds the packages")
     sources, target = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("site")
     for name in NAMES:
         shutil.copytree(PLUGINS / name, sources / name, ignore=shutil.ignore_patterns("build", "*.egg-info"))

@@ -196,7 +196,7 @@ def test_only_one_prm_stays_as_it_was() -> None:
     config = Config(generator="vllm", prm_name="x/y-PRM", prm="vllm", prm_args={"tag": "!"})
     assert [each.config for each in resolve(config).prms] == [config]
     assert "prm_combine" not in experiment(config, "d", [], "g")
-    assert resolve(Config(prm_name=None)).prms == ()
+    assert resolve(Config(prm_name=None, generator="vllm")).prms == ()
 
 
 @pytest.mark.parametrize(

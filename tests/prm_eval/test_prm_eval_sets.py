@@ -179,7 +179,7 @@ def test_a_sample_takes_whole_problems(tmp_path):
 def test_sets_that_a_prm_cannot_read_are_refused(tmp_path, rows, prm, told):
     """Found before a model is loaded, and once instead of for every solution."""
     with pytest.raises(TTScaleError, match=told):
-        find_sets(Config(prm_name=prm, datasets=(write(tmp_path, *rows),)))
+        find_sets(Config(prm_name=prm, generator="vllm", datasets=(write(tmp_path, *rows),)))
 
 
 @pytest.mark.parametrize(
