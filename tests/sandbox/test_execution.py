@@ -67,7 +67,6 @@ SILENT_AND_STOPPED = "import os, signal\nos.close(1)\nos.close(2)\nos.kill(os.ge
     ("code", "limits", "ended"),
     [
         ("while True: pass", Limits(seconds=1), "time"),
-        ("import time; time.sleep(60)", Limits(seconds=1), "time"),
         (SILENT_AND_STOPPED, Limits(seconds=1), "time"),
         (f"{IN_A_SESSION_OF_ITS_OWN}time.sleep(60)", Limits(seconds=1), "time"),
         ("while True: print('x' * 100)", Limits(output=1000), "output"),
