@@ -83,6 +83,7 @@ class Fake:
         stops_at: a limit of the server's own, in tokens.
         asked: bodies of all requests, with their path.
         aborted: how many streams were left.
+        withheld: how answers end that are not given.
         likelihoods: whether log-probabilities are given.
         stopped: whether connections are dropped, as when the server is gone.
     """
@@ -110,6 +111,7 @@ class Fake:
     asked: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     aborted: int = 0
     stopped: bool = False
+    withheld: str = ""
     likelihoods: bool = True
     url: str = ""
 
@@ -210,7 +212,7 @@ class Fake:
         if hit:
             end = text.index(hit)
             text = text[: end + len(hit)] if self.keeps_stop else text[:end]
-        choice: dict[str, Any] = {"index": 0, "finish_reason": drawn[-1][2]}
+        choice: dict[str, Any] = {"index": 0, "finish_reason": self.withheld or drawn[-1][2]}
         if self.end_field:
             choice[self.end_field] = hit or None
         ids = [token for _, token, _, _ in drawn]

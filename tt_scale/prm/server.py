@@ -121,7 +121,7 @@ class PoolingServerPRM(TokenPRM):
         try:
             return await gather_or_cancel([score(each) for each in inputs])
         except RequestFault as fault:
-            raise self._error(fault) from fault
+            raise await self._error(fault) from fault
 
     async def _connect(self, endpoints: Sequence[HttpEndpoint], names: set[str]) -> None:
         """Find the model on every server, and how it is asked there."""
@@ -236,9 +236,8 @@ class PoolingServerPRM(TokenPRM):
             )
         return PRMError(fault.message)
 
-    def _error(self, fault: RequestFault) -> PRMError | EngineDeadError:
+    async def _error(self, fault: RequestFault) -> PRMError | EngineDeadError:
         """What a request that failed for good means for the run."""
-        gone = fault.retryable and self._servers is not None and self._servers.all_fail
-        if fault.kind == "key" or gone:
+        if fault.kind in ("key", "load") or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The PRM's server can no longer be used: {fault.message}")
         return PRMError(f"The PRM's server did not score: {fault.message}")

@@ -85,7 +85,7 @@ async def test_a_server_that_is_down_is_left_out_until_it_answers(monkeypatch: p
         assert await servers.ask(ask) == "b"
     assert a.asked == routing.FAILURES_UNTIL_DOWN
     assert servers.servers[0].is_down
-    assert not servers.all_fail
+    assert not await servers.are_gone()
     a.faults = []
     await asyncio.sleep(1.1)
     await servers.ask(ask)  # begins the check
@@ -109,7 +109,9 @@ async def test_the_last_fault_is_told() -> None:
     with pytest.raises(RequestFault, match="3"):
         await servers.ask(ask)
     assert a.asked == 4
-    assert servers.all_fail
+    assert await servers.are_gone()
+    a.faults = []
+    assert not await servers.are_gone()
 
 
 async def test_a_busy_server_is_left_alone_for_as_long_as_it_says() -> None:

@@ -77,25 +77,48 @@ async def test_a_slow_body_is_given_up_in_time() -> None:
     assert asyncio.get_running_loop().time() - began < 15
 
 
-async def test_faults_that_do_not_end() -> None:
-    """The run ends with its journal, and goes on when the server is back."""
+async def asked_through(fake: Fake, fault: str) -> list[Step]:
+    """One request through a proxy that breaks every answer after the start."""
+    plan = [""]
+    with proxied(fake.url, lambda: plan[0]) as proxy:
+        generator = OpenAIGenerator.from_config(config_for(Fake(url=proxy.url), max_retries=3))
+        try:
+            await generator.start()
+            asked = StepRequest(generator.prompt(PROBLEM, ""), Sampling(0.7), (), 90, seed=1)
+            plan[0] = fault
+            return await generator.generate([asked])
+        finally:
+            await generator.close()
+
+
+async def test_an_answer_that_is_always_broken() -> None:
+    """The step fails, and no more: on a server that lives other requests may have better luck."""
     with server("ids, as vLLM") as fake:
-        generator = None
-        plan: list[str] = [""]
-        with proxied(fake.url, lambda: plan[0]) as proxy:
-            generator = OpenAIGenerator.from_config(config_for(Fake(url=proxy.url), max_retries=3))
-            try:
-                await generator.start()
-                ids = generator.prompt(PROBLEM, "")
-                asked = StepRequest(ids, Sampling(0.7), (), 90, seed=1)
-                plan[0] = "counts"
-                with pytest.raises(EngineDeadError, match=r"counts 100\d\d\d tokens for .* where 90 tokens"):
-                    await generator.generate([asked])
-                plan[0] = ""
-                [step] = await generator.generate([asked])
-                assert not step.error
-            finally:
-                await generator.close()
+        for fault, told in (("counts", "tokens for"), ("500", "no luck"), ("drop", "cannot be reached")):
+            [step] = await asked_through(fake, fault)
+            assert step.ended == "error"
+            assert told in step.error
+
+
+async def test_a_server_that_stays_busy() -> None:
+    """A table with failed steps would look like one of a bad model; the run ends, and can be resumed later."""
+    with server("ids, as vLLM") as fake, pytest.raises(EngineDeadError, match=r"can no longer be used: .*429.*no luck"):
+        await asked_through(fake, "429")
+
+
+async def test_a_filtered_answer_is_asked_for_once() -> None:
+    with server("chat, as vLLM") as fake:
+        generator = OpenAIGenerator.from_config(config_for(fake))
+        try:
+            await generator.start()
+            fake.asked.clear()
+            fake.withheld = "content_filter"
+            asked = StepRequest(generator.prompt(PROBLEM, ""), Sampling(0.7), (), 90, seed=1)
+            [step] = await generator.generate([asked])
+        finally:
+            await generator.close()
+    assert (step.ended, len(fake.asked)) == ("error", 1)
+    assert "withheld an answer" in step.error
 
 
 async def test_a_search_through_faults(tmp_path: Any) -> None:

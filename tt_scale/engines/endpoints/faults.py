@@ -12,13 +12,16 @@ from typing import Any, Literal
 from tt_scale.engines.endpoints.addresses import without_key
 from tt_scale.engines.load_errors import sentence
 
-__all__ = ["Kind", "RequestFault", "complaint", "fault_of_status", "object_in", "retry_after"]
+__all__ = ["ENDS_A_RUN", "Kind", "RequestFault", "complaint", "fault_of_status", "object_in", "retry_after"]
 
 Kind = Literal["connection", "timeout", "load", "server", "damaged", "key", "missing", "refused"]
 """No connection or one that broke; no answer in time; too busy (429, 503); the server failed (5xx); an answer that is
 cut short or contradicts itself; no valid key; no such address or model; a request that the server does not accept."""
 
 RETRYABLE: frozenset[Kind] = frozenset({"connection", "timeout", "load", "server", "damaged"})
+
+ENDS_A_RUN: frozenset[Kind] = frozenset({"load", "key", "missing"})
+"""Failures that meet every request once retries are used up; the run is resumed when the server has recovered."""
 
 LONGEST_COMPLAINT = 400
 """Characters of a server's own words that a message repeats."""

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Generic, TypeVar
 
+from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.engines.endpoints.faults import RequestFault
 from tt_scale.engines.endpoints.retries import RetryPolicy
 
@@ -26,6 +27,9 @@ HOME_ADVANTAGE = 4
 
 FIRST_CHECK, LONGEST_CHECK = 1.0, 30.0
 """Seconds between checks of a server that is down: doubled from the first to the longest."""
+
+CHECK_SECONDS = 30.0
+"""Within which a check is answered."""
 
 
 class Server(Generic[Client]):
@@ -120,11 +124,16 @@ class Servers(Generic[Client]):
         self._check = check
         self._checks: set[asyncio.Task[None]] = set()
 
-    @property
-    def all_fail(self) -> bool:
-        """Whether none of them has answered since the last few requests."""
+    async def are_gone(self) -> bool:
+        """Whether none of them has answered since the last few requests, nor answers a check now.
+
+        A request that breaks a server's answer each time says nothing of the others.
+        """
         failures = [server.failures for server in self.servers]
-        return min(failures) > 0 and sum(failures) >= FAILURES_UNTIL_DOWN
+        if min(failures) == 0 or sum(failures) < FAILURES_UNTIL_DOWN:
+            return False
+        await gather_or_cancel([self._checked(server) for server in self.servers])
+        return all(server.failures for server in self.servers)
 
     async def ask(self, request: Callable[[Client], Awaitable[Result]], place: int = 0) -> Result:
         """Send a request until it is answered or there is no use.
@@ -185,7 +194,7 @@ class Servers(Generic[Client]):
 
     async def _checked(self, server: Server[Client]) -> None:
         try:
-            await asyncio.wait_for(self._check(server.client), LONGEST_CHECK)
+            await asyncio.wait_for(self._check(server.client), CHECK_SECONDS)
         except (RequestFault, asyncio.TimeoutError):
             return
         server.succeeded()

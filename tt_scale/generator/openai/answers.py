@@ -16,7 +16,10 @@ __all__ = [
     "counts_of",
     "damaged",
     "end_of",
+    "failure",
     "ids_in",
+    "logprobs_by_id",
+    "logprobs_in",
     "piece_of",
     "text_of",
 ]
@@ -32,6 +35,9 @@ END_NAMES: Mapping[str, Ending] = {
     "stop_sequence": "stop",
 }
 """What servers other than OpenAI's call an end; "stop" alone stands for both a stop string and the model's own end."""
+
+WITHHELD = frozenset({"content_filter", "tool_calls", "function_call"})
+"""Ends of answers that are not to be had."""
 
 REASONING = ("reasoning_content", "reasoning")
 """Fields in which servers put a reasoning block that they cut out of a message."""
@@ -77,6 +83,13 @@ class Counts:
 def damaged(what: str) -> RequestFault:
     """The fault of an answer that cannot be so."""
     return RequestFault("damaged", f"The server's answer {what}.")
+
+
+def failure(reason: str) -> RequestFault:
+    """The fault of an answer that neither a stop string nor a limit nor the model ended."""
+    if reason in WITHHELD:
+        return RequestFault("refused", f"The server withheld an answer: it ended with {reason!r}.")
+    return damaged(f"ended with {reason!r}")
 
 
 def choice_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.records import Problem, Step, StepRequest, Weights
 from tt_scale.core.waiting import progressed
 from tt_scale.engines.context_length import fitted, own_context
-from tt_scale.engines.endpoints.faults import RequestFault
+from tt_scale.engines.endpoints.faults import ENDS_A_RUN, RequestFault
 from tt_scale.engines.endpoints.openai_client import Endpoint, require_openai
 from tt_scale.engines.endpoints.retries import RetryPolicy
 from tt_scale.engines.endpoints.routing import Server, Servers
@@ -222,7 +222,7 @@ class OpenAIGenerator(LanguageModel):
         try:
             return await gather_or_cancel([self._chooser.choose(prompt, choices) for prompt in prompts])
         except RequestFault as fault:
-            raise no_choices if fault.kind == "missing" else self._error(fault) from fault
+            raise no_choices if fault.kind == "missing" else await self._error(fault) from fault
 
     async def _sample(self, request: StepRequest) -> Step:
         nothing = Step("", (), "context", seed=request.seed, temperature=request.sampling.temperature)
@@ -234,7 +234,7 @@ class OpenAIGenerator(LanguageModel):
         try:
             return await servers.ask(lambda endpoint: self._answer(endpoint, request), _home(request.ids))
         except RequestFault as fault:
-            error = self._error(fault)
+            error = await self._error(fault)
             if isinstance(error, EngineDeadError):
                 raise error from fault
             return replace(nothing, ended="error", error=error.message)
@@ -263,9 +263,9 @@ class OpenAIGenerator(LanguageModel):
             raise EngineDeadError("The generator is closed.")
         return self._servers
 
-    def _error(self, fault: RequestFault) -> GeneratorError:
+    async def _error(self, fault: RequestFault) -> GeneratorError:
         """What a request that failed for good means for the run."""
-        if fault.kind in ("key", "missing") or (fault.retryable and self._servers and self._servers.all_fail):
+        if fault.kind in ENDS_A_RUN or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The server at {self.url} can no longer be used: {fault.message}")
         return GeneratorError(fault.message, retryable=fault.retryable)
 

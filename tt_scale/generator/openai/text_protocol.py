@@ -15,7 +15,7 @@ from tt_scale.core.records import Ended, Problem, Step, StepRequest
 from tt_scale.engines.endpoints.openai_client import Endpoint, Route
 from tt_scale.generator.chat_template import render_chat
 from tt_scale.generator.language_model import LanguageModel, chats_of, rendered_first
-from tt_scale.generator.openai.answers import Counts, choice_of, counts_of, damaged, end_of, piece_of, text_of
+from tt_scale.generator.openai.answers import Counts, choice_of, counts_of, damaged, end_of, failure, piece_of, text_of
 from tt_scale.generator.openai.protocol import Dialect, Protocol, step_of
 from tt_scale.generator.openai.text_ids import FIRST_TEXT_ID, TextIds, cut_into
 from tt_scale.generator.tokens import UNKNOWN
@@ -63,7 +63,7 @@ class TextProtocol(Protocol):
         choice = choice_of(answer)
         end, text = end_of(choice, request.stop), text_of(choice)
         if end.ending == "failed":
-            raise damaged(f"ended with {end.reason!r}")
+            raise failure(end.reason)
         ended: Ended = "eos" if end.ending == "unknown" else end.ending  # a stop string would have been named
         if ended == "stop":
             whole = _end_of_step(text, request.stop)  # most servers cut the stop string off, some keep a whole token
@@ -87,7 +87,7 @@ class TextProtocol(Protocol):
             raise damaged("ended without saying why")
         ending = end_of({"finish_reason": reader.reason}, ()).ending
         if ending not in ("eos", "length"):
-            raise damaged(f"ended with {reader.reason!r}")
+            raise failure(reader.reason)
         return self._step(request, text, ending, reader.counts)
 
     def _step(self, request: StepRequest, text: str, ended: Ended, counts: Counts) -> Step:

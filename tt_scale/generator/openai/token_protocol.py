@@ -21,6 +21,7 @@ from tt_scale.generator.openai.answers import (
     counts_of,
     damaged,
     end_of,
+    failure,
     ids_in,
     logprobs_by_id,
     logprobs_in,
@@ -91,7 +92,7 @@ class TokenProtocol(Protocol):
         """Say why it ended; where the server does not, its last token does."""
         end = end_of(choice, request.stop)
         if end.ending == "failed":
-            raise damaged(f"ended with {end.reason!r}")
+            raise failure(end.reason)
         if end.ending == "length" and len(ids) < request.max_tokens:
             raise RequestFault(
                 "refused",
