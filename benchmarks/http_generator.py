@@ -43,10 +43,10 @@ def configuration(arguments: argparse.Namespace, **own: Any) -> Config:
 
 async def one_round(config: Config, generator: Any, problems: list[Any]) -> tuple[float, int]:
     """Draw all solutions of all problems at once; tokens a second, and tokens."""
-    from tt_scale.models import make_searcher
+    from tt_scale.registry import searcher_class
     from tt_scale.space.search_space import SearchSpace
 
-    searcher = make_searcher(config)
+    searcher = searcher_class(config.method).from_config(config)
     spaces = [SearchSpace(problem, generator, None, config) for problem in problems]
     began = time.perf_counter()
     await asyncio.gather(*[searcher.search(space) for space in spaces])
