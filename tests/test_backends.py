@@ -242,6 +242,15 @@ def test_keys_that_are_not_read_are_told_and_left_out(prm: str, unread: list[str
     assert not set(unread) & set(experiment(config, "s", [], "g"))
 
 
+def test_keys_of_the_judge_identify_a_run_once_they_are_set() -> None:
+    """Digests of runs without them stay as they were."""
+    unset = Config(model_name="x/y", generator="huggingface", prm_name="judge")
+    wider = unset.changed(prm_max_model_len=4096)
+    assert "prm_max_model_len" not in experiment(unset, "s", [], "g")
+    assert experiment(wider, "s", [], "g")["prm_max_model_len"] == 4096
+    assert ignored_options(wider) == []
+
+
 @pytest.mark.parametrize(
     ("keys", "reads"),
     [
@@ -336,7 +345,7 @@ def test_our_own_classes_say_what_can_be_said() -> None:
         prm = prm_class(name)
         assert prm.own_name in ("", name)
         assert prm.engine in ("", "auto", "generator", *ENGINES)
-        assert prm.config_keys <= PRM_KEYS | {"prm_url"}
+        assert prm.config_keys | prm.config_keys_if_set <= PRM_KEYS | {"prm_url"}
         assert all(each == each.lower() for each in prm.names)
     for name in BUILT_IN["generators"]:
         generator = generator_class(name)

@@ -117,7 +117,8 @@ class ResolvedModels:
     def unread_keys(self) -> frozenset[str]:
         """The keys of `PRM_KEYS` that no PRM of the run reads, and of `SERVER_KEYS` that its generator does not."""
         others = SERVER_KEYS - self.generator.cls.config_keys
-        return others | PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms])
+        optional = [prm.cls.config_keys_if_set & self.config.non_defaults for prm in self.prms]
+        return others | PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms], *optional)
 
 
 def resolve(config: Config) -> ResolvedModels:

@@ -187,6 +187,7 @@ class PRM(ABC):
             where the generator has no built-in engine; empty for none.
         config_keys: the keys beginning with `prm_` that it reads, beside `prm_name`; keys that no PRM of a run reads
             cause a warning. `prm_adapter` together with an `engine` means that an adapter reads the model's scores.
+        config_keys_if_set: further such keys that identify a run only if they are set, since older runs lack them.
         uses_generator: whether it calls the run's generator, which then has to be loaded; a PRM of `engine`
             "generator" calls it only if it loads no weights of its own.
         reads_samples: whether it reads token ids or log-probabilities of the steps, so that it cannot score solutions
@@ -208,6 +209,7 @@ class PRM(ABC):
     config_keys: ClassVar[frozenset[str]] = frozenset(
         {"prm_adapter", "prm_args", "prm_quantization", "prm_max_model_len", "prm_device", "prm_revision"}
     )
+    config_keys_if_set: ClassVar[frozenset[str]] = frozenset()
     uses_generator: ClassVar[bool] = True
     reads_samples: ClassVar[bool] = False
     starts_processes: ClassVar[bool] = False

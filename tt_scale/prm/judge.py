@@ -39,7 +39,8 @@ class JudgePRM(PRM):
     summary: ClassVar[str] = "a generator judges the steps: P(yes) / (P(yes) + P(no)); by default the run's own"
     own_name: ClassVar[str] = "judge"
     engine: ClassVar[str] = "generator"
-    config_keys: ClassVar[frozenset[str]] = frozenset()  # `prm_max_model_len` is read, but is in no digest of old runs
+    config_keys: ClassVar[frozenset[str]] = frozenset()
+    config_keys_if_set: ClassVar[frozenset[str]] = frozenset({"prm_max_model_len", "prm_quantization", "prm_revision"})
 
     def __init__(
         self, model: LanguageModel, delimiters: Sequence[str], *, own: bool = False, context: int | None = None
