@@ -12,7 +12,7 @@ set -u
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 python=${TT_SCALE_PYTHON:-$root/.venv/bin/python}
 names=(plain transformers avx2 one_core small_shm two_workers no_network no_loopback unwritable_home no_home other_user spaces
-    long_tmpdir read_only_folder odd_locale narrow_terminal no_compiler bare_path foreign_modules interrupted
+    long_tmpdir read_only_folder odd_locale ascii_locale narrow_terminal no_compiler bare_path foreign_modules interrupted
     interrupted_early terminated little_memory python3.10 python3.11 python3.12 python3.13)
 limit=${TT_SCALE_LIMIT:-600} # seconds for one environment
 problems=4
@@ -144,7 +144,12 @@ in_read_only_folder() {
     fi
 }
 
-in_odd_locale() { small_bench env -u LANG LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0 "$python"; }
+in_odd_locale() { small_bench env LANG=xx_YY LC_ALL=tr_TR.ISO-8859-9 "$python"; }
+
+in_ascii_locale() { # PyTorch cannot read its own files there, and the message has to name the way out
+    small_bench env -u LANG LC_ALL=C PYTHONCOERCECLOCALE=0 PYTHONUTF8=0 "$python"
+    refused $? 'PYTHONUTF8=1'
+}
 
 in_narrow_terminal() {
     command -v script >/dev/null || { skip "no script" || return; }

@@ -42,6 +42,18 @@ def test_reason_is_one_sentence() -> None:
     assert advice("something never seen") == ""
 
 
+def test_an_import_that_fails_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch reads its templates in the locale's encoding: in ASCII the import of vLLM fails."""
+    wrong = UnicodeDecodeError("ascii", b"\xe2", 0, 1, "ordinal not in range(128)")
+
+    def fail(name: str, *arguments: object) -> None:
+        raise wrong if name.startswith("vllm") else ImportError(name)
+
+    monkeypatch.setattr("builtins.__import__", fail)
+    with pytest.raises(GeneratorError, match=r"cannot be imported: 'ascii' codec.*PYTHONUTF8=1"):
+        engine._import_vllm()
+
+
 @pytest.mark.parametrize(
     ("complaint", "change"),
     [

@@ -15,6 +15,8 @@ WRAPPING = re.compile(
 ADVICE = {
     "derived max_model_len": "Lower --max-model-len.",
     "Unable to find": "PyTorch needs the loopback network interface to be up. Type: ip link set lo up",
+    "'ascii' codec": "The locale's encoding is ASCII, in which PyTorch cannot read its own files. Type: PYTHONUTF8=1 "
+    "tt-scale ...",
     "lscpu": "vLLM asks lscpu about the cores: install util-linux, or use Transformers. Type: --generator huggingface",
     "was killed": "Give it more memory, lower --kv-cache-gib, take a smaller model, or type: --generator huggingface "
     "--prm huggingface",

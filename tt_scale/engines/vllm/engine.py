@@ -54,6 +54,7 @@ def prepare_vllm(purpose: str) -> None:
     Raises:
         MissingExtraError: vLLM is not installed.
         ConfigError: the script that runs would begin anew in each process that vLLM starts.
+        GeneratorError: vLLM is installed and cannot be imported.
     """
     if find_spec("vllm") is None:
         raise MissingExtraError("vllm", "gpu" if _has_nvidia() else "cpu", purpose)
@@ -63,9 +64,18 @@ def prepare_vllm(purpose: str) -> None:
     quiet_torch()
     place_caches()
     _silence()
-    import vllm.v1.engine.async_llm  # noqa: F401
-
+    _import_vllm()
     _silence()  # the import brought its own handlers
+
+
+def _import_vllm() -> None:
+    try:
+        import vllm.v1.engine.async_llm  # noqa: F401
+    except Exception as error:  # an installation, or an environment, can break the import in any way
+        raise GeneratorError(
+            f"vLLM cannot be imported: {sentence(error)}",
+            advice(error) or "Install it again, or use Transformers. Type: --generator huggingface --prm huggingface",
+        ) from error
 
 
 def _silence() -> None:
