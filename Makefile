@@ -24,7 +24,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loa
 # kernels without vector instructions round otherwise, as another processor does
 OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE
 
-.PHONY: bench test test-slow test-all check wheel docs pocket clean
+.PHONY: bench test test-slow test-all check wheel docs site pocket clean
 
 bench: $(VENV)/.ready
 	$(BIN)/tt-scale bench --config "$(CONFIG)" $(METHODS:%=--method %) $(DTYPE:%=--dtype %) $(if $(OUTPUT),--output-dir "$(OUTPUT)")
@@ -67,5 +67,10 @@ pocket: $(VENV)/.ready
 docs: $(VENV)/.ready
 	$(BIN)/python -m tt_scale.scripts.example_yaml > tt_scale/config/example.yaml
 
+# The documentation as a site that opens from disk; a broken link, or a page without a place, fails it.
+site: $(VENV)/.ready
+	$(BIN)/pip install --quiet --quiet -e '.[docs]'
+	$(BIN)/mkdocs build --quiet --strict
+
 clean:
-	rm -rf $(VENV) .venv-wheel build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-wheel build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache site
