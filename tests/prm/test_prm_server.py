@@ -48,6 +48,7 @@ class Server:
     status: int = 200
     key: str = ""
     context: int = 512
+    models: bytes | None = None
     writes: bool = False
     chosen: bool = True
     faults: list[tuple[int, Any]] = field(default_factory=list)
@@ -57,6 +58,8 @@ class Server:
     def answer(self, path: str, body: dict[str, Any] | None, key: str | None) -> tuple[int, Any]:
         if self.key and key != f"Bearer {self.key}":
             return 401, {"error": "Unauthorized"}
+        if path == "/v1/models" and self.models is not None:
+            return 200, self.models
         if path == "/v1/models":
             return 200, {"data": [{"id": "name", "root": self.served, "max_model_len": self.context}]}
         assert body is not None
@@ -179,6 +182,16 @@ async def test_what_the_server_cannot_read_is_too_long(server: Server) -> None:
         (lambda ids: [[0.1, None]] * len(ids), "None"),
         (lambda ids: [[-3.0, 3.0]] * len(ids), "score 3.0"),
         (lambda ids: None, "gave no rows"),
+        (lambda ids: [], "0 rows for"),
+        (lambda ids: "x" * len(ids), "gave no rows"),
+        (lambda ids: {"0": [0.1, 0.9]}, "gave no rows"),
+        (lambda ids: ["ab"] * len(ids), "gave 'ab' for a token"),
+        (lambda ids: [[0.1, True]] * len(ids), "True"),
+        (lambda ids: [[0.1, "0.9"]] * len(ids), "'0.9'"),
+        (lambda ids: [[0.1, 10**400]] * len(ids), "for a token"),
+        (lambda ids: [[0.1, float("inf")]] * len(ids), "inf"),
+        (lambda ids: [[0.1, [0.9]]] * len(ids), r"\[0.9\]"),
+        (lambda ids: [[[0.0] * 3000, 0.9]] * len(ids), r"larger than \d+,\d+ bytes"),
     ],
 )
 async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[list[int]], Any], told: str) -> None:
@@ -186,6 +199,33 @@ async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[li
     server.rows = rows
     with pytest.raises(PRMError, match=told):
         await score(await started(server), path_of("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        ([], "not a JSON object"),
+        ("name", "not a JSON object"),
+        ({}, "serves nothing"),
+        ({"data": "name"}, "serves nothing"),
+        ({"data": [None, 5, {"id": ["name"]}, {"id": {}, "root": []}]}, "serves nothing"),
+        ({"data": [{"id": "other\x1b[2J", "root": {}}]}, r"serves 'other\\x1b\[2J'"),
+        (b"<html>", "not JSON"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": -5}]}, "reads -5 tokens; allowed: 1 or more"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": "512"}]}, "reads '512' tokens"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": True}]}, "reads True tokens"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": 1e400}]}, "reads inf tokens"),
+    ],
+)
+async def test_odd_lists_of_models_are_refused(
+    server: Server, answer: Any, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another kind of server at the address ended the command with a traceback."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    text = json.dumps(answer).replace("ROOT", server.served).encode() if not isinstance(answer, bytes) else answer
+    server.models = text
+    with pytest.raises(PRMError, match=told):
+        await started(server)
 
 
 async def test_the_servers_words_are_passed_on(server: Server) -> None:

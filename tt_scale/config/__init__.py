@@ -318,7 +318,11 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _check_address(address: str, variable: str) -> None:
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        _ = parts.port, (parts.hostname or "").encode("idna")
+    except ValueError as error:  # as of a port above 65535, or a part of a name that is too long
+        raise ValueError(f"is {shown(address)}, which is no address: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"is {shown(address)}; an address begins with http:// or https:// and names a server")
     if parts.username or parts.password or parts.query:

@@ -133,7 +133,7 @@ class PoolingEngine:
     async def _rows(self, ids: tuple[int, ...], places: Sequence[int]) -> tuple[dict[int, Any], int, int]:
         answer = await self._ask(ids)
         rows, cached = answer.outputs.data, answer.num_cached_tokens or 0
-        if len(rows) != len(ids) - cached:
+        if not 0 <= cached < len(ids) or len(rows) != len(ids) - cached:
             raise PRMError(f"The engine gave {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
         found = {place: rows[place - len(ids)] for place in places if place >= cached}
         if places[-1] not in found:

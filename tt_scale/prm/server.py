@@ -21,6 +21,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.printable import listed, shown
 from tt_scale.core.records import Scores, Weights
 from tt_scale.core.waiting import progressed
 from tt_scale.engines.endpoints.addresses import api_key, split_urls
@@ -44,6 +45,10 @@ __all__ = ["API_KEY", "PoolingServerPRM"]
 
 API_KEY = "TT_SCALE_PRM_API_KEY"
 """The environment variable that holds the key of a server that asks for one."""
+
+LARGEST = 1e300
+BYTES, BYTES_FOR_A_TOKEN = 1 << 16, 256
+"""Most bytes of an answer to /pooling; a row of two numbers takes some 45."""
 
 START_ATTEMPTS = 2
 """Retries of each request of the start, at most."""
@@ -136,7 +141,8 @@ class PoolingServerPRM(TokenPRM):
                     "Start them with the same --served-model-name.",
                 )
         own = self.context_of(self.adapter.checkpoint.settings, config)
-        self.context = min([own, *[int(card["max_model_len"]) for card in cards if card.get("max_model_len")]])
+        longest = [self._longest(endpoint.url, card) for endpoint, card in zip(endpoints, cards, strict=True)]
+        self.context = min([own, *[tokens for tokens in longest if tokens is not None]])
         self._endpoints = tuple(endpoints)
         servers = [Server(endpoint.url, endpoint) for endpoint in endpoints]
         policy = RetryPolicy(config.max_retries)
@@ -152,9 +158,9 @@ class PoolingServerPRM(TokenPRM):
         except RequestFault as fault:
             raise self._start_error(fault) from fault
         for each in models:
-            if {each.get("id"), each.get("root")} & names:
+            if each["id"] in names or each.get("root") in [*names]:
                 return each
-        there = ", ".join([repr(each.get("id")) for each in models]) or "nothing"
+        there = listed([each["id"] for each in models], quoted=True) or "nothing"
         raise PRMError(
             f"prm_name is {self._config.prm_name!r}; the server at {endpoint.url} serves {there}.",
             "Give --prm-name its name, or start the server with --served-model-name.",
@@ -177,16 +183,15 @@ class PoolingServerPRM(TokenPRM):
     async def _pooled(self, scoring_input: ScoringInput) -> Scores:
         """Read the scores out of the rows of all tokens."""
         body = {"model": self._model, "input": list(scoring_input.ids), "task": "token_classify"}
+        most = BYTES + BYTES_FOR_A_TOKEN * len(scoring_input.ids)
         answer = await self._running().ask(
-            lambda each: each.post("/pooling", body), hash(scoring_input.ids[:HOME_TOKENS])
+            lambda each: each.post("/pooling", body, most), hash(scoring_input.ids[:HOME_TOKENS])
         )
         progressed(self)
-        where = ", ".join(self._urls)
-        try:
-            rows = answer["data"][0]["data"]
-            count = len(rows)
-        except (LookupError, TypeError):
-            raise PRMError(f"The server at {where} gave no rows to /pooling.", f"Start it with: {START}") from None
+        where, rows = ", ".join(self._urls), _rows(answer)
+        if rows is None:
+            raise PRMError(f"The server at {where} gave no rows to /pooling.", f"Start it with: {START}")
+        count = len(rows)
         if count != len(scoring_input.ids):
             raise PRMError(
                 f"The server at {where} gave {count} rows for {len(scoring_input.ids)} tokens; one each is needed.",
@@ -197,12 +202,19 @@ class PoolingServerPRM(TokenPRM):
         )
 
     def _value(self, row: Any, where: str) -> float:
-        try:
-            return float(row[self._column])
-        except (LookupError, TypeError, ValueError):
-            raise PRMError(
-                f"The server at {where} gave {row!r} for a token; number {self._column + 1} of it is the score."
-            ) from None
+        value = row[self._column] if isinstance(row, list) and len(row) > self._column else None
+        if isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > LARGEST:
+            return float(value)
+        raise PRMError(
+            f"The server at {where} gave {shown(row)} for a token; number {self._column + 1} of it is the score."
+        )
+
+    def _longest(self, url: str, card: Mapping[str, Any]) -> int | None:
+        """Read how many tokens a server's model reads; None where it does not say."""
+        told = card.get("max_model_len")
+        if told is not None and (isinstance(told, bool) or not isinstance(told, int) or told < 1):
+            raise PRMError(f"The server at {url} says that its model reads {shown(told)} tokens; allowed: 1 or more.")
+        return told
 
     async def _chosen(self, scoring_input: ScoringInput) -> Scores:
         """Ask for the odds of the two tokens at every place."""
@@ -241,3 +253,11 @@ class PoolingServerPRM(TokenPRM):
         if fault.kind in ("key", "load") or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The PRM's server can no longer be used: {fault.message}")
         return PRMError(f"The PRM's server did not score: {fault.message}")
+
+
+def _rows(answer: Mapping[str, Any]) -> list[Any] | None:
+    """Find the rows of the only text in an answer to /pooling; None where there are none."""
+    match answer:
+        case {"data": [{"data": list(rows)}, *_]}:
+            return rows
+    return None

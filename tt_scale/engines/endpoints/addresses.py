@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from tt_scale.errors import ConfigError
+
 __all__ = ["GENERATOR_KEYS", "api_key", "api_root", "split_urls", "without_key"]
 
 GENERATOR_KEYS = ("TT_SCALE_GENERATOR_API_KEY", "OPENAI_API_KEY")
@@ -25,8 +27,21 @@ def api_root(url: str) -> str:
 
 
 def api_key(variables: tuple[str, ...]) -> str | None:
-    """Read a key from the environment, the only place where it is looked for."""
-    return next((key for name in variables if (key := os.environ.get(name, "").strip())), None)
+    """Read a key from the environment, the only place where it is looked for.
+
+    Raises:
+        ConfigError: it holds a character that no request can carry; the message does not repeat it.
+    """
+    for name in variables:
+        key = os.environ.get(name, "").strip()
+        if not (key.isascii() and key.isprintable()):
+            raise ConfigError(
+                f"The key in the variable {name} holds a line break or another character that no key can have.",
+                "Set it again.",
+            )
+        if key:
+            return key
+    return None
 
 
 def without_key(text: str, key: str | None) -> str:

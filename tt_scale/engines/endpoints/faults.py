@@ -9,6 +9,8 @@ from math import isfinite
 from time import time
 from typing import Any, Literal
 
+from tt_scale.core.guarded_json import parse_json
+from tt_scale.core.printable import one_line, shown
 from tt_scale.engines.endpoints.addresses import without_key
 from tt_scale.engines.load_errors import sentence
 
@@ -23,6 +25,8 @@ RETRYABLE: frozenset[Kind] = frozenset({"connection", "timeout", "load", "server
 ENDS_A_RUN: frozenset[Kind] = frozenset({"load", "key", "missing"})
 """Failures that meet every request once retries are used up; the run is resumed when the server has recovered."""
 
+LONGEST_READ = 20_000
+"""Bytes of an error in which the server's own words are looked for."""
 LONGEST_COMPLAINT = 400
 """Characters of a server's own words that a message repeats."""
 
@@ -77,9 +81,13 @@ def object_in(content: bytes, url: str, asked: str, key: str | None = None) -> M
         RequestFault: it is no object in JSON, or an error under a status of success, as gateways send.
     """
     try:
-        answer = json.loads(content)
-    except ValueError:
-        raise RequestFault("damaged", f"What {url} answered to {asked} is not JSON.", url, 200) from None
+        answer = parse_json(content)
+    except json.JSONDecodeError:
+        beginning = shown(content[:40].decode("utf-8", "replace"))
+        told = f"What {url} answered to {asked} is not JSON; it begins with {beginning}."
+        raise RequestFault("damaged", without_key(told, key), url, 200) from None
+    except ValueError as error:
+        raise RequestFault("damaged", f"What {url} answered to {asked} cannot be read: {error}.", url, 200) from None
     if not isinstance(answer, dict):
         raise RequestFault("damaged", f"What {url} answered to {asked} is not a JSON object.", url, 200)
     if answer.get("error"):
@@ -114,20 +122,20 @@ def _seconds(told: str) -> float:
         pass
     try:
         return parsedate_to_datetime(told).timestamp() - time()
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
 def complaint(body: bytes) -> str:
     """The server's own words, as one sentence; empty where it said nothing."""
-    text = body.decode("utf-8", "replace").strip()
+    text = body[:LONGEST_READ].decode("utf-8", "replace").strip()
     if not text:
         return ""
     try:
-        words = _message_in(json.loads(text))
-    except ValueError:
+        words = _message_in(parse_json(text))
+    except (ValueError, RecursionError):
         words = text
-    short = sentence(words)
+    short = sentence(one_line(words[:LONGEST_READ]))
     return short if len(short) <= LONGEST_COMPLAINT else f"{short[:LONGEST_COMPLAINT]}..."
 
 

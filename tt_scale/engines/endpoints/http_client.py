@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from tt_scale.engines.endpoints.bounded_answers import MOST_BYTES, bounded_answers
 from tt_scale.engines.endpoints.faults import Kind, RequestFault, fault_of_status, object_in
 from tt_scale.engines.endpoints.openai_client import Body, Route, models_in
 from tt_scale.engines.load_errors import sentence
@@ -49,6 +50,7 @@ class HttpEndpoint:
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS), pool=None),
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=64),
+            event_hooks=bounded_answers(),
         )
 
     async def close(self) -> None:
@@ -67,26 +69,36 @@ class HttpEndpoint:
         """Send a request of OpenAI's API and read the whole answer; errors as of `post`."""
         return await self._request("POST", f"/v1{route}", body)
 
-    async def post(self, path: str, body: Body) -> Mapping[str, Any]:
+    async def post(self, path: str, body: Body, most_bytes: int | None = None) -> Mapping[str, Any]:
         """Send a request to a path of the server's own and read the whole answer.
 
-        Raises:
-            RequestFault: it failed.
-        """
-        return await self._request("POST", path, body)
+        Args:
+            path: begins with a slash.
+            body: of the request.
+            most_bytes: of the answer; None takes `LARGEST_ANSWER`.
 
-    async def _request(self, method: str, path: str, body: Body | None = None) -> Mapping[str, Any]:
+        Raises:
+            RequestFault: it failed, or its answer is not as it should be.
+        """
+        return await self._request("POST", path, body, most_bytes)
+
+    async def _request(
+        self, method: str, path: str, body: Body | None = None, most_bytes: int | None = None
+    ) -> Mapping[str, Any]:
         import httpx
 
+        extensions = {} if most_bytes is None else {MOST_BYTES: most_bytes}
         try:
-            answer = await self._client.request(method, path, json=body)
+            answer = await self._client.request(method, path, json=body, extensions=extensions)
         except httpx.TimeoutException as error:
             kind: Kind = "connection" if isinstance(error, httpx.ConnectTimeout) else "timeout"
             raise RequestFault(kind, f"{self.url} gave no answer to {path} in time.", self.url) from None
         except httpx.HTTPError as error:
             told = sentence(str(error) or type(error).__name__)
             raise RequestFault("connection", f"{self.url} cannot be reached: {told}", self.url) from None
+        except (OSError, ValueError, OverflowError, httpx.InvalidURL) as error:  # of what is no name of a server
+            raise RequestFault("refused", f"{self.url} is not an address: {sentence(error)}", self.url) from None
         asked = f"{method} {path}"
-        if answer.is_error:
+        if not answer.is_success:
             raise fault_of_status(answer.status_code, answer.headers, answer.content, self.url, asked, self._key)
         return object_in(answer.content, self.url, asked, self._key)

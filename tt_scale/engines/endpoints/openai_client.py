@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from tt_scale.engines.endpoints.addresses import api_root, without_key
+from tt_scale.engines.endpoints.bounded_answers import bounded_answers
 from tt_scale.engines.endpoints.faults import RequestFault, fault_of_status, object_in
 from tt_scale.engines.load_errors import sentence
 from tt_scale.errors import MissingExtraError
@@ -40,9 +41,10 @@ class Asks(Protocol):
 
 
 def models_in(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The models in an answer to GET /models; none where it lists none."""
+    """The models in an answer to GET /models, each with its name as `id`; none where it lists none."""
     found = answer.get("data")
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    models = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
+    return [each for each in models if isinstance(each.get("id"), str)]
 
 
 def require_openai(purpose: str) -> None:
@@ -67,7 +69,7 @@ class Endpoint:
     """
 
     def __init__(self, url: str, key: str | None, seconds: float) -> None:
-        from openai import AsyncOpenAI, Timeout
+        from openai import AsyncOpenAI, DefaultAsyncHttpxClient, Timeout
 
         self.url = url
         self.seconds = seconds
@@ -77,6 +79,7 @@ class Endpoint:
             api_key=key or NO_KEY,
             timeout=Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
             max_retries=0,
+            http_client=DefaultAsyncHttpxClient(event_hooks=bounded_answers()),
         )
 
     async def close(self) -> None:
@@ -142,6 +145,8 @@ class Endpoint:
         except openai.APITimeoutError:
             raise RequestFault("timeout", f"{self.url} gave no answer to {asked} in time.", self.url) from None
         except openai.APIConnectionError as error:
+            if isinstance(error.__cause__, RequestFault):
+                raise error.__cause__ from None
             reason = sentence(str(error.__cause__ or error) or type(error.__cause__ or error).__name__)
             raise RequestFault("connection", f"{self.url} cannot be reached: {reason}", self.url) from None
         except openai.APIStatusError as error:

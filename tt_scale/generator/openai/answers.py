@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from tt_scale.core.printable import shown
 from tt_scale.engines.endpoints.faults import RequestFault
 
 __all__ = [
@@ -151,7 +152,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int | None:
     if value is None:
         return None
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise damaged(f"has {value!r} as {name}")
+        raise damaged(f"has {shown(value)} as {name}")
     return value
 
 
@@ -175,7 +176,10 @@ def logprobs_by_id(told: Any) -> dict[int, float]:
     """
     if not isinstance(told, dict) or not told or not all(key.startswith(ID_PREFIX) for key in told):
         raise damaged("has no log-probabilities by token ids")
-    return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in told.items()}
+    try:
+        return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in told.items()}
+    except (TypeError, ValueError, OverflowError):
+        raise damaged("has log-probabilities that are no numbers") from None
 
 
 def logprobs_in(choice: Mapping[str, Any], name: str) -> list[Any]:
