@@ -15,7 +15,7 @@ import pytest
 from commands import BENCH, Command
 from run_folders import HOSTILE, member, node, record, retried, write_run
 
-from tt_scale.report.plain_text import UNPRINTABLE
+from tt_scale.core.printable import UNPRINTABLE
 
 TWO = ("--method", "best_of_n", "--method", "collective", "--temperature", "0.7", "--temp-origin", "0.7")
 STYLE = re.compile(r"\x1b\[[0-9;]*m")

@@ -8,8 +8,8 @@ import json
 import pytest
 from run_folders import HOSTILE
 
+from tt_scale.core.printable import UNPRINTABLE, printable
 from tt_scale.report.formats import FORMATS, Number, csv_cell, unrepeated, written
-from tt_scale.report.plain_text import UNPRINTABLE, printable
 from tt_scale.report.tables import Sheet
 
 SHEET = Sheet(

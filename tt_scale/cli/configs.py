@@ -14,6 +14,7 @@ from tt_scale.bench.run.signals import TERMINATED, wait_for
 from tt_scale.config import WIDTH_KEYS, Config, merged
 from tt_scale.config.recipe_files import read_config
 from tt_scale.config.yaml_file import yaml_value
+from tt_scale.core.printable import one_line, printable
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.registry import own_knobs
 
@@ -153,12 +154,11 @@ def status_of(errors: Sequence[str], what: str) -> int:
     """
     if not errors or not all(errors):
         return 0
-    first = " ".join(errors[0].split())
-    click.echo(f"tt-scale: {what}; the first error: {first}", err=True)
+    click.echo(f"tt-scale: {what}; the first error: {one_line(errors[0])}", err=True)
     return 1
 
 
 def fail(message: str, status: int) -> NoReturn:
     """Print one message and exit with a status."""
-    click.echo(f"tt-scale: {message}", err=True)
+    click.echo(printable(f"tt-scale: {message}"), err=True)
     sys.exit(status)

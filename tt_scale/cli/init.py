@@ -9,6 +9,7 @@ from pathlib import Path as FilePath
 import click
 
 from tt_scale.config.recipe_files import EXAMPLE, template_path
+from tt_scale.core.printable import printable
 from tt_scale.errors import ConfigError
 
 __all__ = ["init"]
@@ -25,7 +26,7 @@ def init(name: str, output: str | None) -> None:
     """
     path = FilePath(f"{name}.yaml" if output is None else output)
     _write_new(path, template_path(name).read_text(encoding="utf-8"), name)
-    click.echo(f"Wrote {path}. Edit it, then type: tt-scale bench --config {shlex.quote(str(path))}")
+    click.echo(printable(f"Wrote {path}. Edit it, then type: tt-scale bench --config {shlex.quote(str(path))}"))
 
 
 def _write_new(path: FilePath, text: str, name: str) -> None:

@@ -7,6 +7,7 @@ Every key of the configuration is a flag that is generated from the schema, so t
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import sys
 from contextlib import suppress
@@ -23,6 +24,7 @@ from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.cli.show import show
+from tt_scale.core.printable import printable
 from tt_scale.engines.scratch import SAFE_PATH
 from tt_scale.errors import ConfigError, TTScaleError
 
@@ -44,6 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     os.environ.update(SAFE_PATH)  # for the processes that grade
+    _show_log()
     for argument in sys.argv[1:] if arguments is None else arguments:
         if any("\ud800" <= sign <= "\udfff" for sign in argument):
             fail(f"{argument.encode(errors='replace').decode()!r} is not valid UTF-8.", 2)
@@ -65,6 +68,23 @@ def main(arguments: list[str] | None = None) -> None:
         sys.stdout = None
         sys.exit(0)
     sys.exit(status if isinstance(status, int) else 0)
+
+
+class _LogFormatter(logging.Formatter):
+    """Formats the message alone, as text: it may quote a hub or a server."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
+def _show_log() -> None:
+    """Print what the package logs to the standard error."""
+    log = logging.getLogger("tt_scale")
+    if not log.handlers:
+        handler = logging.StreamHandler()
+        handler.setLevel(logging.WARNING)
+        handler.setFormatter(_LogFormatter())
+        log.addHandler(handler)
 
 
 @click.group(context_settings=SETTINGS)
@@ -110,7 +130,7 @@ def solve(question: str, config_file: str | None, as_json: bool, **values: Any) 
     config = only(config_file, values, "solve")
     check_dtypes(resolve(config))
     for warning in shared_warnings([config], quiet_keys(config_file, values)):
-        click.echo(f"warning: {warning}", err=True)
+        click.echo(printable(f"warning: {warning}"), err=True)
     solution = wait_for(solve_live(question, config, None if as_json else print_growth))
     (print_json if as_json else print_solution)(solution)
     return 0 if solution.answer is not None else 1

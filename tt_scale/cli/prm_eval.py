@@ -98,10 +98,10 @@ def _evaluate(
         if pass_rates is not None:
             print_taus(each, pass_rates, console)
     for folder in folders:
-        console.print(f"Records: {folder}", highlight=False, soft_wrap=True)
+        console.print(f"Records: {folder}", markup=False, highlight=False, soft_wrap=True)
     if plot is not None:
         plot_reliability(measured, plot)
-        console.print(f"Plot: {plot}", highlight=False, soft_wrap=True)
+        console.print(f"Plot: {plot}", markup=False, highlight=False, soft_wrap=True)
     if any(row.scores for each in measured for row in each.rows):
         return 0
     click.echo("tt-scale: nothing was scored; see the remarks above.", err=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tt_scale.core.printable import printable
 from tt_scale.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def _write(sheets: Sequence[Sheet], form: str, notes: Sequence[str]) -> None:
     from tt_scale.report.formats import written
 
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        click.echo(printable(f"note: {note}"), err=True)
     click.echo(written([sheet for sheet in sheets if sheet.rows], form), nl=False)
 
 

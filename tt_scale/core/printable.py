@@ -6,7 +6,8 @@ r"""Text from models, files and servers, made safe to print: what a terminal wou
     ("'xxx...xxxx'", '[[[[[...]]]]]')
 
 A terminal obeys control characters (C0 with ESC, DEL, C1); marks of writing direction make it show characters in
-another order than they stand in; and half a character cannot be encoded. Tabs and line ends stay.
+another order than they stand in, other invisible ones hide a difference, and half a character cannot be encoded. Tabs
+and line ends stay, and the joiners that some scripts are written with.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-__all__ = ["has_controls", "listed", "one_line", "printable", "shown"]
+__all__ = ["UNPRINTABLE", "excerpt", "has_controls", "listed", "one_line", "printable", "printable_json", "shown"]
 
-_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f"
+_CONTROLS = "\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029"
 _DIRECTIONS = "\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_UNPRINTABLE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}\u2028\u2029\ud800-\udfff]|\r(?!\n)")
+_INVISIBLE = "\u200b\u2060-\u2064\ufeff\ud800-\udfff"
+UNPRINTABLE = re.compile(f"[{_CONTROLS}{_DIRECTIONS}{_INVISIBLE}]")
 _ANY_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
@@ -31,12 +33,33 @@ def printable(text: str) -> str:
     Args:
         text: of any origin.
     """
-    return _UNPRINTABLE.sub(_escape, text)
+    return UNPRINTABLE.sub(_escape, text.replace("\r\n", "\n"))
+
+
+def printable_json(text: str) -> str:
+    r"""Write what a terminal would obey in the strings of a JSON text as JSON's escapes: `\u009b`.
+
+    Args:
+        text: as `json.dumps` gives it, which escapes the characters below a space itself.
+    """
+    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def one_line(text: str) -> str:
     """Write a text on one line, every run of blank space as one space, and what a terminal would obey as escapes."""
     return printable(" ".join(text.split()))
+
+
+def excerpt(text: str, width: int) -> str:
+    """Give the beginning of a text on one line.
+
+    Args:
+        text: of any kind and length.
+        width: most characters, at least 1.
+    """
+    beginning = text[: 4 * width + 80]
+    line = one_line(beginning)
+    return line if len(line) <= width and beginning == text else f"{line[: width - 1].rstrip()}…"
 
 
 def has_controls(text: str) -> bool:

@@ -33,7 +33,7 @@ def print_bench(plans: Sequence[Plan], console: Console) -> None:
         for remark in [*footer, *backtracking_remarks(rows, measured), *remarks(rows)]:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:
-        console.print(f"Records: {plan.journal.folder}", highlight=False, soft_wrap=True)
+        console.print(f"Records: {plan.journal.folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]:

@@ -14,6 +14,8 @@ from tt_scale.bench.compare.written import FILE, MARK
 from tt_scale.bench.stats.comparison import Comparison, Entry, frontier
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.core.atomic_file import replacing
+from tt_scale.core.csv_cells import written_row
+from tt_scale.core.printable import one_line, printable
 from tt_scale.errors import JournalError
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
 from tt_scale.report.tables import markdown
@@ -127,12 +129,12 @@ def _lines(comparisons: Sequence[Mapping[str, Any]]) -> str:
     file = io.StringIO()
     sheet = csv.DictWriter(file, list(rows[0]))
     sheet.writeheader()
-    sheet.writerows(rows)
+    sheet.writerows([dict(zip(row, written_row(row.values()), strict=True)) for row in rows])
     return file.getvalue()
 
 
 def _page(comparison: Comparison) -> str:
-    parts = [f"# {comparison.dataset}: {comparison.models}, {comparison.problems:,} problems"]
+    parts = [one_line(f"# {comparison.dataset}: {comparison.models}, {comparison.problems:,} problems")]
     parts.append("\n".join([f"- {line}" for line in verdict(comparison)]))
     parts += [markdown(sheet) for sheet in sheets(comparison, all_pairs=True)]
-    return "\n\n".join([*parts, f"{LEGEND} {READ_OFF}", *comparison.footer])
+    return printable("\n\n".join([*parts, f"{LEGEND} {READ_OFF}", *comparison.footer]))

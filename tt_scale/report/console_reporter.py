@@ -49,7 +49,7 @@ class ConsoleReporter:
             case Warned(text):
                 self._warn(text)
             case Resumed():
-                self._console.print(_resumed(event), highlight=False)
+                self._console.print(_resumed(event), markup=False, highlight=False)
             case LoadingStarted(models):
                 self._loading = LoadingLine(self._console, models, quiet_seconds=self._quiet_seconds)
                 self._loading.start()

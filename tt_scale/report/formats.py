@@ -17,13 +17,13 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.report.plain_text import UNPRINTABLE, printable
+from tt_scale.core.csv_cells import written_cell
+from tt_scale.core.printable import one_line, printable_json
 from tt_scale.report.tables import Sheet
 
 __all__ = ["FORMATS", "Number", "csv_cell", "unrepeated", "written"]
 
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 PLAIN_NUMBERS = re.compile(r"[+-]?[\d.,]+( ?%| pp)?( to [+-]?[\d.,]+)?")
 """Texts that begin as a formula may, and are a number or an interval."""
 
@@ -132,12 +132,8 @@ def _csv_value(cell: str) -> Any:
 
 
 def csv_cell(text: str) -> str:
-    """Give a text that neither a spreadsheet nor a terminal obeys; numbers stay as they are.
-
-    Source: OWASP, CSV Injection.
-    """
-    text = printable(text)
-    return f"'{text}" if text[:1] in FORMULA_STARTS and not PLAIN_NUMBERS.fullmatch(text) else text
+    """Give a text that neither a spreadsheet nor a terminal obeys; numbers and intervals stay as they are."""
+    return text if PLAIN_NUMBERS.fullmatch(text) else str(written_cell(text))
 
 
 def _filled(sheet: Sheet) -> list[Sequence[str]]:
@@ -163,7 +159,7 @@ def unrepeated(sheet: Sheet) -> Sheet:
 def _json(sheets: Sequence[Sheet]) -> str:
     tables = [{"title": sheet.title, "rows": _json_rows(sheet)} for sheet in sheets]
     told = json.dumps({"tables": tables}, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    return UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
+    return printable_json(told)
 
 
 def _json_rows(sheet: Sheet) -> list[dict[str, Any]]:
@@ -175,7 +171,7 @@ def _json_rows(sheet: Sheet) -> list[dict[str, Any]]:
 
 
 def _line(text: str) -> str:
-    return printable(" ".join(text.split()))
+    return one_line(text)
 
 
 FORMATS: Mapping[str, Callable[[Sequence[Sheet]], str]] = MappingProxyType(

@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from tt_scale.core.path import Path, name
+from tt_scale.core.printable import printable_json
 from tt_scale.core.solution import Solution
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def print_json(solution: Solution) -> None:
         "stopped": solution.outcome.stopped,
         "usage": asdict(solution.usage),
     }
-    print(json.dumps(document, ensure_ascii=False))  # noqa: T201  (rich would wrap and colour it)
+    print(printable_json(json.dumps(document, ensure_ascii=False)))  # noqa: T201  (rich would wrap and colour it)
 
 
 def _path(path: Path) -> dict[str, object]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path as FilePath
+from typing import Any
 
 from tt_scale.bench.stats.comparison import Comparison, frontier
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
@@ -19,6 +20,9 @@ COLOURS = 10
 """Number of distinct line colours; further lines differ in their markers."""
 
 MARKS = "o^Dv"
+
+STYLE: Any = {"svg.hashsalt": "tt_scale", "text.parse_math": False}
+"""Equal figures are equal files, and a dollar in a name is a dollar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +78,7 @@ def plot_comparison(comparison: Comparison, path: str) -> None:
     labels = list(dict.fromkeys([entry.label for entry in comparison.entries]))
     crowded = len(labels) > COLOURS  # with this many lines, error bars would hide them
     widest = 0.0
-    with rc_context({"svg.hashsalt": "tt_scale"}):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9.4, 5.6) if crowded else (7.2, 4.4), layout="constrained")
         axes = figure.add_subplot()
         for index, label in enumerate(labels):
@@ -132,7 +136,7 @@ def draw_reliability(curves: Sequence[Curve], file: FilePath) -> None:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    with mpl.rc_context({"svg.hashsalt": "tt_scale"}):
+    with mpl.rc_context(STYLE):
         figure = Figure(figsize=(4.6 * len(curves), 5.2), layout="constrained")
         columns = figure.subplots(2, len(curves), height_ratios=(3, 1), sharex=True, squeeze=False)
         for curve, upper, lower in zip(curves, *columns, strict=True):

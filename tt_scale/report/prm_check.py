@@ -22,7 +22,8 @@ NAMES = {"vllm": "vLLM", "huggingface": "Transformers"}
 def print_prompts(measured: EngineScores, console: Console) -> None:
     """Print the prompts of a generative PRM for the last step."""
     if not measured.prompts:
-        console.print(f"The PRM {measured.engine!r} has no adapter, so its input cannot be shown.")
+        line = f"The PRM {measured.engine!r} has no adapter, so its input cannot be shown."
+        console.print(line, markup=False)
         return
     heading(console, "Prompt for the last step")
     for prompt in measured.prompts:
@@ -60,7 +61,8 @@ def print_agreement(agreement: Agreement, scores: Sequence[EngineScores], consol
     for each in scores:
         if each.tokens:
             name = NAMES.get(each.engine, each.engine)
-            console.print(f"{name} step by step: {each.tokens:,} tokens read, {each.cached:,} of them from the cache.")
+            line = f"{name} step by step: {each.tokens:,} tokens read, {each.cached:,} of them from the cache."
+            console.print(line, markup=False)
 
 
 def print_faults(faults: Mapping[str, TTScaleError], remarks: Sequence[str], console: Console) -> None:

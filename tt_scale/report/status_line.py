@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 
+from tt_scale.core.printable import printable
+
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions
 
@@ -76,7 +78,7 @@ class StatusLine:
 
 
 def _joined(parts: Sequence[str | Text], gap: str, numbers: Sequence[str] = ()) -> Text:
-    texts = [Text(part) if isinstance(part, str) else part for part in [*parts, *numbers]]
+    texts = [Text(printable(part)) if isinstance(part, str) else part for part in [*parts, *numbers]]
     return Text(gap, no_wrap=True, overflow="crop").join([text for text in texts if text])
 
 

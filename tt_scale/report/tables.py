@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.stats.pairs import Pair
+from tt_scale.core.printable import one_line, printable
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -52,9 +53,10 @@ def drawn(sheet: Sheet, width: int | None = None) -> Table:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=sheet.title, title_justify="left", title_style="bold", box=SIMPLE_HEAD)
-    heads = [*sheet.words, *sheet.numbers]
-    columns = list(zip(heads, *sheet.rows, strict=True))
+    table = Table(title=Text(printable(sheet.title)), title_justify="left", title_style="bold", box=SIMPLE_HEAD)
+    heads = [printable(head) for head in (*sheet.words, *sheet.numbers)]
+    rows = [[printable(cell) for cell in row] for row in sheet.rows]
+    columns = list(zip(heads, *rows, strict=True))
     if width is not None:
         full_width = sum([max(map(len, column)) for column in columns]) + 2 * (len(heads) - 1)
         table.show_edge = False
@@ -62,12 +64,12 @@ def drawn(sheet: Sheet, width: int | None = None) -> Table:
     for index, column in enumerate(columns):
         words = index < len(sheet.words)
         table.add_column(
-            heads[index],
+            Text(heads[index]),
             justify="left" if words else "right",
             no_wrap=width is not None and not words,
             min_width=None if width is None else _longest_word(column),
         )
-    for index, row in enumerate(sheet.rows):
+    for index, row in enumerate(rows):
         table.add_row(*map(Text, row), end_section=index in sheet.ends)
     return table
 
@@ -79,11 +81,11 @@ def _longest_word(column: Sequence[str]) -> int:
 def markdown(sheet: Sheet) -> str:
     """Format a table as a section of a Markdown page."""
     lines = [
-        f"## {sheet.title}",
+        f"## {one_line(sheet.title)}",
         "",
         f"| {' | '.join([*sheet.words, *sheet.numbers])} |",
         f"|{'---|' * len(sheet.words)}{'---:|' * len(sheet.numbers)}",
-        *(f"| {' | '.join([cell.replace('|', chr(92) + '|') for cell in row])} |" for row in sheet.rows),
+        *(f"| {' | '.join([one_line(cell).replace('|', chr(92) + '|') for cell in row])} |" for row in sheet.rows),
     ]
     return "\n".join(lines)
 

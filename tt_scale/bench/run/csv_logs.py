@@ -17,6 +17,7 @@ from tt_scale.bench.stats.metrics import summarise
 from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config.listing import config_keys
 from tt_scale.core.atomic_file import replacing
+from tt_scale.core.csv_cells import written_row
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps
 
@@ -59,13 +60,15 @@ def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
 
 def _cells(row: Row) -> list[Any]:
     usage = row.usage
-    return [
-        *(row.index, row.id, row.repeat, row.level, row.answer, row.gold, row.correct, row.grade),
-        usage.generated_tokens,
-        *(row.telemetry.get(count, 0) for count in COUNTS),
-        *(getattr(usage, spent) for spent in SPENT),
-        *(row.stopped, row.error),
-    ]
+    return written_row(
+        [
+            *(row.index, row.id, row.repeat, row.level, row.answer, row.gold, row.correct, row.grade),
+            usage.generated_tokens,
+            *(row.telemetry.get(count, 0) for count in COUNTS),
+            *(getattr(usage, spent) for spent in SPENT),
+            *(row.stopped, row.error),
+        ]
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +232,7 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
     """Append a line, under a lock, so that several runs may share a summary; errors as in `check_summary`."""
     from filelock import FileLock, Timeout
 
+    cells = written_row(astuple(line))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
@@ -236,7 +240,7 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
             new = not _columns(path)
             with path.open("a", newline="", encoding="utf-8") as file:
                 sheet = csv.writer(file)
-                sheet.writerows([COLUMNS, astuple(line)] if new else [astuple(line)])
+                sheet.writerows([COLUMNS, cells] if new else [cells])
     except Timeout:  # an OSError, too
         raise JournalError(
             f"Another process has locked {str(path)!r} for {LOCK_SECONDS:.0f} s; this run's line was not added.",

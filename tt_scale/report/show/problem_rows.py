@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from tt_scale.core.printable import excerpt
 from tt_scale.errors import ConfigError, nearest
-from tt_scale.report.plain_text import excerpt
 from tt_scale.report.run_data import Problem, Search
 from tt_scale.report.run_sheets import count_cell, number_cell
 from tt_scale.report.search_record import Row

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from rich.cells import cell_len
 from rich.text import Text
 
-from tt_scale.report.plain_text import excerpt, printable
+from tt_scale.core.printable import excerpt, printable
 from tt_scale.report.search_tree import QUESTION, SearchTree, TreeStep
 from tt_scale.report.show.problem_rows import SIGNS
 
