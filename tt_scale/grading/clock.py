@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from tt_scale.grading.normal import clean
 
@@ -47,8 +48,11 @@ def clock(text: str) -> Clock | None:
     Args:
         text: an answer as a model or a data set wrote it. A bare number is no time.
     """
-    if len(text) > _LONGEST:
-        return None
+    return _clock(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _clock(text: str) -> Clock | None:
     words = re.sub(r"\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}", r" \1", clean(text)).strip()
     if words.lower() in ("noon", "midnight"):
         return Clock(0, words.lower() == "noon")

@@ -3,7 +3,7 @@ r"""Whether an answer means the same as the gold answer.
 Both sides are taken apart in the same way (`matching`). Plain numbers, times, choice letters and words are `settled`
 at once and anywhere; formulas are compared by value and by Math-Verify, which can hang or eat all memory, so `verdict`
 runs in a worker process that can be killed. So do answers of more than 1,000 characters, and lists with so many members
-that more than 200 comparisons would be needed, since the caller waits for `settled`.
+that more than 1,000 comparisons would be needed, since the caller waits for `settled`.
 
     >>> settled("0.5", r"\frac{1}{2}"), settled("3", "4"), settled("x+1", "1+x")
     (True, False, None)
@@ -25,7 +25,7 @@ from tt_scale.grading.sandbox import alarm
 __all__ = ["equivalent", "settled", "verdict"]
 
 _LONGEST = 1000
-_MOST_COMPARISONS = 200
+_MOST_COMPARISONS = 1000
 
 
 def settled(gold: str, answer: str) -> bool | None:

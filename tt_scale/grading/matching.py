@@ -155,16 +155,26 @@ class Comparison:
             return False
         spare, unmatched, unknown = list(answer), [], False
         for one in gold:
-            verdicts = [self.same(one, other) for other in spare]
-            if True in verdicts:
-                del spare[verdicts.index(True)]
-            elif None in verdicts:
+            place, undecided = self._first_equal(one, spare)
+            if place is not None:
+                del spare[place]
+            elif undecided:
                 unknown = True
             elif fewer == more:
                 return False
             else:
                 unmatched.append(one)
         return None if unknown else self._repeated(gold, spare, unmatched)
+
+    def _first_equal(self, one: str, others: Sequence[str]) -> tuple[int | None, bool]:
+        """Find the first member that equals one; None where there is none, and whether a comparison was undecided."""
+        undecided = False
+        for place, other in enumerate(others):
+            same = self.same(one, other)
+            if same:
+                return place, undecided
+            undecided = undecided or same is None
+        return None, undecided
 
     def _repeated(self, gold: Sequence[str], spare: Sequence[str], unmatched: Sequence[str]) -> bool | None:
         """Whether all that is left over on either side is another gold member again."""

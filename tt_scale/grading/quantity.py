@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from types import MappingProxyType
 
 from tt_scale.grading.normal import clean, without_commas
@@ -70,8 +71,11 @@ def quantity(text: str) -> Quantity | None:
     Args:
         text: an answer as a model or a data set wrote it.
     """
-    if len(text) > _LONGEST:
-        return None
+    return _quantity(text) if len(text) <= _LONGEST else None
+
+
+@lru_cache(maxsize=4096)
+def _quantity(text: str) -> Quantity | None:
     text = clean(text)
     if numeral := numeral_of(text):
         return Quantity(numeral.value, 0, str(numeral.base), numeral.bare)

@@ -1,0 +1,101 @@
+"""What a model says holds the event loop for a moment at most: other searches go on while answers are graded."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable
+from typing import Any
+
+import pytest
+
+from tt_scale.core.concurrency import TimeSlice
+from tt_scale.core.final_answer import FinalAnswer
+from tt_scale.grading import Grader
+
+LONGEST = 0.15
+"""Seconds of processor time: three times the 50 ms that are promised, for machines that do other work besides."""
+
+PUMPS = ["\\sqrt", "\\frac1", "_8", "a_1,", "{1,2},", "(1,2),", "1,", "°", "**1", "\\text{a} ", "x=1,", " ", "cm/", "("]
+HOSTILE = [(pump * 1000)[:size] + str(size) for pump in PUMPS for size in (300, 900, 1900, 100_000)]
+
+
+async def longest_hold(work: Awaitable[Any]) -> float:
+    """Give the longest processor time between two turns of another task; a machine's other load does not count."""
+    task, longest = asyncio.ensure_future(work), 0.0
+    while not task.done():
+        before = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - before)
+    await task
+    return longest
+
+
+@pytest.fixture
+def grader(monkeypatch: pytest.MonkeyPatch) -> Grader:
+    """One whose workers cannot tell, at once."""
+
+    async def no_verdict(*_: object) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(Grader, "_compare", no_verdict)
+    return Grader()
+
+
+async def test_hostile_answers_are_graded_in_turns(grader: Grader) -> None:
+    """A pool of 64 such answers held the loop for minutes."""
+    assert await longest_hold(grader.grade_many("(1,2)", HOSTILE)) < LONGEST
+    assert await longest_hold(grader.grade_many(", ".join(map(str, range(90))), HOSTILE)) < LONGEST
+
+
+async def test_hostile_pools_are_grouped_in_turns(grader: Grader) -> None:
+    """Each is compared with a representative of each class: the square of their number."""
+    assert await longest_hold(grader.group(HOSTILE)) < LONGEST
+
+
+async def test_many_honest_answers_are_grouped_in_turns(grader: Grader) -> None:
+    """A thousand distinct numbers are half a million comparisons."""
+    assert await longest_hold(grader.group([str(number) for number in range(250)])) < LONGEST
+
+
+async def test_many_searches_are_graded_in_turns(grader: Grader) -> None:
+    """Each task alone is short; all of them in one turn of the loop are not."""
+    pools = [[f"{number}+{pool}" for number in range(20)] for pool in range(40)]
+    assert await longest_hold(asyncio.gather(*[grader.grade_many("17", pool) for pool in pools])) < LONGEST
+
+
+def test_answers_are_found_within_a_moment() -> None:
+    """It is asked after every step, in the loop."""
+    answers = FinalAnswer("Answer:")
+    texts = [
+        unit * (1_000_000 // len(unit)) for unit in ("{", "\\boxed1", "\\boxed{", "Answer: ", "<think></think>", "a ")
+    ]
+    for text in texts:
+        before = time.thread_time()
+        answers.of(f"\\boxed{text}\\boxed1", cut=True)
+        assert time.thread_time() - before < 2 * LONGEST
+
+
+async def test_a_slice_ends_for_all_tasks_together() -> None:
+    """Tasks that each yield in time hold the loop together where each begins where the last one ended."""
+    shared = TimeSlice(0.005)
+
+    async def work() -> None:
+        for _ in range(3):
+            await shared.turn()
+            end = time.thread_time() + 0.004
+            while time.thread_time() < end:
+                pass
+
+    assert await longest_hold(asyncio.gather(*[work() for _ in range(20)])) < 0.05
+
+
+def test_a_slice_survives_its_loop() -> None:
+    """A grader belongs to no event loop."""
+    shared = TimeSlice(0.0)
+
+    async def turns() -> None:
+        await asyncio.wait_for(asyncio.gather(*[shared.turn() for _ in range(5)]), 10)
+
+    for _ in range(3):
+        asyncio.run(turns())

@@ -1,0 +1,129 @@
+"""Files of problems and of solutions that are too large, too deep, or hold what no text holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tt_scale.errors import ProblemSetError
+from tt_scale.prm_eval.solutions_file import read_solutions
+from tt_scale.problems.load import load_problems
+from tt_scale.problems.local import LARGEST_JSON, LARGEST_LINE, MOST_ROWS
+
+
+def row(**own: Any) -> bytes:
+    return json.dumps({"question": "q", "answer": "1", **own}).encode()
+
+
+def raw(answer: str) -> bytes:
+    return b'{"question": "q", "answer": ' + answer.encode() + b"}"
+
+
+DEEP = "[" * 900 + "]" * 900
+BOXES = "".join([f"\\boxed{{{number}}} no " for number in range(2000)])
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "told"),
+    [
+        ("x.jsonl", raw("[" * 100_000), "line 1: broken JSON: it is nested too deeply"),
+        ("x.jsonl", raw(DEEP), "holds a list of 1, not text or a number"),
+        ("x.jsonl", raw("9" * 5000), "it holds a whole number of more than 4,300 digits"),
+        ("x.jsonl", raw("1e400"), "is infinite"),
+        ("x.jsonl", raw("-Infinity"), "is infinite"),
+        ("x.jsonl", raw("NaN"), "is empty"),
+        ("x.jsonl", row(id="a\x1b[2J"), r"the id 'a\\x1b\[2J' holds a control character"),
+        ("x.jsonl", row(id="a\nb"), "holds a control character"),
+        ("x.jsonl", row(answer="\ud800"), r"\\ud800 is half a character"),
+        ("x.jsonl", b'{"question": "q\x00"}', "Invalid control character"),
+        ("x.jsonl", b"\x00", "broken JSON"),
+        ("x.jsonl", row() + b"\n" + b"x" * (LARGEST_LINE + 1), r"line 2 has 16,777,217 characters; at most 16,777,216"),
+        ("x.jsonl", row(answer=BOXES), "different boxes before the last one; at most 50 are read"),
+        ("x.jsonl", row(answer="x" * 100_001), "has 100,001 characters; at most 100,000"),
+        ("x.jsonl", b"{}\n" * (MOST_ROWS + 1), r"line 1000001: a file may hold at most 1,000,000 rows"),
+        ("x.jsonl", b'{"' + b"k" * 1_000_000 + b'": 1}', "fields present: 'kkk"),
+        ("x.jsonl", json.dumps({str(n): 1 for n in range(9999)}).encode(), r"'29', \.\.\.; Name|'29', \.\.\.\."),
+        ("x.json", b"[" * (LARGEST_JSON + 1), "larger than 64 MiB"),
+        ("x.json", b"[" * 10_000, "nested too deeply"),
+        ("x.csv", b"question,answer\n" + b"x" * 200_000 + b",1", "field larger than field limit"),
+        ("x.csv", b"," * 100_000, "column names must be there and differ"),
+    ],
+)
+def test_what_is_refused(name: str, data: bytes, told: str, tmp_path: Path) -> None:
+    """Each was a traceback, minutes, or a message as long as the file."""
+    path = tmp_path / name
+    path.write_bytes(data)
+    begun = time.thread_time()
+    with pytest.raises(ProblemSetError, match=told) as refused:
+        load_problems(path)
+    assert time.thread_time() - begun < (10 if len(data) > 10**6 else 1)
+    assert len(str(refused.value)) < 3000 + len(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        row(level=[[[1]]]),
+        raw("1, " + f'"level": {DEEP}'),
+        row(level="9" * 4000),
+        raw('"1", "level": ' + "9" * 4000),
+        row(question="a\x00\x1b[2J"),
+        row(answer="[asy]" * 15_000 + "\\boxed{1}"),
+        row(answer="\\boxed{1}" * 10_000),
+        b"\n" * 1_000_000 + row(),
+    ],
+)
+def test_what_is_odd_and_read(data: bytes, tmp_path: Path) -> None:
+    """A level that is none is no level; a drawing that is never closed was searched for its end again and again."""
+    path = tmp_path / "x.jsonl"
+    path.write_bytes(data)
+    begun = time.thread_time()
+    assert len(load_problems(path)) == 1
+    assert time.thread_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"question": "q", "steps": ["a"], "labels": [1e400]}', "labels holds inf"),
+        ('{"question": "q", "steps": ["a"], "label": ' + "9" * 4000 + "}", r"label is 999\d+\.\.\."),
+        ('{"question": "q", "steps": ' + DEEP + "}", r"steps holds \[\[\[\["),
+        ('{"question": "q", "steps": ["\\ud800"], "labels": [true]}', "half a character"),
+        ('{"id": "\\u001b", "question": "q", "steps": ["a"], "labels": [true]}', "holds a control character"),
+        ('{"question": "q", "samples": [{"correct": [' + "1," * 9999 + "1]}]}", r"correct of sample 0 is \[1, 1"),
+    ],
+)
+def test_solutions_that_are_refused(text: str, told: str, tmp_path: Path) -> None:
+    """The value seen stands in the message, shortened."""
+    path = tmp_path / "x.jsonl"
+    path.write_text(text)
+    with pytest.raises(ProblemSetError, match=told) as refused:
+        read_solutions(str(path))
+    assert len(str(refused.value)) < 600 + len(str(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
+def test_pipes_are_no_files(tmp_path: Path) -> None:
+    """Opening one waits for a writer that never comes."""
+    path = tmp_path / "x.jsonl"
+    os.mkfifo(path)
+    for read in (load_problems, read_solutions):
+        with pytest.raises(ProblemSetError):
+            read(str(path))
+
+
+def test_a_table_that_unpacks_to_more_than_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten kilobytes of Parquet can stand for gigabytes."""
+    pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr("tt_scale.problems.local.LARGEST", 1 << 20)
+    path = tmp_path / "x.parquet"
+    parquet.write_table(pa.table({"question": ["q" * 10_000] * 5000, "answer": ["1"] * 5000}), path)
+    assert path.stat().st_size < 1 << 20
+    with pytest.raises(ProblemSetError, match="1,048,576 bytes, unpacked"):
+        load_problems(path)
