@@ -1,0 +1,57 @@
+"""A bounded piece of `benchmarks/fuzz.py`, and whether it would notice what it looks for."""
+
+from __future__ import annotations
+
+import sys
+import time
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from random import Random
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+PROGRAM = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
+TARGETS = ["extraction", "segmentation", "grading", "configuration", "problem files", "servers", "printing", "journal"]
+
+
+@pytest.fixture(scope="module")
+def fuzz() -> ModuleType:
+    spec = spec_from_file_location("fuzz_program", PROGRAM)
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_nothing_escapes(fuzz: ModuleType, name: str) -> None:
+    """What a model, a file or a server says ends in a value or in an error of ours, in time."""
+    found = fuzz.fuzz(name, 40 if name == "journal" else 600, seed=1)
+    assert found.inputs == (40 if name == "journal" else 600)
+    assert found.failures == {}
+
+
+def test_what_it_notices(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fuzzer that can find nothing finds nothing."""
+    monkeypatch.setattr(fuzz, "HANGS", 0.2)
+
+    def breaks(text: str, chance: Random) -> None:
+        if len(text) > 40:
+            raise KeyError("x")
+        fuzz.law(len(text) < 30, "too long")
+        if 10 < len(text) < 20:
+            end = time.thread_time() + 0.02
+            while time.thread_time() < end:
+                pass
+        while text == "":
+            pass
+
+    monkeypatch.setitem(fuzz.TARGETS, "broken", fuzz.Target(["a"], breaks, 0.01, longest=50))
+    failures: dict[str, Any] = fuzz.fuzz("broken", 500, seed=0).failures
+    kinds = " ".join(failures)
+    for kind in ("KeyError", "BrokenLawError: too long", "slow: over 0.01 s", "hangs: over 0 s"):
+        assert kind in kinds
