@@ -28,22 +28,25 @@ class TimeSlice:
     """Bounds how long tasks that never wait hold an event loop, all of them together, before others have their turn.
 
     Args:
-        seconds: wall-clock time after which `turn` lets the loop run, above 0.
+        seconds: wall-clock time after which `turn` lets the loop run, at least 0.
     """
 
     def __init__(self, seconds: float = 0.01) -> None:
         self.seconds = seconds
         self._since = 0.0
+        self._unused = False
         self._ending: asyncio.AbstractEventLoop | None = None
 
     async def turn(self) -> None:
         """Wait until the loop has run where tasks have held it for too long; call it before each piece of work."""
-        while time.monotonic() - self._since > self.seconds:
+        while not self._unused and time.monotonic() - self._since > self.seconds:
             loop = asyncio.get_running_loop()
             if self._ending is not loop:
                 self._ending = loop
                 loop.call_soon(self._begin)  # runs before whoever waits below, so that the first of these goes on
             await asyncio.sleep(0)
+        self._unused = False
 
     def _begin(self) -> None:
-        self._ending, self._since = None, time.monotonic()
+        # one task goes on in each slice, also where the machine let all of it pass before that task's turn
+        self._ending, self._since, self._unused = None, time.monotonic(), True
