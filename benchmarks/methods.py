@@ -1,15 +1,15 @@
 """Every method at equal budgets on the pocket pair; writes docs/results.md and docs/figures/methods.svg.
 
-    python benchmarks/methods.py [--minutes 40] [--problems 1000] [--repeats 3] [--budgets 1,2,4,8,16,32]
+    python benchmarks/methods.py [--minutes 40] [--problems 500] [--repeats 3] [--budgets 1,2,4,8,16,32]
                                  [--processes 2]
 
-The whole of it, 1,000 problems x 3 repeats x 6 budgets x 17 methods, is 130 million tokens. What can be shared is
+The whole of it, 500 problems x 3 repeats x 6 budgets x 17 methods, is 67 million tokens. What can be shared is
 shared: one run of 32 samples serves best_of_n and the majority vote at every budget, and the generator `trie` asks the
 model once what follows a prefix, whichever method, budget or repeat comes by. Each process searches problems of its
 own. All runs search one problem, then all of them the next, and after --minutes what every run has done is compared,
 so that every difference is paired and no method is judged on easier problems. The same command again goes on from
-there, until all is done; --minutes 0 only writes the page again. Runs are kept under `logs/methods`, 6 GB of them; two
-processes take up to 16 GB of memory.
+there, until all is done; --minutes 0 only writes the page again. Runs are kept under `logs/methods`, 3 GB of them; two
+processes take up to 12 GB of memory.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def command(arguments: argparse.Namespace) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=MINUTES)
-    parser.add_argument("--problems", type=int, default=1000)
+    parser.add_argument("--problems", type=int, default=500)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--budgets", default="1,2,4,8,16,32")
