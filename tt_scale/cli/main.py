@@ -21,6 +21,7 @@ from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.cli.init import init
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
+from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.cli.show import show
@@ -139,6 +140,7 @@ def solve(question: str, config_file: str | None, as_json: bool, **values: Any) 
 cli.add_command(compare)
 cli.add_command(sweep)
 cli.add_command(show)
+cli.add_command(plot)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 cli.add_command(init)

@@ -12,7 +12,6 @@ from tt_scale.core.printable import printable
 from tt_scale.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
-    from tt_scale.report.run_data import RunData
     from tt_scale.report.side_by_side import SideBySide
     from tt_scale.report.tables import Sheet
 
@@ -94,7 +93,7 @@ def _show_search(found: SideBySide, named: str, options: dict[str, Any]) -> None
     from tt_scale.report.terminal import Terminal
 
     tables, problem = _tables(options, OF_A_SEARCH), found.problem(named)
-    run = _chosen_run(found, options["method"])
+    run = found.run(options["method"])
     search = run.search((problem.id, options["repeat"]))
     tree = grow_tree(search, run.method, run.tau)
     if options["form"] or tables:
@@ -114,16 +113,6 @@ def _show_search(found: SideBySide, named: str, options: dict[str, Any]) -> None
     if len(found.runs) > 1 and not options["method"]:
         others = ", ".join([each.name for each in found.runs if each is not run])
         console.print(f"\nOther methods of this problem: --method {others}", style="dim", markup=False, highlight=False)
-
-
-def _chosen_run(found: SideBySide, method: str | None) -> RunData:
-    if method is None:
-        return found.runs[0]
-    for run in found.runs:
-        if method in (run.name, str(run.folder), run.folder.name):
-            return run
-    names = [run.name for run in found.runs]
-    raise ConfigError(f"There is no run {method!r}.", nearest(method, names))
 
 
 def _write(sheets: Sequence[Sheet], form: str, notes: Sequence[str]) -> None:

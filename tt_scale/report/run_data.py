@@ -128,6 +128,17 @@ class RunData:
         """The numbers of each search."""
         return {(row.id, row.repeat): row for row in self.rows}
 
+    @cached_property
+    def _by_problem(self) -> Mapping[str, list[Row]]:
+        found: dict[str, list[Row]] = {}
+        for row in self.rows:
+            found.setdefault(row.id, []).append(row)
+        return found
+
+    def rows_of(self, problem: str) -> Sequence[Row]:
+        """The numbers of each search of a problem."""
+        return self._by_problem.get(problem, ())
+
     def search(self, search: Search) -> SearchRecord:
         """Read one search with its tree.
 

@@ -10,7 +10,7 @@ from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
-from tt_scale.report.digest import SCORING_SELECTORS, digests_of
+from tt_scale.report.digest import SCORING_SELECTORS
 from tt_scale.report.formats import Number
 from tt_scale.report.search_record import Row
 from tt_scale.report.side_by_side import SideBySide
@@ -123,13 +123,12 @@ def selector_sheet(found: SideBySide) -> Sheet:
 def aggregate_sheet(found: SideBySide) -> Sheet:
     """Accuracy by the aggregate of step scores that an answer is selected by, over the same pools."""
     sheet = Sheet("Aggregates on the same pools", ["Method", "Selector"], list(AGGREGATES))
-    for run in [run for run in found.runs if run.scored]:
-        votes = [digest.votes for digest in digests_of(run, found.searches)]
+    for name, digests in found.scored.items():
+        votes = [digest.votes for digest in digests]
         for selector in SCORING_SELECTORS:
             rights = [sum([vote.get((agg, selector), False) for vote in votes]) for agg in AGGREGATES]
             cells = [percent_cell(right / max(len(votes), 1)) for right in rights]
-            if any(votes):
-                sheet.rows.append([run.name, selector, *cells])
+            sheet.rows.append([name, selector, *cells])
         sheet.ends.add(len(sheet.rows) - 1)
     return sheet
 

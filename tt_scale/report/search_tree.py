@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from tt_scale.core.selection import SELECTORS, Candidate
@@ -110,6 +111,11 @@ class SearchTree:
     steps: Sequence[TreeStep]
     frames: Sequence[Frame]
     ends: Mapping[str, str]
+
+    @cached_property
+    def by_id(self) -> Mapping[str, TreeStep]:
+        """The steps by id."""
+        return {step.id: step for step in self.steps}
 
     def children(self) -> Mapping[str, list[TreeStep]]:
         """Parent id -> its children in order of creation."""

@@ -11,7 +11,8 @@ from tt_scale.bench.compare.finished import compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
 from tt_scale.bench.run.manifest import SEARCH_RULES, rules_since
 from tt_scale.bench.stats.comparison import Comparison
-from tt_scale.errors import ConfigError, JournalError
+from tt_scale.errors import ConfigError, JournalError, nearest
+from tt_scale.report.digest import Digest, digests_of
 from tt_scale.report.run_data import Problem, RunData, Search, open_runs
 from tt_scale.report.search_record import Row
 
@@ -48,6 +49,16 @@ class SideBySide:
         known = {name: problem for run in self.runs for name, problem in run.problems.items()}
         return sorted(known.values(), key=lambda problem: (problem.index, problem.id))
 
+    @cached_property
+    def digests(self) -> Mapping[str, Sequence[Digest]]:
+        """Run name -> what tables and charts need of its trees; reads each tree once."""
+        return {run.name: digests_of(run, self.searches) for run in self.runs}
+
+    @property
+    def scored(self) -> Mapping[str, Sequence[Digest]]:
+        """The digests of the runs in which a PRM scored a path of a pool."""
+        return {name: own for name, own in self.digests.items() if any(each.paths for each in own)}
+
     @property
     def dataset(self) -> str:
         """The name of the problem set."""
@@ -57,6 +68,26 @@ class SideBySide:
     def models(self) -> str:
         """Generator and PRM."""
         return self.comparison.models
+
+    @property
+    def series(self) -> Sequence[str]:
+        """Every name that a chart tells apart, in order: lines of the comparison, then those of single budgets."""
+        entries = self.comparison.entries
+        names = [entry.label for entry in entries] + [entry.name for entry in entries]
+        return list(dict.fromkeys([*names, *(run.name for run in self.runs)]))
+
+    def run(self, named: str | None) -> RunData:
+        """Find a run by its name or folder; the first where nothing is named.
+
+        Raises:
+            ConfigError: there is none of that name.
+        """
+        if named is None:
+            return self.runs[0]
+        for run in self.runs:
+            if named in (run.name, str(run.folder), run.folder.name):
+                return run
+        raise ConfigError(f"There is no run {named!r}.", nearest(named, [run.name for run in self.runs]))
 
     def problem(self, named: str) -> Problem:
         """Find a problem by its id, or by its number in the set, from 0.

@@ -48,7 +48,7 @@ def walk(tree: SearchTree, console: Console, more: Callable[[], bool]) -> None:
 
 def _new(tree: SearchTree, frame: Frame, shown: set[str]) -> list[TreeStep]:
     """The steps that came with a batch, as they stood then; equal siblings once."""
-    orders = {step.order for step in tree.steps if step.id in set(frame.ids)} if frame.kind == "grow" else set()
+    orders = {tree.by_id[each].order for each in frame.ids} if frame.kind == "grow" else set()
     groups: dict[tuple[str, str], list[TreeStep]] = {}
     for step in tree.steps:
         if step.order in orders and step.id not in shown:
@@ -60,7 +60,7 @@ def _new(tree: SearchTree, frame: Frame, shown: set[str]) -> list[TreeStep]:
 def frame_words(tree: SearchTree, frame: Frame) -> str:
     """Say what happened, in one line."""
     if frame.kind == "grow":
-        new = [step for step in tree.steps if step.id in set(frame.ids)]
+        new = [tree.by_id[each] for each in frame.ids]
         parents = {step.parent for step in new}
         temperatures = sorted({step.step.temperature for step in new})
         heat = f"{temperatures[0]:g}" if len(temperatures) == 1 else f"{temperatures[0]:g} to {temperatures[-1]:g}"

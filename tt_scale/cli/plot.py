@@ -1,0 +1,82 @@
+"""`tt-scale plot`: one chart of some runs, or one tree, as a file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from tt_scale.cli.show import vary_option
+from tt_scale.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tt_scale.report.side_by_side import SideBySide
+
+__all__ = ["plot"]
+
+KINDS = (
+    "accuracy-tokens", "accuracy-all-tokens", "accuracy-seconds", "levels", "selectors", "aggregates", "scores",
+    "reliability", "auc-levels", "auc-depths", "tokens", "timeline", "seconds", "tree",
+)  # fmt: skip
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, metavar="RUN...")
+@click.option(
+    "--kind", type=click.Choice(KINDS), default=KINDS[0], help="Which chart. [accuracy-tokens]", metavar="KIND"
+)
+@click.option("-o", "--output", required=True, metavar="FILE", help="The file: .svg, .png or .pdf.")
+@click.option("--width", type=click.IntRange(100, 4000), default=560, metavar="INT", help="Of the drawing. [560]")
+@click.option("--height", type=click.IntRange(100, 4000), default=300, metavar="INT", help="Of the drawing. [300]")
+@click.option("--problem", metavar="TEXT", help="Whose tree is drawn: an id or a number.")
+@click.option("--method", metavar="NAME", help="Which run's tree is drawn where RUN holds several.")
+@click.option("--repeat", type=click.IntRange(0), default=0, metavar="INT", help="Which search of the problem. [0]")
+@vary_option
+def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], **options: Any) -> None:
+    """Draw one chart of some runs, or the tree of a search.
+
+    RUN is a folder that bench or compare wrote, or a folder of such folders. Needs the extra report. KIND is one of:
+    accuracy-tokens, accuracy-all-tokens, accuracy-seconds (with intervals and the Pareto frontier), levels, selectors,
+    aggregates, scores, reliability, auc-levels, auc-depths (of the PRM), tokens, timeline, seconds (of the cost), tree.
+    """
+    from tt_scale.report.charts.render import check_chart
+    from tt_scale.report.side_by_side import side_by_side
+
+    check_chart(output)
+    if kind == "tree" and options["problem"] is None:
+        raise ConfigError("A tree is that of one search.", "Type: --problem 0")
+    found = side_by_side(runs, [key.replace("-", "_") for key in vary])
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)
+    if kind == "tree":
+        _draw_tree(found, output, options)
+    else:
+        _draw_chart(found, kind, output, options)
+    click.echo(f"Chart: {output}")
+
+
+def _draw_chart(found: SideBySide, kind: str, output: str, options: dict[str, Any]) -> None:
+    from tt_scale.report.charts.kinds import CHARTS, makeable
+    from tt_scale.report.charts.palette import LIGHT, Style
+    from tt_scale.report.charts.render import whole_chart, write_chart
+
+    possible = makeable(found)
+    if kind not in possible:
+        raise ConfigError(
+            f"These runs hold nothing for the chart {kind!r}.", f"There is something for: {', '.join(possible)}."
+        )
+    chart = CHARTS[kind]
+    size = {} if chart.facets else {"width": options["width"], "height": options["height"]}
+    subtitle = f"{found.dataset}: {found.models}, {len({each for each, _ in found.searches}):,} problems"
+    drawn = {**size, **chart.make(found, Style(LIGHT, found.series))}
+    write_chart(whole_chart(drawn, LIGHT, [chart.title, subtitle, *found.notes]), output)
+
+
+def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> None:
+    from tt_scale.report.charts.render import write_chart
+    from tt_scale.report.charts.tree import tree_figure
+    from tt_scale.report.search_tree import grow_tree
+
+    run = found.run(options["method"])
+    search = run.search((found.problem(options["problem"]).id, options["repeat"]))
+    write_chart(tree_figure(grow_tree(search, run.method, run.tau)), output)

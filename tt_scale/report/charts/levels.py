@@ -1,0 +1,69 @@
+"""Accuracy by level: the methods side by side within each, with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from tt_scale.bench.stats.metrics import summarise
+from tt_scale.report.charts.palette import Style
+from tt_scale.report.side_by_side import SideBySide
+
+__all__ = ["level_chart"]
+
+
+def level_chart(found: SideBySide, style: Style) -> dict[str, Any]:
+    """Draw accuracy within each level; problems without a level are left out."""
+    names = [entry.name for entry in found.comparison.entries]
+    scales = style.scales(names)
+    shared = {
+        "x": {"field": "level", "type": "ordinal", "axis": {"title": "level", "labelAngle": 0}},
+        "xOffset": {"field": "series", "type": "nominal", "sort": names, "scale": {"paddingOuter": 0.8}},
+    }
+    y = {"type": "quantitative", "scale": {"domain": [0, 1]}}
+    axis = {"format": ".0%", "tickCount": 6, "title": "accuracy"}
+    return {
+        "data": {"values": list(_values(found))},
+        "layer": [
+            {
+                "mark": {"type": "rule", "strokeWidth": 1.5, "opacity": 0.55},
+                "encoding": {
+                    **shared,
+                    "y": {**y, "field": "low", "axis": axis},
+                    "y2": {"field": "high"},
+                    "color": scales["color"],
+                },
+            },
+            {
+                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
+                "encoding": {**shared, "y": {**y, "field": "accuracy", "axis": axis}, **scales, "tooltip": TOOLTIP},
+            },
+        ],
+    }
+
+
+TOOLTIP = [
+    {"field": "series", "title": "Method", "type": "nominal"},
+    {"field": "level", "title": "Level", "type": "nominal"},
+    {"field": "accuracy", "title": "Accuracy", "type": "quantitative", "format": ".1%"},
+    {"field": "interval", "title": "95 % interval", "type": "nominal"},
+    {"field": "tokens", "title": "Generated tokens", "type": "quantitative", "format": ",.1f"},
+    {"field": "searches", "title": "Searches", "type": "quantitative", "format": ","},
+]
+
+
+def _values(found: SideBySide) -> Iterator[dict[str, Any]]:
+    for entry in found.comparison.entries:
+        for level in sorted({row.level for row in entry.rows if row.level is not None}):
+            rows = [row for row in entry.rows if row.level == level]
+            summary = summarise(str(level), rows)
+            yield {
+                "series": entry.name,
+                "level": level,
+                "accuracy": summary.accuracy,
+                "low": summary.low,
+                "high": summary.high,
+                "interval": f"{100 * summary.low:.1f} to {100 * summary.high:.1f} %",
+                "tokens": summary.tokens,
+                "searches": summary.samples,
+            }
