@@ -24,6 +24,7 @@ from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags
 from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
+from tt_scale.cli.report import report
 from tt_scale.cli.show import show
 from tt_scale.core.printable import printable
 from tt_scale.engines.scratch import SAFE_PATH
@@ -141,6 +142,7 @@ cli.add_command(compare)
 cli.add_command(sweep)
 cli.add_command(show)
 cli.add_command(plot)
+cli.add_command(report)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 cli.add_command(init)

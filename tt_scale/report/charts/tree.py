@@ -52,7 +52,8 @@ def tree_spec(palette: Palette, steps: Sequence[Mapping[str, Any]] = (), column:
     """The Vega specification of a tree.
 
     With steps it fills `width` and `height`; without, rows and columns have fixed distances. Signals: `labels` (whether
-    texts are shown), `column` (distance of depths), `heaviest` (most tokens of a step). The data set `picked` holds the
+    texts are shown), `column` and `row` (distances of depths and of leaves), `heaviest` (most tokens of
+    a step). The data set `picked` holds the
     places of rings.
 
     Args:
@@ -71,6 +72,7 @@ def tree_spec(palette: Palette, steps: Sequence[Mapping[str, Any]] = (), column:
         "signals": [
             {"name": "labels", "value": column == LABELLED_COLUMN},
             {"name": "column", "value": column},
+            {"name": "row", "value": ROW},
             {"name": "heaviest", "value": max([step["tokens"] for step in steps], default=1)},
         ],
         "data": _data(steps),
@@ -82,7 +84,7 @@ def tree_spec(palette: Palette, steps: Sequence[Mapping[str, Any]] = (), column:
 
 def _data(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     layout = {"type": "tree", "method": "tidy", "separation": False}
-    size = {"size": [{"signal": "height"}, {"signal": "width"}]} if steps else {"nodeSize": [ROW, {"signal": "column"}]}
+    size = {"size": [{"signal": "height"}, {"signal": "width"}]} if steps else {"nodeSize": [{"signal": "row"}, {"signal": "column"}]}
     shape = {"type": "linkpath", "orient": "horizontal", "shape": "diagonal"}
     return [
         {
