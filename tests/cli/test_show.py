@@ -238,3 +238,13 @@ def test_a_reader_that_leaves_is_no_fault(tmp_path: Path) -> None:
     assert shown.stderr.read() == b""
     assert shown.wait(60) == 0
     shown.stderr.close()
+
+
+def test_brackets_are_text(command: Command, tmp_path: Path) -> None:
+    """The terminal library takes them for markup."""
+    told = {**retried(0, answer="[red]9[/red]"), "subject": "[bold]algebra[/bold]", "id": "[link=x]p[/link]"}
+    write_run(tmp_path / "run", [told], dataset="[blink]set[/blink]")
+    shown = command("show", "run", "--table", "manifest", "--table", "problems", "--table", "subjects").out
+    for text in ("[red]9[/red]", "[bold]algebra[/bold]", "[link=x]p[/link]", "[blink]set[/blink]"):
+        assert text in shown
+    assert "\\[" not in shown

@@ -9,7 +9,8 @@ import pytest
 from run_folders import HOSTILE
 
 from tt_scale.core.printable import UNPRINTABLE, printable
-from tt_scale.report.formats import FORMATS, Number, csv_cell, unrepeated, written
+from tt_scale.report.cells import Number
+from tt_scale.report.formats import FORMATS, csv_cell, unrepeated, written
 from tt_scale.report.tables import Sheet
 
 SHEET = Sheet(

@@ -17,8 +17,8 @@ from run_folders import HOSTILE, record, retried, write_run
 from tt_scale.report.html.formulas import Formula, mathml, segments
 from tt_scale.report.html.packing import packed, unpacked
 from tt_scale.report.html.tables import difference_matrices, table_of
-from tt_scale.report.sheet import Sheet
 from tt_scale.report.side_by_side import side_by_side
+from tt_scale.report.tables import Sheet
 
 PACKAGES = ("vl_convert", "jinja2", "latex2mathml")
 needs_extra = pytest.mark.skipif(not all(map(find_spec, PACKAGES)), reason="needs the extra report")

@@ -9,10 +9,20 @@ import click
 
 from tt_scale.cli.configs import given, methods_of, of_methods, only, quiet_keys, resumable, status_of
 from tt_scale.cli.options import GroupedCommand, NumberRange, flags_of
+from tt_scale.cli.tables import (
+    check_report_file,
+    format_option,
+    report_option,
+    table_console,
+    write_reports,
+    write_tables,
+)
 from tt_scale.config.listing import config_keys
 from tt_scale.errors import ConfigError
 
 if TYPE_CHECKING:
+    from pathlib import Path as FilePath
+
     from tt_scale.bench.compare.variants import Variant
     from tt_scale.bench.stats.comparison import Comparison
     from tt_scale.report.terminal import Terminal
@@ -37,6 +47,8 @@ _RECIPE = (
 @click.option("--vary", multiple=True, metavar="KNOB=VALUE,...", help="Values of a knob: tau=0.4,0.6. Repeatable.")
 @click.option("--derive/--no-derive", default=True, help="Derive smaller runs from the pool of a wider one. [derive]")
 @click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
+@report_option
+@format_option
 @click.option(
     "--minutes",
     type=NumberRange(0),
@@ -51,12 +63,13 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     and reports which to use, and whether any beats majority voting at equal tokens. With FOLDERs, compares finished
     runs instead; no model is loaded, and --vary KEY names keys that may differ beside the method.
     """
-    options = {name: values.pop(name) for name in ("vary", "derive", "plot")}
+    options = {name: values.pop(name) for name in ("vary", "derive", "plot", "report_file", "form")}
     minutes = values.pop("minutes")
     if options["plot"]:
         from tt_scale.report.plots import check_plot
 
         check_plot(options["plot"])
+    check_report_file(options["report_file"])
     if folders:
         return _compare_folders(folders, config_file, values, {**options, "minutes": minutes})
     from tt_scale.bench.compare.compare_command import compare as run
@@ -67,11 +80,11 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     variants = _variants(config_file, values, options["vary"])
     folder = tag_folder(variants[0].config)
     check_files(folder)
-    console = _console()
+    console = table_console(options["form"])
     report = ConsoleReporter(console, verbose=variants[0].config.verbose)
     quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
     comparisons = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
-    _show(comparisons, console, str(folder), options["plot"])
+    _show(comparisons, console, str(folder), options)
     rows = [row for each in comparisons for entry in each.entries for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")
 
@@ -109,7 +122,7 @@ def _compare_folders(
         comparisons = compare_again(FilePath(folders[0]))
     else:
         comparisons = [compare_folders(folders, varied)]
-    _show(comparisons, _console(), str(folder) if folder else None, options["plot"])
+    _show(comparisons, table_console(options["form"]), str(folder) if folder else None, options)
     return 0
 
 
@@ -144,14 +157,16 @@ def _mapping(value: Any) -> dict[str, Any]:
     return value
 
 
-def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | None, plot: str | None) -> None:
-    """Print comparisons, write their files, draw their plots."""
+def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | None, options: dict[str, Any]) -> None:
+    """Print comparisons, write their files and their report, draw their plots."""
     from pathlib import Path as FilePath
 
     from tt_scale.report.comparison_files import write_files
-    from tt_scale.report.comparison_tables import print_comparison
+    from tt_scale.report.comparison_tables import print_comparison, sheets
     from tt_scale.report.plots import plot_comparison
+    from tt_scale.report.tables import sheets_of_sets
 
+    plot = options["plot"]
     for comparison in comparisons:
         print_comparison(comparison, console)
     console.print()
@@ -163,12 +178,19 @@ def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | No
         path = path if len(comparisons) == 1 else path.with_stem(f"{path.stem}-{number}")
         plot_comparison(comparison, str(path))
         console.print(f"Plot: {path}", markup=False, highlight=False, soft_wrap=True)
+    if options["report_file"]:
+        write_reports(
+            {each.dataset: (_run_folders(each), each) for each in comparisons}, options["report_file"], console
+        )
+    tables = {each.dataset: sheets(each, all_pairs=True) for each in comparisons}
+    write_tables(sheets_of_sets(tables), options["form"])
 
 
-def _console() -> Terminal:
-    from tt_scale.report.terminal import Terminal
+def _run_folders(comparison: Comparison) -> list[FilePath]:
+    """The runs that a comparison is made of; several lines may be read off one."""
+    from pathlib import Path as FilePath
 
-    return Terminal(fixed=True)
+    return [FilePath(folder) for folder in dict.fromkeys([entry.folder for entry in comparison.entries]) if folder]
 
 
 @click.command(cls=GroupedCommand, epilog=_RECIPE)
@@ -183,6 +205,7 @@ def _console() -> Terminal:
     help="Share of problems held out to test the best recipe. [0.3]",
 )
 @click.option("--recipe", metavar="FILE", help="File for the best recipe. [recipe.yaml in the folder of the run tag]")
+@format_option
 def sweep(config_file: str | None, **values: Any) -> int:
     """Find good knobs for one method, and test them on held-out problems.
 
@@ -197,9 +220,9 @@ def sweep(config_file: str | None, **values: Any) -> int:
     from tt_scale.bench.run.plan import tag_folder
     from tt_scale.config.yaml_file import read_yaml
     from tt_scale.report.console_reporter import ConsoleReporter
-    from tt_scale.report.sweep_report import check_recipe, print_sweep, write_recipe
+    from tt_scale.report.sweep_report import check_recipe, print_sweep, sweep_sheets, write_recipe
 
-    options = {name: values.pop(name) for name in ("grid", "count", "holdout", "recipe")}
+    options = {name: values.pop(name) for name in ("grid", "count", "holdout", "recipe", "form")}
     if not 0 <= options["holdout"] < 1:
         raise ConfigError(f"--holdout is {options['holdout']}; it is a share from 0 to below 1.", "Type: --holdout 0.3")
     if options["grid"] is None and options["count"] is None:
@@ -212,11 +235,12 @@ def sweep(config_file: str | None, **values: Any) -> int:
     folder = tag_folder(recipes[0].config)
     path = FilePath(options["recipe"] or folder / "recipe.yaml")
     check_recipe(path, recipes)
-    console = _console()
+    console = table_console(options["form"])
     report = ConsoleReporter(console, verbose=config.verbose)
     result = resumable(run_sweep(recipes, options["holdout"], report, quiet_keys(config_file, values)))
     print_sweep(result, config.method, console)
     write_recipe(path, recipes, result)
     console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)
+    write_tables(sweep_sheets(result, config.method), options["form"])
     rows = [row for entry in (*result.ranking, *result.over_allowance) for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")

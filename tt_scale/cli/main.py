@@ -26,6 +26,14 @@ from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.cli.report import report
 from tt_scale.cli.show import show
+from tt_scale.cli.tables import (
+    check_report_file,
+    format_option,
+    report_option,
+    table_console,
+    write_reports,
+    write_tables,
+)
 from tt_scale.core.printable import printable
 from tt_scale.engines.scratch import SAFE_PATH
 from tt_scale.errors import ConfigError, TTScaleError
@@ -97,21 +105,28 @@ def cli() -> None:
 
 @cli.command(cls=GroupedCommand)
 @flags
-def bench(config_file: str | None, **values: Any) -> int:
+@report_option
+@format_option
+def bench(config_file: str | None, report_file: str | None, form: str | None, **values: Any) -> int:
     """Run search methods over benchmarks.
 
     Reports accuracy against generated tokens. Give --method and --dataset several times to compare; the models are
     loaded once. The same command continues an interrupted run.
     """
     from tt_scale.bench.run.session import bench as run_bench
-    from tt_scale.report.bench_report import print_bench
+    from tt_scale.report.bench_report import bench_sheets, print_bench
     from tt_scale.report.console_reporter import ConsoleReporter
-    from tt_scale.report.terminal import Terminal
 
-    found, console = configs(config_file, values), Terminal(fixed=True)
-    report = ConsoleReporter(console, verbose=found[0].verbose)
-    plans = resumable(run_bench(found, report, quiet_keys(config_file, values)))
+    check_report_file(report_file)
+    found, console = configs(config_file, values), table_console(form)
+    reporter = ConsoleReporter(console, verbose=found[0].verbose)
+    plans = resumable(run_bench(found, reporter, quiet_keys(config_file, values)))
     print_bench(plans, console)
+    if report_file is not None:
+        sets = dict.fromkeys([plan.dataset for plan in plans])
+        folders = {name: [plan.journal.folder for plan in plans if plan.dataset == name] for name in sets}
+        write_reports({name: (each, None) for name, each in folders.items()}, report_file, console)
+    write_tables(bench_sheets(plans), form)
     return status_of([row.error for plan in plans for row in plan.journal.rows], "every search failed")
 
 

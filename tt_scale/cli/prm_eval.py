@@ -10,6 +10,7 @@ import click
 
 from tt_scale.cli.configs import only, quiet_keys, resumable
 from tt_scale.cli.options import GroupedCommand, NumberRange, flags_of
+from tt_scale.cli.tables import format_option, table_console, write_tables
 from tt_scale.config import Config
 from tt_scale.prm_eval.keys import evaluation_keys
 
@@ -30,7 +31,7 @@ def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the argument and the options of both commands."""
     plot = click.option("--plot", metavar="FILE", help="Draw the reliability curve to a file: .svg, .png or .pdf.")
     prm = click.argument("prm_name", metavar="PRM")
-    return prm(plot(flags_of(evaluation_keys())(command)))
+    return prm(plot(format_option(flags_of(evaluation_keys())(command))))
 
 
 @click.command(cls=GroupedCommand, name="prm-eval", epilog=_SETS)
@@ -41,7 +42,7 @@ def _evaluation(command: Callable[..., Any]) -> Callable[..., Any]:
     help="Threshold of the first wrong step, or one of the sets, on which it is chosen. Unset: chosen on half of the "
     "questions.",
 )
-def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, **values: Any) -> int:
+def prm_eval(config_file: str | None, plot: str | None, form: str | None, threshold: str | None, **values: Any) -> int:
     """Measure a PRM on labelled solutions.
 
     PRM is a hub name, a folder, pocket-prm, judge, simulated, or `recorded` for the scores in a replay. Prints the
@@ -50,7 +51,7 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
     interrupted evaluation.
     """
     config = only(config_file, values, "prm-eval")
-    return _evaluate(config, plot, threshold=threshold, quiet=quiet_keys(config_file, values))
+    return _evaluate(config, plot, form, threshold=threshold, quiet=quiet_keys(config_file, values))
 
 
 @click.command(cls=GroupedCommand, epilog=_SETS)
@@ -64,19 +65,22 @@ def prm_eval(config_file: str | None, plot: str | None, threshold: str | None, *
     metavar="SHARE",
     help="Target share of steps that pass, above 0, at most 1. [0.5] Repeatable.",
 )
-def calibrate(config_file: str | None, plot: str | None, pass_rates: Sequence[float], **values: Any) -> int:
+def calibrate(
+    config_file: str | None, plot: str | None, form: str | None, pass_rates: Sequence[float], **values: Any
+) -> int:
     """Find the tau of a PRM for a target pass rate.
 
     Scores labelled solutions, or solutions that the run's own generator samples, and prints the --tau at which the
     target share of steps passes, for first steps and for all steps.
     """
     config = only(config_file, values, "calibrate")
-    return _evaluate(config, plot, pass_rates=pass_rates, quiet=quiet_keys(config_file, values))
+    return _evaluate(config, plot, form, pass_rates=pass_rates, quiet=quiet_keys(config_file, values))
 
 
 def _evaluate(
     config: Config,
     plot: str | None,
+    form: str | None,
     *,
     threshold: str | None = None,
     pass_rates: Sequence[float] | None = None,
@@ -84,13 +88,12 @@ def _evaluate(
 ) -> int:
     """Evaluate, print, plot; status 1 if no solution could be scored. `pass_rates` is None for `prm-eval`."""
     from tt_scale.report.console_reporter import ConsoleReporter
-    from tt_scale.report.evaluation import print_evaluation, print_taus
+    from tt_scale.report.evaluation import evaluation_sheets, print_evaluation, print_taus
     from tt_scale.report.plots import check_plot, plot_reliability
-    from tt_scale.report.terminal import Terminal
 
     if plot is not None:
         check_plot(plot)
-    console = Terminal(fixed=True)
+    console = table_console(form)
     report = ConsoleReporter(console)
     measured, folders = resumable(_evaluated(config, threshold, pass_rates is None, report, quiet))
     for each in measured:
@@ -102,6 +105,7 @@ def _evaluate(
     if plot is not None:
         plot_reliability(measured, plot)
         console.print(f"Plot: {plot}", markup=False, highlight=False, soft_wrap=True)
+    write_tables([sheet for each in measured for sheet in evaluation_sheets(each, pass_rates)], form)
     if any(row.scores for each in measured for row in each.rows):
         return 0
     click.echo("tt-scale: nothing was scored; see the remarks above.", err=True)

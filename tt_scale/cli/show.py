@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tt_scale.cli.tables import FORMATS
 from tt_scale.core.printable import printable
 from tt_scale.errors import ConfigError, nearest
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 __all__ = ["show", "vary_option"]
 
-FORMATS = ("markdown", "latex", "csv", "json")
 FILTERS = ("wrong", "no-answer", "ungraded", "failed", "truncated", "cut", "backtracked", "differing")
 OF_A_SEARCH = ("steps", "pool", "events")
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.stats.backtracking import Backtracking, sum_up
+from tt_scale.report.cells import number_cell, percent_cell
 from tt_scale.report.tables import Sheet
 from tt_scale.space.first_steps import FirstSteps
 
@@ -30,11 +31,11 @@ def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
         sheet.rows.append(
             [
                 method,
-                _percent(sums.pass_rate),
-                *(f"{count / sums.problems:.1f}" for count in (sums.retries, sums.backtracks)),
-                _percent(sums.recovery_rate),
-                f"{sums.jumps / sums.problems:.1f}",
-                _percent(sums.wasted_share),
+                percent_cell(sums.pass_rate, 0),
+                *(number_cell(count / sums.problems, ".1f") for count in (sums.retries, sums.backtracks)),
+                percent_cell(sums.recovery_rate, 0),
+                number_cell(sums.jumps / sums.problems, ".1f"),
+                percent_cell(sums.wasted_share, 0),
             ]
         )
     return sheet
@@ -77,7 +78,3 @@ def _sentences(sums: Backtracking) -> list[str]:
 def _statistics(rows: Mapping[str, Sequence[Row]]) -> dict[str, Backtracking]:
     every = {method: sum_up(each) for method, each in rows.items()}
     return {method: each for method, each in every.items() if each.happened}
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{share:.0%}"

@@ -12,12 +12,13 @@ from tt_scale.bench.run.session import Plan, aggregate_footer, rows_by_set
 from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
-from tt_scale.report.tables import Sheet, difference_cells, drawn
+from tt_scale.report.cells import interval_cell, number_cell, percent_cell, ratio_cell
+from tt_scale.report.tables import Sheet, difference_cells, drawn, sheets_of_sets
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
+__all__ = ["bench_sheets", "cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
 
 
 def print_bench(plans: Sequence[Plan], console: Console) -> None:
@@ -34,6 +35,13 @@ def print_bench(plans: Sequence[Plan], console: Console) -> None:
             console.print(remark, markup=False, highlight=False)
     for plan in plans:
         console.print(f"Records: {plan.journal.folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+def bench_sheets(plans: Sequence[Plan]) -> list[Sheet]:
+    """All tables of finished runs, for every problem set."""
+    models = model_names(plans[0].config)
+    sets = {name: closing_sheets(f"{name}: {models}", rows) for name, rows in rows_by_set(plans).items()}
+    return sheets_of_sets(sets)
 
 
 def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]:
@@ -61,10 +69,10 @@ def level_sheet(title: str, rows: Mapping[str, Sequence[Row]]) -> Sheet:
 
 def _level_cells(summary: Summary) -> list[str]:
     return [
-        f"{summary.accuracy:.1%}",
-        f"{summary.low:.1%} - {summary.high:.1%}",
-        f"{summary.tokens:,.0f}",
-        str(summary.samples),
+        percent_cell(summary.accuracy),
+        interval_cell(summary.low, summary.high, " - ", "%"),
+        number_cell(summary.tokens, ",.0f"),
+        number_cell(summary.samples, "d"),
     ]
 
 
@@ -81,8 +89,7 @@ def pair_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
 
 
 def _pair_cells(pair: Pair) -> list[str]:
-    difference, interval, p_value = difference_cells(pair)
-    return [pair.first, pair.second, f"{difference} pp", interval, p_value, f"x {pair.tokens:.2f}"]
+    return [pair.first, pair.second, *difference_cells(pair, " pp"), ratio_cell(pair.tokens)]
 
 
 def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
@@ -93,7 +100,7 @@ def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
     sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], columns)
     for method, selectors in accuracies.items():
         cells = {
-            selector: [f"{at[size]:.1%}" if size in at else "" for size in (*sizes, 0)]
+            selector: [percent_cell(at[size]) if size in at else "" for size in (*sizes, 0)]
             for selector, at in selectors.items()
         }
         if cells:
@@ -112,10 +119,10 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
         sheet.rows.append(
             [
                 method,
-                f"{steps / count:.1f}",
-                f"{wasted / count:,.0f}",
+                number_cell(steps / count, ".1f"),
+                number_cell(wasted / count, ",.0f"),
                 _share(usage.cached_prompt_tokens, usage.prompt_tokens),
-                f"{usage.prm_tokens / count:,.0f}",
+                number_cell(usage.prm_tokens / count, ",.0f"),
                 _share(usage.cached_prm_tokens, usage.prm_tokens),
             ]
         )
@@ -150,4 +157,4 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{part / whole:.0%}" if whole else "-"
+    return percent_cell(part / whole if whole else None, 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tt_scale.bench.stats.comparison import Comparison, Entry, against, frontier
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.bench.stats.verdict import verdict
+from tt_scale.report.cells import count_cell, interval_cell, number_cell, percent_cell, ratio_cell
 from tt_scale.report.tables import Sheet, difference_cells, drawn
 
 if TYPE_CHECKING:
@@ -75,16 +76,16 @@ def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
         sheet.rows.append(
             [
                 entry.label,
-                f"{entry.accuracy:.1%}",
-                f"{100 * summary.low:.1f}-{100 * summary.high:.1f}",
-                f"{entry.tokens:,.0f}",
-                f"{entry.prm_tokens:,.0f}",
+                percent_cell(entry.accuracy),
+                interval_cell(summary.low, summary.high, "-"),
+                number_cell(entry.tokens, ",.0f"),
+                number_cell(entry.prm_tokens, ",.0f"),
                 _seconds(entry.seconds),
-                f"{entry.pass_at(k):.1%}",
-                f"{entry.pool:.1f}",
-                f"{entry.cut:.1f}",
-                f"{entry.truncated:.1f}",
-                f"{summary.no_answer:,}",
+                percent_cell(entry.pass_at(k)),
+                number_cell(entry.pool, ".1f"),
+                number_cell(entry.cut, ".1f"),
+                number_cell(entry.truncated, ".1f"),
+                count_cell(summary.no_answer),
             ]
         )
     return sheet
@@ -101,7 +102,7 @@ def _pair_sheet(comparison: Comparison, all_pairs: bool) -> Sheet:
         for index, pair in enumerate(pairs):
             repeated = index > 0 and pairs[index - 1].first == pair.first
             names = ["" if index else _written(budget), "" if repeated else pair.first, pair.second]
-            sheet.rows.append([*names, *difference_cells(pair), f"x {pair.tokens:.2f}"])
+            sheet.rows.append([*names, *difference_cells(pair), ratio_cell(pair.tokens)])
         sheet.ends.add(len(sheet.rows) - 1)
     return sheet
 
@@ -110,7 +111,7 @@ def _reference_sheet(comparison: Comparison, label: str) -> Sheet:
     sheet = Sheet(f"Against {label} at the same budget", ["Budget", "Method"], [*DIFFERENCE, "Tokens"])
     for budget, pairs in against(comparison, label).items():
         for pair in pairs:
-            sheet.rows.append([_written(budget), pair.first, *difference_cells(pair), f"x {pair.tokens:.2f}"])
+            sheet.rows.append([_written(budget), pair.first, *difference_cells(pair), ratio_cell(pair.tokens)])
         sheet.ends.add(len(sheet.rows) - 1)
     return sheet
 
@@ -123,7 +124,7 @@ def _vote_sheet(comparison: Comparison) -> Sheet:
         if gap.pair is None or gap.vote is None:
             continue
         entry = gap.entry
-        figures = [f"{entry.tokens:,.0f}", f"{entry.accuracy:.1%}", f"{gap.vote:.1%}"]
+        figures = [number_cell(entry.tokens, ",.0f"), percent_cell(entry.accuracy), percent_cell(gap.vote)]
         sheet.rows.append([_written(entry.budget), entry.label, *figures, *difference_cells(gap.pair)])
     return sheet
 
@@ -131,10 +132,9 @@ def _vote_sheet(comparison: Comparison) -> Sheet:
 def _frontier_sheet(comparison: Comparison) -> Sheet:
     sheet = Sheet("Pareto frontier", ["Budget", "Method"], ["Tokens", "Accuracy", "95 %"])
     for entry in frontier(comparison.entries):
-        interval = f"{100 * entry.summary.low:.1f}-{100 * entry.summary.high:.1f}"
-        sheet.rows.append(
-            [_written(entry.budget), entry.label, f"{entry.tokens:,.0f}", f"{entry.accuracy:.1%}", interval]
-        )
+        interval = interval_cell(entry.summary.low, entry.summary.high, "-")
+        figures = [number_cell(entry.tokens, ",.0f"), percent_cell(entry.accuracy), interval]
+        sheet.rows.append([_written(entry.budget), entry.label, *figures])
     return sheet
 
 
@@ -160,7 +160,7 @@ def _seen_from(best: str, pair: Pair) -> Pair:
 def _seconds(seconds: float | None) -> str:
     if seconds is None:
         return ""
-    return f"{seconds:.2f}" if seconds < 10 else f"{seconds:,.0f}"
+    return number_cell(seconds, ".2f" if seconds < 10 else ",.0f")
 
 
 def _written(budget: int | None) -> str:

@@ -9,32 +9,51 @@ from typing import TYPE_CHECKING
 from tt_scale.prm_eval.calibration import Bin, tau_for
 from tt_scale.prm_eval.figures import Figure, Items
 from tt_scale.prm_eval.measured import Cost, Measured
+from tt_scale.report.cells import Interval, number_cell, percent_cell
 from tt_scale.report.tables import Sheet, drawn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["figure_sheet", "print_evaluation", "print_taus", "reliability_sheet", "tau_sheet"]
+__all__ = ["evaluation_sheets", "figure_sheet", "print_evaluation", "print_taus", "reliability_sheet", "tau_sheet"]
 
 
 def print_evaluation(measured: Measured, console: Console) -> None:
     """Print the figures of one set, its reliability table, the cost and remarks."""
     console.print()
-    console.print(drawn(figure_sheet(measured.title, measured.figures)))
-    if measured.items.labels:
-        console.print(drawn(reliability_sheet(measured.items.unit, measured.items.bins())))
+    for sheet in evaluation_sheets(measured):
+        console.print(drawn(sheet))
     for line in (_cost_line(measured.cost), *measured.remarks):
         console.print(line, markup=False, highlight=False)
 
 
 def print_taus(measured: Measured, rates: Sequence[float], console: Console) -> None:
     """Print the threshold for each target pass rate, as a flag to paste."""
-    parts = {"first steps": Items.of_steps(measured.rows, first=True), "all steps": Items.of_steps(measured.rows)}
-    parts = {name: items for name, items in parts.items() if items.labels}
+    parts = _labelled_steps(measured)
     if not parts:
         console.print("No step has both a label and a score, so tau cannot be computed.")
         return
     console.print(drawn(tau_sheet(parts, rates)))
+
+
+def evaluation_sheets(measured: Measured, rates: Sequence[float] | None = None) -> list[Sheet]:
+    """All tables of one set.
+
+    Args:
+        measured: the results of the set.
+        rates: target pass rates, whose thresholds make one more table; None for none.
+    """
+    sheets = [figure_sheet(measured.title, measured.figures)]
+    if measured.items.labels:
+        sheets.append(reliability_sheet(measured.items.unit, measured.items.bins()))
+    if rates is not None and (parts := _labelled_steps(measured)):
+        sheets.append(tau_sheet(parts, rates))
+    return sheets
+
+
+def _labelled_steps(measured: Measured) -> dict[str, Items]:
+    parts = {"first steps": Items.of_steps(measured.rows, first=True), "all steps": Items.of_steps(measured.rows)}
+    return {name: items for name, items in parts.items() if items.labels}
 
 
 def figure_sheet(title: str, figures: Sequence[Figure]) -> Sheet:
@@ -42,8 +61,11 @@ def figure_sheet(title: str, figures: Sequence[Figure]) -> Sheet:
     sheet = Sheet(title, ["Figure"], ["Value", "95 % interval"])
     for figure in figures:
         signed = "+" if figure.name.startswith("gain") else ""
-        ends = "" if math.isnan(figure.low) else f"{figure.low:{signed}.3f} to {figure.high:{signed}.3f}"
-        sheet.rows.append([figure.name, _number(figure.value, signed), ends])
+        form = f"{signed}.3f"
+        value = None if math.isnan(figure.value) else figure.value
+        told = f"{figure.low:{form}} to {figure.high:{form}}"
+        ends = "" if math.isnan(figure.low) else Interval(told, (figure.low, figure.high))
+        sheet.rows.append([figure.name, number_cell(value, form), ends])
     return sheet
 
 
@@ -52,7 +74,8 @@ def reliability_sheet(unit: str, bins: Sequence[Bin]) -> Sheet:
     sheet = Sheet("Reliability", ["Score"], ["Mean score", "Right", unit.capitalize()])
     for each in bins:
         span = f"{each.low:.1f} to {each.high:.1f}"
-        sheet.rows.append([span, f"{each.score:.3f}", f"{each.right:.3f}", f"{each.count:,.0f}"])
+        figures = [number_cell(each.score, ".3f"), number_cell(each.right, ".3f"), number_cell(each.count, ",.0f")]
+        sheet.rows.append([span, *figures])
     return sheet
 
 
@@ -69,7 +92,7 @@ def _tau_cells(items: Items, rate: float) -> list[str]:
     passing = [label for score, label in zip(items.scores, items.labels, strict=True) if score >= tau]
     failing = [label for score, label in zip(items.scores, items.labels, strict=True) if score < tau]
     passed = len(passing) / len(items.scores)
-    return [f"--tau {tau}", f"{rate:.0%}", f"{passed:.1%}", _share(passing), _share(failing)]
+    return [f"--tau {tau}", percent_cell(rate, 0), percent_cell(passed), _share(passing), _share(failing)]
 
 
 def _cost_line(cost: Cost) -> str:
@@ -79,8 +102,4 @@ def _cost_line(cost: Cost) -> str:
 
 
 def _share(labels: Sequence[bool]) -> str:
-    return f"{sum(labels) / len(labels):.1%}" if labels else "-"
-
-
-def _number(value: float, signed: str) -> str:
-    return "-" if math.isnan(value) else f"{value:{signed}.3f}"
+    return percent_cell(sum(labels) / len(labels) if labels else None)

@@ -1,7 +1,8 @@
 r"""Tables as Markdown, LaTeX, CSV and JSON.
 
-A `Sheet` holds cells as people read them. Where a cell is a `Number` it also knows its number, which is what CSV and
-JSON take: "66.0%" is 0.66 there. Whatever a cell says is text in each format: no Markdown, no TeX command, no formula.
+A `Sheet` holds cells as people read them. CSV and JSON take the numbers that its cells know: "66.0%" may be 0.6604. A
+column of intervals becomes two there, lower and upper ends. Whatever a cell says is text in each format: no Markdown,
+no TeX command, no formula.
 
 The LaTeX needs `\usepackage{booktabs}`.
 """
@@ -11,40 +12,23 @@ from __future__ import annotations
 import csv
 import io
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Any
 
 from tt_scale.core.csv_cells import written_cell
 from tt_scale.core.printable import one_line, printable_json
+from tt_scale.report.cells import Interval, Number
 from tt_scale.report.tables import Sheet
 
-__all__ = ["FORMATS", "Number", "csv_cell", "unrepeated", "written"]
+__all__ = ["FORMATS", "csv_cell", "unrepeated", "written"]
 
+Value = float | str | None
 
 PLAIN_NUMBERS = re.compile(r"[+-]?[\d.,]+( ?%| pp)?( to [+-]?[\d.,]+)?")
 """Texts that begin as a formula may, and are a number or an interval."""
-
-
-class Number(str):
-    """A cell that stands for a number.
-
-    Args:
-        text: as people read it.
-        value: the number; None where there is none.
-    """
-
-    __slots__ = ("value",)
-
-    value: float | None
-
-    def __new__(cls, text: str, value: float | None) -> Number:
-        """Make one."""
-        number = super().__new__(cls, text)
-        number.value = value
-        return number
 
 
 def written(sheets: Sequence[Sheet], form: str) -> str:
@@ -100,7 +84,15 @@ def _latex_table(sheet: Sheet) -> str:
 
 
 def _latex_row(cells: Sequence[str]) -> str:
-    return " & ".join(map(_latex_cell, cells)) + r" \\"
+    return (
+        " & ".join([_latex_interval(cell) if isinstance(cell, Interval) else _latex_cell(cell) for cell in cells])
+        + r" \\"
+    )
+
+
+def _latex_interval(cell: Interval) -> str:
+    """With a dash of the length that stands between numbers."""
+    return re.sub(r"(?<=[\d%]) ?- ?(?=\d)", "--", _latex_cell(cell))
 
 
 TEX = {
@@ -122,18 +114,38 @@ def _csv(sheets: Sequence[Sheet]) -> str:
     for place, sheet in enumerate(sheets):
         if len(sheets) > 1:
             sheet_writer.writerows(([[]] if place else []) + [[csv_cell(sheet.title)]])
-        sheet_writer.writerow([csv_cell(head) for head in (*sheet.words, *sheet.numbers)])
-        sheet_writer.writerows([[_csv_value(cell) for cell in row] for row in _filled(sheet)])
+        heads, rows = _values(sheet)
+        sheet_writer.writerow(map(csv_cell, heads))
+        sheet_writer.writerows([[csv_cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows])
     return file.getvalue()
-
-
-def _csv_value(cell: str) -> Any:
-    return cell.value if isinstance(cell, Number) else csv_cell(cell)
 
 
 def csv_cell(text: str) -> str:
     """Give a text that neither a spreadsheet nor a terminal obeys; numbers and intervals stay as they are."""
     return text if PLAIN_NUMBERS.fullmatch(text) else str(written_cell(text))
+
+
+def _values(sheet: Sheet) -> tuple[list[str], list[list[Value]]]:
+    """Its headings and rows for programs: numbers, and intervals as two columns named after the figure before them."""
+    rows = _filled(sheet)
+    heads: list[str] = []
+    columns: list[Sequence[Value]] = []
+    above = [*sheet.words, *sheet.numbers]
+    for place, head in enumerate(above):
+        cells = [row[place] for row in rows]
+        if any(isinstance(cell, Interval) for cell in cells):
+            ends = [cell.ends if isinstance(cell, Interval) else (None, None) for cell in cells]
+            heads += [f"{above[place - 1]} {end}" for end in ("low", "high")]
+            columns += [[_finite(end[side]) for end in ends] for side in (0, 1)]
+        else:
+            heads.append(head)
+            columns.append([_finite(cell.value) if isinstance(cell, Number) else str(cell) for cell in cells])
+    return heads, [list(row) for row in zip(*columns, strict=True)]
+
+
+def _finite(value: float | None) -> float | None:
+    """No number where it is infinite or NaN, which JSON cannot hold."""
+    return value if value is not None and math.isfinite(value) else None
 
 
 def _filled(sheet: Sheet) -> list[Sequence[str]]:
@@ -162,12 +174,9 @@ def _json(sheets: Sequence[Sheet]) -> str:
     return printable_json(told)
 
 
-def _json_rows(sheet: Sheet) -> list[dict[str, Any]]:
-    heads = [*sheet.words, *sheet.numbers]
-    return [
-        {head: cell.value if isinstance(cell, Number) else str(cell) for head, cell in zip(heads, row, strict=True)}
-        for row in _filled(sheet)
-    ]
+def _json_rows(sheet: Sheet) -> list[dict[str, Value]]:
+    heads, rows = _values(sheet)
+    return [dict(zip(heads, row, strict=True)) for row in rows]
 
 
 def _line(text: str) -> str:

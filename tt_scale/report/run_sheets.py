@@ -10,13 +10,13 @@ from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.report.cells import count_cell, interval_cell, number_cell, p_value_cell, percent_cell, ratio_cell
 from tt_scale.report.digest import SCORING_SELECTORS
-from tt_scale.report.formats import Number
 from tt_scale.report.search_record import Row
 from tt_scale.report.side_by_side import SideBySide
-from tt_scale.report.tables import Sheet, points
+from tt_scale.report.tables import Sheet, difference_cells
 
-__all__ = ["SHEETS", "count_cell", "percent_cell", "sheets_of", "span_cell"]
+__all__ = ["SHEETS", "sheets_of"]
 
 CAVEATS: Mapping[str, Callable[[Sequence[Row]], int]] = MappingProxyType(
     {
@@ -48,7 +48,7 @@ def overall_sheet(found: SideBySide) -> Sheet:
 
 
 def _accuracy(summary: Summary) -> list[str]:
-    return [percent_cell(summary.accuracy), span_cell(summary.low, summary.high)]
+    return [percent_cell(summary.accuracy), interval_cell(summary.low, summary.high)]
 
 
 def _costs(entry: Entry) -> list[str]:
@@ -97,13 +97,7 @@ def pair_sheet(found: SideBySide) -> Sheet:
 
 
 def _difference(pair: Pair) -> list[str]:
-    return [
-        Number(points(pair.difference), pair.difference),
-        f"{points(pair.low)} to {points(pair.high)}",
-        Number(f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001", pair.p_value),
-        Number(f"{pair.raw_p_value:.3f}" if pair.raw_p_value >= 0.001 else "<0.001", pair.raw_p_value),
-        Number(f"x {pair.tokens:.2f}", pair.tokens),
-    ]
+    return [*difference_cells(pair), p_value_cell(pair.raw_p_value), ratio_cell(pair.tokens)]
 
 
 def selector_sheet(found: SideBySide) -> Sheet:
@@ -196,26 +190,6 @@ def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
 def quantile(ascending: Sequence[float], share: float) -> float | None:
     """The smallest value that a share of all does not exceed; None of nothing."""
     return ascending[min(int(share * len(ascending)), len(ascending) - 1)] if ascending else None
-
-
-def percent_cell(share: float | None, decimals: int = 1) -> str:
-    """A share, in percent."""
-    return Number("-" if share is None else f"{share:.{decimals}%}", share)
-
-
-def span_cell(low: float, high: float) -> str:
-    """An interval of shares, in percent."""
-    return f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def count_cell(count: int) -> str:
-    """A whole number."""
-    return Number(f"{count:,}", count)
-
-
-def number_cell(value: float | None, form: str) -> str:
-    """A number in a given format; "-" where it is not known."""
-    return Number("-" if value is None else format(value, form), value)
 
 
 def _share(part: int, whole: int) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 from pathlib import Path as FilePath
 
-from tt_scale.bench.compare.finished import compare_runs, labels
+from tt_scale.bench.compare.finished import NEVER_VARIED, compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
+from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import SEARCH_RULES, rules_since
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.errors import ConfigError, JournalError, nearest
@@ -107,12 +109,15 @@ class SideBySide:
         raise ConfigError(f"{told}.", hint)
 
 
-def side_by_side(paths: Sequence[str | FilePath], meant: Collection[str] = ()) -> SideBySide:
+def side_by_side(
+    paths: Sequence[str | FilePath], meant: Collection[str] | None = (), comparison: Comparison | None = None
+) -> SideBySide:
     """Open runs and hold them against each other.
 
     Args:
         paths: run folders, or folders of run folders.
-        meant: keys that may differ beside each method's own knobs.
+        meant: keys that may differ beside each method's own knobs; None for all that may: the runs of one command.
+        comparison: of these runs, where it is known.
 
     Raises:
         JournalError: a folder that is no run, or one that cannot be read.
@@ -124,7 +129,23 @@ def side_by_side(paths: Sequence[str | FilePath], meant: Collection[str] = ()) -
     if not searches:
         counts = ", ".join([f"{run.name}: {len(run.rows)} of {run.wanted} done" for run in runs])
         raise ConfigError(f"The runs have no finished search in common ({counts}).", "Let them finish some problems.")
-    return SideBySide(runs, _comparison(paths, runs, searches, meant), searches, list(_notes(runs, searches)))
+    differing = _differing(runs)
+    allowed = differing if meant is None else meant
+    found = comparison or _comparison(paths, runs, searches, allowed)
+    return SideBySide(runs, found, searches, [*_notes(runs, searches), *_differences(runs, differing)])
+
+
+def _differing(runs: Sequence[RunData]) -> list[str]:
+    """The keys beside the methods' own knobs in which runs differ, as far as they may."""
+    shared = [run.finished.shared for run in runs]
+    found = {key for one, other in combinations(shared, 2) for key in differing_keys(one, other)}
+    return sorted(found - set(NEVER_VARIED))
+
+
+def _differences(runs: Sequence[RunData], keys: Sequence[str]) -> Iterator[str]:
+    for key in keys:
+        told = ", ".join([f"{run.finished.shared.get(key)} for {run.name}" for run in runs])
+        yield f"The runs differ in {key}: {told}."
 
 
 def _name(runs: Sequence[RunData]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING
 
@@ -15,14 +16,16 @@ from tt_scale.bench.stats.verdict import significance
 from tt_scale.config import digest
 from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
-from tt_scale.report.tables import Sheet, difference_cells, drawn, points
+from tt_scale.report.cells import interval_cell, number_cell, percent_cell, points
+from tt_scale.report.tables import Sheet, difference_cells, drawn
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["check_recipe", "print_sweep", "write_recipe"]
+__all__ = ["check_recipe", "print_sweep", "sweep_sheets", "write_recipe"]
 
 MOST_ROWS = 20
+"""Recipes of a table in the terminal."""
 
 
 def check_recipe(path: FilePath, recipes: Sequence[Variant]) -> None:
@@ -67,18 +70,9 @@ def _mark(recipes: Sequence[Variant]) -> str:
 
 def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
     """Print the ranking, its rule, and the result on the held-out problems."""
-    console.print()
-    count = len(sweep.ranking[0].rows)
-    console.print(
-        drawn(_sheet(f"{sweep.dataset}: {method}, {count:,} searches each", sweep.ranking, sweep, 1), console.width)
-    )
-    if sweep.over_allowance:
+    for sheet in sweep_sheets(sweep, method, MOST_ROWS):
         console.print()
-        console.print(
-            drawn(
-                _sheet("More expensive than the default, not ranked", sweep.over_allowance, sweep, None), console.width
-            )
-        )
+        console.print(drawn(sheet, console.width))
     console.print(
         f"Ranked by accuracy among recipes that generate at most {ALLOWANCE:.2f} x the tokens of the default. p: "
         "against the default on the same problems, corrected for the number of recipes. The first was selected by its "
@@ -92,6 +86,30 @@ def print_sweep(sweep: Sweep, method: str, console: Console) -> None:
     console.print("Verdict", style="bold")
     for line in conclusions(sweep):
         console.print(f"- {line}", markup=False, highlight=False)
+
+
+def sweep_sheets(sweep: Sweep, method: str, most: int | None = None) -> list[Sheet]:
+    """The ranking, and the recipes that are not ranked, if there are any.
+
+    Args:
+        sweep: a finished sweep.
+        method: whose knobs it varied.
+        most: rows of a table; None for all.
+    """
+    count = len(sweep.ranking[0].rows)
+    title = f"{sweep.dataset}: {method}, {count:,} searches each"
+    sheets = [_cut(_sheet(title, sweep.ranking, sweep, 1), most)]
+    if sweep.over_allowance:
+        over = _sheet("More expensive than the default, not ranked", sweep.over_allowance, sweep, None)
+        sheets.append(_cut(over, most))
+    return sheets
+
+
+def _cut(sheet: Sheet, most: int | None) -> Sheet:
+    if most is None or len(sheet.rows) <= most:
+        return sheet
+    rest = ["", f"and {len(sheet.rows) - most} more", *[""] * len(sheet.numbers)]
+    return replace(sheet, rows=[*sheet.rows[:most], rest])
 
 
 def conclusions(sweep: Sweep) -> list[str]:
@@ -126,19 +144,17 @@ def conclusions(sweep: Sweep) -> list[str]:
 def _sheet(title: str, entries: Sequence[Entry], sweep: Sweep, first: int | None) -> Sheet:
     numbers = ["Accuracy", "95 %", "Tokens", "Points", "95 %", "p (Holm)"]
     sheet = Sheet(title, ["", "Recipe"], numbers)
-    for index, entry in enumerate(entries[:MOST_ROWS]):
+    for index, entry in enumerate(entries):
         pair = sweep.differences.get(entry.label)
         summary = entry.summary
         sheet.rows.append(
             [
                 "" if first is None else str(index + first),
                 entry.label,
-                f"{entry.accuracy:.1%}",
-                f"{100 * summary.low:.1f}-{100 * summary.high:.1f}",
-                f"{entry.tokens:,.0f}",
+                percent_cell(entry.accuracy),
+                interval_cell(summary.low, summary.high, "-"),
+                number_cell(entry.tokens, ",.0f"),
                 *(["", "", ""] if pair is None else difference_cells(pair)),
             ]
         )
-    if len(entries) > MOST_ROWS:
-        sheet.rows.append(["", f"and {len(entries) - MOST_ROWS} more", *[""] * len(numbers)])
     return sheet

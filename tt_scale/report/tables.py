@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.printable import one_line, printable
+from tt_scale.report.cells import p_value_cell, points, points_cells
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-__all__ = ["Sheet", "difference_cells", "drawn", "markdown", "points"]
+__all__ = ["Sheet", "difference_cells", "drawn", "markdown", "points", "sheets_of_sets"]
 
 
 @dataclass
@@ -90,15 +91,21 @@ def markdown(sheet: Sheet) -> str:
     return "\n".join(lines)
 
 
-def difference_cells(pair: Pair) -> list[str]:
-    """Cells of a paired difference: percentage points, interval, corrected p-value."""
+def sheets_of_sets(sets: Mapping[str, Sequence[Sheet]]) -> list[Sheet]:
+    """Put the tables of problem sets one after the other; where there are several sets, each title names its own.
+
+    Args:
+        sets: problem set -> its tables.
+    """
+    if len(sets) == 1:
+        return [sheet for sheets in sets.values() for sheet in sheets]
     return [
-        points(pair.difference),
-        f"{points(pair.low)} to {points(pair.high)}",
-        f"{pair.p_value:.3f}" if pair.p_value >= 0.001 else "<0.001",
+        sheet if sheet.title.startswith(name) else replace(sheet, title=f"{name}: {sheet.title}")
+        for name, sheets in sets.items()
+        for sheet in sheets
     ]
 
 
-def points(share: float) -> str:
-    """Format a difference of shares in signed percentage points; never "-0.0"."""
-    return f"{100 * share + 0.0:+.1f}"
+def difference_cells(pair: Pair, unit: str = "") -> list[str]:
+    """Cells of a paired difference: percentage points, interval, corrected p-value."""
+    return [*points_cells(pair.difference, (pair.low, pair.high), unit), p_value_cell(pair.p_value)]

@@ -27,12 +27,14 @@ class Terminal(Console):
 
     Args:
         fixed: whether tables have a fixed width if the output is not a terminal.
-        keys: keyword arguments of `rich.console.Console`.
+        stderr: print on standard error.
+        keys: further keyword arguments of `rich.console.Console`.
     """
 
-    def __init__(self, *, fixed: bool = False, **keys: Any) -> None:
-        width = PIPED_WIDTH if fixed and not sys.stdout.isatty() else None
-        super().__init__(**{"width": width, "emoji": False, **keys})
+    def __init__(self, *, fixed: bool = False, stderr: bool = False, **keys: Any) -> None:
+        stream = sys.stderr if stderr else sys.stdout
+        width = PIPED_WIDTH if fixed and not stream.isatty() else None
+        super().__init__(**{"width": width, "emoji": False, "stderr": stderr, **keys})
 
     def render_str(self, text: str, **style: Any) -> Text:
         """Make the text of a string, escaped before it is laid out."""
@@ -46,5 +48,5 @@ class Terminal(Console):
     def on_broken_pipe(self) -> None:
         """Redirect further output to the null device; rich would end the process with status 1."""
         null_device = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(null_device, sys.stdout.fileno())
+        os.dup2(null_device, self.file.fileno())
         os.close(null_device)

@@ -23,7 +23,7 @@ from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.errors import ConfigError, JournalError, nearest
 from tt_scale.models import make_searcher
 
-__all__ = ["FinishedRun", "compare_folders", "compare_runs", "labels", "read_runs"]
+__all__ = ["NEVER_VARIED", "FinishedRun", "compare_folders", "compare_runs", "labels", "read_runs"]
 
 NEVER_VARIED = ("dataset", "problems", "grader")
 OF_A_METHOD = METHOD_KEYS | {"method", "method_args", "budget", "max_generated_tokens"}

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.report.charts.palette import LIGHT, PAGE, Palette
 from tt_scale.core.printable import excerpt
+from tt_scale.report.charts.palette import LIGHT, PAGE, Palette
 from tt_scale.report.search_tree import SearchTree, TreeStep
 
 __all__ = ["MARK_SIGNS", "SCORE_BOUNDS", "SHAPE_PATHS", "tree_figure", "tree_spec"]
@@ -84,7 +84,11 @@ def tree_spec(palette: Palette, steps: Sequence[Mapping[str, Any]] = (), column:
 
 def _data(steps: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     layout = {"type": "tree", "method": "tidy", "separation": False}
-    size = {"size": [{"signal": "height"}, {"signal": "width"}]} if steps else {"nodeSize": [{"signal": "row"}, {"signal": "column"}]}
+    size = (
+        {"size": [{"signal": "height"}, {"signal": "width"}]}
+        if steps
+        else {"nodeSize": [{"signal": "row"}, {"signal": "column"}]}
+    )
     shape = {"type": "linkpath", "orient": "horizontal", "shape": "diagonal"}
     return [
         {

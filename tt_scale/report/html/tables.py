@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.bench.stats.intervals import LEVEL
 from tt_scale.bench.stats.pairs import Pair
-from tt_scale.report.comparison_tables import points
-from tt_scale.report.sheet import Sheet
+from tt_scale.report.cells import points
+from tt_scale.report.tables import Sheet
 
 __all__ = ["Cell", "Matrix", "Table", "difference_matrices", "table_of"]
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.text import Text
 
 from tt_scale.bench.stats.verdict import verdict
@@ -130,6 +128,4 @@ def _manifest(run: RunData) -> dict[str, str]:
 
 def print_sheet(sheet: Sheet, console: Console) -> None:
     """Print a table as wide as the terminal allows; a table of words wraps, numbers stay whole."""
-    shown = unrepeated(sheet)
-    safe = replace(shown, rows=[[escape(printable(cell)) for cell in row] for row in shown.rows])
-    console.print(drawn(safe, console.width), highlight=False)
+    console.print(drawn(unrepeated(sheet), console.width), highlight=False)

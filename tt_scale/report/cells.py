@@ -1,0 +1,97 @@
+"""Cells of tables: texts as people read them that know their numbers, for CSV and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "Interval",
+    "Number",
+    "count_cell",
+    "interval_cell",
+    "number_cell",
+    "p_value_cell",
+    "percent_cell",
+    "points_cells",
+    "ratio_cell",
+]
+
+
+class Number(str):
+    """A cell that stands for a number.
+
+    Args:
+        text: as people read it.
+        value: the number; None where there is none.
+    """
+
+    __slots__ = ("value",)
+
+    value: float | None
+
+    def __new__(cls, text: str, value: float | None) -> Number:
+        """Make one."""
+        number = super().__new__(cls, text)
+        number.value = value
+        return number
+
+
+class Interval(str):
+    """A cell that stands for an interval.
+
+    Args:
+        text: as people read it.
+        ends: lower and upper end.
+    """
+
+    __slots__ = ("ends",)
+
+    ends: tuple[float, float]
+
+    def __new__(cls, text: str, ends: tuple[float, float]) -> Interval:
+        """Make one."""
+        interval = super().__new__(cls, text)
+        interval.ends = ends
+        return interval
+
+
+def number_cell(value: float | None, form: str) -> str:
+    """A number in a given format; "-" where it is not known."""
+    return Number("-" if value is None else format(value, form), value)
+
+
+def count_cell(count: int) -> str:
+    """A whole number."""
+    return Number(f"{count:,}", count)
+
+
+def percent_cell(share: float | None, decimals: int = 1) -> str:
+    """A share, in percent."""
+    return number_cell(share, f".{decimals}%")
+
+
+def ratio_cell(ratio: float) -> str:
+    """How many times as much."""
+    return Number(f"x {ratio:.2f}", ratio)
+
+
+def p_value_cell(p_value: float) -> str:
+    """A p-value, to three digits."""
+    return Number(f"{p_value:.3f}" if p_value >= 0.001 else "<0.001", p_value)
+
+
+def interval_cell(low: float, high: float, between: str = " to ", unit: str = "") -> str:
+    """An interval of shares, in percent."""
+    return Interval(f"{100 * low:.1f}{unit}{between}{100 * high:.1f}{unit}", (low, high))
+
+
+def points_cells(difference: float, ends: Sequence[float], unit: str = "") -> list[str]:
+    """A difference of shares and its interval, in signed percentage points."""
+    low, high = ends
+    told = Interval(f"{points(low)} to {points(high)}", (low, high))
+    return [Number(f"{points(difference)}{unit}", difference), told]
+
+
+def points(share: float) -> str:
+    """Format a difference of shares in signed percentage points; never "-0.0"."""
+    return f"{100 * share + 0.0:+.1f}"
