@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tt_scale.cli.configs import given, methods_of, of_methods, only, quiet_keys, resumable, status_of
+from tt_scale.cli.live import LIVE, live_options, reporting
 from tt_scale.cli.options import GroupedCommand, NumberRange, flags_of
 from tt_scale.cli.tables import (
     check_report_file,
@@ -49,6 +50,7 @@ _RECIPE = (
 @click.option("--plot", metavar="FILE", help="Draw accuracy against tokens: .svg, .png or .pdf.")
 @report_option
 @format_option
+@live_options
 @click.option(
     "--minutes",
     type=NumberRange(0),
@@ -64,6 +66,7 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     runs instead; no model is loaded, and --vary KEY names keys that may differ beside the method.
     """
     options = {name: values.pop(name) for name in ("vary", "derive", "plot", "report_file", "form")}
+    live = {name: values.pop(name) for name in LIVE}
     minutes = values.pop("minutes")
     if options["plot"]:
         from tt_scale.report.plots import check_plot
@@ -71,19 +74,18 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
         check_plot(options["plot"])
     check_report_file(options["report_file"])
     if folders:
-        return _compare_folders(folders, config_file, values, {**options, "minutes": minutes})
+        return _compare_folders(folders, config_file, values, {**options, **live, "minutes": minutes})
     from tt_scale.bench.compare.compare_command import compare as run
     from tt_scale.bench.run.plan import tag_folder
     from tt_scale.report.comparison_files import check_files
-    from tt_scale.report.console_reporter import ConsoleReporter
 
     variants = _variants(config_file, values, options["vary"])
     folder = tag_folder(variants[0].config)
     check_files(folder)
     console = table_console(options["form"])
-    report = ConsoleReporter(console, verbose=variants[0].config.verbose)
     quiet = quiet_keys(config_file, {key: value for key, value in values.items() if key != "budget"})
-    comparisons = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
+    with reporting(console, live, "compare", verbose=variants[0].config.verbose) as report:
+        comparisons = resumable(run(variants, report, derive=options["derive"], minutes=minutes, quiet=quiet))
     _show(comparisons, console, str(folder), options)
     rows = [row for each in comparisons for entry in each.entries for row in entry.rows]
     return status_of([row.error for row in rows], "every search failed")
@@ -104,6 +106,7 @@ def _compare_folders(
     typed = given(values)
     others = sorted(typed.keys() - {"run_tag", "output_dir"})
     others += ["minutes"] * (options["minutes"] is not None) + ["no_derive"] * (not options["derive"])
+    others += [name for name in LIVE if options[name]]
     if others or config_file:
         flag = f"--{others[0].replace('_', '-')}" if others else "--config"
         raise ConfigError(f"{flag} configures a new run, but {folders[0]!r} is a finished run.", f"Leave out {flag}.")
@@ -206,6 +209,7 @@ def _run_folders(comparison: Comparison) -> list[FilePath]:
 )
 @click.option("--recipe", metavar="FILE", help="File for the best recipe. [recipe.yaml in the folder of the run tag]")
 @format_option
+@live_options
 def sweep(config_file: str | None, **values: Any) -> int:
     """Find good knobs for one method, and test them on held-out problems.
 
@@ -219,10 +223,10 @@ def sweep(config_file: str | None, **values: Any) -> int:
     from tt_scale.bench.compare.sweep import run_sweep
     from tt_scale.bench.run.plan import tag_folder
     from tt_scale.config.yaml_file import read_yaml
-    from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.sweep_report import check_recipe, print_sweep, sweep_sheets, write_recipe
 
     options = {name: values.pop(name) for name in ("grid", "count", "holdout", "recipe", "form")}
+    live = {name: values.pop(name) for name in LIVE}
     if not 0 <= options["holdout"] < 1:
         raise ConfigError(f"--holdout is {options['holdout']}; it is a share from 0 to below 1.", "Type: --holdout 0.3")
     if options["grid"] is None and options["count"] is None:
@@ -236,8 +240,8 @@ def sweep(config_file: str | None, **values: Any) -> int:
     path = FilePath(options["recipe"] or folder / "recipe.yaml")
     check_recipe(path, recipes)
     console = table_console(options["form"])
-    report = ConsoleReporter(console, verbose=config.verbose)
-    result = resumable(run_sweep(recipes, options["holdout"], report, quiet_keys(config_file, values)))
+    with reporting(console, live, "sweep", verbose=config.verbose) as report:
+        result = resumable(run_sweep(recipes, options["holdout"], report, quiet_keys(config_file, values)))
     print_sweep(result, config.method, console)
     write_recipe(path, recipes, result)
     console.print(f"\nRecords: {folder}\nRecipe: {path}", markup=False, highlight=False, soft_wrap=True)

@@ -20,6 +20,7 @@ from tt_scale.bench.run.signals import wait_for
 from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.cli.init import init
+from tt_scale.cli.live import LIVE, live_options, reporting
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
 from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
@@ -107,6 +108,7 @@ def cli() -> None:
 @flags
 @report_option
 @format_option
+@live_options
 def bench(config_file: str | None, report_file: str | None, form: str | None, **values: Any) -> int:
     """Run search methods over benchmarks.
 
@@ -115,12 +117,12 @@ def bench(config_file: str | None, report_file: str | None, form: str | None, **
     """
     from tt_scale.bench.run.session import bench as run_bench
     from tt_scale.report.bench_report import bench_sheets, print_bench
-    from tt_scale.report.console_reporter import ConsoleReporter
 
     check_report_file(report_file)
+    live = {name: values.pop(name) for name in LIVE}
     found, console = configs(config_file, values), table_console(form)
-    reporter = ConsoleReporter(console, verbose=found[0].verbose)
-    plans = resumable(run_bench(found, reporter, quiet_keys(config_file, values)))
+    with reporting(console, live, "bench", verbose=found[0].verbose) as reporter:
+        plans = resumable(run_bench(found, reporter, quiet_keys(config_file, values)))
     print_bench(plans, console)
     if report_file is not None:
         sets = dict.fromkeys([plan.dataset for plan in plans])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
@@ -27,6 +29,11 @@ class Progress:
         verbose: print a line for each search.
         forecast: forecast of the whole command; None if this run is its only one.
         quiet_seconds: without a terminal, minimum seconds between two lines.
+        live: draw the live line on a terminal; False where something else draws it.
+
+    Attributes:
+        forecast: of the remaining time.
+        line: the live line.
     """
 
     def __init__(
@@ -37,22 +44,23 @@ class Progress:
         verbose: bool = False,
         forecast: Forecast | None = None,
         quiet_seconds: float = 15.0,
+        live: bool = True,
     ) -> None:
         from rich.live import Live
 
         self._console = console
         self._run = run
         self._verbose = verbose
-        self._forecast = forecast or Forecast([run.total - run.done], run.at_once)
+        self.forecast = forecast or Forecast([run.total - run.done], run.at_once)
         self._quiet_seconds = quiet_seconds
         self._next_line = min(FIRST_SECONDS, quiet_seconds)
         self._tokens = self._prompt = self._cached = 0
-        line = StatusLine(run.label, self._share, self._parts)
-        self._live = Live(line, console=console, transient=True) if console.is_terminal else None
+        self.line = StatusLine(run.label, self._share, self._parts)
+        self._live = Live(self.line, console=console, transient=True) if console.is_terminal and live else None
 
     def start(self) -> None:
         """Start the clock."""
-        self._forecast.begin()
+        self.forecast.begin()
         if self._live:
             self._live.start()
 
@@ -65,23 +73,38 @@ class Progress:
             self._cached += row.usage.cached_prompt_tokens
             if self._verbose:
                 self._console.print(_line_of(row), markup=False, highlight=False)
-        self._forecast.more()
-        left = self._forecast.left()
-        if self._live or left is None or run.done == run.total or self._forecast.elapsed < self._next_line:
+        self.forecast.more()
+        left = self.forecast.left()
+        if left is None or not self._is_due:
             return
-        self._next_line = self._forecast.elapsed + self._quiet_seconds
+        self._next_line = self.forecast.elapsed + self._quiet_seconds
         rest = "" if left.command is None else f", all runs {duration(left.command)}"
         self._say(f"{duration(left.run)} left{rest}")
+
+    @property
+    def _is_due(self) -> bool:
+        """Whether a log file gets a line now."""
+        unfinished = self._run.done < self._run.total
+        return unfinished and not self._console.is_terminal and self.forecast.elapsed >= self._next_line
 
     def end(self) -> None:
         """Remove the live line, and print the final line."""
         if self._live:
             self._live.stop()
-        self._say(f"{self._forecast.elapsed:.1f} s")
+        self.closing()()
+
+    def closing(self) -> Callable[[], None]:
+        """Make what prints the final line with the numbers of this moment, now or later."""
+        return partial(self._print, self._texts(f"{self.forecast.elapsed:.1f} s"))
 
     def _say(self, tail: str) -> None:
+        self._print(self._texts(tail))
+
+    def _texts(self, tail: str) -> list[str]:
+        return [self._count, *[part.text for part in self._numbers()], tail]
+
+    def _print(self, parts: Sequence[str]) -> None:
         """Print a line of text; fitted to the width on a terminal, unwrapped elsewhere."""
-        parts = [self._count, *[part.text for part in self._numbers()], tail]
         if self._console.is_terminal:
             line = StatusLine(self._run.label, None, lambda: [Part(text) for text in parts])
             self._console.print(line.fitted(self._console.width))
@@ -97,7 +120,7 @@ class Progress:
 
     def _parts(self) -> list[Part]:
         """Parts of the live line: count, remaining time, numbers, elapsed time."""
-        left = self._forecast.left()
+        left = self.forecast.left()
         time = (
             Part("-:-- left", "left -:--")
             if left is None
@@ -106,14 +129,14 @@ class Progress:
         if left is not None and left.command is not None:
             whole = clock(left.command)
             time = Part(f"{time.text}, all runs {whole}", f"{time.short} all {whole}")
-        return [Part(self._count), time, *self._numbers(), Part(clock(self._forecast.elapsed))]
+        return [Part(self._count), time, *self._numbers(), Part(clock(self.forecast.elapsed))]
 
     def _numbers(self) -> list[Part]:
         """Parts after the count: the unit, or for searches the accuracy, the speed and the cache hits."""
         run = self._run
         if run.correct is None:
             return [Part(run.unit)]
-        speed = f"{self._tokens / max(self._forecast.elapsed, 1e-9):,.0f}"
+        speed = f"{self._tokens / max(self.forecast.elapsed, 1e-9):,.0f}"
         accuracy = f"{run.correct / run.done:.1%}" if run.done else "-"
         numbers = [
             Part(f"accuracy {accuracy}", f"acc {accuracy}"),

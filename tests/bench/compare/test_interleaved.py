@@ -145,7 +145,9 @@ async def test_processes_say_when_they_have_their_models(tmp_path: Path) -> None
     tasks = [(0, number, 0) for number in range(4)]
     shared = Shared([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
     events: list[str] = []
-    await search_in_processes(shared, 1, [Journal()], lambda row: events.append("row"), lambda: events.append("ready"))  # type: ignore[list-item]
+    journals: Any = [Journal()]
+    told = events.append
+    await search_in_processes(shared, 1, journals, lambda row, place: told("row"), lambda: told("ready"))
     assert events == ["ready", "row", "row", "row", "row"]
 
 
@@ -171,7 +173,7 @@ async def test_a_process_that_dies_ends_the_run() -> None:
     """Waiting for it would wait for ever."""
     shared = Shared([], [Deadly()], [], [], [(0, 0, 0)], math.inf)  # type: ignore[list-item]
     with pytest.raises(EngineDeadError, match="process that searched died"):
-        await search_in_processes(shared, 1, [], lambda row: None)
+        await search_in_processes(shared, 1, [], lambda row, place: None)
 
 
 async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
@@ -179,7 +181,7 @@ async def test_what_ends_a_process_is_told(tmp_path: Path) -> None:
     config = Config(model_name=str(tmp_path), prm_name="none", generator="huggingface", method="self_consistency")
     shared = Shared([config], [make_searcher(config)], [()], [], [(0, 0, 0)], math.inf)
     with pytest.raises(TTScaleError) as caught:
-        await search_in_processes(shared, 1, [], lambda row: None)
+        await search_in_processes(shared, 1, [], lambda row, place: None)
     assert str(tmp_path) in str(caught.value) or "transformers" in str(caught.value)
 
 
@@ -212,7 +214,7 @@ async def test_who_stops_listening_ends_the_processes(tmp_path: Path) -> None:
     tasks = [(0, number, 0) for number in range(300)]
     shared = Shared([config], [make_searcher(config)], [()], problems_of(config, "simulated"), tasks, math.inf)
     with pytest.raises(JournalError, match="No space left"):
-        await search_in_processes(shared, 2, [Full()], lambda row: None)  # type: ignore[list-item]
+        await search_in_processes(shared, 2, [Full()], lambda row, place: None)  # type: ignore[list-item]
 
 
 async def test_too_short_for_one_problem(tmp_path: Path) -> None:

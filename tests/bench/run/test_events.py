@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from tt_scale.bench.run.events import (
     RunProgress,
     RunsPlanned,
     RunStarted,
+    SearchStarted,
     Warned,
     loading,
     to_all,
@@ -54,9 +56,19 @@ async def test_a_bench_reports_its_runs_one_after_the_other(tmp_path: Path, caps
     """A page that shows a run live has nothing else to go by; the engine itself prints nothing."""
     events: list[Event] = []
     plans = await bench(configs(tmp_path), events.append)
-    one = ["RunStarted", *["RunAdvanced"] * 3, "RunEnded"]
+    one = ["RunStarted", *["SearchStarted"] * 3, *["RunAdvanced"] * 3, "RunEnded"]
     assert names(events) == ["RunsPlanned", *one, *one]
-    assert events[0] == RunsPlanned((3, 3), configs(tmp_path)[0].concurrency)
+    at_once = configs(tmp_path)[0].concurrency
+    folders = [str(tmp_path / "t" / f"simulated-{method}") for method in METHODS]
+    runs = [
+        RunProgress(f"simulated {method}", 3, correct=0, at_once=at_once, folder=folder)
+        for method, folder in zip(METHODS, folders, strict=True)
+    ]
+    assert events[0] == RunsPlanned((3, 3), at_once, tuple(runs), ((), ()))
+    began = [event for event in events if isinstance(event, SearchStarted)]
+    assert [(event.label, event.id, event.repeat) for event in began[:3]] == [
+        ("simulated best_of_n", problem.id, 0) for problem in plans[0].problems
+    ]
     advanced = [event for event in events if isinstance(event, RunAdvanced)]
     assert [(event.run.label, event.run.done, event.run.total) for event in advanced] == [
         (f"simulated {method}", done, 3) for method in METHODS for done in (1, 2, 3)
@@ -89,11 +101,25 @@ async def test_a_comparison_names_runs_that_were_read_off(tmp_path: Path) -> Non
     assert events[-1] == Compared("simulated", 3, 3, ("best_of_n-budget=1",))
 
 
+async def test_interleaved_runs_are_told_apart(tmp_path: Path) -> None:
+    """They are counted as one, and each search names its own."""
+    events: list[Event] = []
+    await compare(variants(configs(tmp_path), {}, (2,)), events.append, minutes=10)
+    assert names(events)[:2] == ["RunsPlanned", "RunStarted"]
+    labels = {"simulated best_of_n-budget=2": 3, "simulated greedy": 3}
+    for kind in (SearchStarted, RunAdvanced):
+        assert Counter([event.label for event in events if isinstance(event, kind)]) == labels
+    [planned] = [event for event in events if isinstance(event, RunsPlanned)]
+    assert (planned.pieces, [run.label for run in planned.runs]) == ((6,), list(labels))
+
+
 async def test_processes_report_as_one(tmp_path: Path) -> None:
     """Which process searched a problem is nobody's business; the count starts when models are loaded."""
     events: list[Event] = []
     await compare(variants(configs(tmp_path), {}, (2,)), events.append, processes=2)
-    assert names(events) == ["RunStarted", *["RunAdvanced"] * 6, "RunEnded", "Compared"]
+    assert names(events) == ["RunsPlanned", "RunStarted", *["RunAdvanced"] * 6, "RunEnded", "Compared"]
+    advanced = [event for event in events if isinstance(event, RunAdvanced)]
+    assert Counter([event.label for event in advanced]) == {"simulated best_of_n-budget=2": 3, "simulated greedy": 3}
     last = events[-2]
     assert isinstance(last, RunEnded)
     assert (last.run.done, last.run.total) == (6, 6)
@@ -121,7 +147,7 @@ def test_pieces_that_are_not_graded_have_no_count_of_right_ones() -> None:
     with RunCounter(events.append, RunProgress("a", 1, unit="solutions")) as counter:
         counter.one_more()
     assert events[0] == RunStarted(RunProgress("a", 1, unit="solutions"))
-    assert events[1] == RunAdvanced(RunProgress("a", 1, done=1, unit="solutions"))
+    assert events[1] == RunAdvanced(RunProgress("a", 1, done=1, unit="solutions"), label="a")
 
 
 def test_loading_that_fails_is_not_loaded() -> None:

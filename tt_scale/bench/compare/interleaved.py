@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import takewhile
 from time import monotonic
 
 from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import Reporter, RunCounter, RunProgress, loading
 from tt_scale.bench.run.open_models import Models, loaded_names
 from tt_scale.bench.run.plan import Plan
 from tt_scale.bench.run.processes import Shared, search_in_processes
 from tt_scale.bench.run.runner import Run, Task, run_tasks
-from tt_scale.bench.run.session import first_scores
+from tt_scale.bench.run.session import first_scores, runs_planned
 from tt_scale.grading import Grader
 from tt_scale.space.first_steps import asked_quantile
 
@@ -86,11 +88,12 @@ async def run_interleaved(
             for plan in plans:
                 generator.check_search(plan.searcher, plan.config)
             end = monotonic() + 60 * minutes
+            report(runs_planned([total - done], plans, first.concurrency))
 
             async def search(generator: Generator, prm: PRM | None) -> None:
                 with RunCounter(report, _progress(plans, total, first.concurrency)) as counter:
                     runs = [
-                        Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, counter.one_more, own)
+                        _run(plan, generator, prm, grader, counter, own)
                         for plan, own in zip(plans, scores, strict=True)
                     ]
                     await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
@@ -109,6 +112,14 @@ async def run_interleaved(
     await _in_processes(shared, processes, plans, counter, report)
 
 
+def _run(
+    plan: Plan, generator: Generator, prm: PRM | None, grader: Grader, counter: RunCounter, scores: Sequence[float]
+) -> Run:
+    """One of several runs; what it reports is told apart by its label."""
+    begun, finished = (partial(report, label=plan.label) for report in (counter.begin, counter.one_more))
+    return Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, finished, scores, begun)
+
+
 def _progress(plans: Sequence[Plan], total: int, at_once: int) -> RunProgress:
     rows = [row for plan in plans for row in plan.journal.rows]
     label = f"{plans[0].dataset} {len(plans)} runs"
@@ -124,10 +135,15 @@ async def _in_processes(
 
         def ready() -> None:
             stack.close()
+            at_once = shared.configs[0].concurrency * processes
+            report(runs_planned([len(shared.tasks)], plans, at_once))
             stack.enter_context(counter)
 
+        def finished(row: Row, place: int) -> None:
+            counter.one_more(row, plans[place].label)
+
         journals = [plan.journal for plan in plans]
-        await search_in_processes(shared, processes, journals, counter.one_more, ready)
+        await search_in_processes(shared, processes, journals, finished, ready)
 
 
 def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:

@@ -4,11 +4,11 @@ The engine prints nothing. It calls a reporter with each event, in its event loo
 missing and models may load more than once:
 
     Warned*  Resumed  Warned*  LoadingStarted  LoadingEnded
-    RunsPlanned  (RunStarted  RunAdvanced*  RunEnded)*
+    RunsPlanned  (RunStarted  (SearchStarted | RunAdvanced)*  RunEnded)*
     Compared*
 
-A reporter is any function of one event. `report/console_reporter.py` prints; an HTML page or a server listens to the
-same events, several at a time by `to_all`. A reporter returns soon, since searches wait for it; what it raises ends the
+A reporter is any function of one event. `report/console_reporter.py` prints, `report/event_file.py` writes a file;
+several listen at a time by `to_all`. A reporter returns soon, since searches wait for it; what it raises ends the
 command. Results are no events: a command returns them.
 """
 
@@ -17,7 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
@@ -39,6 +39,7 @@ __all__ = [
     "RunProgress",
     "RunStarted",
     "RunsPlanned",
+    "SearchStarted",
     "Warned",
     "loading",
     "silent",
@@ -99,19 +100,6 @@ class LoadingEnded:
 
 
 @dataclass(frozen=True, slots=True)
-class RunsPlanned:
-    """Several runs follow one another, so that the time to the end of all of them can be estimated.
-
-    Attributes:
-        pieces: that each has to do, runs without any left out [runs].
-        at_once: pieces that are in flight at a time, at least 1.
-    """
-
-    pieces: tuple[int, ...]
-    at_once: int
-
-
-@dataclass(frozen=True, slots=True)
 class RunProgress:
     """A counted piece of work: the searches of a run, or the sampling or scoring of a set of solutions.
 
@@ -122,6 +110,7 @@ class RunProgress:
         correct: right answers among them; None where answers are not graded.
         unit: what is counted: "searches", "problems" or "solutions".
         at_once: pieces that are in flight at a time, at least 1.
+        folder: of its records; empty where there is none.
     """
 
     label: str
@@ -130,6 +119,24 @@ class RunProgress:
     correct: int | None = None
     unit: str = "searches"
     at_once: int = 1
+    folder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunsPlanned:
+    """Several runs are about to be done, one after the other or all at a time.
+
+    Attributes:
+        pieces: that each has to do, runs without any left out; one sum where runs are interleaved [runs].
+        at_once: pieces that are in flight at a time, at least 1.
+        runs: every run as previous run segments left it, those without any left too [runs].
+        rows: of those segments [runs][rows].
+    """
+
+    pieces: tuple[int, ...]
+    at_once: int
+    runs: tuple[RunProgress, ...] = ()
+    rows: tuple[tuple[Row, ...], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,16 +151,33 @@ class RunStarted:
 
 
 @dataclass(frozen=True, slots=True)
+class SearchStarted:
+    """A search is in flight from now on; not reported of searches in other processes.
+
+    Attributes:
+        label: of its run.
+        id: of the problem.
+        repeat: from 0.
+    """
+
+    label: str
+    id: str
+    repeat: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunAdvanced:
     """One more piece is finished.
 
     Attributes:
         run: with this piece counted.
         row: the numbers of the search; None where the piece is none.
+        label: of the run that the search belongs to; another than that of `run` where several are interleaved.
     """
 
     run: RunProgress
     row: Row | None = None
+    label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +210,18 @@ class Compared:
     derived: tuple[str, ...] = ()
 
 
-Event = Warned | Resumed | LoadingStarted | LoadingEnded | RunsPlanned | RunStarted | RunAdvanced | RunEnded | Compared
+Event = (
+    Warned
+    | Resumed
+    | LoadingStarted
+    | LoadingEnded
+    | RunsPlanned
+    | RunStarted
+    | SearchStarted
+    | RunAdvanced
+    | RunEnded
+    | Compared
+)
 
 
 class Reporter(Protocol):
@@ -248,9 +283,24 @@ class RunCounter:
     ) -> None:
         self._report(RunEnded(self._run, time.monotonic() - self._began))
 
-    def one_more(self, row: Row | None = None) -> None:
-        """Count one more finished piece; `row` is that of a search."""
+    def begin(self, problem: str, repeat: int, label: str = "") -> None:
+        """Report that a search begins.
+
+        Args:
+            problem: its id.
+            repeat: from 0.
+            label: of its run, where several are interleaved.
+        """
+        self._report(SearchStarted(label or self._run.label, problem, repeat))
+
+    def one_more(self, row: Row | None = None, label: str = "") -> None:
+        """Count one more finished piece.
+
+        Args:
+            row: of a search.
+            label: of its run, where several are interleaved.
+        """
         run = self._run
         correct = run.correct if row is None or run.correct is None else run.correct + row.correct
         self._run = replace(run, done=run.done + 1, correct=correct)
-        self._report(RunAdvanced(self._run, row))
+        self._report(RunAdvanced(self._run, row, label or run.label))

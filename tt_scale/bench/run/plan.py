@@ -46,6 +46,11 @@ class Plan:
         """Problems x repeats."""
         return len(self.problems) * self.config.repeats
 
+    @property
+    def label(self) -> str:
+        """Problem set and name, as events call the run."""
+        return f"{self.dataset} {self.name}"
+
 
 def plan_runs(configs: Sequence[Config], grader: str, names: Sequence[str] = ()) -> list[Plan]:
     """Load every problem set once and lay out every run.

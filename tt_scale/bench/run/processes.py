@@ -68,7 +68,7 @@ async def search_in_processes(
     shared: Shared,
     processes: int,
     journals: Sequence[Journal],
-    finished: Callable[[Row], None],
+    finished: Callable[[Row, int], None],
     ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Search in several processes, each taking the next problem when it has room; journals are fed.
@@ -77,7 +77,7 @@ async def search_in_processes(
         shared: what is searched.
         processes: at least 1; no more are started than there are problems.
         journals: of the runs, open [runs].
-        finished: called with each new row.
+        finished: called with each new row and the place of its run.
         ready: called when the first process has loaded its models, before any row.
 
     Raises:
@@ -104,7 +104,7 @@ async def search_in_processes(
                     raise found
                 else:
                     place, line, record = found
-                    finished(journals[place].append_line(line, record))
+                    finished(journals[place].append_line(line, record), place)
 
 
 @contextmanager

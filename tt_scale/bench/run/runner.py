@@ -46,6 +46,7 @@ class Run:
         journal: open, or what stands for it.
         finished: called with each new row.
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
+        begun: called with id and repeat of each problem that is about to be searched.
     """
 
     config: Config
@@ -56,9 +57,11 @@ class Run:
     journal: Writes
     finished: Callable[[Row], None]
     first_scores: Sequence[float] = ()
+    begun: Callable[[str, int], None] = lambda problem, repeat: None
 
     async def problem(self, index: int, repeat: int, problem: Problem) -> None:
         """Search, grade and write down one problem, whatever happens to it."""
+        self.begun(problem.id, repeat)
         usage = Usage()
         try:
             space = SearchSpace(

@@ -43,9 +43,11 @@ __all__ = [
     "model_names",
     "plan_runs",
     "plan_warnings",
+    "progress_of",
     "ready",
     "run_all",
     "run_plan",
+    "runs_planned",
     "shared_warnings",
     "rows_by_set",
     "warn",
@@ -143,7 +145,7 @@ async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, model
     for plan in plans:
         generator.check_search(plan.searcher, plan.config)
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
-    report(RunsPlanned(tuple([count for count in lacking if count]), plans[0].config.concurrency))
+    report(runs_planned([count for count in lacking if count], plans, plans[0].config.concurrency))
     for plan in plans:
         await run_plan(plan, grader, report, models)
     return None
@@ -175,8 +177,10 @@ async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models)
     async def search(generator: Generator, prm: PRM | None) -> float | None:
         scores, tau = await first_scores(plan, generator, prm)
         try:
-            with RunCounter(report, _progress(plan)) as counter:
-                run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores)
+            with RunCounter(report, progress_of(plan)) as counter:
+                run = Run(
+                    config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores, counter.begin
+                )
                 await run_problems(run, plan.problems, journal.done())
         finally:
             if config.detail_log:
@@ -190,10 +194,23 @@ async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models)
     append_summary(summary_path(config), line)
 
 
-def _progress(plan: Plan) -> RunProgress:
-    rows = plan.journal.rows
-    correct = sum([row.correct for row in rows])
-    return RunProgress(f"{plan.dataset} {plan.name}", plan.total, len(rows), correct, at_once=plan.config.concurrency)
+def runs_planned(pieces: Sequence[int], plans: Sequence[Plan], at_once: int) -> RunsPlanned:
+    """What is about to be done, as previous run segments left it.
+
+    Args:
+        pieces: as of `RunsPlanned`.
+        plans: their journals are open.
+        at_once: as of `RunsPlanned`.
+    """
+    rows = tuple([tuple(plan.journal.rows) for plan in plans])
+    return RunsPlanned(tuple(pieces), at_once, tuple(map(progress_of, plans)), rows)
+
+
+def progress_of(plan: Plan) -> RunProgress:
+    """How far a run is; its journal is open."""
+    rows, journal = plan.journal.rows, plan.journal
+    correct, at_once = sum([row.correct for row in rows]), plan.config.concurrency
+    return RunProgress(plan.label, plan.total, len(rows), correct, at_once=at_once, folder=str(journal.folder))
 
 
 async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:

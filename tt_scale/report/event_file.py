@@ -1,0 +1,137 @@
+"""Events as JSON Lines in a file, for programs that follow a run: `--events FILE`.
+
+`events.schema.json` describes every line; docs/events.md tells how to use them.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import re
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path as FilePath
+from typing import Any, TextIO
+
+from tt_scale._version import __version__
+from tt_scale.bench.run.events import Event, RunsPlanned
+from tt_scale.errors import ConfigError, JournalError
+
+__all__ = ["SCHEMA_VERSION", "EventFile", "event_line", "event_schema"]
+
+SCHEMA_VERSION = 1
+"""Raised when a field changes its meaning or goes; new events and fields may come without."""
+
+
+def event_schema() -> Any:
+    """The JSON Schema (draft 2020-12) of a line."""
+    return json.loads(files("tt_scale.report").joinpath("events.schema.json").read_text(encoding="utf-8"))
+
+
+def event_line(event: Event) -> dict[str, Any]:
+    """Give an event as it is written, without its time."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(event).__name__).lower()
+    fields = asdict(event)
+    if isinstance(event, RunsPlanned):
+        del fields["rows"]
+    return {"event": name, **fields}
+
+
+class EventFile:
+    """Reporter that writes one line for each event; lines are added where the file has some from an earlier command.
+
+    A file that can no longer be written ends no run: it is said once.
+
+    Args:
+        path: a new file, one that this class wrote, or a pipe that somebody reads.
+        command: that is run.
+        warn: called with a sentence.
+
+    Raises:
+        ConfigError: there is no such folder, nobody reads the pipe, or the file holds something else.
+        JournalError: it cannot be written.
+    """
+
+    def __init__(self, path: str, command: str, warn: Callable[[str], None]) -> None:
+        self._path = path
+        self._warn = warn
+        self._began = time.monotonic()
+        _check(path)
+        self._file: TextIO | None = _opened(path)
+        self._write({"event": "started", "schema": SCHEMA_VERSION, "version": __version__, "command": command})
+
+    def __call__(self, event: Event, /) -> None:
+        """Write an event."""
+        self._write(event_line(event))
+
+    def close(self, status: int) -> None:
+        """Write how the command ended.
+
+        Args:
+            status: 0 where all searches were done, else its exit status.
+        """
+        self._write({"event": "ended", "status": status, "seconds": round(time.monotonic() - self._began, 3)})
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, line: dict[str, Any]) -> None:
+        if self._file is None:
+            return
+        try:
+            self._file.write(json.dumps({"time": round(time.time(), 3), **line}) + "\n")
+            self._file.flush()
+        except OSError as error:
+            self._give_up(error)
+
+    def _give_up(self, error: OSError) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            with suppress(OSError):  # what is buffered cannot be written either
+                file.close()
+        self._warn(f"{self._path!r} can no longer be written ({error.strerror or error}); the run goes on without it.")
+
+
+def _check(path: str) -> None:
+    """Refuse what is no event file; nothing is overwritten."""
+    file = FilePath(path)
+    if not file.parent.is_dir():
+        raise ConfigError(f"There is no folder {str(file.parent)!r} for the events.")
+    if file.is_dir():
+        raise ConfigError(f"{path!r} is a folder; events go to a file.", "Type: --events events.jsonl")
+    if not file.is_file() or not file.stat().st_size:
+        return
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        try:
+            first = json.loads(lines.readline(10_000))
+        except ValueError:
+            first = None
+    if not isinstance(first, dict) or "event" not in first:
+        raise ConfigError(f"{path!r} holds something else than events; nothing was changed.", "Name another file.")
+
+
+def _opened(path: str) -> TextIO:
+    """Open for adding; a pipe without a reader would block for ever."""
+    try:
+        number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if error.errno == errno.ENXIO:
+            raise ConfigError(f"Nobody reads the pipe {path!r}.", "Start its reader first.") from None
+        raise JournalError(f"The events cannot be written to {path!r}: {error.strerror or error}.") from None
+    os.set_blocking(number, True)
+    if _is_torn(path):
+        os.write(number, b"\n")
+    return os.fdopen(number, "w", encoding="utf-8", errors="replace")
+
+
+def _is_torn(path: str) -> bool:
+    """Whether an earlier command was killed while it wrote a line."""
+    file = FilePath(path)
+    if not file.is_file() or not file.stat().st_size:
+        return False
+    with file.open("rb") as lines:
+        lines.seek(-1, os.SEEK_END)
+        return lines.read(1) != b"\n"
