@@ -14,7 +14,7 @@ from shutil import which
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from tt_scale.base_classes import PRM, SERVER_KEYS, Generator
+from tt_scale.base_classes import GENERATOR_KEYS, PRM, Generator
 from tt_scale.config import Config, split_names
 from tt_scale.core.records import Weights
 from tt_scale.errors import ConfigError, MissingExtraError
@@ -115,8 +115,8 @@ class ResolvedModels:
 
     @property
     def unread_keys(self) -> frozenset[str]:
-        """The keys of `PRM_KEYS` that no PRM of the run reads, and of `SERVER_KEYS` that its generator does not."""
-        others = SERVER_KEYS - self.generator.cls.config_keys
+        """The keys of `PRM_KEYS` that no PRM of the run reads, and those that its generator does not."""
+        others = (GENERATOR_KEYS - self.generator.cls.config_keys) | self.generator.cls.unread_keys
         optional = [prm.cls.config_keys_if_set & self.config.non_defaults for prm in self.prms]
         return others | PRM_KEYS.difference(*[prm.cls.config_keys for prm in self.prms], *optional)
 
@@ -161,6 +161,8 @@ def _prm_backend(config: Config, generator: ResolvedGenerator) -> str:
     """The PRM's backend: as configured, else by the PRM's name or model family, else by the engine."""
     if config.prm != "auto":
         return config.prm
+    if generator.cls.prm_backend:
+        return generator.cls.prm_backend
     if is_own_name("prms", config.prm_name):
         return config.prm_name
     family = family_backend(config.prm_name) if config.prm_adapter == "auto" else ""

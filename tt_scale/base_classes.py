@@ -38,6 +38,9 @@ __all__ = [
 SERVER_KEYS = frozenset({"base_url", "tokenizer"})
 """The keys that only generators behind a server read."""
 
+GENERATOR_KEYS = SERVER_KEYS | {"answer_rule"}
+"""The keys that only some generators read; `Generator.config_keys` lists those of each."""
+
 LEAST_CONTEXT = 4096
 """Smallest context in tokens for which an engine reserves memory, if the PRM's own context is that long."""
 
@@ -54,7 +57,10 @@ class Generator(ABC):
         engine: the built-in engine that loads its weights: "vllm" or "huggingface"; empty for neither.
         can_score: whether a PRM that is the same model can use this generator's engine (`LanguageModel.choose`).
         starts_processes: whether it starts processes that import the running script again.
-        config_keys: the keys of `SERVER_KEYS` that it reads; others are warned about.
+        config_keys: the keys of `GENERATOR_KEYS` that it reads; others are warned about.
+        unread_keys: keys that other generators read and this one does not; they are warned about, and identify no run.
+        prm_backend: the PRM backend that `prm: auto` selects beside it, whatever the PRM's name; empty to select one by
+            name.
         default_context: its `context` where `max_model_len` is null; None to use the model's own.
         context: maximum number of tokens of prompt and output together.
         parameters: parameter count of the model, for the FLOP estimate; 0 if unknown.
@@ -70,6 +76,8 @@ class Generator(ABC):
     can_score: ClassVar[bool] = False
     starts_processes: ClassVar[bool] = False
     config_keys: ClassVar[frozenset[str]] = frozenset()
+    unread_keys: ClassVar[frozenset[str]] = frozenset()
+    prm_backend: ClassVar[str] = ""
     default_context: ClassVar[int | None] = None
     waiting: int = 0
     last_progress: float = 0.0
@@ -97,6 +105,29 @@ class Generator(ABC):
         Raises:
             ProblemSetError: this backend does not support the problem.
         """
+
+    @classmethod
+    def prepared(cls, config: Config) -> Config:
+        """Check a configuration before anything is loaded or written, and set the keys that this backend decides.
+
+        Raises:
+            TTScaleError: the backend cannot run it.
+        """
+        return config
+
+    @classmethod
+    def identity(cls, config: Config, dataset: str) -> Mapping[str, Any]:
+        """What identifies a run over a problem set beside its configuration and its problems.
+
+        Args:
+            config: as `prepared` returned it.
+            dataset: name of the problem set.
+        """
+        return {}
+
+    def source_verdict(self, problem: Problem, path: Path) -> bool | None:
+        """Whether the source of a recorded solution calls it right; None if it does not say, or was sampled now."""
+        return None
 
     def check_search(self, searcher: Searcher, config: Config) -> None:
         """Refuse a search that it turned out to be unable to serve. Called after `start`, before the first problem.

@@ -82,6 +82,12 @@ def check_models(models: ResolvedModels) -> None:
             f"base_url is {config.base_url!r}; the generator {models.generator.backend!r} asks no server.",
             "Leave out --base-url, or type: --generator openai",
         )
+    if config.answer_rule is not None and "answer_rule" not in models.generator.cls.config_keys:
+        raise ConfigError(
+            f"answer_rule is {config.answer_rule!r}; the generator {models.generator.backend!r} samples new solutions, "
+            "which state their answer in a box or after final_answer_prefix.",
+            "Leave out --answer-rule, or type: --generator recorded",
+        )
     if config.prm_url is not None and not any("prm_url" in prm.cls.config_keys for prm in models.prms):
         raise ConfigError(
             f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which uses no server.",

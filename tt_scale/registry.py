@@ -59,6 +59,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "generators": {
             "huggingface": "tt_scale.generator.huggingface:HuggingFaceGenerator",
             "openai": "tt_scale.generator.openai.generator:OpenAIGenerator",
+            "recorded": "tt_scale.generator.recorded:RecordedGenerator",
             "simulated": "tt_scale.generator.simulated:SimulatedGenerator",
             "trie": "tt_scale.generator.trie.generator:TrieGenerator",
             "vllm": "tt_scale.generator.vllm:VLLMGenerator",
@@ -83,6 +84,7 @@ BUILT_IN: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "http": "tt_scale.prm.server:PoolingServerPRM",
             "huggingface": "tt_scale.prm.huggingface:HuggingFacePRM",
             "judge": "tt_scale.prm.judge:JudgePRM",
+            "recorded": "tt_scale.prm.recorded:RecordedPRM",
             "simulated": "tt_scale.prm.simulated:SimulatedPRM",
             "thinkprm": "tt_scale.prm.generative.thinkprm:ThinkPRM",
             "vllm": "tt_scale.prm.vllm:VLLMPRM",

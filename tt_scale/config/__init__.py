@@ -299,6 +299,8 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         fields = type(self).model_fields
         values = self.model_dump(mode="json")
         values["dtype"] = self.dtype or UNSET_DTYPE  # as runs of before `dtype` could be unset have it
+        if self.answer_rule is None:
+            ignore |= {"answer_rule"}  # as runs of before it was a key have it
         return {
             key: value
             for key, value in values.items()

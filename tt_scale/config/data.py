@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from tt_scale.config.declare import DATA, Keys, key
 
 __all__ = ["MATH_ARENA", "DataKeys"]
@@ -22,6 +24,11 @@ class DataKeys(Keys):
     num_samples: int | None = key(DATA, "Size of a seeded sample of problems per set; unset uses all.", None, ge=1)
     question_field: str | None = key(DATA, "Field that holds the question, if it is not recognised.", None)
     answer_field: str | None = key(DATA, "Field that holds the gold answer, if it is not recognised.", None)
+    answer_rule: Literal["boxed", "last_number"] | None = key(
+        DATA,
+        "Where recorded samples state their answer: boxed, or last_number; unset is what their file says, else boxed.",
+        None,
+    )
     repeats: int = key(DATA, "Number of searches per problem, each with other seeds.", 1, ge=1)
     grade_timeout: float = key(
         DATA, "Seconds after which one comparison of answers is killed and counted as ungraded.", 5.0, gt=0

@@ -11,10 +11,12 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 from tt_scale.core.extraction import extract_answer
+from tt_scale.core.last_number import last_number
 
-__all__ = ["THINK", "FinalAnswer", "named_tags", "outside_reasoning"]
+__all__ = ["THINK", "AnswerRule", "FinalAnswer", "named_tags", "outside_reasoning"]
 
 _LONGEST = 1 << 20
 """Characters of a text that are read, from its end; of what stands before, only whether it leaves a block open."""
@@ -23,6 +25,10 @@ _MOST_DROPPED = 3
 
 Tags = tuple[str, str]
 """The tags that open and close a reasoning block."""
+
+AnswerRule = Literal["boxed", "last_number"]
+"""Where a solution states its final answer: in a box or after a prefix, or as its last number. The second rule finds an
+answer in nearly every text; it is only for sets of recorded solutions that say so."""
 
 THINK: Tags = ("<think>", "</think>")
 
@@ -102,11 +108,13 @@ class FinalAnswer:
         prefix: text before a final answer; empty where only boxes count.
         tags: of reasoning blocks.
         opened: whether the prompt left a block open.
+        rule: where an answer is stated.
     """
 
     prefix: str = ""
     tags: tuple[Tags, ...] = (THINK,)
     opened: bool = False
+    rule: AnswerRule = "boxed"
 
     def of(self, text: str, *, cut: bool = False) -> str | None:
         """Give the last complete answer outside of reasoning, or None.
@@ -116,6 +124,8 @@ class FinalAnswer:
             cut: whether a limit may have ended it inside a word or number: what more text could still change is not
                 complete then.
         """
+        if self.rule == "last_number":
+            return None if cut else last_number(outside_reasoning(text, self.tags, opened=self.opened))
         if not self._mentions_one(text):
             return None
         seen = outside_reasoning(text, self.tags, opened=self.opened)

@@ -67,6 +67,8 @@ class StepRequest:
         seed: of this request alone.
         priority: lower goes first where the engine has a queue.
         top_logprobs: how many of the likeliest tokens `Step.confidences` looks at; 0 asks for no log-probabilities.
+        number: of the child among all that its parent ever had, from 0; samples that were recorded are drawn by it.
+        repeat: which of several searches of the same problem asks, from 0.
     """
 
     ids: tuple[int, ...]
@@ -76,6 +78,8 @@ class StepRequest:
     seed: int
     priority: int = 0
     top_logprobs: int = 0
+    number: int = 0
+    repeat: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +99,8 @@ class Step:
         confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
             model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
         prompt_tokens: of the request, as a server counted them; 0 where they are the request's ids.
+        divided: texts of the steps of a whole solution, where its source says what they are; empty where they end at
+            delimiters [steps]. Joined, they are `text`.
     """
 
     text: str
@@ -107,6 +113,7 @@ class Step:
     logprobs: tuple[float, ...] = ()
     confidences: tuple[float, ...] = ()
     prompt_tokens: int = 0
+    divided: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from tt_scale.core.records import Step
 __all__ = [
     "Pieces",
     "continued_pieces",
+    "divided_steps",
     "full_step",
     "is_blank",
     "split_steps",
@@ -97,6 +98,18 @@ def split_steps(
         )
         for (first, begin), (last, end) in pairwise(cuts)
     ]
+
+
+def divided_steps(step: Step) -> list[Step]:
+    """Give the steps of a whole solution as its source divides it; all its tokens are those of the last one.
+
+    Args:
+        step: the solution; its `divided` has at least one text.
+    """
+    *before, last = step.divided
+    seed, temperature = step.seed, step.temperature
+    steps = [Step(text, (), "stop", seed, temperature) for text in before]
+    return [*steps, replace(step, text=last, divided=())]
 
 
 def _delimiter_ends(pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:

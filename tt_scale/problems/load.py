@@ -9,9 +9,10 @@ from tt_scale.errors import ConfigError, ProblemSetError, nearest
 from tt_scale.pocket import problems as pocket
 from tt_scale.problems.bundled import BUNDLED
 from tt_scale.problems.catalogue import HUB_NAMES, list_problem_sets
+from tt_scale.problems.header import without_header
 from tt_scale.problems.hub import HUB_NAME, read_hub
 from tt_scale.problems.identity import identify, sample
-from tt_scale.problems.local import READERS, read_local
+from tt_scale.problems.local import READERS, extension_of, name_of, read_local
 from tt_scale.problems.rows import Row, read_problem
 from tt_scale.problems.simulated import simulated_problems
 
@@ -32,7 +33,7 @@ def load_problems(
 
     Args:
         name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`, `pocket-math`, of which settings can follow:
-            `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .json, .csv,
+            `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .jsonl.gz, .json, .csv,
             .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
             `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`; `@revision` behind the name
             is a branch, tag or commit of it.
@@ -83,10 +84,10 @@ def _read(name: str, split: str) -> tuple[str, list[Row]]:
         return name, BUNDLED[name]()
     path = os.path.expanduser(name)
     if os.path.isfile(path):
-        return os.path.splitext(os.path.basename(path))[0], read_local(path)
+        return name_of(path), without_header(read_local(path))
     short, _, revision = name.partition("@")
     hub = f"{HUB_NAMES[short]}@{revision}" if revision and short in HUB_NAMES else HUB_NAMES.get(name, name)
-    looks_like_file = os.path.isdir(path) or os.path.splitext(name)[1].lower() in READERS
+    looks_like_file = os.path.isdir(path) or extension_of(name) in READERS
     if HUB_NAME.fullmatch(hub) and (short in HUB_NAMES or not looks_like_file):
         return hub, read_hub(hub, split)
     raise _missing(name, path)
@@ -109,5 +110,5 @@ def _missing(name: str, path: str) -> ProblemSetError:
     if os.path.basename(name) != name:
         return ProblemSetError(f"There is no file {name!r}.", f"Here is {os.getcwd()!r}; check the path.")
     known = [known.name for known in list_problem_sets()]
-    stem = os.path.splitext(name)[0].lower()
+    stem = name_of(name).lower()
     return ProblemSetError(f"There is no problem set or file {name!r}.", nearest(stem, known))

@@ -1,19 +1,22 @@
-"""Local files: JSON Lines, JSON, CSV and Parquet.
+"""Local files: JSON Lines, JSON, CSV and Parquet; the first three also compressed by gzip (`mine.jsonl.gz`).
 
 A line of JSON Lines, the easiest to write::
 
     {"question": "What is 2 + 3?", "answer": "5", "level": 1, "id": "sums-1"}
 
-A file may have 1 GiB and a million rows, a line of JSON Lines 16 MiB, a JSON file, which is read in one piece, 64 MiB.
+A file may have 1 GiB, unpacked, and a million rows, a line of JSON Lines 16 MiB, a JSON file, which is read in one
+piece, 64 MiB.
 """
 
 from __future__ import annotations
 
 import csv
+import gzip
 import io
 import json
 import os
 import re
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -24,11 +27,12 @@ from tt_scale.core.printable import listed
 from tt_scale.errors import MissingExtraError, ProblemSetError
 from tt_scale.problems.rows import Row, kind
 
-__all__ = ["READERS", "parse_jsonl", "read_file", "read_local"]
+__all__ = ["READERS", "extension_of", "name_of", "parse_jsonl", "read_file", "read_local"]
 
 MEBIBYTE = 1 << 20
 LARGEST, LARGEST_LINE, LARGEST_JSON = 1024 * MEBIBYTE, 16 * MEBIBYTE, 64 * MEBIBYTE
 MOST_ROWS = 1_000_000
+GZIP = ".gz"
 BATCH = 256
 """Rows of a Parquet file at a time: what a dictionary or a repetition stands for is known once it is written out."""
 _LINE = re.compile(r"[^\n]+")
@@ -41,7 +45,7 @@ def read_local(path: str) -> list[Row]:
         ProblemSetError: the file cannot be read, or a row is broken.
         MissingExtraError: Parquet without pyarrow.
     """
-    extension = os.path.splitext(path)[1].lower()
+    extension = extension_of(path)
     if extension not in READERS:
         raise ProblemSetError(
             f"{path} has the extension {extension!r}; allowed: {', '.join(READERS)}.", "Convert or rename the file."
@@ -49,17 +53,34 @@ def read_local(path: str) -> list[Row]:
     return READERS[extension](path, read_file(path))
 
 
+def extension_of(path: str) -> str:
+    """Give the extension that says how a file is read, in lower case; ".gz" behind another one does not count."""
+    return os.path.splitext(_unpacked_name(path))[1].lower()
+
+
+def name_of(path: str) -> str:
+    """Give the name of a problem set in a file: that of the file, without its folder and extensions."""
+    return os.path.splitext(_unpacked_name(os.path.basename(path)))[0]
+
+
+def _unpacked_name(path: str) -> str:
+    return path[: -len(GZIP)] if path.lower().endswith(GZIP) else path
+
+
 def read_file(path: str) -> bytes:
-    """Read a whole file of bounded size.
+    """Read a whole file of bounded size; one whose name ends in ".gz" is unpacked.
 
     Raises:
         ProblemSetError: it is no file, too large, or cannot be read.
     """
     if os.path.exists(path) and not os.path.isfile(path):
         raise ProblemSetError(f"{path} is not a file.", "Name a file of problems.")
+    opened = gzip.open if path.lower().endswith(GZIP) else open
     try:
-        with open(path, "rb") as file:
+        with opened(path, "rb") as file:
             data = file.read(LARGEST + 1)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        raise ProblemSetError(f"{path} is no complete gzip file.", "Copy it again, or unpack it.") from None
     except (OSError, ValueError) as error:
         raise ProblemSetError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}.") from None
     return _bounded(path, data, LARGEST, "Split it.")

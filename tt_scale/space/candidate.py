@@ -9,7 +9,7 @@ from typing import Literal
 from tt_scale.core.final_answer import FinalAnswer
 from tt_scale.core.path import Path, State
 from tt_scale.core.records import Ended, Step
-from tt_scale.core.segmentation import Pieces, continued_pieces, full_step, is_blank, split_steps
+from tt_scale.core.segmentation import Pieces, continued_pieces, divided_steps, full_step, is_blank, split_steps
 
 __all__ = ["Birth", "Bound", "Rules"]
 
@@ -134,6 +134,8 @@ class Birth:
         step = self._merged(self.chunks[0])
         if not self.whole:
             return [step]
+        if step.divided:
+            return divided_steps(step)
         if rules.step_tokens is None:
             return split_steps(step, pieces(step.ids), rules.delimiters)
         return split_steps(step, continued_pieces(self.parent.steps, step, pieces), (), rules.step_tokens)
@@ -236,4 +238,5 @@ def _join(steps: Sequence[Step], seed: int, *, ended: Ended | None = None) -> St
         error=last.error,
         logprobs=tuple([number for step in steps for number in step.logprobs]),
         confidences=tuple([number for step in steps for number in step.confidences]),
+        divided=last.divided,
     )

@@ -35,18 +35,22 @@ class Sampler:
         rules: what decides whether a path goes on.
         ledger: of the problem; every request is charged to it.
         seed_id: the problem and its repeat, as seeds are hashed from.
+        repeat: which of several searches of the problem this is, from 0.
 
     Attributes:
         top_logprobs: how many of the likeliest tokens the confidences of all steps look at; 0 for none.
     """
 
-    def __init__(self, generator: Generator, config: Config, rules: Rules, ledger: Ledger, seed_id: str) -> None:
+    def __init__(
+        self, generator: Generator, config: Config, rules: Rules, ledger: Ledger, seed_id: str, repeat: int = 0
+    ) -> None:
         self.top_logprobs = 0
         self._generator = generator
         self._config = config
         self._rules = rules
         self._ledger = ledger
         self._seed_id = seed_id
+        self._repeat = repeat
         self._samplings: dict[float, Sampling] = {}
         self._longest = {True: 0, False: 0}  # tokens of whole solutions, and of steps, that are done
 
@@ -145,7 +149,12 @@ class Sampler:
             ids += step.ids
         seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
         stop = () if birth.whole else self._rules.delimiters
-        return StepRequest(ids, self._sampling(birth.temperature), stop, tokens, seed, top_logprobs=self.top_logprobs)
+        return StepRequest(
+            *(ids, self._sampling(birth.temperature), stop, tokens, seed),
+            top_logprobs=self.top_logprobs,
+            number=birth.child_number,
+            repeat=self._repeat,
+        )
 
     def _sampling(self, temperature: float) -> Sampling:
         sampling = self._samplings.get(temperature)

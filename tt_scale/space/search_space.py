@@ -117,7 +117,7 @@ class SearchSpace:
         self._rules = Rules(
             config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
         )
-        self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id)
+        self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id, repeat)
         self._twins = Twins()
         self.tell_logprobs(prm.top_logprobs if prm else 0)
         self._completing = False  # whether the budget made paths grow to their end
@@ -331,7 +331,8 @@ class SearchSpace:
         own = tuple(zip(config.reasoning_tags[::2], config.reasoning_tags[1::2], strict=True))
         tags = tuple(dict.fromkeys([THINK, *self._generator.reasoning_tags, *own]))
         end = "".join(self._generator.pieces(self._prompt[-PROMPT_END:])).rstrip()
-        return FinalAnswer(config.final_answer_prefix, tags, any(end.endswith(opening) for opening, _ in tags))
+        opened = any(end.endswith(opening) for opening, _ in tags)
+        return FinalAnswer(config.final_answer_prefix, tags, opened, config.answer_rule or "boxed")
 
     async def _scored(self, children: list[Path]) -> list[Path]:
         """Ask the PRM for the new steps of paths that can still matter, and aggregate."""

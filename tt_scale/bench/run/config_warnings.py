@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 
 from tt_scale.backends import resolve
 from tt_scale.bench.run.journal import differing_keys
-from tt_scale.bench.run.manifest import METHOD_KEYS, ignored_options
+from tt_scale.bench.run.manifest import METHOD_KEYS, ignored_options, other_methods_knobs
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.engines.model_dtypes import dtype_warnings
@@ -89,7 +89,7 @@ def _intended(text: str) -> str:
 
 
 def _length_warning(config: Config) -> list[str]:
-    given = "max_tokens" in config.model_fields_set
+    given = "max_tokens" in config.model_fields_set and "max_model_len" not in other_methods_knobs(config)
     if config.max_model_len is None or config.max_tokens < config.max_model_len or not given:
         return []
     return [

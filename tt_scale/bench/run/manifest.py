@@ -78,6 +78,7 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
         "prm": models.prm_backends,
         "dataset": dataset,
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
+        **models.generator.cls.identity(config, dataset),
         "grader": grader,
         "search_rules": SEARCH_RULES,
     }

@@ -17,6 +17,7 @@ from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
 from tt_scale.problems import load_problems
+from tt_scale.problems.local import name_of
 
 __all__ = ["Plan", "plan_runs", "plans_over", "problems_of", "tag_folder"]
 
@@ -131,7 +132,7 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
 
 def _folder(config: Config, dataset: str, name: str, digest: str) -> FilePath:
     """A tagged run has a folder that its tag names; any other is found again by its digest."""
-    short = _plain(FilePath(dataset).stem if FilePath(dataset).exists() else dataset)
+    short = _plain(name_of(dataset) if FilePath(dataset).exists() else dataset)
     if config.run_tag:
         return tag_folder(config) / f"{short}-{_plain(name)}"
     return FilePath(config.output_dir) / f"{short}-{_plain(name)}-{digest}"

@@ -9,6 +9,7 @@ import time
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 
+from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
@@ -97,8 +98,9 @@ def ready(configs: Sequence[Config]) -> list[Config]:
         configs: equal but for the method; at least one.
 
     Returns:
-        The same with the context that the generator will have.
+        The same with what the generator's backend decides, and the context that it will have.
     """
+    configs = [resolve_generator(config).cls.prepared(config) for config in configs]
     make_models(configs[0])
     for config in configs:
         make_searcher(config)
