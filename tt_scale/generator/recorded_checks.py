@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from tt_scale.core.final_answer import AnswerRule
 from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError
 from tt_scale.problems.identity import sample
@@ -122,14 +123,15 @@ def _check_count(
     config: Config,
     searcher: Searcher,
 ) -> None:
-    wanted = (searcher.samples or getattr(searcher, "N", 1)) * config.repeats
+    drawn = getattr(searcher, "N", 1) if searcher.samples is None else searcher.samples
+    wanted = drawn * config.repeats
     short = [(problem.id, len(samples)) for problem, samples in used if len(samples) < wanted]
     if short:
         name, count = min(short, key=lambda pair: pair[1])
         repeated = f" in each of {config.repeats} repeats" if config.repeats > 1 else ""
         most = count // config.repeats
         raise ConfigError(
-            f"method {config.method!r} draws {wanted // config.repeats} samples{repeated}, but of {found.path!r} "
+            f"method {config.method!r} draws {drawn} samples{repeated}, but of {found.path!r} "
             f"{len(short)} problems have fewer than {wanted}; {name!r} has {count}.",
             f"Type: --N {most}" if most else f"Type: --repeats {count}",
         )
@@ -175,9 +177,12 @@ def _samples(
             yield problem, number, each
 
 
-def _answer_rule(config: Config, sets: Sequence[RecordedSet]) -> str:
+def _answer_rule(config: Config, sets: Sequence[RecordedSet]) -> AnswerRule:
     """The rule of the files, of the configuration where they say nothing, boxed where neither does."""
-    stated = {rule: found.path for found in sets if (rule := found.header.answer_rule) is not None}
+    stated: dict[AnswerRule, str] = {}
+    for found in sets:
+        if found.header.answer_rule is not None:
+            stated.setdefault(found.header.answer_rule, found.path)
     for rule, path in stated.items():
         other = config.answer_rule or next(iter(stated))
         if rule != other:
@@ -185,10 +190,11 @@ def _answer_rule(config: Config, sets: Sequence[RecordedSet]) -> str:
                 f"answer_rule is {other!r}, but {path!r} states {rule!r}.",
                 "Leave out --answer-rule, and run files of different rules one by one.",
             )
-    rule = config.answer_rule or next(iter(stated), "boxed")
-    if rule == "last_number" and config.final_answer_prefix:
+    rules: list[AnswerRule] = [*stated, "boxed"]
+    chosen = config.answer_rule or rules[0]
+    if chosen == "last_number" and config.final_answer_prefix:
         raise ConfigError(
             f"final_answer_prefix is {config.final_answer_prefix!r}, but answers are the last number of a solution.",
             "Leave out --final-answer-prefix.",
         )
-    return rule
+    return chosen

@@ -30,7 +30,7 @@ from tt_scale.prm_eval.keys import idle_keys, reads_generator, sampling_keys, sc
 from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution
 from tt_scale.prm_eval.sampled import DrawnJournal, SampledSet, World, draw
 from tt_scale.prm_eval.scoring import RecordedPRM, ScoreJournal, score_solutions
-from tt_scale.prm_eval.sets import RECORDED, find_sets, resolved
+from tt_scale.prm_eval.sets import find_sets, recorded_prm, resolved
 
 __all__ = ["Plan", "plan_sets", "run_plans"]
 
@@ -87,7 +87,7 @@ def plan_sets(config: Config, grader: Grader, report: Reporter, quiet: Collectio
     sets = find_sets(config)
     samples = any(isinstance(each, SampledSet) for each in sets)
     models = None
-    if config.prm_name != RECORDED:
+    if not recorded_prm(config):
         config = _ready(config, resolve(config), samples=samples)
         models = resolve(config)
     model = make_models(config)[1] if models else None
@@ -179,7 +179,7 @@ async def run_plans(plans: Sequence[Plan], grader: Grader, report: Reporter) -> 
 
 async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None:
     config = plans[0].config
-    if config.prm_name == RECORDED:
+    if recorded_prm(config):
         for plan in plans:
             await _score(plan, RecordedPRM(plan.solutions), report)
         return

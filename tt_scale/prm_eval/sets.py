@@ -16,9 +16,10 @@ from tt_scale.prm_eval.processbench import PROCESSBENCH, processbench
 from tt_scale.prm_eval.sampled import SampledSet, sampled_set
 from tt_scale.prm_eval.solutions_file import read_solutions
 from tt_scale.problems.identity import sample
+from tt_scale.problems.local import name_of
 from tt_scale.registry import is_own_name
 
-__all__ = ["LABELLED", "RECORDED", "find_sets", "resolved"]
+__all__ = ["LABELLED", "RECORDED", "find_sets", "recorded_prm", "resolved"]
 
 POCKET_CONTEXT = 512
 """Context in tokens with which pocket-gen was trained."""
@@ -66,10 +67,10 @@ def _find(name: str, config: Config) -> GivenSet | SampledSet:
     if name.lower().startswith("processbench") and not os.path.isfile(path):
         raise ConfigError(f"There is no set or file {name!r}.", nearest(name.lower(), PROCESSBENCH))
     if os.path.isfile(path):
-        given = read_solutions(path)
+        given = read_solutions(path, recorded_prm(config))
         if given is not None:
             return _sampled(given, config)
-        return replace(sampled_set(name, config), name=os.path.splitext(os.path.basename(path))[0])
+        return replace(sampled_set(name, config), name=name_of(path))
     return sampled_set(name, config)
 
 
@@ -82,7 +83,7 @@ def _sampled(given: GivenSet, config: Config) -> GivenSet:
 
 def _check(each: GivenSet | SampledSet, config: Config) -> None:
     """Reject sets on which scoring would fail for every solution."""
-    if config.prm_name == RECORDED:
+    if recorded_prm(config):
         _check_recorded(each)
         return
     if not isinstance(each, GivenSet):
@@ -110,12 +111,18 @@ def _check_recorded(each: GivenSet | SampledSet) -> None:
     solutions = each.solutions if isinstance(each, GivenSet) else ()
     if not solutions or not all(one.recorded for one in solutions):
         raise ConfigError(
-            f"{each.name!r} holds no recorded scores for every step.", "Name a PRM, or a replay with scores."
+            f"{each.name!r} holds no recorded scores for every step.",
+            "Name a PRM, or a replay with scores; of the scores of several PRMs, name one and type: --prm recorded",
         )
     for one in solutions:
         for score in one.recorded:
             if not 0.0 <= score <= 1.0:
                 raise ConfigError(f"{each.name!r}: {one.id!r} has the score {score}; a score lies between 0 and 1.")
+
+
+def recorded_prm(config: Config) -> str:
+    """The PRM whose recorded scores are measured, `RECORDED` for the only one of a file; empty if a PRM scores now."""
+    return config.prm_name if RECORDED in (config.prm_name, config.prm) else ""
 
 
 def resolved(config: Config) -> Config:

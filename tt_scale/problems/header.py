@@ -1,6 +1,8 @@
-r"""The header of a file of recorded samples: an optional first line that says what holds for all of them::
+r"""The header of a file of recorded samples: an optional first line that says what holds for all of them.
 
-{"format": "recorded samples", "answer_rule": "last_number", "generator": "owner/model", "temperature": 0.8}
+One header::
+
+    {"format": "recorded samples", "answer_rule": "last_number", "generator": "owner/model", "temperature": 0.8}
 """
 
 from __future__ import annotations

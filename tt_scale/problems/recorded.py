@@ -107,7 +107,7 @@ def _samples(row: Row) -> list[RecordedSample]:
         for prm, scores in sample.scores.items():
             if not prm.strip() or "," in prm:
                 raise ProblemSetError(
-                    f"{row.place}: sample {number} names a PRM {prm!r}; a name has no comma and is not empty.",
+                    f"{row.place}: sample {number} names the PRM {prm!r}; a name is not empty and has no comma.",
                     "Rename it.",
                 )
             wrong = next((score for score in scores if not 0.0 <= score <= 1.0), None)
