@@ -129,10 +129,12 @@ def test_the_last_number_is_the_answer(command: Command, tmp_path: Path) -> None
     lines = [row([sample("", True, [0.5], text=text)], id="p1")]
     header = {"format": "recorded samples", "answer_rule": "last_number"}
     for more, samples in (([], [header, *lines]), (["--answer-rule", "last_number"], lines)):
-        assert bench(command, "--N", "1", *more, "--output-dir", str(len(more)), samples=samples).status == 0
+        told = bench(command, "--N", "1", *more, "--output-dir", str(len(more)), samples=samples)
+        assert told.status == 0
         assert verdicts(tmp_path / str(len(more))) == {"p1": True}
         [manifest] = [json.loads(path.read_text()) for path in (tmp_path / str(len(more))).rglob("manifest.json")]
         assert manifest["experiment"]["answer_rule"] == "last_number"
+        assert "the last number of a sample (answer_rule: last_number)" in " ".join(told.out.split())
     assert bench(command, "--N", "1", "--output-dir", "boxed", samples=lines).status == 0
     assert verdicts(tmp_path / "boxed") == {"p1": False}
 
@@ -147,8 +149,10 @@ def test_other_samples_are_another_run(command: Command, tmp_path: Path) -> None
 
 
 def test_unknown_tokens_stay_unknown(command: Command, tmp_path: Path) -> None:
-    """A zero would be a price."""
-    assert bench(command, samples=rows(tokens=None)).status == 0
+    """A zero would be a price, unless a line says that it is none."""
+    told = bench(command, samples=rows(tokens=None))
+    assert told.status == 0
+    assert "token counts are unknown" in " ".join(told.out.split())
     assert verdicts(tmp_path) == expected("best", "last")
     assert {record["usage"]["generated_tokens"] for record in records(tmp_path).values()} == {0}
     [manifest] = [json.loads(path.read_text()) for path in tmp_path.rglob("manifest.json")]

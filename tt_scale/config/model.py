@@ -52,8 +52,10 @@ class ModelKeys(Keys):
         MODEL, "Parameters of a method from another package; `tt-scale list` shows them.", {}
     )
     generator: str = key(
-        MODEL, "Generator backend: auto, vllm, huggingface, trie, openai, recorded (samples from a file), simulated, or an entry "
-        "point.", "auto"
+        MODEL,
+        "Generator backend: auto, vllm, huggingface, trie, openai, recorded (samples from a file), simulated, or an "
+        "entry point.",
+        "auto",
     )
     prm: str = key(MODEL, "PRM backend: auto, or a name that `tt-scale list` shows.", "auto")
     prm_adapter: str = key(
