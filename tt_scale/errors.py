@@ -9,7 +9,8 @@
     ├── PRMError                 the process reward model
     ├── GradingError             the grader itself, never a wrong answer
     ├── SandboxError             model-written code cannot be run in a sandbox here
-    └── JournalError             a run folder that cannot be written or continued
+    ├── JournalError             a run folder that cannot be written or continued
+    └── ReplayError              a search that was run again and did something else than its record says
 
 The command line prints the message and ends with `exit_code`; a traceback means a fault of ours.
 """
@@ -29,6 +30,7 @@ __all__ = [
     "MissingExtraError",
     "PRMError",
     "ProblemSetError",
+    "ReplayError",
     "SandboxError",
     "TTScaleError",
     "nearest",
@@ -118,6 +120,10 @@ class SandboxError(TTScaleError):
 
 class JournalError(TTScaleError):
     """A run folder that cannot be written or continued."""
+
+
+class ReplayError(TTScaleError):
+    """A search that was run again from its record does something else than the record says."""
 
 
 LONGEST_NAME = 100

@@ -5,11 +5,64 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Coroutine, Sequence
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-__all__ = ["TimeSlice", "gather_or_cancel"]
+__all__ = ["Ending", "TimeSlice", "ending_of", "gather_or_cancel"]
 
 Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Ending(Generic[Result]):
+    """How a coroutine ended.
+
+    Attributes:
+        error: what it raised; None where it returned.
+        value: what it returned.
+    """
+
+    error: BaseException | None = None
+    value: Result | None = None
+
+    @property
+    def result(self) -> Result:
+        """What it returned; raises what it raised."""
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+async def ending_of(coroutine: Coroutine[Any, Any, Result]) -> Ending[Result]:
+    """Await a coroutine that may raise anything, also a CancelledError of its own or SystemExit.
+
+    It runs in a task of its own, so that a cancellation that it raises itself is told from one that is meant for the
+    caller: that one cancels both, and is raised.
+
+    Raises:
+        asyncio.CancelledError: the caller was cancelled.
+        KeyboardInterrupt: the user ended the program.
+    """
+
+    async def guarded() -> Ending[Result]:
+        try:
+            return Ending(value=await coroutine)
+        except (KeyboardInterrupt, asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - given to the caller, who decides
+            return Ending(error)
+
+    task = asyncio.ensure_future(guarded())
+    try:
+        await asyncio.wait([task])
+    except asyncio.CancelledError:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise
+    if task.cancelled():
+        return Ending(asyncio.CancelledError("a backend cancelled itself"))
+    error = task.exception()
+    return task.result() if error is None else Ending(error)
 
 
 async def gather_or_cancel(coroutines: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:

@@ -7,7 +7,7 @@ stands in `first_steps.py`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import inf
 from re import fullmatch
 from typing import Annotated, Any
@@ -78,16 +78,21 @@ class Bar:
 
     Args:
         first_scores: of which a quantile is one; empty where `tau` is a number.
+        quantiles: what quantiles came to before, as the attribute of that name.
 
     Attributes:
         judged: how many steps were held against the bar.
         passed: how many of them reached it.
+        quantiles: (`tau`, relaxed) -> the score that passes, of each quantile that was asked for.
     """
 
-    __slots__ = ("_first_scores", "judged", "passed")
+    __slots__ = ("_first_scores", "judged", "passed", "quantiles")
 
-    def __init__(self, first_scores: Sequence[float] = ()) -> None:
+    def __init__(
+        self, first_scores: Sequence[float] = (), quantiles: Mapping[tuple[str, float], float] | None = None
+    ) -> None:
         self._first_scores = first_scores
+        self.quantiles = dict(quantiles or {})
         self.judged = 0
         self.passed = 0
 
@@ -104,12 +109,17 @@ class Bar:
         """
         if not isinstance(tau, str):
             return round(tau - relaxed, 12) if relaxed else tau
+        known = self.quantiles.get((tau, relaxed))
+        if known is not None:
+            return known
         if not self._first_scores:
             raise ConfigError(
                 f"tau is {tau!r}, and this space knows no scores that it could be a quantile of.",
                 "Give a number, or SearchSpace(..., first_scores=...).",
             )
-        return quantile(self._first_scores, max(0.0, read_quantile(tau) - relaxed))
+        found = quantile(self._first_scores, max(0.0, read_quantile(tau) - relaxed))
+        self.quantiles[tau, relaxed] = found
+        return found
 
     def passes(self, path: Path, tau: float | str, relaxed: float = 0.0) -> bool:
         """Judge the newest step of a path by the path's score; `tau` and `relaxed` as in `height`."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from tt_scale.core.final_answer import FinalAnswer
-from tt_scale.core.path import Path, State
+from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Ended, Step
 from tt_scale.core.segmentation import Pieces, continued_pieces, divided_steps, full_step, is_blank, split_steps
 
@@ -94,6 +94,11 @@ class Birth:
         self.chunks: list[Step] = []
 
     @property
+    def key(self) -> Key:
+        """Of the child."""
+        return (*self.parent.key, self.child_number)
+
+    @property
     def drawn(self) -> list[Step]:
         """What its requests gave so far: blank steps, then chunks of the present one."""
         return [*self.blank, *self.chunks]
@@ -164,7 +169,7 @@ class Birth:
         if cut:
             state = "finished"
         score = parent.score if state in ("open", "finished") else 0.0  # what is lost is worth nothing
-        return Path((*parent.key, self.child_number), path, parent.scores, score, state, cut)
+        return Path(self.key, path, parent.scores, score, state, cut)
 
     def _settled(self, step: Step, rules: Rules, pieces: Pieces) -> Step:
         """Give a step of fixed length that was just drawn its end and its text; `pieces` is the generator's."""

@@ -20,8 +20,10 @@ from typing import Any
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
-from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.concurrency import ending_of, gather_or_cancel
+from tt_scale.core.path import Path
 from tt_scale.core.records import Problem
+from tt_scale.core.text import described
 from tt_scale.core.threshold import quantile, read_quantile
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.space.search_space import SearchSpace
@@ -103,16 +105,20 @@ async def measure(
     async def draw(problem: Problem) -> tuple[list[float], Usage, str]:
         usage = Usage()
         async with gate:
-            try:
-                space = SearchSpace(problem, generator, prm, config)
-                usage = space.usage
-                families = await space.expand(space.roots(each), 1, temperature=heat)
-            except EngineDeadError:
-                raise
-            except Exception as error:  # noqa: BLE001 - as in a run: one bad problem never ends it
-                return [], usage, f"{problem.id}: {type(error).__name__}: {error}"
-        children = [child for family in families for child in family]
+            ending = await ending_of(grow(problem, usage))
+        if isinstance(ending.error, EngineDeadError):
+            raise ending.error
+        if ending.error is not None:  # as in a run: one bad problem never ends it
+            return [], usage, f"{problem.id}: {described(ending.error)}"
+        children = [child for family in ending.result for child in family]
         return [child.score for child in children if child.scores and (child.is_open or child.is_finished)], usage, ""
+
+    async def grow(problem: Problem, usage: Usage) -> list[list[Path]]:
+        space = SearchSpace(problem, generator, prm, config)
+        try:
+            return await space.expand(space.roots(each), 1, temperature=heat)
+        finally:
+            usage.charge(space.usage)
 
     drawn = await gather_or_cancel([draw(problem) for problem in chosen])
     scores = sorted([score for found, _, _ in drawn for score in found])

@@ -12,9 +12,9 @@ from tt_scale.core.logprobs import check_logprobs
 from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Sampling, Step, StepRequest
 from tt_scale.core.seeds import derive_seed
-from tt_scale.core.waiting import waiting_for
 from tt_scale.errors import GeneratorError
 from tt_scale.space.candidate import Birth, Rules
+from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import chunks
 from tt_scale.space.spending import Ledger
 
@@ -31,6 +31,7 @@ class Sampler:
 
     Args:
         generator: started.
+        recorder: asks it.
         config: sampling and seed are taken from it.
         rules: what decides whether a path goes on.
         ledger: of the problem; every request is charged to it.
@@ -42,10 +43,18 @@ class Sampler:
     """
 
     def __init__(
-        self, generator: Generator, config: Config, rules: Rules, ledger: Ledger, seed_id: str, repeat: int = 0
+        self,
+        generator: Generator,
+        recorder: Recorder,
+        config: Config,
+        rules: Rules,
+        ledger: Ledger,
+        seed_id: str,
+        repeat: int = 0,
     ) -> None:
         self.top_logprobs = 0
         self._generator = generator
+        self._recorder = recorder
         self._config = config
         self._rules = rules
         self._ledger = ledger
@@ -79,7 +88,7 @@ class Sampler:
             waiting = [birth for birth in waiting if birth not in done]
         for birth in waiting:
             if birth.drawn:
-                birth.cut_here(self._rules, self._generator.pieces)
+                birth.cut_here(self._rules, self._recorder.pieces)
                 done[birth] = self._child(birth)
         return {birth: done[birth] for birth in births if birth in done}
 
@@ -102,13 +111,12 @@ class Sampler:
         await self._round([(birth, most)])
         said = birth.drawn[0]
         ids = (*lead_in, *said.ids)
-        text = "".join(self._generator.pieces(ids))
+        text = "".join(self._recorder.pieces(ids))
         step = replace(said, ids=ids, text=text, logprobs=(), confidences=())
         parent = birth.parent
         state: State = "failed" if said.ended == "error" else "finished"
-        key = (*parent.key, birth.child_number)
         cut = said.ended != "eos"
-        return Path(key, (*parent.steps, step), parent.scores, parent.score, state, cut=cut, forced=True)
+        return Path(birth.key, (*parent.steps, step), parent.scores, parent.score, state, cut=cut, forced=True)
 
     def _shares(self, births: Sequence[Birth], reserve: int, *, lead: bool) -> list[int]:
         """Say how many tokens the next request of each birth may have; 0 for those that wait."""
@@ -126,22 +134,19 @@ class Sampler:
         held = sum([request.max_tokens for request in requests])
         self._ledger.hold(held)
         try:
-            with waiting_for(self._generator):
-                steps = await self._generator.generate(requests)
+            steps = await self._recorder.generate([birth.key for birth, _ in asked], requests)
         finally:
             self._ledger.release(held)
-        if len(steps) != len(requests):
-            raise GeneratorError(f"The generator gave {len(steps)} steps for {len(requests)} requests.")
         unfinished = set()
         for (birth, tokens), request, step in zip(asked, requests, steps, strict=True):
             shortened = tokens < birth.most_tokens(self._rules)
             self._charge(birth, request, step)
-            if birth.take(step, shortened, self._rules, self._generator.pieces):
+            if birth.take(step, shortened, self._rules, self._recorder.pieces):
                 unfinished.add(birth)
         return unfinished
 
     def _child(self, birth: Birth) -> Path:
-        return birth.child(birth.split(self._rules, self._generator.pieces), self._rules)
+        return birth.child(birth.split(self._rules, self._recorder.pieces), self._rules)
 
     def _request(self, birth: Birth, tokens: int) -> StepRequest:
         ids, part = birth.ids, len(birth.drawn)

@@ -24,18 +24,16 @@ from tt_scale.core.path import Key, Outcome, Path
 from tt_scale.core.records import Problem
 from tt_scale.core.segmentation import is_blank
 from tt_scale.core.threshold import Bar
-from tt_scale.core.waiting import waiting_for
-from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.errors import GeneratorError
 from tt_scale.space.candidate import Birth, Rules
 from tt_scale.space.planner import Planner, best_first
+from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import LEAST_CHUNK
 from tt_scale.space.sampler import Sampler, Twins
-from tt_scale.space.spending import Ledger
+from tt_scale.space.spending import Clock, Ledger
+from tt_scale.space.tape import Tape
 
 __all__ = ["Event", "SearchSpace"]
-
-PROMPT_END = 32
-"""Tokens at the end of a prompt in which it may open a reasoning block."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Event:
     """Something a searcher wants to be remembered.
 
     Attributes:
-        kind: "retry", "backtrack", "jump", "left" or "rescue"; third-party methods may add their own.
+        kind: "retry", "backtrack", "jump", "left", "rescue" or "timeout"; third-party methods may add their own.
         keys: the paths that it concerns.
         created: how many paths the tree had when it happened.
     """
@@ -66,6 +64,7 @@ class SearchSpace:
         max_steps: most steps of a path; None means `max_steps` of the configuration.
         watch: called with the children of every growth, for live views.
         grouping: says which answers are the same to a method that counts votes; by default those of equal text.
+        clock: of the search, with the limit of the configuration; None starts one.
 
     Attributes:
         answers: finds the final answer in the text of this problem's solutions.
@@ -87,9 +86,12 @@ class SearchSpace:
         max_steps: int | None = None,
         watch: Callable[[Sequence[Path]], None] | None = None,
         grouping: Grouping = equal_texts,
+        clock: Clock | None = None,
     ) -> None:
         self.problem = problem
-        self._ledger = Ledger(config.limits)
+        self._clock = clock or Clock(config.max_seconds)
+        self._clock.on_timeout = lambda: self.mark("timeout")
+        self._ledger = Ledger(config.limits, self._clock)
         self.usage = self._ledger.usage
         self.costs = self._ledger.costs
         self.nodes: list[Path] = []
@@ -97,15 +99,15 @@ class SearchSpace:
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
         self.expansions = 0
         self.bar = Bar(first_scores)
+        self._recorder = Recorder(generator, prm, grouping)
         self._generator = generator
         self._prm = prm
         self._config = config
         self._watch = watch
-        self._grouping = grouping
         self._aggregate = AGGREGATES[config.agg]
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._roots = 0
-        self._prompt = generator.prompt(problem, config.system_prompt)
+        self._prompt = self._recorder.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
             raise GeneratorError(
                 f"The prompt of problem {problem.id!r} has {len(self._prompt)} tokens, the context holds "
@@ -117,7 +119,7 @@ class SearchSpace:
         self._rules = Rules(
             config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
         )
-        self._sampler = Sampler(generator, config, self._rules, self._ledger, self._seed_id, repeat)
+        self._sampler = Sampler(generator, self._recorder, config, self._rules, self._ledger, self._seed_id, repeat)
         self._twins = Twins()
         self.tell_logprobs(prm.top_logprobs if prm else 0)
         self._completing = False  # whether the budget made paths grow to their end
@@ -229,7 +231,14 @@ class SearchSpace:
         Returns:
             The class of each, numbered from 0 in order of first appearance, or `selection.NO_ANSWER` [answers].
         """
-        return self._grouping(answers)
+        return self._recorder.answer_classes(answers)
+
+    @property
+    def tape(self) -> Tape:
+        """What the search was given from outside so far."""
+        tape = self._recorder.tape
+        tape.bars, tape.timeout = self.bar.quantiles, self._clock.timeout
+        return tape
 
     async def _grow(
         self,
@@ -307,7 +316,7 @@ class SearchSpace:
 
     def _copied(self, birth: Birth, same: Path) -> Path:
         """Give a birth the child that was drawn for an equal one; it costs nothing."""
-        key = (*birth.parent.key, birth.child_number)
+        key = birth.key
         self.costs[key] = Usage()
         if same.key in self.parts:
             self.parts[key] = self.parts[same.key]
@@ -318,7 +327,7 @@ class SearchSpace:
         open_paths = [path for path in [*self.nodes, *self.roots()] if path.is_open]
         parent = min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
         [birth] = self._planner.births(0, parent, 1, 0.0, whole=True)
-        lead_in = self._generator.lead_in(self._config.final_answer_prefix)
+        lead_in = self._recorder.lead_in(self._config.final_answer_prefix)
         child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
         if child is None:
             return None
@@ -330,7 +339,7 @@ class SearchSpace:
         """Learn from configuration, chat template and prompt where this problem's solutions state their answer."""
         own = tuple(zip(config.reasoning_tags[::2], config.reasoning_tags[1::2], strict=True))
         tags = tuple(dict.fromkeys([THINK, *self._generator.reasoning_tags, *own]))
-        end = "".join(self._generator.pieces(self._prompt[-PROMPT_END:])).rstrip()
+        end = self._recorder.end_of(self._prompt).rstrip()
         opened = any(end.endswith(opening) for opening, _ in tags)
         return FinalAnswer(config.final_answer_prefix, tags, opened, config.answer_rule or "boxed")
 
@@ -348,10 +357,7 @@ class SearchSpace:
                 children[index] = replace(child, score=self._aggregate(child.scores, True))
         if not wanted:
             return children
-        with waiting_for(self._prm):
-            verdicts = await self._prm.score(self.problem, [children[index] for index in wanted])
-        if len(verdicts) != len(wanted):
-            raise PRMError(f"The PRM gave {len(verdicts)} records for {len(wanted)} paths; one each is needed.")
+        verdicts = await self._recorder.score(self.problem, [children[index] for index in wanted])
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
             self._ledger.charge_scores(child.key, verdict, self._prm.parameters)

@@ -3,32 +3,72 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from tt_scale.core.budget import Budget, Usage
 from tt_scale.core.path import Key
 from tt_scale.core.records import Scores, Step, StepRequest
 from tt_scale.space.candidate import Birth
 
-__all__ = ["Ledger"]
+__all__ = ["Clock", "Ledger"]
+
+
+class Clock:
+    """Wall time of one search against its limit; once the limit was found exceeded, it stays so.
+
+    Args:
+        limit: in seconds; None for none. Time runs from now on.
+
+    Attributes:
+        looks: how often the limit was looked at.
+        timeout: which look found it exceeded, from 1; 0 for none yet.
+        on_timeout: called when it is found exceeded.
+    """
+
+    def __init__(self, limit: float | None) -> None:
+        self.limit = limit
+        self.looks = 0
+        self.timeout = 0
+        self.on_timeout: Callable[[], None] = lambda: None
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Time since the search began."""
+        return time.monotonic() - self._began
+
+    def is_over(self) -> bool:
+        """Look whether the limit is exceeded."""
+        if self.limit is None:
+            return False
+        self.looks += 1
+        if not self.timeout and self._exceeded():
+            self.timeout = self.looks
+            self.on_timeout()
+        return self.timeout > 0
+
+    def _exceeded(self) -> bool:
+        return self.limit is not None and self.seconds >= self.limit
 
 
 class Ledger:
     """The account of one problem.
 
     Args:
-        budget: the most that may be spent; time runs from now on.
+        budget: the most that may be spent.
+        clock: of the problem.
 
     Attributes:
         usage: of the problem.
         costs: of single paths.
     """
 
-    def __init__(self, budget: Budget) -> None:
+    def __init__(self, budget: Budget, clock: Clock) -> None:
         self.usage = Usage()
         self.costs: dict[Key, Usage] = {}
         self._budget = budget
         self._held = 0
-        self._began = time.monotonic()
+        self._clock = clock
 
     @property
     def exhausted(self) -> bool:
@@ -37,7 +77,7 @@ class Ledger:
         return (
             self.tokens_left <= 0
             or (budget.max_prm_tokens is not None and usage.prm_tokens >= budget.max_prm_tokens)
-            or (budget.max_seconds is not None and time.monotonic() - self._began >= budget.max_seconds)
+            or self._clock.is_over()
         )
 
     @property
@@ -66,7 +106,7 @@ class Ledger:
             generator_calls=1,
             flops=2.0 * parameters * (prompt - step.cached + generated),
         )
-        self._charge((*birth.parent.key, birth.child_number), spent)
+        self._charge(birth.key, spent)
 
     def charge_scores(self, key: Key, scores: Scores, parameters: int) -> None:
         """Charge what a PRM of so many parameters read for a path, unless it says itself what it took."""
@@ -81,7 +121,7 @@ class Ledger:
 
     def stamp(self) -> None:
         """Note how much time has passed."""
-        self.usage.seconds = time.monotonic() - self._began
+        self.usage.seconds = self._clock.seconds
 
     def _charge(self, key: Key, spent: Usage) -> None:
         self.usage.charge(spent)
