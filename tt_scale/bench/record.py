@@ -1,84 +1,39 @@
-"""What a run keeps of one problem: a line of `problems.jsonl`, and the few numbers of it that tables need."""
+"""What a run keeps of one problem: a record, which is a line of `problems.jsonl`.
+
+In memory a record is a dict of plain values, with the nodes of the search under `tree` and its tape under `tape`; in a
+file both are packed into one field, and `unpack` gives them back.
+"""
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from itertools import takewhile
 from typing import Any
 
+from tt_scale.bench.format.lines import PACKED, line_of, pack, unpacked
+from tt_scale.bench.format.packed_tape import packed_tape, unpacked_tape
+from tt_scale.bench.format.packed_tree import packed_tree, unpacked_tree
+from tt_scale.bench.format.record_types import head_of
+from tt_scale.bench.rows import Row
 from tt_scale.core.budget import Usage
 from tt_scale.core.path import Key, Outcome, Path, name
 from tt_scale.core.records import Problem
 from tt_scale.core.selection import SELECTORS, Candidate, candidates, oracle, sizes
+from tt_scale.core.text import described, escaped
 from tt_scale.grading import Grade, Grader
 from tt_scale.space.search_space import Event, SearchSpace
+from tt_scale.space.tape import Tape
 
-__all__ = ["Row", "failure_record", "search_record", "verdicts"]
+__all__ = ["Row", "failure_record", "line_of_record", "search_record", "unpack", "verdicts", "written"]
 
+LARGE = 5_000
+"""Tokens of a search; what is written down of more is worked out beside the event loop, which others wait for."""
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The numbers of one record; all that stays in memory.
-
-    Attributes:
-        index: of the problem in its set, from 0.
-        id: of the problem.
-        repeat: from 0.
-        level: of the problem, if it has one.
-        grade: of the method's own answer; a failed problem has "no_answer" and an error.
-        answer: the method's own answer.
-        gold: the gold answer.
-        usage: what was spent.
-        telemetry: counts of what happened: steps, judged, passed, retries, backtracks, recovered, jumps, nodes, pool,
-            truncated, cut, forced, unreadable, failed, wasted_tokens; wasted_tokens alone where the problem failed.
-        selectors: selector -> pool size -> whether its answer is right.
-        stopped: why the search ended.
-        error: empty where nothing failed.
-        right: how many members of the pool have a right answer.
-    """
-
-    index: int
-    id: str
-    repeat: int
-    level: int | None
-    grade: Grade
-    answer: str | None
-    gold: str
-    usage: Usage
-    telemetry: Mapping[str, int]
-    selectors: Mapping[str, Mapping[int, bool]]
-    stopped: str
-    error: str
-    right: int = 0
-
-    @property
-    def correct(self) -> bool:
-        """Whether it counts as right."""
-        return self.grade == "correct"
-
-    @classmethod
-    def of(cls, record: Mapping[str, Any]) -> Row:
-        """Take the numbers out of a record."""
-        return cls(
-            index=record["index"],
-            id=record["id"],
-            repeat=record["repeat"],
-            level=record["level"],
-            grade=record["grade"],
-            answer=record["answer"],
-            gold=record["gold"],
-            usage=Usage(**record["usage"]),
-            telemetry=record["telemetry"],
-            selectors={
-                selector: {int(size): verdict == "correct" for size, verdict in verdicts.items()}
-                for selector, verdicts in record["selectors"].items()
-            },
-            stopped=record["stopped"],
-            error=record["error"],
-            right=sum([member["grade"] == "correct" for member in record["pool"]]),
-        )
+PARTS = ("tree", "tape")
 
 
 async def search_record(
@@ -94,14 +49,31 @@ async def search_record(
 
     The score of a pool member is the one that selectors saw; that of the search is in the tree.
     """
-    problem, pool = space.problem, outcome.pool
-    answers = [space.answer(path) for path in pool]
+    answers = [space.answer(path) for path in outcome.pool]
     classes = await grader.group(answers)
-    grades = await grader.grade_many(problem.answer, answers)
+    grades = await grader.grade_many(space.problem.answer, answers)
+    write = partial(_record, index, repeat, space, outcome, selector, final_agg, answers, classes, grades)
+    if space.usage.generated_tokens > LARGE:
+        return await asyncio.to_thread(write)
+    return write()
+
+
+def _record(
+    index: int,
+    repeat: int,
+    space: SearchSpace,
+    outcome: Outcome,
+    selector: str,
+    final_agg: str | None,
+    answers: Sequence[str | None],
+    classes: Sequence[int],
+    grades: Sequence[Grade],
+) -> dict[str, Any]:
+    pool = outcome.pool
     voters = candidates(outcome, classes, final_agg)
     chosen = SELECTORS[selector](voters)
-    record = _head(index, repeat, problem)
-    record |= {
+    return {
+        **_head(index, repeat, space.problem),
         "answer": None if chosen is None else answers[chosen],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selector": selector,
@@ -110,6 +82,7 @@ async def search_record(
         "error": "",
         "usage": asdict(space.usage),
         "telemetry": _telemetry(space, pool, grades),
+        "right": sum([grade == "correct" for grade in grades]),
         "pool": [
             {
                 "key": name(path.key),
@@ -128,12 +101,57 @@ async def search_record(
             for event in space.events
         ],
         "tree": _tree(space.nodes, space.costs, space.parts),
+        "tape": space.tape,
     }
-    return record
 
 
-def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, error: BaseException) -> dict[str, Any]:
-    """Write down a problem that failed; it stays in the denominator as not correct."""
+async def written(record: Mapping[str, Any]) -> bytes:
+    """Write a record as a line of the journal; a large one beside the event loop.
+
+    Raises:
+        TypeError, ValueError: it holds what cannot be written down.
+    """
+    if record["usage"]["generated_tokens"] > LARGE:
+        return await asyncio.to_thread(line_of_record, record)
+    return line_of_record(record)
+
+
+def line_of_record(record: Mapping[str, Any]) -> bytes:
+    """Write a record as a line; errors as in `written`."""
+    plain = {key: value for key, value in record.items() if key not in PARTS}
+    tree, tape = record["tree"], record["tape"]
+    parts = {"tree": packed_tree(tree), "tape": None if tape is None else packed_tape(tape, tree)}
+    line = line_of({**plain, PACKED: pack(parts)})
+    head_of(line)  # what would be refused when the run goes on is not written in the first place
+    return line
+
+
+def unpack(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Give a record as it is in memory, with `tree` and `tape`.
+
+    Args:
+        record: a line of `problems.jsonl`, read as JSON; one of the first format, which has its tree as it is, gets an
+            empty tape: None.
+
+    Raises:
+        ValueError: the packed part is damaged.
+    """
+    if PACKED not in record:
+        return {"tape": None, **record}
+    plain = {key: value for key, value in record.items() if key not in (PACKED, "v", "sum")}
+    try:
+        parts = unpacked(record[PACKED])
+        tree = unpacked_tree(parts["tree"])
+        tape = None if parts["tape"] is None else unpacked_tape(parts["tape"], tree)
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        raise ValueError(f"the packed part of the record of {record.get('id')!r} is damaged: {error}") from None
+    return {**plain, "tree": tree, "tape": tape}
+
+
+def failure_record(
+    index: int, repeat: int, problem: Problem, usage: Usage, error: BaseException, tape: Tape | None = None
+) -> dict[str, Any]:
+    """Write down a problem that failed; it stays in the denominator as not correct. Its tape leads to what failed."""
     record = _head(index, repeat, problem)
     record |= {
         "answer": None,
@@ -141,12 +159,14 @@ def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, erro
         "selector": "",
         "selectors": {},
         "stopped": "error",
-        "error": f"{type(error).__name__}: {error}",
+        "error": described(error),
         "usage": asdict(usage),
         "telemetry": {"wasted_tokens": usage.generated_tokens},
+        "right": 0,
         "pool": [],
         "events": [],
         "tree": [],
+        "tape": tape,
     }
     return record
 
@@ -154,12 +174,12 @@ def failure_record(index: int, repeat: int, problem: Problem, usage: Usage, erro
 def _head(index: int, repeat: int, problem: Problem) -> dict[str, Any]:
     return {
         "index": index,
-        "id": problem.id,
+        "id": escaped(problem.id),
         "repeat": repeat,
         "level": problem.level,
-        "subject": problem.subject,
-        "question": problem.question,
-        "gold": problem.answer,
+        "subject": None if problem.subject is None else escaped(problem.subject),
+        "question": escaped(problem.question),
+        "gold": escaped(problem.answer),
     }
 
 
@@ -179,6 +199,8 @@ def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]
     kinds = Counter([event.kind for event in space.events])
     states = Counter([node.state for node in space.nodes])
     useful = _tokens_on(space.nodes, pool)
+    if any(path.forced for path in pool):
+        useful -= len(space.tape.lead_in or ())  # nobody generated them
     right = [path for path, grade in zip(pool, grades, strict=True) if grade == "correct"]
     return {
         "steps": space.expansions,
@@ -224,10 +246,14 @@ def _marks(path: Path) -> dict[str, bool]:
 
 
 def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
-    """How many of the generated tokens lie on a path of the pool, shared ones counted once."""
-    tokens = {node.key: node.tokens for node in nodes}
+    """How many of the generated tokens lie on a path of the pool; shared ones, also those of copies, count once."""
+    by_key = {node.key: node for node in nodes}
     on_pool = {path.key[:end] for path in pool for end in range(2, len(path.key) + 1)}
-    return sum([tokens[key] - tokens.get(key[:-1], 0) for key in on_pool if key in tokens])
+    drawn = {id(by_key[key].steps): by_key[key] for key in on_pool if key in by_key}  # a copy has the same steps
+    parents = [by_key.get(node.key[:-1]) for node in drawn.values()]
+    return sum(
+        [node.tokens - (parent.tokens if parent else 0) for node, parent in zip(drawn.values(), parents, strict=True)]
+    )
 
 
 def _tree(
