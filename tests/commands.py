@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -13,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tt_scale.bench.format.lines import read_line
+from tt_scale.bench.record import unpack
 from tt_scale.cli.main import main
 
 SIMULATED = ("--model-name", "simulated", "--prm-name", "simulated")
@@ -72,12 +73,17 @@ def finish(process: subprocess.Popen[bytes], folder: Path, seconds: float = 120)
     return Answer(status, (folder / "out.txt").read_text(), (folder / "err.txt").read_text())
 
 
+def read_journal(folder: Path) -> list[dict[str, Any]]:
+    """The records of a run in their order, with trees and tapes."""
+    lines = (folder / "problems.jsonl").read_bytes().splitlines(keepends=True)
+    return [unpack(read_line(line)) for line in lines]
+
+
 def records(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
     """The records of the only run below a folder, by problem and repeat, without what depends on the clock."""
     (path,) = folder.rglob("problems.jsonl")
     found: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
+    for record in read_journal(path.parent):
         del record["usage"]["seconds"]
         key = (record["id"], record["repeat"])
         assert key not in found, f"{key} was written twice"

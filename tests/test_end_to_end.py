@@ -14,6 +14,7 @@ import pytest
 from margins import CLOSE
 
 from tt_scale.base_classes import Problem, Scores, Step
+from tt_scale.bench.record import unpack
 from tt_scale.bench.run.journal import read_records
 from tt_scale.config import Config
 from tt_scale.core.path import Path
@@ -134,7 +135,7 @@ def searched(pair: Config, folder: FilePath) -> Runs:
         patch.setattr(session, "run_plan", metered)
         asyncio.run(session.bench(configs))
     folders = {each: path for path in folder.iterdir() for each in METHODS if f"-{each}-" in path.name}
-    return Runs(pair, {method: list(read_records(folders[method])) for method in METHODS}, meter, folder)
+    return Runs(pair, {method: list(map(unpack, read_records(folders[method]))) for method in METHODS}, meter, folder)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -290,20 +289,6 @@ def test_a_journal_without_a_manifest_is_refused(desk: Path, command: Command) -
     answer = command(*tagged())
     assert answer.status == 2
     assert "no manifest.json" in answer.err
-    assert snapshot(desk) == before
-
-
-@pytest.mark.parametrize("line", ["garbage", "{}", "[1]", "", json.dumps({"index": 0})])
-def test_a_journal_damaged_in_the_middle_is_refused(desk: Path, command: Command, line: str) -> None:
-    """Only a torn end is what an interrupted run leaves; anything else must not be thrown away silently."""
-    assert command(*tagged()).status == 0
-    (journal,) = desk.rglob("problems.jsonl")
-    lines = journal.read_text().splitlines()
-    journal.write_text("\n".join([lines[0], line, lines[2]]) + "\n")
-    before = snapshot(desk)
-    answer = command(*tagged())
-    assert answer.status == 2
-    assert "damaged in line 2" in answer.err
     assert snapshot(desk) == before
 
 

@@ -13,7 +13,7 @@ from worlds import run, scripted_space, table
 
 from tt_scale import Config, solve
 from tt_scale.bench.compare.subsampled import derived_row
-from tt_scale.bench.record import search_record
+from tt_scale.bench.record import search_record, unpack
 from tt_scale.bench.run.journal import read_records
 from tt_scale.core.aggregate import AGGREGATES, aggregate, aggregates_in_words
 from tt_scale.grading import Grader
@@ -82,7 +82,7 @@ def test_runs_solve_and_what_is_read_off_use_it(command: Command, tmp_path: Path
     command("bench", *WORLD, "--method", "best_of_n", "--N", "3", "--final-agg", "prod", "--run-tag", "few")
     fewer = read_records(next((tmp_path / "logs" / "few").glob("*best_of_n*")))
     for record, direct in zip(read_records(folder), fewer, strict=True):
-        scores = {node["key"]: node["scores"] for node in record["tree"]}
+        scores = {node["key"]: node["scores"] for node in unpack(record)["tree"]}
         products = [aggregate("prod", scores[member["key"]], finished=True) for member in record["pool"]]
         assert [member["score"] for member in record["pool"]] == products
         assert derived_row(record, 3, "best", "prod").answer == direct["answer"]

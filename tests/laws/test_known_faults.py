@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
 import pytest
+from commands import read_journal
 from worlds import TapeGenerator, TellingPRM, asked_in, at, run, scripted_space, sim_problem, table
 
 from tt_scale.base_classes import Problem, Searcher
@@ -47,10 +48,6 @@ def simulated(tmp_path: FilePath, **keys: Any) -> Config:
 
 def benched(configs: Sequence[Config]) -> dict[str, dict[str, list[Row]]]:
     return rows_by_set(asyncio.run(bench(configs)))
-
-
-def read_lines(folder: FilePath) -> list[Mapping[str, Any]]:
-    return [json.loads(line) for line in (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
 def test_truncated_is_not_finished() -> None:
@@ -183,7 +180,7 @@ def test_two_methods_have_two_logs(tmp_path: FilePath, tag: str) -> None:
     }
     assert set(told) == set(methods)
     for method, folder in told.items():
-        assert len(read_lines(folder)) == 3
+        assert len(read_journal(folder)) == 3
         assert f"-{method}" in folder.name
 
 
@@ -204,6 +201,6 @@ def test_duplicate_questions_are_two_problems(tmp_path: FilePath) -> None:
     found = benched([config])
     assert [len(rows) for by_method in found.values() for rows in by_method.values()] == [2]
     [journal] = (tmp_path / "logs").rglob("problems.jsonl")
-    one, other = read_lines(journal.parent)
+    one, other = read_journal(journal.parent)
     assert one["id"] != other["id"]
     assert one["tree"] != other["tree"]  # ids, not texts, seed the samples

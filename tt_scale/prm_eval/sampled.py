@@ -9,17 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any
 
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
 from tt_scale.base_classes import Generator
+from tt_scale.bench.format.record_types import STRICT, Amount, Count
 from tt_scale.bench.run.journal import JournalOf
 from tt_scale.bench.run.plan import problems_of
 from tt_scale.config import Config
+from tt_scale.core.concurrency import ending_of
 from tt_scale.core.path import Path
-from tt_scale.core.records import Problem, Step
+from tt_scale.core.records import Ended, Problem, Step
 from tt_scale.core.segmentation import step_texts
+from tt_scale.core.text import described
 from tt_scale.engines.bounded_gather import in_flight
-from tt_scale.errors import EngineDeadError, JournalError
+from tt_scale.errors import EngineDeadError
 from tt_scale.generator.simulated import path_is_right
 from tt_scale.grading import Grade, Grader
 from tt_scale.pocket import PocketProblem, pocket_math, read_request, right_steps
@@ -121,6 +128,48 @@ def _simulated_checker(problem: Problem, prompt: tuple[int, ...], path: Path) ->
     return tuple(labels)
 
 
+class _StepFields(TypedDict, total=False):
+    """What of a step is not as it is anyway."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    text: str
+    ids: list[int]
+    ended: Ended
+    seed: int
+    temperature: Amount
+    cached: Count
+    error: str
+    logprobs: list[float]
+    confidences: list[float]
+
+
+class _SolutionFields(TypedDict):
+    """A solution."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    number: Count
+    answer: str | None
+    correct: bool | None
+    finished: bool
+    labels: list[bool | None]
+    steps: list[_StepFields]
+
+
+class _Fields(TypedDict):
+    """A line of the journal."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    id: str
+    solutions: list[_SolutionFields]
+    lost: Count
+    error: str
+
+
+@lru_cache(maxsize=1)
+def _fields() -> TypeAdapter[_Fields]:
+    return TypeAdapter(_Fields)
+
+
 class DrawnJournal(JournalOf[Drawn]):
     """The journal of the solutions of a sampled set."""
 
@@ -136,6 +185,7 @@ class DrawnJournal(JournalOf[Drawn]):
 
     def entry(self, record: Mapping[str, Any]) -> Drawn:
         """Parse the solutions of a record with their steps, which are scored later."""
+        _fields().validate_python(record)
         problem = self._problems[record["id"]]
         solutions = [
             LabelledSolution(
@@ -169,13 +219,19 @@ async def draw(asked: SampledSet, world: World, journal: DrawnJournal, report: C
     done = {row.id for row in journal.rows}
 
     async def work(problem: Problem) -> None:
-        try:
-            record = await _solved(asked, world, problem)
-        except (EngineDeadError, JournalError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its record
-            record = {"solutions": [], "lost": world.config.N, "error": f"{type(error).__name__}: {error}"}
-        report(journal.append({"id": problem.id, **record}))
+        ending = await ending_of(written(problem))
+        if isinstance(ending.error, EngineDeadError):
+            raise ending.error
+        if ending.error is None:
+            line, entry = ending.result
+        else:  # one bad problem never ends a run; it is named in its record
+            failed = {"id": problem.id, "solutions": [], "lost": world.config.N, "error": described(ending.error)}
+            line, entry = journal.line(failed), journal.entry(failed)
+        report(journal.append_line(line, entry))
+
+    async def written(problem: Problem) -> tuple[bytes, Drawn]:
+        record = {"id": problem.id, **await _solved(asked, world, problem)}
+        return journal.line(record), journal.entry(record)
 
     await in_flight([each for each in asked.problems if each.id not in done], work, world.config.concurrency)
 
@@ -217,7 +273,8 @@ def _solution(
 def _written_step(step: Step) -> dict[str, Any]:
     """All fields of a step that differ from their defaults, since any PRM may need them."""
     values = {each.name: getattr(step, each.name) for each in fields(step)}
-    return {each.name: values[each.name] for each in fields(step) if values[each.name] != each.default}
+    told = {each.name: values[each.name] for each in fields(step) if values[each.name] != each.default}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
 
 def _read_step(record: Mapping[str, Any]) -> Step:

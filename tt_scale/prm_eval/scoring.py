@@ -8,16 +8,24 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from pydantic import TypeAdapter
+from typing_extensions import TypedDict
+
 from tt_scale.base_classes import PRM, Generator
+from tt_scale.bench.format.record_types import STRICT, Amount, Count, Share
 from tt_scale.bench.run.journal import JournalOf
+from tt_scale.core.concurrency import ending_of
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
+from tt_scale.core.text import described
 from tt_scale.core.waiting import waiting_for
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError, PRMError
 from tt_scale.prm_eval.labelled import LabelledSolution
+from tt_scale.space.coercion import plain_scores
 
 __all__ = ["RecordedPRM", "Scored", "ScoreJournal", "score_solutions"]
 
@@ -49,6 +57,25 @@ class Scored:
     error: str
 
 
+class _Fields(TypedDict):
+    """A line of the journal."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    id: str
+    of: str
+    values: list[Share]
+    tokens: Count
+    cached: Count
+    seconds: Amount
+    overlong: bool
+    error: str
+
+
+@lru_cache(maxsize=1)
+def _fields() -> TypeAdapter[_Fields]:
+    return TypeAdapter(_Fields)
+
+
 class ScoreJournal(JournalOf[Scored]):
     """The journal of the scores of one set by one PRM."""
 
@@ -60,7 +87,8 @@ class ScoreJournal(JournalOf[Scored]):
 
     def entry(self, record: Mapping[str, Any]) -> Scored:
         """Parse a record."""
-        return Scored(**{**record, "values": tuple(record["values"])})
+        fields = _fields().validate_python(record)
+        return Scored(**{**fields, "values": tuple(fields["values"])})  # type: ignore[arg-type]
 
     def check(self, solutions: Sequence[LabelledSolution]) -> None:
         """Check that the scores belong to these solutions.
@@ -125,7 +153,7 @@ async def score_solutions(
             groups.setdefault(solution.problem.id, []).append(solution)
     last = time.monotonic()
 
-    def write(solution: LabelledSolution, scores: Scores, error: Exception | None = None) -> None:
+    def write(solution: LabelledSolution, scores: Scores, error: BaseException | None = None) -> None:
         nonlocal last
         now = time.monotonic()
         record = {
@@ -136,28 +164,30 @@ async def score_solutions(
             "cached": scores.cached,
             "seconds": round(now - last, 6),
             "overlong": scores.too_long,
-            "error": _TOO_LONG if scores.too_long else f"{type(error).__name__}: {error}" if error else "",
+            "error": _TOO_LONG if scores.too_long else described(error) if error else "",
         }
         last = now
         report(journal.append(record))
 
     async def work(group: Sequence[LabelledSolution]) -> None:
+        ending = await ending_of(scores_of(group))
+        if isinstance(ending.error, EngineDeadError):
+            raise ending.error
+        if ending.error is None:
+            for solution, scores in zip(group, ending.result, strict=True):
+                write(solution, scores)
+        elif len(group) == 1:  # one bad problem never ends a run; it is named in its record
+            write(group[0], Scores(()), ending.error)
+        else:
+            for each in group:
+                await work([each])
+
+    async def scores_of(group: Sequence[LabelledSolution]) -> list[Scores]:
         paths = [each.path for each in group]
-        try:
-            with waiting_for(prm):
-                verdicts = await prm.score(group[0].problem, paths)
-            _check(paths, verdicts)
-        except (EngineDeadError, JournalError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its record
-            if len(group) == 1:
-                write(group[0], Scores(()), error)
-            else:
-                for each in group:
-                    await work([each])
-            return
-        for solution, scores in zip(group, verdicts, strict=True):
-            write(solution, scores)
+        with waiting_for(prm):
+            verdicts = [plain_scores(each) for each in await prm.score(group[0].problem, paths)]
+        _check(paths, verdicts)
+        return verdicts
 
     await in_flight(groups.values(), work, concurrency)
 

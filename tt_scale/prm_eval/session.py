@@ -16,6 +16,7 @@ from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
 from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, Warned, loading
+from tt_scale.bench.run.folder_names import known_folder, safe_name, tag_folder
 from tt_scale.bench.run.manifest import described
 from tt_scale.bench.run.session import warn
 from tt_scale.bench.run.watch import watched
@@ -145,10 +146,17 @@ def _hash(count: int, lines: Sequence[str]) -> str:
 
 def _folder(config: Config, name: str, what: str, digest: str) -> FilePath:
     """Folder named after the run tag, or after a digest of the keys without a tag."""
-    if config.run_tag:
-        tag = _short(config.run_tag).lstrip(".") or "-"
-        return FilePath(config.output_dir) / tag / f"{_short(name)}-{'sampled' if what == 'sampled' else 'scores'}"
-    return FilePath(config.output_dir) / f"{_short(name)}-{what}-{digest}"
+    parent = FilePath(config.output_dir)
+    if not config.run_tag:
+        return parent / f"{_short(name)}-{what}-{digest}"
+    tag = tag_folder(parent, config.run_tag, _short(config.run_tag))
+    kind = "sampled" if what == "sampled" else "scores"
+    return known_folder(
+        tag / f"{safe_name(name)}-{kind}",
+        tag / f"{_short(name)}-{kind}",
+        "manifest.json",
+        lambda manifest: manifest["experiment"]["set"] == name,
+    )
 
 
 def _short(name: str) -> str:
@@ -168,6 +176,8 @@ async def run_plans(plans: Sequence[Plan], grader: Grader, report: Reporter) -> 
             if plan.drawn is not None:
                 folders.enter_context(plan.drawn)
             folders.enter_context(plan.scores)
+        journals = [journal for plan in plans for journal in (plan.drawn, plan.scores) if journal is not None]
+        warn(report, [warning for journal in journals for warning in journal.warnings])
         done = sum([len(plan.scores.rows) for plan in plans])
         if done:
             report(Resumed(done, "solutions"))

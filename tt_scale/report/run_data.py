@@ -15,6 +15,8 @@ from typing import Any
 
 from tt_scale._version import __version__
 from tt_scale.bench.compare.finished import FinishedRun
+from tt_scale.bench.format.lines import checked
+from tt_scale.bench.record import unpack
 from tt_scale.bench.run.origin import Origin
 from tt_scale.errors import ConfigError, JournalError
 from tt_scale.report.search_record import Row, SearchRecord, checked_row
@@ -150,7 +152,7 @@ class RunData:
         try:
             with (self.folder / RECORDS).open("rb") as lines:
                 lines.seek(self._places[search])
-                return SearchRecord.of(_record(lines.readline()))
+                return SearchRecord.of(unpack(_record(lines.readline())))
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise JournalError(
                 f"The record of {search[0]!r} in {str(self.folder)!r} is damaged ({_reason(error)})."
@@ -252,9 +254,10 @@ def _record(line: bytes) -> dict[str, Any]:
     """Read a line of a journal.
 
     Raises:
-        ValueError: it is no JSON object.
+        ValueError: it is no JSON object, or its checksum is wrong.
+        JournalError: a later version wrote it.
     """
-    record = json.loads(line)
+    record = json.loads(checked(line).decode("utf-8"))
     if not isinstance(record, dict):
         raise ValueError("not a JSON object")
     return record

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import read_journal
 from rich.console import Console
 
 from tt_scale.bench.compare import interleaved
@@ -65,9 +66,10 @@ def records(folder: Path) -> dict[str, set[str]]:
     """Every record of every run, without what depends on the clock and on the order of problems."""
     found: dict[str, set[str]] = {}
     for path in folder.rglob("problems.jsonl"):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        lines = read_journal(path.parent)
         for line in lines:
             line["usage"].pop("seconds")
+            line["tape"] = str(line["tape"])
             for node in line["tree"]:
                 node.get("usage", {}).pop("seconds", None)
         found[path.parent.name] = {json.dumps(line, sort_keys=True) for line in lines}

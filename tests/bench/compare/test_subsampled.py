@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from commands import Command
+from commands import Command, read_journal
 from worlds import run, sim_space, tape_space
 
 from tt_scale.bench.compare.compare_command import charged
@@ -35,10 +35,6 @@ def timeless(row: Row) -> Row:
     return replace(row, usage=replace(row.usage, seconds=0.0))
 
 
-def records(folder: Path) -> list[dict]:
-    return [json.loads(line) for line in (folder / "problems.jsonl").read_text().splitlines()]
-
-
 @pytest.mark.parametrize("limits", [(), ("--max-tokens", "70")], ids=["whole", "some truncated"])
 def test_derived_rows_are_searched_rows(command: Command, tmp_path: Path, limits: tuple[str, ...]) -> None:
     """A row by proportion would look right on average and be wrong in every line."""
@@ -48,10 +44,10 @@ def test_derived_rows_are_searched_rows(command: Command, tmp_path: Path, limits
     assert [path.parent.name for path in (tmp_path / "logs" / "derived").rglob("problems.jsonl")] == [
         "simulated-best_of_n-N=8"
     ]
-    widest = records(tmp_path / "logs" / "derived" / "simulated-best_of_n-N=8")
+    widest = read_journal(tmp_path / "logs" / "derived" / "simulated-best_of_n-N=8")
     for method, selector in (("best_of_n", "best"), ("self_consistency", "majority")):
         for samples in (1, 2, 3, 5, 8):
-            found = records(tmp_path / "logs" / "searched" / f"simulated-{method}-N={samples}")
+            found = read_journal(tmp_path / "logs" / "searched" / f"simulated-{method}-N={samples}")
             searched = {(record["id"], record["repeat"]): timeless(Row.of(record)) for record in found}
             derived = [derived_row(record, samples, selector) for record in widest]
             assert {(row.id, row.repeat): row for row in derived} == searched

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import BENCH, Command
+from commands import BENCH, Command, read_journal
 
 from tt_scale.config import digest
 from tt_scale.grading import Grader
@@ -60,6 +60,7 @@ def test_a_run_from_before_the_packages_goes_on(
     lines = (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()
     assert lines[:5] == (OLD / "problems.jsonl").read_text(encoding="utf-8").splitlines()
     assert details(folder / "detail.csv") == details(OLD / "detail.csv")
-    records = {record["id"]: record for record in map(json.loads, lines)}
+    assert [json.loads(line).get("v", 1) for line in lines] == [1] * 5 + [2] * 7
+    records = {record["id"]: record for record in read_journal(folder)}
     trees = json.loads((OLD / "trees.json").read_text(encoding="utf-8"))
     assert {name: tree_digest(record) for name, record in records.items()} == trees

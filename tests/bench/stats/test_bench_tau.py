@@ -45,7 +45,11 @@ def test_the_same_number_in_yaml_gives_the_same_trees(command: Command, tmp_path
     assert command(*QUANTILE, "--output-dir", "asked").status == 0
     value = json.loads(manifest_of(tmp_path / "asked").read_text())["first_steps"]["value"]
     assert command(*BENCH, "--num-samples", "12", "--tau", repr(value), "--output-dir", "given").status == 0
-    assert records(tmp_path / "asked") == records(tmp_path / "given")
+    asked, given = records(tmp_path / "asked"), records(tmp_path / "given")
+    for record in asked.values():
+        assert set(record["tape"].bars.values()) == {value}
+        record["tape"].bars = {}
+    assert asked == given
     assert "first_steps" not in json.loads(manifest_of(tmp_path / "given").read_text())
 
 
@@ -104,7 +108,7 @@ def test_a_manifest_that_cannot_be_written_says_so(command: Command, monkeypatch
     class Filled(Journal):
         def __enter__(self) -> Filled:
             super().__enter__()
-            monkeypatch.setattr("tt_scale.bench.run.journal.os.replace", full)
+            monkeypatch.setattr("os.replace", full)
             return self
 
     monkeypatch.setattr("tt_scale.bench.run.plan.Journal", Filled)

@@ -20,6 +20,7 @@ from tt_scale.bench.run.plan import Plan, plan_runs
 from tt_scale.bench.run.session import (
     aggregate_footer,
     first_temperature,
+    journal_warnings,
     model_names,
     plan_warnings,
     ready,
@@ -113,6 +114,7 @@ async def run_and_derive(
         stack.enter_context(grader)
         for plan in searched:
             stack.enter_context(plan.journal)
+        warn(report, journal_warnings(searched))
         if minutes is None and processes == 1:
             await run_all(searched, grader, report)
         else:

@@ -13,7 +13,7 @@ from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.compare_command import charged, with_votes
 from tt_scale.bench.compare.subsampled import vote_curve
 from tt_scale.bench.record import Row
-from tt_scale.bench.run.journal import differing_keys, read_records
+from tt_scale.bench.run.journal import differing_keys, read_rows
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.origin import Origin, computed_by
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
@@ -151,7 +151,7 @@ def _read_run(folder: FilePath) -> FinishedRun:
         manifest = json.loads(path.read_text(encoding="utf-8"))
         experiment, config = manifest["experiment"], manifest["config"]
         total = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
-        rows = [Row.of(record) for record in read_records(folder)]
+        rows = list(read_rows(folder))
         origin = Origin(experiment, dict(manifest.get("versions", {})), dict(manifest.get("updates", {})))
     except (OSError, ValueError, KeyError, TypeError):
         raise JournalError(f"{str(path)!r} or the journal beside it is damaged.") from None

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.record import Row, verdicts
+from tt_scale.bench.record import Row, unpack, verdicts
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.plan import Plan
@@ -82,7 +82,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
     whole = Row.of(record)
     if whole.error:
         return whole
-    drawn = [node for node in record["tree"] if _number(node) < samples]
+    drawn = [node for node in unpack(record)["tree"] if _number(node) < samples]
     pool = [member for member in record["pool"] if _number(member) < samples]
     usage = Usage()
     for node in drawn:
@@ -97,6 +97,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selectors": verdicts(candidates, grades),
         "pool": pool,
+        "right": sum([grade == "correct" for grade in grades]),
         "stopped": "enough",
         "usage": asdict(usage),
         "telemetry": {
@@ -106,7 +107,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
             "truncated": sum([node["state"] == "truncated" for node in drawn]),
             "failed": sum([node["state"] == "failed" for node in drawn]),
             "cut": sum([member.get("cut", False) for member in pool]),
-            "wasted_tokens": usage.generated_tokens - sum([member["tokens"] for member in pool]),
+            "wasted_tokens": max(usage.generated_tokens - sum([member["tokens"] for member in pool]), 0),
         },
     }
     return Row.of(derived)
@@ -157,7 +158,7 @@ def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]
 
 def _votes(record: Mapping[str, Any], samples: int) -> tuple[list[int], list[bool]]:
     """Tokens of the first 1, 2, ... samples, and whether their vote is correct; never for a failed search."""
-    costs = {_number(node): _cost(node).generated_tokens for node in record["tree"]}
+    costs = {_number(node): _cost(node).generated_tokens for node in unpack(record)["tree"]}
     members = {_number(member): member for member in record["pool"]}
     tokens, right, spent = [], [], 0
     pool: list[Candidate] = []

@@ -14,7 +14,14 @@ from tt_scale.bench.run.events import Reporter, silent
 from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plans_over, problems_of
-from tt_scale.bench.run.session import aggregate_footer, ready, run_all, shared_warnings, warn
+from tt_scale.bench.run.session import (
+    aggregate_footer,
+    journal_warnings,
+    ready,
+    run_all,
+    shared_warnings,
+    warn,
+)
 from tt_scale.bench.stats.comparison import Entry
 from tt_scale.bench.stats.pairs import Pair, corrected, paired_differences, uncorrected_differences
 from tt_scale.config import Config
@@ -115,6 +122,7 @@ async def _search(plans: Sequence[Plan], grader: Grader, report: Reporter, model
     with ExitStack() as stack:
         for plan in plans:
             stack.enter_context(plan.journal)
+        warn(report, journal_warnings(plans))
         await run_all(plans, grader, report, models)
 
 

@@ -15,7 +15,7 @@ from tt_scale.bench.compare.compare_command import with_votes, without_prm
 from tt_scale.bench.compare.interleaved import Search
 from tt_scale.bench.compare.subsampled import derived_row, vote_curve
 from tt_scale.bench.record import Row
-from tt_scale.bench.run.journal import read_records
+from tt_scale.bench.run.journal import read_records, read_rows
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
 from tt_scale.errors import JournalError
 
@@ -82,11 +82,11 @@ def _entry(folder: FilePath, line: Mapping[str, Any], searches: Collection[Searc
 
 def _rows(run: FilePath, line: Mapping[str, Any], searches: Collection[Search]) -> list[Row]:
     try:
-        records = [each for each in read_records(run) if (each["id"], each["repeat"]) in searches]
         if line["derived"]:
-            rows = [derived_row(record, line["drawn"] or 1, line["selector"], line["final_agg"]) for record in records]
+            wanted = (each for each in read_records(run) if (each["id"], each["repeat"]) in searches)
+            rows = [derived_row(record, line["drawn"] or 1, line["selector"], line["final_agg"]) for record in wanted]
         else:
-            rows = [Row.of(record) for record in records]
+            rows = [row for row in read_rows(run) if (row.id, row.repeat) in searches]
     except (OSError, ValueError, KeyError, TypeError):
         raise JournalError(f"The run {str(run)!r}, which was compared, is missing or damaged.") from None
     if len(rows) < len(searches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
@@ -11,6 +12,7 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.line_file import LineFile, unwritable
 from tt_scale.bench.run.manifest import other_methods_knobs
 from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.bench.stats.metrics import summarise
@@ -55,7 +57,7 @@ def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
             sheet.writerow(HEAD)
             sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
     except OSError as error:
-        raise JournalError(f"The detail log {str(path)!r} cannot be written: {error.strerror or error}.") from None
+        raise unwritable(path, error, "The detail log") from None
 
 
 def _cells(row: Row) -> list[Any]:
@@ -237,10 +239,7 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
             check_summary(path)
-            new = not _columns(path)
-            with path.open("a", newline="", encoding="utf-8") as file:
-                sheet = csv.writer(file)
-                sheet.writerows([COLUMNS, cells] if new else [cells])
+            _append_rows(path, [cells] if _columns(path) else [COLUMNS, cells])
     except Timeout:  # an OSError, too
         raise JournalError(
             f"Another process has locked {str(path)!r} for {LOCK_SECONDS:.0f} s; this run's line was not added.",
@@ -248,6 +247,25 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
         ) from None
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _append_rows(path: FilePath, rows: Sequence[Sequence[Any]]) -> None:
+    """Append rows, all of them or none; a last line that has no end gets one."""
+    text = io.StringIO(newline="")
+    csv.writer(text).writerows(rows)
+    whole = LineFile(path, "The summary")
+    try:
+        whole.append((b"" if _is_ended(path) else b"\r\n") + text.getvalue().encode())
+    finally:
+        whole.close()
+
+
+def _is_ended(path: FilePath) -> bool:
+    """Whether a file is empty or its last line has an end."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(size - 1, 0))
+        return file.read(1) in (b"", b"\n")
 
 
 def _columns(path: FilePath) -> list[str]:
@@ -258,5 +276,4 @@ def _columns(path: FilePath) -> list[str]:
 
 
 def _unwritable(path: FilePath, error: Exception) -> JournalError:
-    reason = getattr(error, "strerror", None) or error
-    return JournalError(f"The summary {str(path)!r} cannot be written: {reason}.", "Give another --summary-csv.")
+    return unwritable(path, error, "The summary", "Give another --summary-csv.")

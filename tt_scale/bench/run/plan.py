@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 
 from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import Searcher
+from tt_scale.bench.run import folder_names
+from tt_scale.bench.run.folder_names import run_folder
 from tt_scale.bench.run.journal import Journal
 from tt_scale.bench.run.manifest import manifest
 from tt_scale.config import Config, digest
@@ -93,7 +94,11 @@ def plans_over(
         whole = budgeted(config, searcher.widths)
         told = manifest(whole, dataset, problems, grader)
         journal = Journal(
-            _folder(whole, dataset, name, digest(told["experiment"])), told, retry_failed=config.retry_failed
+            _folder(whole, dataset, name, digest(told["experiment"])),
+            told,
+            problems,
+            whole.repeats,
+            retry_failed=config.retry_failed,
         )
         found.append(Plan(whole, searcher, dataset, problems, journal, name))
     return found
@@ -132,16 +137,12 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
 
 def _folder(config: Config, dataset: str, name: str, digest: str) -> FilePath:
     """A tagged run has a folder that its tag names; any other is found again by its digest."""
-    short = _plain(name_of(dataset) if FilePath(dataset).exists() else dataset)
+    short = name_of(dataset) if FilePath(dataset).exists() else dataset
     if config.run_tag:
-        return tag_folder(config) / f"{short}-{_plain(name)}"
-    return FilePath(config.output_dir) / f"{short}-{_plain(name)}-{digest}"
+        return run_folder(tag_folder(config), dataset, short, name)
+    return run_folder(FilePath(config.output_dir), dataset, short, name, digest)
 
 
 def tag_folder(config: Config) -> FilePath:
     """The folder of all runs of a tag."""
-    return FilePath(config.output_dir) / (_plain(config.run_tag).lstrip(".") or "-")
-
-
-def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._=-]+", "-", text)
+    return folder_names.tag_folder(FilePath(config.output_dir), config.run_tag)

@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import json
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import groupby, takewhile
 from multiprocessing.connection import Connection, wait
 from time import monotonic
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.record import Row
@@ -103,8 +102,8 @@ async def search_in_processes(
                 elif isinstance(found, BaseException):
                     raise found
                 else:
-                    place, line, record = found
-                    finished(journals[place].append_line(line, record), place)
+                    place, line, row = found
+                    finished(journals[place].append_line(line, row), place)
 
 
 @contextmanager
@@ -150,10 +149,9 @@ class _Sender:
         self._place = place
         self._end = end
 
-    def append(self, record: Mapping[str, Any]) -> Row:
-        small = {**record, "pool": [], "events": [], "tree": []}
-        self._end.send((self._place, json.dumps(record, ensure_ascii=False), small))
-        return Row.of(small)
+    def append_line(self, line: bytes, entry: Row) -> Row:
+        self._end.send((self._place, line, entry))
+        return entry
 
 
 async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> None:

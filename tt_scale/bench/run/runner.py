@@ -6,14 +6,15 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from tt_scale.base_classes import PRM, Generator, Searcher
-from tt_scale.bench.record import Row, failure_record, search_record
+from tt_scale.bench.record import Row, failure_record, search_record, written
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
+from tt_scale.core.concurrency import ending_of
 from tt_scale.core.records import Problem
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError
@@ -29,8 +30,8 @@ Task = tuple[int, int, int]
 class Writes(Protocol):
     """Takes the records of a run, as a journal does."""
 
-    def append(self, record: Mapping[str, Any]) -> Row:
-        """Write one down, and give its numbers."""
+    def append_line(self, line: bytes, entry: Row) -> Row:
+        """Write a line, and give the numbers of its record."""
 
 
 @dataclass(frozen=True)
@@ -60,40 +61,66 @@ class Run:
     begun: Callable[[str, int], None] = lambda problem, repeat: None
 
     async def problem(self, index: int, repeat: int, problem: Problem) -> None:
-        """Search, grade and write down one problem, whatever happens to it."""
+        """Search, grade and write down one problem, whatever happens to it.
+
+        Raises:
+            EngineDeadError: no backend can serve any problem any more.
+            JournalError: the journal cannot be written any more.
+        """
         self.begun(problem.id, repeat)
-        usage = Usage()
+        spaces: list[SearchSpace] = []
+        ending = await ending_of(self._searched(index, repeat, problem, spaces))
+        if isinstance(ending.error, EngineDeadError | JournalError):
+            raise ending.error
+        if ending.error is None:
+            line, row = ending.result
+        else:
+            line, row = await self._failed(index, repeat, problem, spaces, ending.error)
+        self.finished(self.journal.append_line(line, row))
+
+    async def _searched(
+        self, index: int, repeat: int, problem: Problem, spaces: list[SearchSpace]
+    ) -> tuple[bytes, Row]:
+        """Search and grade one problem; its space is put into `spaces`, for the account of a search that fails."""
+        space = SearchSpace(
+            problem,
+            self.generator,
+            self.prm,
+            self.config,
+            repeat=repeat,
+            first_scores=self.first_scores,
+            max_steps=self.searcher.longest_path,
+            grouping=group_spellings,
+        )
+        spaces.append(space)
+        outcome = await space.conclude(await self.searcher.search(space))
+        selector = self.config.selector or self.searcher.selector
+        record = await search_record(index, repeat, space, outcome, selector, self.grader, self.config.final_agg)
+        return await written(record), Row.of(record)
+
+    async def _failed(
+        self, index: int, repeat: int, problem: Problem, spaces: Sequence[SearchSpace], error: BaseException
+    ) -> tuple[bytes, Row]:
+        """Write down a problem that failed, with its tape as far as that can be written."""
+        usage = spaces[0].usage if spaces else Usage()
+        tape = spaces[0].tape if spaces else None
+        record = failure_record(index, repeat, problem, usage, error, tape)
         try:
-            space = SearchSpace(
-                problem,
-                self.generator,
-                self.prm,
-                self.config,
-                repeat=repeat,
-                first_scores=self.first_scores,
-                max_steps=self.searcher.longest_path,
-                grouping=group_spellings,
-            )
-            usage = space.usage
-            outcome = await space.conclude(await self.searcher.search(space))
-            selector = self.config.selector or self.searcher.selector
-            final_agg = self.config.final_agg
-            record = await search_record(index, repeat, space, outcome, selector, self.grader, final_agg)
-        except (EngineDeadError, JournalError):
-            raise
-        except Exception as error:  # noqa: BLE001 - one bad problem never ends a run; it is named in its row
-            record = failure_record(index, repeat, problem, usage, error)
-        self.finished(self.journal.append(record))
+            line = await written(record)
+        except Exception:  # noqa: BLE001 - the tape may hold the very value that failed
+            record = {**record, "tape": None}
+            line = await written(record)
+        return line, Row.of(record)
 
 
 async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:
     """Search all problems that are not done yet (id, repeat); errors as of `run_tasks`."""
-    waiting = [
+    waiting = (
         (0, index, repeat)
         for repeat in range(run.config.repeats)
         for index, problem in enumerate(problems)
         if (problem.id, repeat) not in done
-    ]
+    )
     await run_tasks([run], problems, waiting)
 
 

@@ -6,8 +6,9 @@ Everything that can be wrong is found before a model is loaded: keys, methods, p
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path as FilePath
 
 from tt_scale.backends import resolve_generator
 from tt_scale.base_classes import PRM, Generator
@@ -28,6 +29,7 @@ from tt_scale.bench.run.plan import Plan, plan_runs
 from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.core.aggregate import aggregates_in_words
+from tt_scale.errors import JournalError
 from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher
 from tt_scale.preflight import preflight
@@ -40,6 +42,7 @@ __all__ = [
     "bench",
     "first_scores",
     "first_temperature",
+    "journal_warnings",
     "loaded_names",
     "model_names",
     "plan_runs",
@@ -79,6 +82,7 @@ async def bench(configs: Sequence[Config], report: Reporter = silent, quiet: Col
         stack.enter_context(grader)
         for plan in plans:
             stack.enter_context(plan.journal)
+        warn(report, journal_warnings(plans))
         await run_all(plans, grader, report)
     return plans
 
@@ -119,6 +123,11 @@ def plan_warnings(plans: Sequence[Plan]) -> list[str]:
     """What is said of problem sets, once for each."""
     sets = {plan.dataset: plan for plan in plans}
     return [each for name, plan in sets.items() for each in sample_warnings(plan.config, name, plan.problems)]
+
+
+def journal_warnings(plans: Sequence[Plan]) -> list[str]:
+    """Warnings about journals as they were found."""
+    return [warning for plan in plans for warning in plan.journal.warnings]
 
 
 async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models | None = None) -> None:
@@ -178,15 +187,10 @@ async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models)
 
     async def search(generator: Generator, prm: PRM | None) -> float | None:
         scores, tau = await first_scores(plan, generator, prm)
-        try:
-            with RunCounter(report, progress_of(plan)) as counter:
-                run = Run(
-                    config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores, counter.begin
-                )
-                await run_problems(run, plan.problems, journal.done())
-        finally:
-            if config.detail_log:
-                write_detail_log(journal.folder / "detail.csv", journal.rows)
+        with _detail_log(plan), RunCounter(report, progress_of(plan)) as counter:
+            run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores, counter.begin)
+            await run_problems(run, plan.problems, journal.done())
+            journal.check_in_place()
         return tau
 
     began = time.monotonic()
@@ -213,6 +217,26 @@ def progress_of(plan: Plan) -> RunProgress:
     rows, journal = plan.journal.rows, plan.journal
     correct, at_once = sum([row.correct for row in rows]), plan.config.concurrency
     return RunProgress(plan.label, plan.total, len(rows), correct, at_once=at_once, folder=str(journal.folder))
+
+
+@contextmanager
+def _detail_log(plan: Plan) -> Iterator[None]:
+    """Write the detail log at the end; where something else ended the run, that alone is said."""
+    path = plan.journal.folder / "detail.csv"
+    try:
+        yield
+    except JournalError:  # the folder is full or gone
+        raise
+    except BaseException:
+        with suppress(JournalError):
+            _write_details(plan, path)
+        raise
+    _write_details(plan, path)
+
+
+def _write_details(plan: Plan, path: FilePath) -> None:
+    if plan.config.detail_log:
+        write_detail_log(path, plan.journal.rows)
 
 
 async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -98,14 +98,15 @@ def selector_accuracy(rows: Sequence[Row]) -> dict[str, dict[int, float]]:
     largest = max([row.telemetry.get("pool", 0) for row in rows], default=0)
     columns = [*(1 << exponent for exponent in range(largest.bit_length())), 0]
     selectors = sorted({selector for row in rows for selector in row.selectors})
-    return {
-        selector: {size: sum([_right(row, selector, size) for row in rows]) / len(rows) for size in columns}
-        for selector in selectors
-    }
+    right = {selector: dict.fromkeys(columns, 0) for selector in selectors}
+    for row in rows:
+        for selector, verdicts in row.selectors.items():
+            for size in columns:
+                right[selector][size] += _right(verdicts, size)
+    return {selector: {size: count / len(rows) for size, count in counts.items()} for selector, counts in right.items()}
 
 
-def _right(row: Row, selector: str, size: int) -> bool:
-    verdicts = row.selectors.get(selector, {})
+def _right(verdicts: Mapping[int, bool], size: int) -> bool:
     sizes = [pool_size for pool_size in verdicts if not size or pool_size <= size]
     return bool(sizes) and verdicts[max(sizes)]
 
