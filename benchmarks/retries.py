@@ -10,10 +10,12 @@ looks right. `best_first` stands on what comes out: each failure makes the next 
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+
+from tt_scale.bench.record import unpack
+from tt_scale.bench.run.journal import read_records
 
 MOST = 8
 """Failures after which a line is still shown."""
@@ -40,8 +42,8 @@ def main() -> None:
     drawn: Counter[int] = Counter()
     passed: Counter[int] = Counter()
     for file in arguments.records:
-        for line in file.read_text(encoding="utf-8").splitlines():
-            for scores in families(json.loads(line), arguments.good):
+        for record in read_records(file.parent):
+            for scores in families(unpack(record), arguments.good):
                 for failures, score in enumerate(scores):
                     drawn[failures] += 1
                     passed[failures] += score >= arguments.bar
