@@ -14,7 +14,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from tt_scale.bench.format.lines import PACKED, line_of, pack, unpacked
+from tt_scale.bench.format.lines import PACKED, digest_of, line_of, pack, unpacked
 from tt_scale.bench.format.packed_tape import packed_tape, unpacked_tape
 from tt_scale.bench.format.packed_tree import packed_tree, unpacked_tree
 from tt_scale.bench.format.record_types import head_of
@@ -28,12 +28,25 @@ from tt_scale.grading import Grade, Grader
 from tt_scale.space.search_space import Event, SearchSpace
 from tt_scale.space.tape import Tape
 
-__all__ = ["Row", "failure_record", "line_of_record", "search_record", "unpack", "verdicts", "written"]
+__all__ = [
+    "Row",
+    "failure_record",
+    "input_digest",
+    "line_of_record",
+    "recorded_input_digest",
+    "search_record",
+    "unpack",
+    "verdicts",
+    "written",
+]
 
 LARGE = 5_000
 """Tokens of a search; what is written down of more is worked out beside the event loop, which others wait for."""
 
 PARTS = ("tree", "tape")
+
+PROBLEM = ("index", "id", "repeat", "level", "subject", "question", "gold")
+"""Fields of a record that the search was given; the tape and the seconds are the others."""
 
 
 async def search_record(
@@ -120,7 +133,11 @@ def line_of_record(record: Mapping[str, Any]) -> bytes:
     """Write a record as a line; errors as in `written`."""
     plain = {key: value for key, value in record.items() if key not in PARTS}
     tree, tape = record["tree"], record["tape"]
-    parts = {"tree": packed_tree(tree), "tape": None if tape is None else packed_tape(tape, tree)}
+    parts = {
+        "tree": packed_tree(tree),
+        "tape": None if tape is None else packed_tape(tape, tree),
+        "inputs": input_digest(record),
+    }
     line = line_of({**plain, PACKED: pack(parts)})
     head_of(line)  # what would be refused when the run goes on is not written in the first place
     return line
@@ -146,6 +163,24 @@ def unpack(record: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise ValueError(f"the packed part of the record of {record.get('id')!r} is damaged: {error}") from None
     return {**plain, "tree": tree, "tape": tape}
+
+
+def input_digest(record: Mapping[str, Any]) -> str:
+    """Give a checksum of all that a search was given: its problem, its tape, and the seconds on its clock.
+
+    All other fields follow from these; a record in which both are right can be believed.
+    """
+    tape = record["tape"]
+    given = [record[field] for field in PROBLEM]
+    return digest_of([*given, record["usage"]["seconds"], None if tape is None else packed_tape(tape, [])])
+
+
+def recorded_input_digest(record: Mapping[str, Any]) -> str:
+    """Give that checksum as it was when a packed record was written; errors as in `unpack`."""
+    try:
+        return str(unpacked(record[PACKED])["inputs"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"the packed part of the record of {record.get('id')!r} is damaged: {error}") from None
 
 
 def failure_record(

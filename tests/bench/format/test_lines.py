@@ -19,7 +19,15 @@ from worlds import run, sim_problem, sim_space
 
 from tt_scale.bench.format import lines
 from tt_scale.bench.format.lines import DamagedLineError, checked, line_of, pack, read_line, unpacked
-from tt_scale.bench.record import failure_record, line_of_record, search_record, unpack, written
+from tt_scale.bench.record import (
+    failure_record,
+    input_digest,
+    line_of_record,
+    recorded_input_digest,
+    search_record,
+    unpack,
+    written,
+)
 from tt_scale.bench.run.journal import Journal
 from tt_scale.core.budget import Usage
 from tt_scale.core.records import Problem
@@ -228,6 +236,7 @@ def test_unpack_gives_what_was_packed() -> None:
     """Tree and tape, node by node; also of a search that failed, whose tree is empty."""
     for line, record in zip(new_journal().splitlines(keepends=True), records(), strict=True):
         assert unpack(read_line(line)) == record
+        assert recorded_input_digest(read_line(line)) == input_digest(unpack(read_line(line)))
         assert unpack(json.loads(line)) == record
     old = json.loads(old_journal().splitlines()[0])
     assert unpack(old) == {**old, "tape": None}

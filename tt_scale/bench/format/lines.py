@@ -19,7 +19,7 @@ from pydantic_core import from_json
 
 from tt_scale.errors import JournalError
 
-__all__ = ["VERSION", "DamagedLineError", "checked", "line_of", "pack", "read_line", "unpacked"]
+__all__ = ["VERSION", "DamagedLineError", "checked", "digest_of", "line_of", "pack", "read_line", "unpacked"]
 
 VERSION = 2
 """Of the format of a line."""
@@ -114,6 +114,14 @@ def read_line(line: bytes) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DamagedLineError("it is no JSON object")
     return {key: value for key, value in record.items() if key not in HIDDEN}
+
+
+def digest_of(value: Any) -> str:
+    """Give a checksum of a value as JSON."""
+    hashed = blake2b(digest_size=DIGEST)
+    for chunk in _chunks(value, allow_nan=True):
+        hashed.update(chunk)
+    return hashed.hexdigest()
 
 
 def _digest(text: bytes) -> bytes:
