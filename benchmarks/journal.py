@@ -5,7 +5,8 @@
 The first table compares a line with what the first format wrote for the same search (JSON without tape, compression
 or checksum), over problems of the simulated world; the second does so for the lines of finished runs, which have no
 tape where they were written in the first format. Then a journal of so many rows is reopened, as `bench` does before it
-continues. Targets: half of the bytes; 100,000 rows reopened in under 5 s; memory per row below 1 kB.
+continues, and its tables are made. Targets: half of the bytes; 100,000 rows reopened in under 5 s; memory below 1 kB
+per row, tables, detail log and summary included.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from typing import Any
 
 from tt_scale.bench.format.lines import line_of, read_line
 from tt_scale.bench.record import line_of_record, search_record, unpack
+from tt_scale.bench.run.csv_logs import summary_line, write_detail_log
 from tt_scale.bench.run.journal import Journal, read_records
+from tt_scale.bench.stats.metrics import by_level, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.generator.simulated import SimulatedGenerator
@@ -98,15 +101,33 @@ def reopened(records: Sequence[dict[str, Any]], problems: Sequence[Problem], row
             took, cpu = time.perf_counter() - began, time.process_time() - cpu
             assert len(journal.rows) == rows
             used = (resident() - before) / rows
+            reset_peak()
+            config = Config(model_name="simulated", prm_name="simulated", method="collective")
+            summary_line(config, "simulated", Path(folder), journal.rows, 0.0)
+            write_detail_log(Path(folder) / "detail.csv", journal.rows)
+            by_level(journal.rows)
+            selector_accuracy(journal.rows)
+            most = (peak() - before) / rows
     print(
         f"\n{rows:,} rows, {size / 2**20:,.0f} MiB: reopened in {took:.1f} s ({cpu:.1f} s of processor time), "
-        f"{used:,.0f} bytes of memory per row"
+        f"{used:,.0f} bytes of memory per row, {most:,.0f} at the most while tables, detail log and summary are made"
     )
 
 
 def resident() -> int:
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     return pages * resource.getpagesize()
+
+
+def reset_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def peak() -> int:
+    """Largest resident memory since `reset_peak`, in bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    [line] = [line for line in lines if line.startswith("VmHWM")]
+    return 1024 * int(line.split()[1])
 
 
 def main() -> None:
