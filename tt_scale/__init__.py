@@ -17,6 +17,8 @@ from tt_scale._version import __version__
 
 if TYPE_CHECKING:
     from tt_scale.base_classes import PRM, Generator, Searcher
+    from tt_scale.bench.reader.run_data import RunData, read_run
+    from tt_scale.bench.reader.search_record import SearchRecord
     from tt_scale.config import Config
     from tt_scale.core.budget import Budget, Usage
     from tt_scale.core.path import Outcome, Path, best
@@ -55,8 +57,10 @@ __all__ = [
     "Path",
     "Problem",
     "ProblemSetError",
+    "RunData",
     "Sampling",
     "Scores",
+    "SearchRecord",
     "SearchSpace",
     "Searcher",
     "Solution",
@@ -69,11 +73,14 @@ __all__ = [
     "best",
     "list_problem_sets",
     "load_problems",
+    "read_run",
     "solve",
 ]
 
 _HOMES = {
     "base_classes": ("PRM", "Generator", "Searcher"),
+    "bench.reader.run_data": ("RunData", "read_run"),
+    "bench.reader.search_record": ("SearchRecord",),
     "core.budget": ("Budget", "Usage"),
     "config": ("Config",),
     "errors": (

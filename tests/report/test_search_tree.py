@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from run_folders import member, node, record, retried
 
+from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.report.digest import digest_search, path_scores
-from tt_scale.report.search_record import SearchRecord
 from tt_scale.report.search_tree import SearchTree, grow_tree
 
 

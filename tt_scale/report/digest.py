@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
+from tt_scale.bench.reader.run_data import RunData, Search
+from tt_scale.bench.reader.search_record import Node, Row, SearchRecord
 from tt_scale.core.aggregate import AGGREGATES, aggregate
 from tt_scale.core.selection import SELECTORS, Candidate
-from tt_scale.report.run_data import RunData, Search
-from tt_scale.report.search_record import Node, Row, SearchRecord
 
 __all__ = ["FATES", "SCORING_SELECTORS", "Digest", "ScoredPath", "digest_search", "digests_of", "path_scores"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
@@ -12,7 +13,6 @@ from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.report.cells import count_cell, interval_cell, number_cell, p_value_cell, percent_cell, ratio_cell
 from tt_scale.report.digest import SCORING_SELECTORS
-from tt_scale.report.search_record import Row
 from tt_scale.report.side_by_side import SideBySide
 from tt_scale.report.tables import Sheet, difference_cells
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from tt_scale.bench.reader.search_record import EventRecord, Member, Node, SearchRecord, StepRecord
 from tt_scale.core.selection import SELECTORS, Candidate
-from tt_scale.report.search_record import EventRecord, Member, Node, SearchRecord, StepRecord
 
 __all__ = ["KINDS", "MARKS", "QUESTION", "Frame", "Kind", "SearchTree", "TreeStep", "chosen_member", "grow_tree"]
 

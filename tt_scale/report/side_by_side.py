@@ -10,13 +10,13 @@ from pathlib import Path as FilePath
 
 from tt_scale.bench.compare.finished import NEVER_VARIED, compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
+from tt_scale.bench.reader.run_data import Problem, RunData, Search, open_runs
+from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import SEARCH_RULES, rules_since
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.errors import ConfigError, JournalError, nearest
 from tt_scale.report.digest import Digest, digests_of
-from tt_scale.report.run_data import Problem, RunData, Search, open_runs
-from tt_scale.report.search_record import Row
 
 __all__ = ["SideBySide", "side_by_side"]
 

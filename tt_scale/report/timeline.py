@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from tt_scale.report.run_data import RunData
-from tt_scale.report.search_record import Row
+from tt_scale.bench.reader.run_data import RunData
+from tt_scale.bench.reader.search_record import Row
 
 __all__ = ["Span", "in_flight", "spans_of"]
 

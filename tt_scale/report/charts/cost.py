@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tt_scale.bench.reader.run_data import RunData
 from tt_scale.report.charts.palette import Style
 from tt_scale.report.digest import FATES, Digest
-from tt_scale.report.run_data import RunData
 from tt_scale.report.timeline import in_flight, spans_of
 
 __all__ = ["seconds_chart", "timeline_chart", "token_chart"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tt_scale.bench.reader.run_data import Problem, RunData
+from tt_scale.bench.reader.search_record import Row
 from tt_scale.core.printable import excerpt
 from tt_scale.errors import JournalError
 from tt_scale.report.charts.kinds import CHARTS, makeable
@@ -12,8 +14,6 @@ from tt_scale.report.charts.palette import PAGE, Style, config_of
 from tt_scale.report.charts.render import whole_chart
 from tt_scale.report.charts.tree import MARK_SIGNS, SCORE_BOUNDS, SHAPE_PATHS, tree_spec
 from tt_scale.report.html.tree_data import ENDED, ProblemData
-from tt_scale.report.run_data import Problem, RunData
-from tt_scale.report.search_record import Row
 from tt_scale.report.search_tree import KINDS, MARKS
 from tt_scale.report.show.problem_rows import SIGNS, verdict_of
 from tt_scale.report.side_by_side import SideBySide

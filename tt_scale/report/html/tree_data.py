@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from tt_scale.bench.reader.run_data import Problem, RunData
+from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.report.html.formulas import Formula, segments
-from tt_scale.report.run_data import Problem, RunData
-from tt_scale.report.search_record import SearchRecord
 from tt_scale.report.search_tree import KINDS, MARKS, QUESTION, SearchTree, TreeStep, grow_tree
 from tt_scale.report.show.problem_rows import verdict_of
 from tt_scale.report.show.walk import frame_words

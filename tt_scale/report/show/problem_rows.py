@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from tt_scale.bench.reader.run_data import Problem, Search
+from tt_scale.bench.reader.search_record import Row
 from tt_scale.core.printable import excerpt
 from tt_scale.errors import ConfigError, nearest
 from tt_scale.report.cells import count_cell, number_cell
-from tt_scale.report.run_data import Problem, Search
-from tt_scale.report.search_record import Row
 from tt_scale.report.side_by_side import SideBySide
 from tt_scale.report.tables import Sheet
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from tt_scale.bench.reader.run_data import RunData
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.core.printable import printable
 from tt_scale.report.formats import unrepeated
-from tt_scale.report.run_data import RunData
 from tt_scale.report.run_sheets import SHEETS, sheets_of
 from tt_scale.report.show.problem_rows import chosen_searches, search_sheet, verdict_sheet
 from tt_scale.report.side_by_side import SideBySide

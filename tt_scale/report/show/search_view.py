@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from tt_scale.bench.reader.run_data import RunData
+from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.core.printable import printable
 from tt_scale.report.cells import Number, count_cell
-from tt_scale.report.run_data import RunData
-from tt_scale.report.search_record import SearchRecord
 from tt_scale.report.search_tree import KINDS, MARKS, SearchTree, TreeStep, chosen_member, grow_tree
 from tt_scale.report.show.problem_rows import SIGNS, verdict_of
 from tt_scale.report.show.run_view import print_sheet

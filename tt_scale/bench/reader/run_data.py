@@ -1,89 +1,67 @@
-"""Runs read back from their folders for people to look at: numbers in memory, trees one at a time.
+"""A run read back from its folder: numbers in memory, trees one at a time, damaged lines named and left out.
 
-This is the one place that opens a journal for a report, a plot or a terminal. It reads runs that are in progress and
-journals with damaged lines, and names what it left out; it never writes.
+    run = tt_scale.read_run("logs/math500-collective-1f0c")
+    print(run.method, len(run.rows), run.partial)
+    for search in run.searches():
+        print(search.row.id, search.row.grade, len(search.nodes))
+    run.to_pandas().groupby("level").correct.mean()
+
+This is the one place that opens a journal for a report, a plot, a replay or a notebook. A run may be in progress;
+nothing is ever written. The journal is first read when something of it is asked for.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path as FilePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tt_scale._version import __version__
 from tt_scale.bench.compare.finished import FinishedRun
-from tt_scale.bench.format.lines import checked
-from tt_scale.bench.record import unpack
+from tt_scale.bench.reader.data_frame import data_frame
+from tt_scale.bench.reader.journal_index import (
+    UNREADABLE,
+    DamagedLine,
+    JournalIndex,
+    Problem,
+    Search,
+    reason_of,
+    record_of,
+    unreadable,
+)
+from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.bench.run.origin import Origin
 from tt_scale.errors import ConfigError, JournalError
-from tt_scale.report.search_record import Row, SearchRecord, checked_row
 
-__all__ = ["DamagedLine", "Problem", "RunData", "Search", "open_run", "open_runs", "run_folders"]
+if TYPE_CHECKING:
+    import pandas as pd
 
-Search = tuple[str, int]
-"""Problem id and repeat."""
+__all__ = ["DamagedLine", "Problem", "RunData", "Search", "open_runs", "read_run", "run_folders"]
 
 MANIFEST, RECORDS = "manifest.json", "problems.jsonl"
-LONGEST_REASON = 200
 
 
-@dataclass(frozen=True, slots=True)
-class DamagedLine:
-    """A line of a journal that cannot be read.
-
-    Attributes:
-        number: from 1.
-        reason: what is wrong with it.
-    """
-
-    number: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What a run says of one problem.
-
-    Attributes:
-        index: in the set, from 0.
-        id: stable across runs of the same set.
-        level: if the set has levels.
-        subject: if the set has subjects.
-        question: that the model was asked.
-        gold: the gold answer.
-    """
-
-    index: int
-    id: str
-    level: int | None
-    subject: str | None
-    question: str
-    gold: str
-
-
-@dataclass
 class RunData:
     """One run folder.
 
-    Attributes:
+    Args:
         folder: where it is.
         manifest: the content of `manifest.json`.
-        rows: the numbers of each search that is done, in the order in which they finished.
-        problems: by id.
-        damaged: lines that were left out.
+
+    Attributes:
         name: what people read it as among the others; the method where it stands alone.
     """
 
-    folder: FilePath
-    manifest: Mapping[str, Any]
-    rows: list[Row] = field(default_factory=list)
-    problems: dict[str, Problem] = field(default_factory=dict)
-    damaged: list[DamagedLine] = field(default_factory=list)
-    name: str = ""
-    _places: dict[Search, int] = field(default_factory=dict, repr=False)
+    def __init__(self, folder: FilePath, manifest: Mapping[str, Any]) -> None:
+        self.folder = folder
+        self.manifest = manifest
+        self.name = ""
+
+    def __repr__(self) -> str:
+        return f"RunData({str(self.folder)!r})"
 
     @property
     def experiment(self) -> Mapping[str, Any]:
@@ -118,6 +96,25 @@ class RunData:
         tau = told.get("value", self.experiment.get("tau"))
         return float(tau) if isinstance(tau, int | float) else None
 
+    @property
+    def rows(self) -> list[Row]:
+        """The numbers of each search that is done, in the order in which they finished.
+
+        Raises:
+            JournalError: the journal cannot be read by this version; so does whatever else needs its lines.
+        """
+        return self._index.rows
+
+    @property
+    def problems(self) -> dict[str, Problem]:
+        """Problems that were searched, by id."""
+        return self._index.problems
+
+    @property
+    def damaged(self) -> list[DamagedLine]:
+        """Lines that were left out."""
+        return self._index.damaged
+
     @cached_property
     def finished(self) -> FinishedRun:
         """The same as `compare` reads it."""
@@ -141,84 +138,90 @@ class RunData:
         """The numbers of each search of a problem."""
         return self._by_problem.get(problem, ())
 
+    def record(self, search: Search) -> dict[str, Any]:
+        """Read the line of one search as JSON, tree and tape still packed.
+
+        Raises:
+            JournalError: it is not in the run, or its line is damaged.
+        """
+        if search not in self._index.places:
+            raise JournalError(f"{str(self.folder)!r} holds no search {search[1]} of {search[0]!r}.")
+        path = self.folder / RECORDS
+        try:
+            with path.open("rb") as lines:
+                lines.seek(self._index.places[search])
+                return dict(record_of(lines.readline()))
+        except UNREADABLE as error:
+            raise self._damaged_record(search, error) from None
+        except OSError as error:
+            raise unreadable(path, error) from None
+
     def search(self, search: Search) -> SearchRecord:
-        """Read one search with its tree.
+        """Read one search with its tree and its tape.
+
+        Args:
+            search: problem id and repeat.
 
         Raises:
             JournalError: it is not in the run, or its record is damaged.
         """
-        if search not in self._places:
-            raise JournalError(f"{str(self.folder)!r} holds no search {search[1]} of {search[0]!r}.")
+        record = self.record(search)
         try:
-            with (self.folder / RECORDS).open("rb") as lines:
-                lines.seek(self._places[search])
-                return SearchRecord.of(unpack(_record(lines.readline())))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise JournalError(
-                f"The record of {search[0]!r} in {str(self.folder)!r} is damaged ({_reason(error)})."
-            ) from None
-        except OSError as error:
-            raise _unreadable(self.folder / RECORDS, error) from None
+            return SearchRecord.of(record)
+        except UNREADABLE as error:
+            raise self._damaged_record(search, error) from None
 
     def searches(self) -> Iterator[SearchRecord]:
         """Read every search with its tree, one at a time; those with a damaged tree are left out."""
-        for search in self._places:
+        for search in self._index.places:
             try:
                 yield self.search(search)
             except JournalError:
                 continue
 
-    def _read(self) -> None:
-        """Take the numbers out of every line."""
-        try:
-            with (self.folder / RECORDS).open("rb") as lines:
-                place = 0
-                for number, line in enumerate(lines, 1):
-                    self._take(number, line, place)
-                    place += len(line)
-        except FileNotFoundError:
-            return  # begun, but nothing is finished yet
-        except OSError as error:
-            raise _unreadable(self.folder / RECORDS, error) from None
+    def to_pandas(self) -> pd.DataFrame:
+        """Give the numbers as a table: one row per search; usage and telemetry have a column each.
 
-    def _take(self, number: int, line: bytes, place: int) -> None:
-        if not line.endswith(b"\n"):
-            return  # being written
-        try:
-            record = _record(line)
-            row = checked_row(record)
-            search = (row.id, row.repeat)
-            if search in self._places:
-                raise ValueError(f"{row.id!r} stands in an earlier line")
-            problem = Problem(row.index, row.id, row.level, record.get("subject"), str(record["question"]), row.gold)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            self.damaged.append(DamagedLine(number, _reason(error)))
-            return
-        self.rows.append(row)
-        self.problems.setdefault(row.id, problem)
-        self._places[search] = place
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        return data_frame(self.rows, self.problems)
+
+    @cached_property
+    def _index(self) -> JournalIndex:
+        index = JournalIndex.of(self.folder / RECORDS)
+        if index.damaged and not index.rows:
+            raise _other_version(self, index.damaged[0])
+        return index
+
+    def _damaged_record(self, search: Search, error: BaseException) -> JournalError:
+        return JournalError(
+            f"The record of {search[0]!r} in {str(self.folder)!r} is damaged ({reason_of(error)}).",
+            "Type the command of the run again: damaged lines are set aside and their problems searched again.",
+        )
 
 
-def open_run(folder: FilePath) -> RunData:
-    """Open one run folder.
+def read_run(folder: str | os.PathLike[str]) -> RunData:
+    """Open the folder of a run, also of one in progress or of an earlier version.
+
+    Args:
+        folder: holds `manifest.json`.
 
     Raises:
-        JournalError: there is no such folder, it is no run, or another version wrote what this one cannot read.
+        JournalError: there is no such folder, or it is no run.
     """
+    folder = FilePath(folder)
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise _no_run(folder) from None
     except (ValueError, RecursionError):
         raise JournalError(f"{str(path)!r} is damaged: it is not JSON.") from None
     except OSError as error:
-        raise _unreadable(path, error) from None
+        raise unreadable(path, error) from None
     run = RunData(folder, manifest)
     _check_manifest(run)
-    run._read()
-    if run.damaged and not run.rows:
-        raise _other_version(run)
     run.name = run.method
     return run
 
@@ -227,13 +230,13 @@ def open_runs(paths: Sequence[str | FilePath]) -> list[RunData]:
     """Open run folders, or all runs that lie in a folder; each once, in the order given.
 
     Raises:
-        JournalError: as `open_run`.
+        JournalError: as `read_run`.
         ConfigError: nothing was named.
     """
     folders = {folder.resolve(): folder for path in paths for folder in run_folders(FilePath(path))}
     if not folders:
         raise ConfigError("No run was named.", "Name a folder that bench wrote.")
-    return [open_run(folder) for folder in folders.values()]
+    return [read_run(folder) for folder in folders.values()]
 
 
 def run_folders(folder: FilePath) -> list[FilePath]:
@@ -248,19 +251,6 @@ def run_folders(folder: FilePath) -> list[FilePath]:
     if not found:
         raise _no_run(folder)
     return [path.parent for path in found]
-
-
-def _record(line: bytes) -> dict[str, Any]:
-    """Read a line of a journal.
-
-    Raises:
-        ValueError: it is no JSON object, or its checksum is wrong.
-        JournalError: a later version wrote it.
-    """
-    record = json.loads(checked(line).decode("utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError("not a JSON object")
-    return record
 
 
 def _check_manifest(run: RunData) -> None:
@@ -283,27 +273,11 @@ def _no_run(folder: FilePath) -> JournalError:
     )
 
 
-def _other_version(run: RunData) -> JournalError:
+def _other_version(run: RunData, first: DamagedLine) -> JournalError:
     wrote = run.manifest.get("versions", {}).get("tt-scale", "unknown")
-    first = run.damaged[0]
     hint = "" if wrote in ("unknown", __version__) else f"Type: pip install tt-scale=={wrote}"
     return JournalError(
         f"No record in {str(run.folder)!r} can be read by version {__version__}; version {wrote} wrote them "
         f"(line {first.number}: {first.reason}).",
         hint,
     )
-
-
-def _unreadable(path: FilePath, error: OSError) -> JournalError:
-    return JournalError(f"{str(path)!r} cannot be read: {error.strerror or error}.")
-
-
-def _reason(error: BaseException) -> str:
-    """Say what is wrong with a record, shortly."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON at character {error.pos}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
-    if isinstance(error, KeyError):
-        return f"{error.args[0]!r} is missing"
-    return (str(error) or type(error).__name__)[:LONGEST_REASON]

@@ -1,4 +1,4 @@
-"""One line of `problems.jsonl` as typed records: what a page, a plot or a terminal shows of one search."""
+"""One line of `problems.jsonl` as typed records, of any version of the format."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any, get_args
 
-from tt_scale.bench.record import Row
+from tt_scale.bench.record import Row, unpack
 from tt_scale.grading import Grade
+from tt_scale.space.tape import Tape
 
 __all__ = ["EventRecord", "Member", "Node", "Row", "SearchRecord", "StepRecord", "checked_row"]
 
@@ -109,7 +110,7 @@ class EventRecord:
     """Something that the method did beside growing paths.
 
     Attributes:
-        kind: "retry", "backtrack", "jump", "left", "rescue", or one of a third-party method.
+        kind: "retry", "backtrack", "jump", "left", "rescue", "timeout", or one of a third-party method.
         keys: the paths that it concerns.
         created: how many nodes the tree had when it happened.
     """
@@ -131,6 +132,9 @@ class SearchRecord:
         pool: finished paths in order of acceptance [members].
         events: in the order in which they happened.
         nodes: of the tree, in the order in which they were created.
+        version: of the format of its line, from 1; docs/journal.md describes them.
+        tape: what the search was given by generator, PRM and clock; None in lines of version 1, and where it could not
+            be written.
     """
 
     row: Row
@@ -140,14 +144,18 @@ class SearchRecord:
     pool: tuple[Member, ...]
     events: tuple[EventRecord, ...]
     nodes: tuple[Node, ...] = field(repr=False)
+    version: int = 1
+    tape: Tape | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> SearchRecord:
-        """Read a record whose tree is a list.
+        """Read a record, whether its tree is packed or not.
 
         Raises:
             ValueError, KeyError, TypeError: it is no such record.
         """
+        version = _whole(record.get("v", 1))
+        record = unpack(record)
         return cls(
             row=checked_row(record),
             subject=_optional(record.get("subject"), _text),
@@ -156,6 +164,8 @@ class SearchRecord:
             pool=tuple([_member(each) for each in record["pool"]]),
             events=tuple([_event(each) for each in record["events"]]),
             nodes=tuple([_node(each) for each in record["tree"]]),
+            version=version,
+            tape=record["tape"],
         )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from run_folders import record, retried, write_run
 
+from tt_scale.bench.reader.run_data import open_runs, read_run
 from tt_scale.errors import ConfigError, JournalError
-from tt_scale.report.run_data import open_run, open_runs
 from tt_scale.report.side_by_side import side_by_side
 
-OLD = Path(__file__).parents[1] / "data" / "old_run"
+OLD = Path(__file__).parents[2] / "data" / "old_run"
 
 
 def damage(folder: Path, line: int, text: bytes) -> None:
@@ -31,7 +31,7 @@ def changed(index: int, **keys: Any) -> bytes:
 
 
 def test_numbers_are_read_and_trees_one_at_a_time(tmp_path: Path) -> None:
-    run = open_run(write_run(tmp_path / "run", [retried(0), retried(1)]))
+    run = read_run(write_run(tmp_path / "run", [retried(0), retried(1)]))
     assert [row.id for row in run.rows] == ["p-0", "p-1"]
     assert (run.partial, run.damaged, run.tau, run.name) == (False, [], 0.6, "collective")
     search = run.search(("p-1", 0))
@@ -60,7 +60,7 @@ def test_a_damaged_line_is_named_and_the_rest_is_read(tmp_path: Path, line: byte
     """One flipped bit must not hide a night's work."""
     folder = write_run(tmp_path / "run", [retried(0), retried(1), retried(2)])
     damage(folder, 2, line)
-    run = open_run(folder)
+    run = read_run(folder)
     assert [row.id for row in run.rows] == ["p-0", "p-2"]
     [found] = run.damaged
     assert found.number == 2
@@ -74,7 +74,7 @@ def test_a_damaged_tree_is_found_when_it_is_read(tmp_path: Path) -> None:
     """Tables need no tree; only who asks for it is refused."""
     folder = write_run(tmp_path / "run", [retried(0), retried(1)])
     damage(folder, 1, changed(0, tree=[{"key": 3}]))
-    run = open_run(folder)
+    run = read_run(folder)
     assert len(run.rows) == 2
     with pytest.raises(JournalError, match=r"The record of 'p-0' in .* is damaged \(3 is not a text\)"):
         run.search(("p-0", 0))
@@ -86,14 +86,14 @@ def test_the_line_that_is_being_written_is_no_damage(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [retried(0)], wanted=3)
     with (folder / "problems.jsonl").open("a") as lines:
         lines.write('{"index": 1, "id"')
-    run = open_run(folder)
+    run = read_run(folder)
     assert (len(run.rows), run.damaged, run.partial) == (1, [], True)
 
 
 def test_a_run_that_has_not_finished_a_problem_is_read(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", [], wanted=3)
     (folder / "problems.jsonl").unlink()
-    assert open_run(folder).rows == []
+    assert read_run(folder).rows == []
     with pytest.raises(ConfigError, match=r"no finished search in common \(collective: 0 of 3 done\)"):
         side_by_side([folder])
 
@@ -147,7 +147,7 @@ def test_runs_that_cannot_be_compared_name_the_keys(tmp_path: Path) -> None:
 
 def test_a_run_from_before_the_packages_is_read() -> None:
     """Stored in `tests/data`; unfinished, as it was begun for another test."""
-    run = open_run(OLD)
+    run = read_run(OLD)
     assert (len(run.rows), run.wanted, run.damaged) == (5, 12, [])
     assert all(search.nodes for search in run.searches())
 
@@ -175,7 +175,7 @@ def test_records_of_a_later_version_name_it(tmp_path: Path) -> None:
     manifest["versions"]["tt-scale"] = "9.1"
     (folder / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(JournalError, match=r"version 9\.1 wrote them \(line 1: .*Type: pip install tt-scale==9\.1"):
-        open_run(folder)
+        _ = read_run(folder).rows
 
 
 def test_a_problem_is_found_by_id_number_and_end(tmp_path: Path) -> None:

@@ -1,0 +1,140 @@
+"""The numbers of every line of a journal, and where each line stands; read while a run may still be writing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+from tt_scale.bench.format.lines import OPENING, checked
+from tt_scale.bench.format.record_types import head_of
+from tt_scale.bench.reader.search_record import Row, checked_row
+from tt_scale.errors import JournalError
+
+__all__ = ["UNREADABLE", "DamagedLine", "JournalIndex", "Problem", "Search", "reason_of", "record_of", "unreadable"]
+
+Search = tuple[str, int]
+"""Problem id and repeat."""
+
+UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+"""What reading something else than a record raises."""
+
+LONGEST_REASON = 200
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedLine:
+    """A line of a journal that cannot be read.
+
+    Attributes:
+        number: from 1.
+        reason: what is wrong with it.
+    """
+
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a run says of one problem.
+
+    Attributes:
+        index: in the set, from 0.
+        id: stable across runs of the same set.
+        level: if the set has levels.
+        subject: if the set has subjects.
+        question: that the model was asked.
+        gold: the gold answer.
+    """
+
+    index: int
+    id: str
+    level: int | None
+    subject: str | None
+    question: str
+    gold: str
+
+
+@dataclass
+class JournalIndex:
+    """The numbers of a journal.
+
+    Attributes:
+        rows: of each search, in the order of the lines.
+        problems: by id.
+        damaged: lines that were left out.
+        places: byte at which the line of each search begins.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    problems: dict[str, Problem] = field(default_factory=dict)
+    damaged: list[DamagedLine] = field(default_factory=list)
+    places: dict[Search, int] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, path: FilePath) -> JournalIndex:
+        """Read a file; empty where there is none yet.
+
+        Raises:
+            JournalError: the file cannot be read, or a later version wrote it.
+        """
+        index = cls()
+        try:
+            with path.open("rb") as lines:
+                place = 0
+                for number, line in enumerate(lines, 1):
+                    if line.endswith(b"\n"):  # else it is being written
+                        index._take(number, line, place)
+                    place += len(line)
+        except FileNotFoundError:
+            return index
+        except OSError as error:
+            raise unreadable(path, error) from None
+        return index
+
+    def _take(self, number: int, line: bytes, place: int) -> None:
+        try:
+            head = head_of(line) if line.startswith(OPENING) else record_of(line)
+            row = checked_row(head)
+            search = (row.id, row.repeat)
+            if search in self.places:
+                raise ValueError(f"{row.id!r} stands in an earlier line")
+            problem = Problem(row.index, row.id, row.level, head.get("subject"), str(head["question"]), row.gold)
+        except UNREADABLE as error:
+            self.damaged.append(DamagedLine(number, reason_of(error)))
+            return
+        self.rows.append(row)
+        self.problems.setdefault(row.id, problem)
+        self.places[search] = place
+
+
+def record_of(line: bytes) -> Mapping[str, Any]:
+    """Read a line of a journal of any version, tree and tape still packed.
+
+    Raises:
+        ValueError: it is no JSON object, or its checksum is wrong.
+        JournalError: a later version wrote it.
+    """
+    record = json.loads(checked(line).decode("utf-8"))
+    if not isinstance(record, dict):
+        raise ValueError("not a JSON object")
+    return record
+
+
+def unreadable(path: FilePath, error: OSError) -> JournalError:
+    """Say that a file cannot be read."""
+    return JournalError(f"{str(path)!r} cannot be read: {error.strerror or error}.")
+
+
+def reason_of(error: BaseException) -> str:
+    """Say what is wrong with a record, shortly."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"not JSON at character {error.pos}"
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]!r} is missing"
+    return " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__
