@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -36,3 +37,35 @@ def _rounding(request: pytest.FixtureRequest) -> Iterator[None]:
 
     with other_rounding():
         yield
+
+
+CHEAP_SEARCHES, CHEAP_TOKENS = 12, 20_000
+"""Runs of no more are searched again from their records as soon as they have ended."""
+
+
+@pytest.fixture(autouse=True)
+def _replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Search every small run that a test makes again from its records, and compare: tree, pool, answer, table."""
+    from tt_scale.bench.run import session
+
+    run_plan = session.run_plan
+
+    async def run_and_replay(plan: Any, grader: Any, *arguments: Any) -> None:
+        await run_plan(plan, grader, *arguments)
+        rows = plan.journal.rows
+        if len(rows) <= CHEAP_SEARCHES and sum([row.usage.generated_tokens for row in rows]) <= CHEAP_TOKENS:
+            await _check_replay(plan, grader)
+
+    monkeypatch.setattr(session, "run_plan", run_and_replay)
+
+
+async def _check_replay(plan: Any, grader: Any) -> None:
+    from tt_scale.bench.reader.run_data import read_run
+    from tt_scale.bench.replay.replay_run import replay_with
+    from tt_scale.bench.replay.search_again import Rules
+
+    run, steps = read_run(plan.journal.folder), plan.journal.first_steps
+    rules = Rules(plan.config, plan.searcher, grader, steps.scores if steps else ())
+    if any("v" in run.record(search) for search in run.by_search):
+        replay = await replay_with(rules, run)
+        assert replay.confirmed, [*replay.differing, *replay.tables.differences]

@@ -275,6 +275,7 @@ def taped_space(
     repeat: int = 0,
     max_steps: int | None = None,
     seconds: float = 0.0,
+    first_scores: Sequence[float] = (),
 ) -> SearchSpace:
     """Make the space of a search that is run again.
 
@@ -285,24 +286,28 @@ def taped_space(
         repeat: as it was searched.
         max_steps: of the method, as in `SearchSpace`.
         seconds: that the search took, as recorded.
+        first_scores: of the run's first steps, as in `SearchSpace`; quantiles are those of the tape where it is empty.
     """
     tape = generator.player.tape
-
     space = SearchSpace(
         problem,
         generator,
         generator.prm(),
         config,
         repeat=repeat,
+        first_scores=first_scores,
         max_steps=max_steps,
         grouping=generator.player.grouped,
         clock=TapedClock(config.max_seconds, tape.timeout, seconds),
     )
-    space.bar = Bar(quantiles=tape.bars)
+    if not first_scores:
+        space.bar = Bar(quantiles=tape.bars)
     return space
 
 
 def _raise(failure: Failure | None) -> None:
     """Raise what a call raised then, as a class of the same name."""
+    if failure is not None and failure.kind == "CancelledError":
+        raise asyncio.CancelledError(failure.message)
     if failure is not None:
         raise type(failure.kind, (RecordedError,), {})(failure.message)

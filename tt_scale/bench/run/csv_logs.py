@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from datetime import datetime, timezone
 from pathlib import Path as FilePath
-from typing import Any
+from typing import IO, Any
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.line_file import LineFile, unwritable
@@ -23,7 +23,17 @@ from tt_scale.core.csv_cells import written_row
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps
 
-__all__ = ["append_summary", "check_summary", "summary_line", "summary_path", "write_detail_log"]
+__all__ = [
+    "COLUMNS",
+    "HEAD",
+    "SummaryLine",
+    "append_summary",
+    "check_summary",
+    "detail_log",
+    "summary_line",
+    "summary_path",
+    "write_detail_log",
+]
 
 COUNTS = (
     "steps", "judged", "passed", "retries", "backtracks", "recovered", "jumps", "pool", "cut", "truncated", "forced",
@@ -53,11 +63,22 @@ def write_detail_log(path: FilePath, rows: Sequence[Row]) -> None:
     """
     try:
         with replacing(path) as file:
-            sheet = csv.writer(file)
-            sheet.writerow(HEAD)
-            sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
+            _write_details(file, rows)
     except OSError as error:
         raise unwritable(path, error, "The detail log") from None
+
+
+def detail_log(rows: Sequence[Row]) -> str:
+    """Give the text of the detail log."""
+    text = io.StringIO(newline="")
+    _write_details(text, rows)
+    return text.getvalue()
+
+
+def _write_details(file: IO[Any], rows: Sequence[Row]) -> None:
+    sheet = csv.writer(file)
+    sheet.writerow(HEAD)
+    sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
 
 
 def _cells(row: Row) -> list[Any]:
