@@ -1,5 +1,5 @@
-"""The command `tt-scale`; its subcommands are `bench`, `compare`, `sweep`, `solve`, `init`, `list`, `doctor` and those
-for PRMs: `prm-check`, `prm-eval`, `calibrate`.
+"""The command `tt-scale`; its subcommands are `bench`, `compare`, `sweep`, `solve`, `init`, `list`, `doctor`, those
+that read runs (`show`, `replay`, `diff`), and those for PRMs (`prm-check`, `prm-eval`, `calibrate`).
 
 Every key of the configuration is a flag that is generated from the schema, so that flags, YAML and Python agree.
 """
@@ -19,6 +19,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.run.signals import wait_for
 from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
+from tt_scale.cli.diff import diff
 from tt_scale.cli.init import init
 from tt_scale.cli.live import LIVE, live_options, reporting
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
@@ -26,6 +27,7 @@ from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.cli.report import report
+from tt_scale.cli.replay import replay
 from tt_scale.cli.show import show
 from tt_scale.cli.tables import (
     check_report_file,
@@ -160,6 +162,8 @@ cli.add_command(sweep)
 cli.add_command(show)
 cli.add_command(plot)
 cli.add_command(report)
+cli.add_command(replay)
+cli.add_command(diff)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 cli.add_command(init)
