@@ -12,6 +12,7 @@ from commands import Command, snapshot
 from rich.console import Console
 
 from tt_scale.base_classes import PRM, Scores
+from tt_scale.bench.format.lines import line_of, read_line
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.prm_eval.calibration import Bin
 from tt_scale.prm_eval.figures import Figure, Items
@@ -144,7 +145,8 @@ def test_scores_of_other_solutions_are_refused(command, tmp_path):
     """Somebody deleted the sampled solutions; new ones have the same ids and other steps."""
     command(*EVAL, "--num-samples", "10")
     (path,) = tmp_path.rglob("solutions.jsonl")
-    path.write_text(path.read_text().replace("gives", "shows"))
+    records = [read_line(line) for line in path.read_bytes().splitlines(keepends=True)]
+    path.write_bytes(b"".join([line_of(json.loads(json.dumps(each).replace("gives", "shows"))) for each in records]))
     answer = command(*EVAL, "--num-samples", "10")
     assert answer.status == 2
     assert "holds scores of other solutions than" in answer.err
