@@ -13,6 +13,7 @@ from tt_scale.bench.record import Row
 from tt_scale.bench.replay.search_again import Difference
 from tt_scale.bench.run.csv_logs import COLUMNS, HEAD, SummaryLine, detail_log, summary_line
 from tt_scale.config import Config
+from tt_scale.core.csv_cells import read_cell
 from tt_scale.core.printable import shown
 from tt_scale.space.first_steps import FirstSteps, asked_quantile
 
@@ -78,7 +79,7 @@ def _summary_differences(
     first_steps: FirstSteps | None,
 ) -> Iterator[Difference]:
     tau: Any = first_steps.value if asked_quantile(searcher) and first_steps else getattr(searcher, "tau", None)
-    again = summary_line(config, line["dataset"], folder, rows, 0.0, tau, first_steps)
+    again = summary_line(config, read_cell(line["dataset"]), folder, rows, 0.0, tau, first_steps)
     for field in fields(SummaryLine):
         value = getattr(again, field.name)
         written = "" if value is None else str(value)
@@ -102,7 +103,7 @@ def _line_of(folder: FilePath, config: Config) -> dict[str, str] | None:
 
 def _is_of(line: dict[str, str], folder: FilePath) -> bool:
     """Whether a line is about a run; the folder of all runs may have been moved since."""
-    return None not in line.values() and FilePath(line["folder"]).parts[-2:] == folder.parts[-2:]
+    return None not in line.values() and FilePath(read_cell(line["folder"])).parts[-2:] == folder.parts[-2:]
 
 
 def _columns(path: FilePath) -> list[str]:
