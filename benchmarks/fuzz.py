@@ -1,15 +1,16 @@
 """Feeds the parsers with random texts, and says what escaped and what was slow.
 
-    python benchmarks/fuzz.py [--inputs 1000000] [--target extraction --target configuration] [--seed 0]
+    python benchmarks/fuzz.py [--inputs 1000000] [--target extraction --target configuration] [--seed 0] [--state FILE]
 
 Hypothesis draws fragments: commands of LaTeX, tags, keys, brackets, numbers, characters of every kind. Out of each
 drawn list `VARIANTS` inputs are made by repeating, cutting, shuffling and nesting its fragments, since drawing alone
 makes some hundred inputs a second. An input fails if an error escapes that is not one of ours, if a law is broken (a
 step lost, a box that is not there), or if it takes more processor time than its target allows.
 
-Printed for each target: inputs, inputs per second, the slowest input with its time, and every kind of failure with its
-first input. The exit status is 1 where anything failed. Longer inputs are drawn less often; one in two hundred is
-repeated up to `LONGEST` characters.
+Printed for each target: inputs, seed, inputs per second, the slowest input with its time, and every kind of failure
+with its shortest input. The exit status is 1 where anything failed. Longer inputs are drawn less often; one in two
+hundred is repeated up to `LONGEST` characters. With `--state` the findings are kept after each batch, and the same
+command continues where it was stopped; `--inputs` may be raised.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -148,13 +150,15 @@ class Findings:
 
     Attributes:
         inputs: how many were tried.
+        batches: how many were begun and ended.
         seconds: on the clock.
         slowest: processor time of the slowest input.
         slowest_input: that input.
-        failures: kind of failure -> how often, and its first input.
+        failures: kind of failure -> how often, and its shortest input.
     """
 
     inputs: int = 0
+    batches: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
     slowest_input: str = ""
@@ -350,21 +354,28 @@ def attempt(target: Target, text: str, number: int, found: Findings) -> None:
         found.slowest, found.slowest_input = spent, text
 
 
-def fuzz(name: str, inputs: int, seed: int) -> Findings:
+def fuzz(
+    name: str,
+    inputs: int,
+    seed: int,
+    found: Findings | None = None,
+    keep: Callable[[Findings], object] = lambda _: None,
+) -> Findings:
     """Try so many inputs on a target.
 
     Args:
         name: of `TARGETS`.
         inputs: at least 1.
         seed: of all that is drawn.
+        found: of earlier batches with the same seed.
+        keep: called after each batch.
     """
-    target, found = TARGETS[name], Findings()
+    target, found = TARGETS[name], found or Findings()
     drawn = st.lists(
         st.one_of(st.sampled_from(target.fragments), st.sampled_from(target.fragments), st.text(max_size=6)),
         min_size=1,
         max_size=25,
     )
-    begun = time.monotonic()
 
     def batch(number: int) -> None:
         @seeded(seed * 1_000_003 + number)
@@ -383,12 +394,49 @@ def fuzz(name: str, inputs: int, seed: int) -> Findings:
 
         run()
 
-    number = 0
     while found.inputs < inputs:
-        batch(number)
-        number += 1
-    found.seconds = time.monotonic() - begun
+        begun = time.monotonic()
+        batch(found.batches)
+        found.seconds += time.monotonic() - begun
+        found.batches += 1
+        keep(found)
     return found
+
+
+class State:
+    """Findings of earlier calls, in a file.
+
+    Args:
+        path: of the file, which need not exist; None keeps nothing.
+        seed: of all that is drawn; findings of other seeds stay as they are.
+    """
+
+    def __init__(self, path: Path | None, seed: int) -> None:
+        self._path = path
+        self._seed = seed
+        self._kept = json.loads(path.read_bytes()) if path is not None and path.exists() else {}
+
+    def of(self, name: str) -> Findings:
+        """Give what was found on a target."""
+        kept = self._kept.get(f"{name} {self._seed}")
+        return Findings() if kept is None else Findings(**kept)
+
+    def keep(self, name: str, found: Findings) -> None:
+        """Write what was found on a target, with all else."""
+        self._kept[f"{name} {self._seed}"] = asdict(found)
+        if self._path is not None:
+            part = self._path.with_suffix(".part")
+            part.write_text(json.dumps(self._kept, indent=1), encoding="utf-8")
+            part.replace(self._path)
+
+
+def print_findings(name: str, seed: int, found: Findings) -> None:
+    speed = found.inputs / found.seconds if found.seconds else 0.0
+    print(f"{name:14} {found.inputs:>9,} inputs  seed {seed}  {speed:>8,.0f}/s  ", end="")
+    print(f"slowest {1000 * found.slowest:.1f} ms: {shown(found.slowest_input, 60)}", end="")
+    print(f" ({len(found.slowest_input):,} characters)", flush=True)
+    for kind, (count, first) in found.failures.items():
+        print(f"    {count:,} x {printable(kind)}: {shown(first, 400)}", flush=True)
 
 
 def main() -> None:
@@ -396,15 +444,12 @@ def main() -> None:
     parser.add_argument("--inputs", type=int, default=10_000, help="inputs for each target")
     parser.add_argument("--target", action="append", choices=list(TARGETS), help="all but formulas where not given")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--state", type=Path, help="file with what was found so far; it is made where it is missing")
     arguments = parser.parse_args()
-    failures = 0
+    failures, state = 0, State(arguments.state, arguments.seed)
     for name in arguments.target or [name for name in TARGETS if name != "formulas"]:
-        found = fuzz(name, arguments.inputs, arguments.seed)
-        speed = found.inputs / found.seconds
-        print(f"{name:14} {found.inputs:>9,} inputs  {speed:>8,.0f}/s  slowest {1000 * found.slowest:.1f} ms: ", end="")
-        print(shown(found.slowest_input, 60), f"({len(found.slowest_input):,} characters)", flush=True)
-        for kind, (count, first) in found.failures.items():
-            print(f"    {count:,} x {printable(kind)}: {shown(first, 400)}", flush=True)
+        found = fuzz(name, arguments.inputs, arguments.seed, state.of(name), partial(state.keep, name))
+        print_findings(name, arguments.seed, found)
         failures += len(found.failures)
     for grader in WORKERS:
         grader.close()

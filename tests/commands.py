@@ -37,8 +37,10 @@ class Command:
 
     def __call__(self, *arguments: str) -> Answer:
         self._capsys.readouterr()
+        hangup = signal.getsignal(signal.SIGHUP)
         with pytest.raises(SystemExit) as ended:
             main(list(arguments))
+        signal.signal(signal.SIGHUP, hangup)
         told = self._capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return Answer(ended.value.code, told.out, told.err)

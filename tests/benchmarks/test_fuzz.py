@@ -55,3 +55,16 @@ def test_what_it_notices(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
     kinds = " ".join(failures)
     for kind in ("KeyError", "BrokenLawError: too long", "slow: over 0.01 s", "hangs: over 0 s"):
         assert kind in kinds
+
+
+def test_it_continues_where_it_was_stopped(fuzz: ModuleType, tmp_path: Path) -> None:
+    """A million inputs take hours; a machine that is needed is given up in between."""
+    path = tmp_path / "state.json"
+    whole = fuzz.fuzz("printing", 20_000, seed=3)
+    first = fuzz.State(path, 3)
+    fuzz.fuzz("printing", 10_000, 3, first.of("printing"), lambda found: first.keep("printing", found))
+    assert fuzz.State(path, 4).of("printing") == fuzz.Findings()
+    again = fuzz.State(path, 3)
+    found = fuzz.fuzz("printing", 20_000, 3, again.of("printing"))
+    assert (found.inputs, found.batches) == (whole.inputs, whole.batches)
+    assert (found.inputs, found.batches) == (20_000, 2)

@@ -10,7 +10,6 @@ import asyncio
 import logging
 import os
 import sys
-from contextlib import suppress
 from typing import Any
 
 import click
@@ -23,11 +22,12 @@ from tt_scale.cli.diff import diff
 from tt_scale.cli.init import init
 from tt_scale.cli.live import LIVE, live_options, reporting
 from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
+from tt_scale.cli.output import Output
 from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
-from tt_scale.cli.report import report
 from tt_scale.cli.replay import replay
+from tt_scale.cli.report import report
 from tt_scale.cli.show import show
 from tt_scale.cli.tables import (
     check_report_file,
@@ -49,20 +49,26 @@ SETTINGS = {
     "max_content_width": HELP_WIDTH,
 }
 
+RECORDING = frozenset({"bench", "compare", "sweep", "prm-eval", "calibrate", "init"})
+"""Commands whose work is kept in files; they go on without a reader or a terminal."""
+
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user error gives one message and exit status 2, never a traceback."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:  # closed by who called
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115  (until the process ends)
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(AttributeError, ValueError):  # a stream that was replaced or closed
-            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    arguments = sys.argv[1:] if arguments is None else arguments
+    output = Output(keeps_records=bool(arguments) and arguments[0].replace("_", "-") in RECORDING)
+    output.secure()
     os.environ.update(SAFE_PATH)  # for the processes that grade
     _show_log()
-    for argument in sys.argv[1:] if arguments is None else arguments:
+    for argument in arguments:
         if any("\ud800" <= sign <= "\udfff" for sign in argument):
             fail(f"{argument.encode(errors='replace').decode()!r} is not valid UTF-8.", 2)
+    status = _status(arguments)
+    sys.exit(output.status(status))
+
+
+def _status(arguments: list[str]) -> int:
+    """Run a command and give its exit status; what failed ends in one message."""
     try:
         status = cli.main(args=arguments, prog_name="tt-scale", standalone_mode=False)
     except TTScaleError as error:
@@ -77,10 +83,7 @@ def main(arguments: list[str] | None = None) -> None:
         fail("interrupted.", INTERRUPTED)
     except asyncio.CancelledError:
         fail("terminated.", TERMINATED)
-    except BrokenPipeError:  # the reader of our output had enough
-        sys.stdout = None
-        sys.exit(0)
-    sys.exit(status if isinstance(status, int) else 0)
+    return status if isinstance(status, int) else 0
 
 
 class _LogFormatter(logging.Formatter):

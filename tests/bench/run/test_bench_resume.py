@@ -68,14 +68,13 @@ def wait_for_end_of_group(group: int) -> None:
     [
         (signal.SIGINT, 130, "tt-scale: interrupted. Finished work is kept"),
         (signal.SIGTERM, 143, "tt-scale: terminated. Finished work is kept"),
-        (signal.SIGHUP, 143, "tt-scale: terminated. Finished work is kept"),
         (signal.SIGKILL, -9, ""),
     ],
 )
 def test_a_run_that_a_signal_ended_goes_on(
     tmp_path: Path, site: Path, number: signal.Signals, status: int, told: str
 ) -> None:
-    """Ctrl-C, a batch system's SIGTERM, a lost terminal, the out-of-memory killer: none may cost what is done."""
+    """Ctrl-C, a batch system's SIGTERM, the out-of-memory killer: none may cost what is done."""
     broken = folder_of(tmp_path, "broken")
     process = start(*SLOW, folder=broken, site=site, OUTSIDE_SECONDS="0.1")
     wait_for_lines(broken, 5)

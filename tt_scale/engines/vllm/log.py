@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import IO, Any
 
+from tt_scale.core.safe_stream import safe_stream
+
 __all__ = ["EngineLog"]
 
 COMPLAINT = re.compile(r"\b(?:[A-Za-z_]+\.)*([A-Z][A-Za-z]*(?:Error|Exception|Exit)): (.+)")
@@ -74,7 +76,7 @@ def _replaced(name: str, descriptor: int, file: int) -> Iterator[None]:
     if _descriptor(stream) == descriptor:
         stream.flush()
         moved = open(os.dup(original), "w", buffering=1, encoding=stream.encoding, errors=stream.errors)  # noqa: SIM115
-        setattr(sys, name, moved)
+        setattr(sys, name, safe_stream(moved))
     os.dup2(file, descriptor)
     try:
         yield
@@ -82,8 +84,10 @@ def _replaced(name: str, descriptor: int, file: int) -> Iterator[None]:
         os.dup2(original, descriptor)
         os.close(original)
         if moved is not None:
-            if getattr(sys, name) is moved:
+            last = getattr(sys, name)
+            if _descriptor(last) == moved.fileno():
                 setattr(sys, name, stream)
+                last.flush()
             moved.close()
 
 
