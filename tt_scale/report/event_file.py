@@ -10,7 +10,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from importlib.resources import files
@@ -82,7 +82,7 @@ class EventFile:
         if self._file is None:
             return
         try:
-            self._file.write(json.dumps({"time": round(time.time(), 3), **line}) + "\n")
+            self._file.write(json.dumps({"time": round(time.time(), 3), **line}, default=_plain) + "\n")
             self._file.flush()
         except OSError as error:
             self._give_up(error)
@@ -93,6 +93,13 @@ class EventFile:
             with suppress(OSError):  # what is buffered cannot be written either
                 file.close()
         self._warn(f"{self._path!r} can no longer be written ({error.strerror or error}); the run goes on without it.")
+
+
+def _plain(value: Any) -> Any:
+    """Convert the compact mappings of a row."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON serializable")
 
 
 def _check(path: str) -> None:
