@@ -19,7 +19,7 @@ from tt_scale.errors import GeneratorError, PRMError
 __all__ = ["plain_scores", "plain_step", "plain_texts"]
 
 ENDED = frozenset(get_args(Ended))
-_INTEGERS, _FLOATS = {int}, {float}
+_INTEGERS, _FLOATS, _TEXTS = {int}, {float}, {str}
 
 
 def plain_step(step: Step) -> Step:
@@ -42,6 +42,7 @@ def plain_step(step: Step) -> Step:
             temperature=_real(step.temperature),
             cached=_count(step.cached),
             prompt_tokens=_count(step.prompt_tokens),
+            divided=tuple(map(_text, step.divided)),
             error=escaped(step.error),
             logprobs=tuple(map(_real, step.logprobs)),
             confidences=tuple(map(_real, step.confidences)),
@@ -92,6 +93,8 @@ def _is_plain(step: Step) -> bool:
         and set(map(type, step.logprobs)) <= _FLOATS
         and set(map(type, step.confidences)) <= _FLOATS
         and _encodes(step.text)
+        and type(step.divided) is tuple
+        and set(map(type, step.divided)) <= _TEXTS
     )
 
 

@@ -69,7 +69,9 @@ def test_a_line_with_a_wrong_checksum_is_named(folder: Path) -> None:
 
 def test_types_of_a_new_line_are_checked(tmp_path: Path) -> None:
     """A checksum may be right and the value wrong: then another program wrote the line."""
-    whole = {"right": 2, **retried(0), "tape": None}
+    plain = retried(0)
+    parts = {key: plain.pop(key) for key in ("pool", "events", "tree")}
+    whole = {**plain, "right": 2, **parts, "tape": None}
     folder = write_run(tmp_path / "run", [])
     lines = [line_of_record(whole), line_of_record({**whole, "id": "p-1"}).replace(b'"level":1', b'"level":"x"')]
     (folder / "problems.jsonl").write_bytes(b"".join(lines))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any
 
 import pytest
@@ -27,7 +27,7 @@ from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.registry import BUILT_IN, searcher_class
 from tt_scale.space.search_space import SearchSpace
 from tt_scale.space.spending import Clock
-from tt_scale.space.tape import GeneratorCall, PRMCall, Tape
+from tt_scale.space.tape import GeneratorCall, PRMCall, SampledRequest, Tape
 
 METHODS = sorted(BUILT_IN["searchers"])
 ORDINARY = World()
@@ -392,3 +392,17 @@ def test_texts_and_classes_that_nobody_asked_for_are_refused() -> None:
         assert told in str(found)
     with pytest.raises(GeneratorError, match="context"):
         taped_space(TapedGenerator(replace(space.tape, prompt_tokens=10_000)), problem, config)
+
+
+def test_no_field_of_an_answer_is_lost() -> None:
+    """A field that is added to a step, and forgotten here, makes every replay another search."""
+    step = Step("a b", (1, 2), "eos", 3, 0.5, 6, "no", (-0.5, -0.25), (1.5, 2.5), 9, ("a", " b"))
+    scores = Scores((0.5,), 7, 3, True, {"prm": (0.25,)}, 12.5)
+    for made in (step, scores):
+        defaults = {each.name: each.default for each in fields(made) if each.default is not MISSING}
+        assert not [name for name, default in defaults.items() if getattr(made, name) == default]
+    request = SampledRequest((0, 0), 4, 5, 0.25, True, 2, step)
+    tape = Tape(
+        8, "end", 100, 7, 5, (("<a>", "</a>"),), (3, 2), [GeneratorCall([request]), PRMCall([(0, 0)], [scores])]
+    )
+    assert unpacked_tape(json.loads(json.dumps(packed_tape(tape, []))), []) == tape

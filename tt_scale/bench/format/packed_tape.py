@@ -103,6 +103,7 @@ def _packed_requests(requests: Sequence[SampledRequest], additions: _Additions) 
     for key in ("cached", "prompt_tokens"):
         columns[key] = [getattr(step, key) for _, step in answered]
     columns["error"] = [[place, step.error] for place, step in answered if step.error]
+    columns["divided"] = [[place, step.divided] for place, step in answered if step.divided]
     columns["said"] = [
         [place, step.seed, step.temperature]
         for place, step in answered
@@ -252,7 +253,7 @@ def _unpacked_requests(columns: Mapping[str, Any], additions: _Additions) -> lis
     contents = _contents(columns, additions)
     answered = [place for place, tokens in enumerate(columns.get("tokens", [])) if tokens >= 0]
     said = {place: (seed, temperature) for place, seed, temperature in columns.get("said", [])}
-    errors = dict(columns.get("error", []))
+    errors, divided = dict(columns.get("error", [])), dict(columns.get("divided", []))
     silent: list[tuple[float, ...]] = [()] * len(answered)
     none = [0] * len(answered)
     counts = [columns.get(key, none) for key in ("cached", "prompt_tokens")]
@@ -266,7 +267,7 @@ def _unpacked_requests(columns: Mapping[str, Any], additions: _Additions) -> lis
         error = errors.get(place, "")
         request.step = Step(
             *(text, tuple(ids), ended, seed, temperature, cached, error, tuple(logprobs), tuple(confidences)),
-            prompt_tokens,
+            *(prompt_tokens, tuple(divided.get(place, ()))),
         )
     return requests
 
