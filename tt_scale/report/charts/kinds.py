@@ -98,7 +98,8 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
         ),
         "reliability": Chart(
             "Is a score a probability?",
-            f"On the dashed line, as many paths are right as their score says. {POOLED}",
+            "On the dashed line, as many paths are right as their score says. A larger point stands for more paths. "
+            f"{POOLED}",
             lambda found, style: reliability_chart(found.scored, style),
             _scored,
         ),

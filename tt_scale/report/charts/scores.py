@@ -77,7 +77,7 @@ def _score_axis(title: str) -> dict[str, Any]:
 
 def reliability_chart(digests: Digests, style: Style) -> dict[str, Any]:
     """Draw the share of right paths against their mean score; on the diagonal a score is a probability."""
-    values = [
+    values: list[dict[str, Any]] = [
         {"series": name, "score": each.score, "right": each.right, "paths": each.count}
         for name, own in digests.items()
         for each in calibration(own).bins
@@ -86,6 +86,9 @@ def reliability_chart(digests: Digests, style: Style) -> dict[str, Any]:
     axis = {"format": ".0%", "tickCount": 5, "title": "right paths"}
     y = {"field": "right", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}
     scales = style.scales(list(digests))
+    most = max([value["paths"] for value in values], default=1)
+    area = {"type": "sqrt", "domain": [0, most], "range": [12, 160]}
+    size = {"field": "paths", "type": "quantitative", "scale": area, "legend": None}
     return {
         "layer": [
             {
@@ -95,13 +98,13 @@ def reliability_chart(digests: Digests, style: Style) -> dict[str, Any]:
             },
             {
                 "data": {"values": values},
-                "mark": {"type": "line", "strokeWidth": 1.5},
+                "mark": {"type": "line", "strokeWidth": 1, "opacity": 0.6},
                 "encoding": {"x": x, "y": y, "color": scales["color"]},
             },
             {
                 "data": {"values": values},
-                "mark": {"type": "point", "filled": True, "size": 60, "opacity": 1},
-                "encoding": {"x": x, "y": y, **scales, "tooltip": RELIABILITY_TOOLTIP},
+                "mark": {"type": "point", "filled": True, "opacity": 1},
+                "encoding": {"x": x, "y": y, **scales, "size": size, "tooltip": RELIABILITY_TOOLTIP},
             },
         ]
     }
