@@ -166,7 +166,7 @@ def _step(palette: Palette) -> dict[str, Any]:
         "size": {"signal": "datum.kind === 'answer' ? 150 : datum.kind === 'rejected' ? 70 : 90"},
         "fill": {"signal": f"datum.score === null ? '{palette.muted}' : scale('score', datum.score)"},
         "stroke": {"value": palette.ink},
-        "strokeWidth": {"signal": "datum.chosen ? 1.5 : datum.kind === 'rejected' ? 0.4 : 0.75"},
+        "strokeWidth": {"signal": "datum.chosen ? 1.5 : datum.kind === 'rejected' ? 0.6 : 0.75"},
     }
     encode = {"enter": {"cursor": {"value": "pointer"}}, "update": update}
     return {"type": "symbol", "name": "step", "aria": False, "from": {"data": "steps"}, "encode": encode}
