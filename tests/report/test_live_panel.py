@@ -202,8 +202,16 @@ def test_quiet_prints_warnings_alone() -> None:
         assert console.file.getvalue() == "warning: careful\n"  # type: ignore[attr-defined]
 
 
-def in_a_terminal(folder: Path, columns: int, *arguments: str) -> str:
-    """Everything that a command sends to a terminal of so many columns and 40 lines."""
+def in_a_terminal(folder: Path, columns: int, *arguments: str, interrupt: bytes = b"", status: int = 0) -> str:
+    """Everything that a command sends to a terminal of so many columns and 40 lines.
+
+    Args:
+        folder: in which it runs.
+        columns: of the terminal.
+        arguments: of the command.
+        interrupt: text after which Ctrl-C is pressed; empty for never.
+        status: its exit status.
+    """
     import fcntl
     import pty
     import struct
@@ -224,8 +232,11 @@ def in_a_terminal(folder: Path, columns: int, *arguments: str) -> str:
         if not chunk:
             break
         seen += chunk
+        if interrupt and interrupt in seen:
+            os.write(terminal, b"\x03")
+            interrupt = b""
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
     return seen.decode()
 
 
@@ -253,3 +264,15 @@ def test_quiet_in_a_terminal_is_the_result_alone(tmp_path: Path) -> None:
     assert "\x1b[?25l" not in told
     assert "20/20" not in told
     assert "Overall" in told
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
+    """The cursor is back, the panel gone, and the last words are how to go on."""
+    arguments = (*BENCH, *TWO, "--num-samples", "1000")
+    told = in_a_terminal(tmp_path, 100, *arguments, interrupt=b" left", status=130)
+    assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1
+    rest = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told[told.index("\x1b[?25h") :]).split("\n")
+    lines = [line.strip() for line in rest if line.strip()]
+    assert re.match(r"simulated best_of_n  \d+/1000  accuracy ", lines[0])
+    assert lines[1:] == ["tt-scale: interrupted. Finished work is kept; the same command resumes from there."]
