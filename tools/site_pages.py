@@ -1,13 +1,17 @@
 """Pages of the documentation site that are made from the code: a hook of MkDocs, named in mkdocs.yml.
 
-The README becomes the first page. Each method gets a page: its section of docs/algorithms.md, its parameters and its
-source. Configuration, command line and Python reference are made from schema, help texts and docstrings, so that they
-cannot differ from what runs.
+The README becomes the first page. Each method gets a page: its section of docs/algorithms.md, the tree of one search,
+its parameters and its source. The trees are drawn anew at each build, by a run of all methods over a pocket problem.
+Configuration, command line and Python reference are made from schema, help texts and docstrings, so that they cannot
+differ from what runs.
 """
 
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -19,10 +23,14 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
 import tt_scale
+from tt_scale import read_run
 from tt_scale.cli.main import cli
 from tt_scale.config import Config
 from tt_scale.config.listing import ConfigKey, keys_by_group, shown
 from tt_scale.registry import BUILT_IN, searcher_class
+from tt_scale.report.charts.render import write_chart
+from tt_scale.report.charts.tree import tree_figure
+from tt_scale.report.search_tree import grow_tree
 from tt_scale.scripts.method_table import method_table
 
 ROOT = Path(__file__).parents[1]
@@ -31,6 +39,13 @@ LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(docs/([^)\s]+)\)")
 PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
 """Files of the root that are pages of the site."""
+
+EXAMPLE = [
+    *(sys.executable, "-m", "tt_scale", "bench", "--config", "pocket", "--dtype", "float32", "--quiet"),
+    *("--generator", "huggingface", "--prm", "huggingface", "--temperature", "0.8", "--temp-origin", "0.8"),
+    *("--dataset", "pocket-math:count=2", "--budget", "4", "--concurrency", "1", "--run-tag", "trees"),
+]
+"""The run that the trees are drawn of; the second of its problems has four steps."""
 
 METHODS = sorted(BUILT_IN["searchers"])
 
@@ -44,10 +59,23 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that are made here."""
-    for path, text in pages():
-        files.append(File.generated(config, path, content=text))
+    """Add the pages that are made here, and a tree for each method."""
+    with tempfile.TemporaryDirectory() as folder:
+        for path, text in [*pages(), *trees(Path(folder))]:
+            files.append(File.generated(config, path, content=text))
     return files
+
+
+def trees(folder: Path) -> Iterator[tuple[str, str]]:
+    """Path within the site and SVG of a search by each method."""
+    methods = [word for name in METHODS for word in ("--method", name)]
+    subprocess.run([*EXAMPLE, *methods, "--output-dir", str(folder)], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    for manifest in folder.glob("trees/*/manifest.json"):
+        run = read_run(manifest.parent)
+        tree = grow_tree(run.search((run.rows[-1].id, 0)), run.method, run.tau)
+        path = folder / f"{run.method}.svg"
+        write_chart(tree_figure(tree), str(path))
+        yield f"methods/{path.name}", path.read_text(encoding="utf-8")
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
@@ -96,6 +124,9 @@ def method_page(name: str) -> str:
         f"{cls.summary[0].upper()}{cls.summary[1:]}.",
         f"Source: {cls.source}. The answer is chosen by the selector `{cls.selector}`.",
         section(name),
+        "## Example",
+        "One search of a problem of `pocket-math` at budget 4 ([what the signs mean](../report.md)):",
+        f"![The tree of a search by {name}]({name}.svg)",
         "## Parameters",
         _parameters(name),
         f"Type: `tt-scale bench --config pocket --method {name}`",
