@@ -24,7 +24,7 @@ PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loa
 # kernels without vector instructions round otherwise, as another processor does
 OTHER_PROCESSOR := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 MKL_CBWR=COMPATIBLE
 
-.PHONY: bench test test-slow test-all check wheel docs site pocket clean
+.PHONY: bench test test-slow test-all check wheel docs site pocket audit sbom clean
 
 bench: $(VENV)/.ready
 	$(BIN)/tt-scale bench --config "$(CONFIG)" $(METHODS:%=--method %) $(DTYPE:%=--dtype %) $(if $(OUTPUT),--output-dir "$(OUTPUT)")
@@ -72,5 +72,25 @@ site: $(VENV)/.ready
 	$(BIN)/pip install --quiet --quiet -e '.[docs]'
 	$(BIN)/mkdocs build --quiet --strict
 
+# Known vulnerabilities of all that is installed; where the index cannot be asked, a line says so.
+audit: $(VENV)/.ready
+	@if $(MAKE) --silent .venv-tools/.ready; then .venv-tools/bin/python tools/audit.py $(VENV); \
+	else echo "pip-audit cannot be installed here; nothing was audited."; fi
+
+# What the wheel brings with it, as a bill of materials (CycloneDX): dist/tt_scale-VERSION.cdx.json
+sbom: .venv-tools/.ready
+	ls dist/*.whl > /dev/null 2>&1 || $(MAKE) wheel
+	rm -rf .venv-sbom
+	$(PYTHON) -m venv --without-pip .venv-sbom
+	.venv-tools/bin/pip --python .venv-sbom/bin/python install --quiet --quiet dist/*.whl
+	.venv-tools/bin/cyclonedx-py environment --pyproject pyproject.toml --mc-type library --output-reproducible \
+		--output-file "$$(ls dist/*.whl | sed s/-py3-none-any.whl/.cdx.json/)" .venv-sbom/bin/python
+	rm -rf .venv-sbom
+
+.venv-tools/.ready: Makefile
+	@$(PYTHON) -m venv .venv-tools
+	@.venv-tools/bin/pip install --quiet --quiet "pip-audit>=2.9,<3" "cyclonedx-bom>=7,<8"
+	@touch $@
+
 clean:
-	rm -rf $(VENV) .venv-wheel build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache site
+	rm -rf $(VENV) .venv-wheel .venv-tools .venv-sbom build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache site

@@ -37,7 +37,12 @@ ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "tt_scale" / "config" / "recipes"
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
 PICTURE = re.compile(r"!\[([^\]]*)\]\(docs/([^)\s]+)\)")
-PAGES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+PAGES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "README.md": "index.md",
+    "SECURITY.md": "security.md",
+}
 """Files of the root that are pages of the site."""
 
 EXAMPLE = [

@@ -250,11 +250,12 @@ async def test_a_dropped_request_is_sent_again() -> None:
         assert await ask(server) == {}
 
 
-async def test_a_redirection_is_no_answer() -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_redirection_is_no_answer(client: str) -> None:
     """Its page is not JSON, and what it leads to is not the server that was asked."""
     async with serving(says(answer(b"", "302 Found", "Location: http://127.0.0.1:9/"))) as server:
         with pytest.raises(RequestFault, match="answered 302"):
-            await ask(server)
+            await ask(server, client)
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -79,7 +79,7 @@ class Endpoint:
             api_key=key or NO_KEY,
             timeout=Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
             max_retries=0,
-            http_client=DefaultAsyncHttpxClient(event_hooks=bounded_answers()),
+            http_client=DefaultAsyncHttpxClient(event_hooks=bounded_answers(), follow_redirects=False),
         )
 
     async def close(self) -> None:
