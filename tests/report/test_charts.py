@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from run_folders import HOSTILE, member, node, record, retried, write_run
 from tt_scale.errors import ConfigError
 from tt_scale.report.charts.accuracy import accuracy_chart
 from tt_scale.report.charts.kinds import CHARTS, makeable
+from tt_scale.report.charts.levels import level_chart
 from tt_scale.report.charts.palette import DASHES, LIGHT, SHAPES, Style
 from tt_scale.report.charts.render import whole_chart
 from tt_scale.report.side_by_side import SideBySide, side_by_side
@@ -106,6 +108,18 @@ def test_a_method_has_one_colour_in_every_chart(two_runs: SideBySide) -> None:
     style = Style(LIGHT, ["a", "b", "c"])
     assert style.scales(["c"])["color"]["scale"]["range"] == [LIGHT.series[2]]
     assert style.scales(["b", "c"])["shape"]["scale"]["range"] == [SHAPES[1], SHAPES[2]]
+
+
+def test_levels_are_those_of_the_largest_budget(two_runs: SideBySide) -> None:
+    """A method keeps its colour, whatever its budget."""
+    entries = [replace(entry, budget=budget) for budget in (4, 16) for entry in two_runs.comparison.entries]
+    found = replace(two_runs, comparison=replace(two_runs.comparison, entries=entries))
+    style = Style(LIGHT, found.series)
+    chart = level_chart(found, style)
+    assert {value["series"] for value in values_of(chart)} == {"collective", "independent"}
+    assert chart["layer"][1]["encoding"]["x"]["axis"]["title"] == "level, budget 16"
+    by_tokens = accuracy_chart(found.comparison, "tokens", style)
+    assert json.dumps(chart["layer"][0]["encoding"]["color"]) in json.dumps(by_tokens)
 
 
 def test_searches_are_laid_out_in_time(tmp_path: Path) -> None:

@@ -139,6 +139,7 @@ def test_a_missing_package_is_told_before_the_run(
 
 
 @pytest.mark.skipif(find_spec("tensorboard") is None, reason="needs tensorboard")
+@pytest.mark.filterwarnings("ignore")  # of other packages, which are none of ours
 def test_tensorboard_reads_what_was_written(command: Command, tmp_path: Path) -> None:
     assert command(*BENCH, *TWO, *FEW, "--track", "tensorboard").status == 0
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -154,6 +155,7 @@ def test_tensorboard_reads_what_was_written(command: Command, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(find_spec("mlflow") is None, reason="needs mlflow")
+@pytest.mark.filterwarnings("ignore")
 def test_mlflow_reads_what_was_written(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
     assert command(*BENCH, *TWO, *FEW, "--track", "mlflow").status == 0
@@ -171,6 +173,7 @@ def test_mlflow_reads_what_was_written(command: Command, tmp_path: Path, monkeyp
 
 
 @pytest.mark.skipif(find_spec("wandb") is None, reason="needs wandb")
+@pytest.mark.filterwarnings("ignore")
 def test_wandb_keeps_runs_offline(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_DIR", str(tmp_path))
