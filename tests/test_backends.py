@@ -312,7 +312,7 @@ def test_prm_check_knows_a_judge_and_a_family() -> None:
         engines(Config(prm_name="x/EssayPRM"))
     with pytest.raises(ConfigError, match="no model behind the PRM 'tokens'"):
         engines(Config(prm_name="tokens"))
-    with pytest.raises(ConfigError, match="the maze world is none"):
+    with pytest.raises(ConfigError, match="'maze' is not one"):
         engines(Config(prm_name="critic", model_name="maze"))
 
 

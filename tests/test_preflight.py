@@ -32,7 +32,7 @@ def silent_hub(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """A hub that never answers; gives the attempts."""
     attempts: list[float] = []
     monkeypatch.setattr(tt_scale.engines.hub, "PAUSE", 0.0)
-    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: bool(attempts.append(0.0)))
+    monkeypatch.setattr(tt_scale.engines.hub, "_responds", lambda: bool(attempts.append(0.0)))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     return attempts
 
@@ -58,7 +58,7 @@ class FakeHub:
 @pytest.fixture
 def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeHub:
     fake = FakeHub(tmp_path)
-    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: True)
+    monkeypatch.setattr(tt_scale.engines.hub, "_responds", lambda: True)
     monkeypatch.setattr("huggingface_hub.hf_hub_download", fake.fetch)
     monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_, **__: None)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
@@ -93,7 +93,7 @@ ROWS = {
     "a PRM in the generator's place": (
         "--model-name pocket-prm --prm-name pocket-prm",
         "model_name is 'pocket-prm', a Qwen2ForProcessRewardModel",
-        "scores text and cannot write",
+        "scores text and cannot generate",
     ),
     "more context than there is": (
         "--model-name pocket-gen --prm-name pocket-prm --max-model-len 600",
@@ -179,7 +179,7 @@ def test_the_default_context_is_lowered_with_a_line(caplog: pytest.LogCaptureFix
     found = preflight(Config(**POCKET))
     assert found.max_model_len == 512
     assert [record.message for record in caplog.records] == [
-        "max_model_len is lowered from 3072 to 512, all that pocket-gen reads."
+        "max_model_len is lowered from 3072 to 512, the context length of pocket-gen."
     ]
     caplog.clear()
     assert preflight(found) == found
@@ -243,7 +243,7 @@ def test_what_is_fetched_is_said_in_one_line(hub: FakeHub, caplog: pytest.LogCap
     assert [record.message for record in caplog.records] == [
         "Fetching owner/model from the Hugging Face hub ...",
         "Fetching owner/Qwen2.5-Math-PRM from the Hugging Face hub ...",
-        "max_model_len is lowered from 3072 to 2048, all that owner/model reads.",
+        "max_model_len is lowered from 3072 to 2048, the context length of owner/model.",
     ]
 
 
@@ -278,7 +278,7 @@ def test_a_generator_on_the_hub_as_prm(hub: FakeHub) -> None:
 def test_offline_by_wish(monkeypatch: pytest.MonkeyPatch) -> None:
     """HF_HUB_OFFLINE is obeyed, and named."""
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr(tt_scale.engines.hub, "_answers_once", lambda: pytest.fail("the hub was asked"))
+    monkeypatch.setattr(tt_scale.engines.hub, "_responds", lambda: pytest.fail("the hub was asked"))
     with pytest.raises(TTScaleError, match="HF_HUB_OFFLINE"):
         preflight(Config(model_name="owner/model", prm_name="none", generator="huggingface"))
 

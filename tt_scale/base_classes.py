@@ -117,7 +117,7 @@ class Generator(ABC):
 
     @classmethod
     def identity(cls, config: Config, dataset: str) -> Mapping[str, Any]:
-        """What identifies a run over a problem set beside its configuration and its problems.
+        """Return what identifies a run over a problem set besides its configuration and its problems.
 
         Args:
             config: as `prepared` returned it.

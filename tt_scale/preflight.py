@@ -13,7 +13,7 @@ from typing import Any
 from tt_scale.backends import ResolvedGenerator, ResolvedModels, ResolvedPRM, resolve
 from tt_scale.config import Config
 from tt_scale.engines.context_length import fitted, own_context
-from tt_scale.engines.hub import cached_file_of, fetched_file, is_offline, leave_a_dead_hub
+from tt_scale.engines.hub import cached_hub_file, fetch_hub_file, go_offline_if_unreachable, is_offline
 from tt_scale.engines.main_guard import check_main_guard
 from tt_scale.engines.model_names import refuse_scorer_settings, resolve_model
 from tt_scale.errors import ConfigError, GeneratorError, PRMError, TTScaleError, nearest
@@ -80,18 +80,18 @@ def check_models(models: ResolvedModels) -> None:
     if config.base_url is not None and "base_url" not in models.generator.cls.config_keys:
         raise ConfigError(
             f"base_url is {config.base_url!r}; the generator {models.generator.backend!r} asks no server.",
-            "Leave out --base-url, or type: --generator openai",
+            "Omit --base-url, or type: --generator openai",
         )
     if config.answer_rule is not None and "answer_rule" not in models.generator.cls.config_keys:
         raise ConfigError(
             f"answer_rule is {config.answer_rule!r}; the generator {models.generator.backend!r} samples new solutions, "
             "which state their answer in a box or after final_answer_prefix.",
-            "Leave out --answer-rule, or type: --generator recorded",
+            "Omit --answer-rule, or type: --generator recorded",
         )
     if config.prm_url is not None and not any("prm_url" in prm.cls.config_keys for prm in models.prms):
         raise ConfigError(
             f"prm_url is {config.prm_url!r}, but the PRM is {models.prm_backends!r}, which uses no server.",
-            "Leave out --prm-url, or type: --prm http",
+            "Omit --prm-url, or type: --prm http",
         )
 
 
@@ -172,9 +172,9 @@ def _settings(name: str, key: str, revision: str | None) -> dict[str, Any]:
     if Path(source).is_dir():
         _refuse_revision(key.replace("name", "revision"), revision, name)
         return _read(Path(source) / "config.json")
-    cached = cached_file_of(source, "config.json", revision)
+    cached = cached_hub_file(source, "config.json", revision)
     if cached is not None:
-        leave_a_dead_hub()
+        go_offline_if_unreachable()
         return _read(cached)
     _refuse_unknown(name, key)
     return _fetched(name, key, revision)
@@ -212,7 +212,7 @@ def _fetched(name: str, key: str, revision: str | None) -> dict[str, Any]:
     if is_offline():
         raise kind(f"{subject} has no config.json on this machine, and HF_HUB_OFFLINE forbids downloading it.", hint)
     try:
-        return _read(fetched_file(name, "config.json", revision))
+        return _read(fetch_hub_file(name, "config.json", revision))
     except (OSError, ValueError) as error:
         error_name = type(error).__name__
         if error_name == "EntryNotFoundError":  # its settings are in another file
@@ -241,5 +241,5 @@ def _refuse_revision(key: str, revision: str | None, name: str) -> None:
     if revision is not None:
         raise ConfigError(
             f"{key} is {revision!r}, but {name!r} is not on the hub, so it has no revisions.",
-            f"Leave out --{key.replace('_', '-')}.",
+            f"Omit --{key.replace('_', '-')}.",
         )

@@ -71,7 +71,9 @@ def test_a_file_of_that_name_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("x" * 300, "cannot be read: File name too long."),
     ],
 )
-def test_an_unknown_name_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str) -> None:
+def test_an_unknown_recipe_causes_a_suggestion(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, told: str
+) -> None:
     """Paths of the time when recipes lay in a clone, slips of the keyboard, and what is no file."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()

@@ -16,7 +16,7 @@ def test_addresses_are_one_text_or_a_list() -> None:
     for bad, told in (
         ("a:8000", "begins with http"),
         ("http://a, ftp://b", "begins with http"),
-        ("", "names no address"),
+        ("", "contains no address"),
         ("http://me:word@a", "OPENAI_API_KEY"),
         ("http://a/v1?key=word", "OPENAI_API_KEY"),
     ):
@@ -29,7 +29,7 @@ def test_addresses_are_one_text_or_a_list() -> None:
             Config(**{key: value})
 
 
-def test_an_address_means_a_server() -> None:
+def test_addresses_select_the_server_backend() -> None:
     assert resolve(Config(base_url="http://a", prm_name="none")).generator.backend == "openai"
     assert resolve(Config(base_url="http://a", prm_name="none")).generator.weights == ()
     with pytest.raises(ConfigError, match=r"base_url is 'http://a'; the generator 'simulated' asks no server"):

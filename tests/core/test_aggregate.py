@@ -1,4 +1,4 @@
-"""From step scores to a path's score."""
+"""Aggregates of step scores."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def test_worked_values(agg: str, open_value: float, finished_value: float) -> No
     assert aggregate(agg, (0.9, 0.4, 0.5), finished=True) == pytest.approx(finished_value)
 
 
-def test_the_names_are_those_of_the_configuration() -> None:
+def test_aggregate_names_match_the_configuration() -> None:
     """An aggregate that is documented and missing."""
     assert set(AGGREGATES) == {"last", "mean", "min", "prod", "mean_only_final"}
 
 
 @pytest.mark.parametrize("agg", AGGREGATES)
-def test_no_scores_are_zero(agg: str) -> None:
+def test_the_aggregate_of_no_scores_is_zero(agg: str) -> None:
     """A root has no scores yet; min() of nothing raises."""
     assert aggregate(agg, ()) == 0.0
     assert aggregate(agg, (), finished=True) == 0.0

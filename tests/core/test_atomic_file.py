@@ -39,7 +39,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_folder_that_is_not_there_is_an_error_of_the_system(tmp_path: Path) -> None:
+def test_a_missing_folder_raises_the_error_of_the_system(tmp_path: Path) -> None:
     """Its callers say which file they could not write."""
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "a.csv"):
         pass

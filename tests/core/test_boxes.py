@@ -70,7 +70,7 @@ def test_what_is_a_box(text: str, answer: str | None) -> None:
     ],
 )
 def test_several_boxes_as_one_list(text: str, answer: str) -> None:
-    """A list may be boxed part by part; a correction must not join what it takes back."""
+    """The items of a list may be boxed one by one; a correction must not be joined with the answer that it replaces."""
     assert extract_answer(text) == answer
 
 
@@ -99,7 +99,7 @@ def test_boxes_are_found_in_linear_time(unit: str) -> None:
 
 
 @given(st.text(alphabet="\\boxedf{}1, $", max_size=60))
-def test_any_text_is_survived(text: str) -> None:
+def test_arbitrary_text_is_accepted(text: str) -> None:
     """Boxes of arbitrary text are in order, apart from each other, and where they say they are."""
     found = boxes(text)
     assert all(one.end <= other.start for one, other in pairwise(found))

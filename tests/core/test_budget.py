@@ -93,7 +93,7 @@ def test_near_square_worked_values() -> None:
 
 
 @pytest.mark.parametrize("width", [*range(1, 200), 1023])
-def test_no_child_of_a_width_is_given_away(width: int) -> None:
+def test_paths_and_widths_use_the_whole_width(width: int) -> None:
     """A budget of 14 became 3 x 4, of 5 it became 2 x 2."""
     paths, children, wider = paths_and_widths(width)
     assert paths * children + wider == width
@@ -127,15 +127,15 @@ def test_the_wider_beams_are_the_best_ones_and_the_first_trees() -> None:
     assert Counter([node.key[0] for node in space.nodes if len(node.key) == 2]) == {0: 5, 1: 5, 2: 4}
 
 
-def test_a_remainder_beside_another_budget_is_refused() -> None:
+def test_wider_beams_that_contradict_the_budget_are_rejected() -> None:
     """Left over in a configuration, it would add children that the budget does not have."""
     with pytest.raises(ConfigError, match="wider_beams is 2, but budget 9 makes it 0 for dvts"):
         make_searcher(config("dvts", 9, wider_beams=2))
     assert make_searcher(config("dvts", 14, wider_beams=2)) == make_searcher(config("dvts", 14))
 
 
-def test_a_budget_limits_tokens_for_all_alike() -> None:
-    """Without a limit a method that retries may spend what it likes."""
+def test_a_budget_limits_the_tokens_of_every_method() -> None:
+    """Without a limit a method that retries may spend any number of tokens."""
     assert config("collective", 4, max_tokens=100).limits.max_generated_tokens == 400
     assert config("collective", 4, max_tokens=100, max_generated_tokens=90).limits.max_generated_tokens == 90
     assert config("collective", None).limits.max_generated_tokens is None
@@ -144,7 +144,7 @@ def test_a_budget_limits_tokens_for_all_alike() -> None:
     assert space.usage.generated_tokens <= 120
 
 
-def test_lookahead_is_paid_for() -> None:
+def test_lookahead_counts_towards_the_budget() -> None:
     """A lookahead on top of the width is compute that no other method gets."""
     beam = make_searcher(config("beam_search", 16, lookahead=3))
     assert beam.widths(16) == {"n_beams": 2, "beam_width": 2, "N": 4}
@@ -152,15 +152,15 @@ def test_lookahead_is_paid_for() -> None:
         make_searcher(config("beam_search", 3, lookahead=3))
 
 
-def test_a_width_beside_a_budget_is_refused_unless_they_agree() -> None:
-    """One of the two would be ignored in silence."""
+def test_a_width_that_contradicts_the_budget_is_rejected() -> None:
+    """One of the two would be ignored silently."""
     with pytest.raises(ConfigError, match="N is 4, but budget 8 makes it 8 for best_of_n"):
         make_searcher(config("best_of_n", 8, N=4))
     assert make_searcher(config("best_of_n", 4, N=4)) == make_searcher(config("best_of_n", 4))
     make_searcher(config("best_of_n", 8, n_beams=2))  # no width of this method
 
 
-def test_a_budget_on_the_command_line_stands_over_the_widths_of_a_file() -> None:
+def test_a_budget_on_the_command_line_overrides_the_widths_of_a_file() -> None:
     """No recipe that names a width could be run at another budget."""
     file = {"N": 9, "max_total_branches": 9, "tau": 0.5}
     assert merged(file, {"budget": 4}) == {"tau": 0.5, "budget": 4}
@@ -169,7 +169,7 @@ def test_a_budget_on_the_command_line_stands_over_the_widths_of_a_file() -> None
     assert merged({**file, "budget": 4}, {"budget": None}) == {**file, "budget": None}
 
 
-def test_records_say_what_ran(tmp_path: Path) -> None:
+def test_records_contain_the_widths_of_the_run(tmp_path: Path) -> None:
     """A record of the budget alone names no widths once the rule is changed."""
     resolved = budgeted(config("beam_search", 8), make_searcher(config("beam_search", 8)).widths)
     told = experiment(resolved, "simulated", [], "grader")
@@ -184,13 +184,13 @@ def test_records_say_what_ran(tmp_path: Path) -> None:
     assert "N=4 " in summary_line(four, "simulated", tmp_path, [row], 0.0).knobs  # the default, but derived
 
 
-def test_the_schema_knows_the_widths() -> None:
+def test_the_schema_marks_every_width() -> None:
     """A width that is not marked in the schema would be kept from a file, and then refused."""
     derived = {key for name in METHODS for key in searcher_class(name)().widths(16)}
     assert derived & set(Config.model_fields) == WIDTH_KEYS
 
 
-def test_the_documented_table_is_that_of_the_code() -> None:
+def test_the_documented_table_matches_the_code() -> None:
     """Regenerate it with `python -m tt_scale.scripts.budget_table`."""
     page = Path(__file__).parents[2] / "docs" / "algorithms.md"
     if not page.exists():

@@ -69,13 +69,13 @@ def test_prefix(text: str, answer: str | None) -> None:
 
 
 @given(st.text(alphabet="ab{}\\ 1", max_size=30), st.sampled_from(["", "a"]))
-def test_any_text_is_survived(text: str, prefix: str) -> None:
+def test_arbitrary_text_is_accepted(text: str, prefix: str) -> None:
     """Model output is arbitrary: extraction must neither raise nor return blank answers."""
     answer = extract_answer(text, prefix)
     assert answer is None or (answer == answer.strip() and answer)
 
 
 @given(st.text(alphabet="ab1+ ", min_size=1).filter(str.strip), st.text(alphabet="xy. \n"))
-def test_a_box_is_found_wherever_it_stands(content: str, around: str) -> None:
+def test_a_box_is_found_anywhere_in_a_text(content: str, around: str) -> None:
     """Text around a box must not change what is in it."""
     assert extract_answer(f"{around}\\boxed{{{content}}}{around}") == content.strip()

@@ -58,18 +58,18 @@ def test_the_final_selection_has_its_own_aggregate() -> None:
 
 
 @pytest.mark.parametrize("final_agg", AGGREGATES)
-def test_it_leaves_the_search_alone(final_agg: str) -> None:
-    """The tree, which `agg` steers, must be the same whoever selects."""
+def test_final_agg_does_not_change_the_search(final_agg: str) -> None:
+    """The tree depends on `agg` alone, not on the selection."""
     assert recorded(final_agg)["tree"] == recorded(None)["tree"]
 
 
 @pytest.mark.parametrize("agg", AGGREGATES)
-def test_unset_it_is_that_of_the_search(agg: str) -> None:
+def test_final_agg_defaults_to_agg(agg: str) -> None:
     """A default of its own would change every run that names an `agg`."""
     assert recorded(None, agg)["pool"] == recorded(agg, agg)["pool"]
 
 
-def test_runs_solve_and_what_is_read_off_use_it(command: Command, tmp_path: Path) -> None:
+def test_runs_solve_and_derived_results_use_final_agg(command: Command, tmp_path: Path) -> None:
     """One of three places where an answer is selected that forgets the key."""
     answer = command("bench", *WORLD, "--method", "best_of_n", "--N", "8", "--final-agg", "prod", "--run-tag", "t")
     assert (answer.status, answer.err) == (0, "")
@@ -94,7 +94,7 @@ def test_runs_solve_and_what_is_read_off_use_it(command: Command, tmp_path: Path
 
 
 def test_runs_that_differ_in_the_final_aggregate_share_their_samples(command: Command, tmp_path: Path) -> None:
-    """Thrice the same samples; or read off by the aggregate of the run that drew them."""
+    """The same samples drawn three times, or results derived with the aggregate of the run that drew them."""
     typed = ("compare", *WORLD[:-1], "30", "--method", "best_of_n", "--vary", "final_agg=last,prod,min", "--run-tag")
     assert [command(*typed, "a").status, command(*typed, "b", "--no-derive").status] == [0, 0]
     found = []
@@ -122,14 +122,14 @@ def test_comparisons_and_sweeps_state_the_aggregate(command: Command, tmp_path: 
     assert STATED in " ".join(answer.out.split())
 
 
-def test_without_a_prm_there_is_nothing_to_aggregate(command: Command) -> None:
-    """A sentence about scores that nobody gave."""
+def test_without_a_prm_no_aggregate_is_named(command: Command) -> None:
+    """A footer about scores that do not exist."""
     answer = command("bench", *WORLD, "--prm-name", "none", "--method", "self_consistency")
     assert (answer.status, "Aggregate" in answer.out) == (0, False)
 
 
 @pytest.mark.parametrize(
-    ("pairs", "told"),
+    ("pairs", "sentence"),
     [
         ([], ""),
         ([("last", None), ("last", "last")], "Aggregate of step scores (agg): last."),
@@ -141,6 +141,6 @@ def test_without_a_prm_there_is_nothing_to_aggregate(command: Command) -> None:
         ),
     ],
 )
-def test_aggregates_in_words(pairs: list[tuple[str, str | None]], told: str) -> None:
-    """Two runs that differ, told as one."""
-    assert aggregates_in_words(pairs) == told
+def test_aggregates_in_words(pairs: list[tuple[str, str | None]], sentence: str) -> None:
+    """Two runs with different aggregates described as one."""
+    assert aggregates_in_words(pairs) == sentence

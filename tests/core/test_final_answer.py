@@ -1,4 +1,4 @@
-"""Where a path ends and which of its answers counts."""
+"""The end of a path, and which of its answers counts."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_a_path_cut_behind_its_answer_votes(searcher: Searcher, keys: dict[str, 
         ("<think>\\boxed{7}", "", None),
     ],
 )
-def test_what_a_limit_may_have_cut_is_no_answer(text: str, prefix: str, answer: str | None) -> None:
+def test_an_answer_that_a_limit_may_have_cut_does_not_count(text: str, prefix: str, answer: str | None) -> None:
     """Half of a number votes for another number."""
     assert FinalAnswer(prefix).of(text, cut=True) == answer
 
@@ -161,7 +161,7 @@ def test_own_tags() -> None:
     [path] = asyncio.run(space.complete(space.roots(), 1, temperature=1.0))[0]
     assert space.answer(path) == "7"
     assert isinstance(path, Path)
-    with pytest.raises(ConfigError, match="an opening tag, then the one that closes it"):
+    with pytest.raises(ConfigError, match="pairs of an opening tag and its closing tag"):
         Config(reasoning_tags=["<plan>"])
 
 

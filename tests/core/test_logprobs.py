@@ -1,4 +1,4 @@
-"""Log-probabilities of tokens: what a confidence is, who must tell them, and that they stay with their tokens."""
+"""Token log-probabilities: confidences, the check for them, and their alignment with tokens through segmentation."""
 
 from __future__ import annotations
 
@@ -43,17 +43,19 @@ def test_the_drawn_token_counts_only_where_it_is_among_the_likeliest() -> None:
 
 
 class Numbered(SimulatedGenerator):
-    """Tells numbers that are a function of the token ids, so that any shift between the two shows."""
+    """Returns log-probabilities that are a function of the token ids, so that any misalignment shows."""
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         steps = await super().generate(requests)
         return [
-            reworded(step, logprobs=told(step.ids), confidences=told(step.ids, 2.0)) if request.top_logprobs else step
+            reworded(step, logprobs=numbered(step.ids), confidences=numbered(step.ids, 2.0))
+            if request.top_logprobs
+            else step
             for step, request in zip(steps, requests, strict=True)
         ]
 
 
-def told(ids: Sequence[int], factor: float = -1.0) -> tuple[float, ...]:
+def numbered(ids: Sequence[int], factor: float = -1.0) -> tuple[float, ...]:
     return tuple([factor * (1 + token % 1000) for token in ids])
 
 
@@ -76,8 +78,8 @@ def test_numbers_stay_with_their_tokens(searcher: Any, keys: dict[str, Any], bla
         steps = list(chain.from_iterable([node.steps for node in space.nodes]))
         assert steps
         for step in steps:
-            assert step.logprobs == told(step.ids)
-            assert step.confidences == told(step.ids, 2.0)
+            assert step.logprobs == numbered(step.ids)
+            assert step.confidences == numbered(step.ids, 2.0)
 
 
 def test_a_whole_solution_is_split_with_its_numbers() -> None:
@@ -90,7 +92,7 @@ def test_a_whole_solution_is_split_with_its_numbers() -> None:
     assert (first.confidences, last.confidences) == ((1.0,), (2.0, 3.0, 4.0))
 
 
-def test_nobody_asks_nothing_is_told() -> None:
+def test_nobody_asks_nothing_is_numbered() -> None:
     """Numbers that are computed, sent and stored for every search that does not look at them."""
     generator = SimulatedGenerator()
     space = space_of(generator)
@@ -191,7 +193,7 @@ def test_too_few_numbers_are_refused() -> None:
     """A backend that tells one number too few shifts all that follow."""
     space = space_of(Short())
     space.tell_logprobs(1)
-    with pytest.raises(GeneratorError, match=r"told \d+ log-probabilities of \d+ tokens"):
+    with pytest.raises(GeneratorError, match=r"returned \d+ log-probabilities for \d+ tokens"):
         run(BestOfN(), space)
 
 
@@ -199,10 +201,10 @@ def test_who_cannot_tell_is_refused() -> None:
     """A generator of another package that knows nothing of all this: nonsense or a traceback in every row."""
     space, _ = tape_space(["a"])
     with pytest.raises(
-        ConfigError, match="the log-probabilities of the 5 likeliest tokens, and TapeGenerator tells none"
+        ConfigError, match="the log-probabilities of the 5 most likely tokens, but TapeGenerator returns none"
     ):
         space.tell_logprobs(5)
-    with pytest.raises(ConfigError, match="tells those of 20"):
+    with pytest.raises(ConfigError, match="returns only those of 20"):
         require_logprobs(SimulatedGenerator, 21, "Somebody")
 
 
@@ -212,8 +214,8 @@ def test_refused_before_a_model_is_loaded(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(ScriptedGenerator, "from_config", classmethod(lambda cls, config: cls({})))
     config = Config(model_name="x", generator="elsewhere", prm_name="confidence", method="deepconf")
     with pytest.raises(
-        ConfigError, match=r"method 'deepconf' needs .* ScriptedGenerator tells none.* --generator vllm"
+        ConfigError, match=r"method 'deepconf' needs .* ScriptedGenerator returns none.* --generator vllm"
     ):
         make_searcher(config)
-    with pytest.raises(ConfigError, match=r"The PRM 'confidence' needs .* ScriptedGenerator tells none"):
+    with pytest.raises(ConfigError, match=r"The PRM 'confidence' needs .* ScriptedGenerator returns none"):
         make_models(config)

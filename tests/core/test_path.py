@@ -1,4 +1,4 @@
-"""Paths: what they add up to, and which is the best."""
+"""Paths: totals over their steps, and their order."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def test_a_path_adds_up_its_steps() -> None:
     assert (Path((0,)).ids, Path((0,)).text, Path((0,)).tokens) == ((), "", 0)
 
 
-def test_only_open_and_finished_are_what_they_say() -> None:
-    """Truncated or failed paths that grow or vote."""
+def test_is_open_and_is_finished() -> None:
+    """Truncated or failed paths that are extended or vote."""
     states = {state: Path((0,), state=state) for state in ("open", "finished", "truncated", "failed")}  # type: ignore[arg-type]
     assert [state for state, path in states.items() if path.is_open] == ["open"]
     assert [state for state, path in states.items() if path.is_finished] == ["finished"]

@@ -1,4 +1,4 @@
-"""Seeds come from where a child hangs in the tree."""
+"""Seeds depend on the position in the tree alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tt_scale.core.seeds import derive_seed
 from tt_scale.searcher.best_of_n import BestOfN
 
 
-def test_every_place_has_its_own_seed() -> None:
+def test_every_position_has_its_own_seed() -> None:
     """A hash that leaves one of its parts out: siblings, problems, runs or blank draws would repeat a sample."""
     places = list(product([79, 80], ["p", "q"], [(0,), (1,), (0, 1), (0, 1, 2)], range(5), range(3)))
     assert len({derive_seed(*place) for place in places}) == len(places)
@@ -50,7 +50,7 @@ def test_seeds_fit_every_reader_and_engine(seed: int, problem: str, key: tuple[i
     assert derived == derive_seed(seed, problem, key, child)
 
 
-def test_neighbours_are_far_apart() -> None:
+def test_neighbours_have_unrelated_seeds() -> None:
     """Engines give child i of a request seed + i: neighbours with seeds s and s + 1 would share samples."""
     seeds = sorted(derive_seed(79, "p", (root,), child) for root in range(30) for child in range(30))
     assert min(after - before for before, after in pairwise(seeds)) > 64
@@ -86,7 +86,7 @@ def test_copies_of_the_root_and_later_calls_draw_other_children() -> None:
     assert len({node.steps[-1].seed for node in space.nodes}) == 6
 
 
-def test_repeats_have_seeds_of_their_own() -> None:
+def test_repetitions_have_different_seeds() -> None:
     """`repeats` that draws the same samples again measures nothing."""
     seeds = []
     for repeat in range(3):

@@ -1,4 +1,4 @@
-"""Where a step ends, and where an answer is complete."""
+"""Step segmentation, and the completeness of answers."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_blank_step_is_merged_with_the_whole_step_after_it() -> None:
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(pieces=tapes, delimiters=st.sampled_from([*DELIMITERS, ()]))
-def test_cutting_loses_and_invents_nothing(pieces: list[str], delimiters: tuple[str, ...]) -> None:
+def test_splitting_preserves_ids_and_text(pieces: list[str], delimiters: tuple[str, ...]) -> None:
     """Ids and text that part ways, blank steps that are scored, a cache hit that is counted once per step."""
     solution = whole(pieces)
     steps = split_steps(solution, pieces, delimiters)

@@ -1,4 +1,4 @@
-"""Selectors: the invariants that every one of them keeps, and the ties that tables depend on."""
+"""Selectors: invariants of all of them, and ties."""
 
 from __future__ import annotations
 
@@ -130,13 +130,13 @@ def test_pass_at_k_survives_large_counts() -> None:
 
 
 @pytest.mark.parametrize(("count", "correct", "k"), [(4, 5, 1), (4, -1, 1), (4, 2, 0), (4, 2, 5), (0, 0, 1)])
-def test_pass_at_k_refuses_nonsense(count: int, correct: int, k: int) -> None:
+def test_pass_at_k_rejects_arguments_out_of_range(count: int, correct: int, k: int) -> None:
     """k > n has no unbiased estimate; a silent 1.0 there has been published."""
     with pytest.raises(ValueError, match="pass_at_k needs"):
         pass_at_k(count, correct, k)
 
 
-def test_own_weights_go_before_scores_in_the_weighted_vote_alone() -> None:
+def test_weights_of_the_method_replace_scores_in_the_weighted_vote_only() -> None:
     """A method's weights that are lost, or that overwrite what the PRM said of the best one."""
     pool = [Candidate(0, 0.9, 1.0), Candidate(1, 0.2, 4.0), Candidate(0, 0.9, 2.5)]
     assert {name: chosen_class(name, pool) for name in SELECTORS} == {

@@ -36,7 +36,7 @@ def config_for(device: str | None, split: int = 1) -> Config:
     return Config(prm_device=device, tensor_parallel_size=split)
 
 
-def test_devices_have_numbers() -> None:
+def test_indices_of_devices() -> None:
     assert [first_gpu(device) for device in ("cpu", "cuda", "cuda:0", "cuda:3")] == [None, 0, 0, 3]
     for bad in ("gpu", "cuda:x", "cuda:-1", "cpu:0", "1", ""):
         with pytest.raises(ConfigError, match=r"prm_device is .*Allowed: cpu"):
@@ -85,7 +85,7 @@ def test_an_old_vllm_sees_only_its_gpus(
         assert os.environ.get("CUDA_VISIBLE_DEVICES") == before
 
 
-def test_a_newer_vllm_is_told(vllm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_newer_vllm_gets_device_ids(vllm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sees all GPUs, which it needs to connect them, and numbers them likewise."""
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     vllm(told=True)

@@ -17,7 +17,7 @@ from tt_scale.bench.run.origin import Origin, computed_by
 from tt_scale.config import Config
 from tt_scale.doctor.diagnosis import _dtypes
 from tt_scale.engines import dtypes
-from tt_scale.engines.dtypes import Place, check_dtype, fast_types, place_of, resolve_dtype, slow_dtype
+from tt_scale.engines.dtypes import EngineDevice, check_dtype, engine_device, fast_types, resolve_dtype, slow_dtype
 from tt_scale.engines.model_dtypes import check_dtypes, dtype_keys, dtype_warnings, loaded_models
 from tt_scale.engines.model_size import model_size
 from tt_scale.errors import ConfigError, JournalError
@@ -26,7 +26,7 @@ from tt_scale.prm_eval.keys import sampling_keys, scoring_keys
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
-CPU = [Place("vllm", "cpu"), Place("huggingface", "cpu")]
+CPU = [EngineDevice("vllm", "cpu"), EngineDevice("huggingface", "cpu")]
 POCKET = {"model_name": "pocket-gen", "prm_name": "pocket-prm"}
 
 
@@ -36,17 +36,17 @@ def checkpoint(folder: Path, **settings: Any) -> str:
     return str(folder)
 
 
-@pytest.mark.parametrize("place", CPU, ids=lambda place: place.engine)
+@pytest.mark.parametrize("target", CPU, ids=lambda target: target.engine)
 @pytest.mark.parametrize(("processor", "fastest"), [(FAST, "bfloat16"), (SLOW, "float32")], ids=["fast", "slow"])
 def test_a_cpu_computes_in_its_fastest_type(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: Place, processor: dict[str, Any], fastest: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, target: EngineDevice, processor: dict[str, Any], fastest: str
 ) -> None:
     """bfloat16 without instructions for it is emulated: four times slower than float32, and it was in the recipe."""
     model = checkpoint(tmp_path / "m", dtype="float16")
     with machine(monkeypatch, torch_on(**processor)):
-        assert [resolve_dtype(dtype, place, model) for dtype in ("auto", None)] == [fastest, fastest]
+        assert [resolve_dtype(dtype, target, model) for dtype in ("auto", None)] == [fastest, fastest]
         for dtype in ("bfloat16", "float16", "float32"):
-            assert resolve_dtype(dtype, place, model) == dtype
+            assert resolve_dtype(dtype, target, model) == dtype
 
 
 @pytest.mark.parametrize(
@@ -135,18 +135,18 @@ def test_on_cuda_auto_is_what_the_checkpoint_says(
     """Engines have rules of their own: vLLM computes a float32 checkpoint in 16 bits. Unset is float16."""
     model = checkpoint(tmp_path / "m", **settings)
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS[cards]), vllm_on_cpu=False):
-        place = place_of(engine, device)
-        assert place == Place(engine, device)
-        assert resolve_dtype("auto", place, model) == auto
-        assert resolve_dtype(None, place, model) == "float16"
-        assert resolve_dtype("float32", place, model) == "float32"
+        target = engine_device(engine, device)
+        assert target == EngineDevice(engine, device)
+        assert resolve_dtype("auto", target, model) == auto
+        assert resolve_dtype(None, target, model) == "float16"
+        assert resolve_dtype("float32", target, model) == "float32"
 
 
 def test_an_unknown_accelerator_keeps_its_own_rule(monkeypatch: pytest.MonkeyPatch) -> None:
     """vLLM on a TPU: nothing here knows what it computes."""
     with machine(monkeypatch, torch_on(**FAST), vllm_on_cpu=False):
-        place = place_of("vllm")
-        assert [resolve_dtype(dtype, place, "m") for dtype in ("auto", None)] == ["auto", "float16"]
+        target = engine_device("vllm")
+        assert [resolve_dtype(dtype, target, "m") for dtype in ("auto", None)] == ["auto", "float16"]
 
 
 def test_quantized_weights_are_computed_in_16_bits_by_vllm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ def test_a_plan_fetches_nothing_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> Non
     with machine(monkeypatch, torch_on(**SLOW, cards=CARDS["ampere"])):
         assert resolve_dtype("auto", CPU[0], "owner/model") == "float32"
         assert asked == [True]
-        assert resolve_dtype("auto", Place("vllm", "cuda:0"), "owner/model") == "float16"
+        assert resolve_dtype("auto", EngineDevice("vllm", "cuda:0"), "owner/model") == "float16"
         assert asked == [True, True, False]
 
 
@@ -228,19 +228,19 @@ def test_the_only_type_is_not_called_slow(monkeypatch: pytest.MonkeyPatch) -> No
         assert len(dtype_warnings(resolve(config.model_copy(update={"quantization": None})))) == 1
 
 
-def test_a_card_without_bfloat16_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bfloat16_is_rejected_on_a_gpu_without_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """vLLM said so after a minute of starting; Transformers emulates it."""
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["turing"]), vllm_on_cpu=False):
         with pytest.raises(
-            ConfigError, match=r"'bfloat16', which vLLM does not compute on this GPU\. .*--dtype float16"
+            ConfigError, match=r"'bfloat16', which vLLM does not support on this GPU\. .*--dtype float16"
         ):
-            check_dtype("bfloat16", place_of("vllm"))
-        check_dtype("bfloat16", place_of("huggingface"))
-        assert "--dtype float16" in slow_dtype("bfloat16", place_of("huggingface"))
-        check_dtype("float16", place_of("vllm"))
+            check_dtype("bfloat16", engine_device("vllm"))
+        check_dtype("bfloat16", engine_device("huggingface"))
+        assert "--dtype float16" in slow_dtype("bfloat16", engine_device("huggingface"))
+        check_dtype("float16", engine_device("vllm"))
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["ampere"]), vllm_on_cpu=False):
-        check_dtype("bfloat16", place_of("vllm"))
-        assert slow_dtype("bfloat16", place_of("huggingface")) == ""
+        check_dtype("bfloat16", engine_device("vllm"))
+        assert slow_dtype("bfloat16", engine_device("huggingface")) == ""
 
 
 @pytest.mark.parametrize("command", ["bench", "compare", "sweep", "solve", "prm-eval"])
@@ -258,7 +258,7 @@ def test_every_command_refuses_it_before_it_loads(
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["turing"]), vllm_on_cpu=False):
         answer = Command(capsys)(command, *own, "--model-name", "pocket-gen", *prm, *rest)
     assert answer.status == 2
-    assert "which vLLM does not compute on this GPU. Type: --dtype float16" in answer.err
+    assert "which vLLM does not support on this GPU. Type: --dtype float16" in answer.err
     assert not list(tmp_path.rglob("problems.jsonl"))
 
 
@@ -292,7 +292,7 @@ def test_every_model_of_a_run_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def found(**keys: Any) -> list[tuple[str, str]]:
         return [
-            (each.name, f"{each.place.engine} {each.place.device}") for each in loaded_models(resolve(Config(**keys)))
+            (each.name, f"{each.target.engine} {each.target.device}") for each in loaded_models(resolve(Config(**keys)))
         ]
 
     with machine(monkeypatch, torch_on(**FAST, cards=CARDS["both"]), vllm_on_cpu=False):
@@ -305,9 +305,9 @@ def test_every_model_of_a_run_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
             ("c/d", "huggingface cpu")
         ]
         eurus = found(model_name="a/b", generator="trie", prm_name="PRIME-RL/EurusPRM-Stage2")
-        assert [place for _, place in eurus] == ["huggingface cuda:0"] * 3  # the reference, too
+        assert [target for _, target in eurus] == ["huggingface cuda:0"] * 3  # the reference, too
         eurus = found(model_name="a/b", prm_name="x/EurusPRM-Stage2", prm_args={"engine": "huggingface"})
-        assert [place for _, place in eurus] == ["vllm cuda:0", "huggingface cuda:0", "huggingface cuda:0"]
+        assert [target for _, target in eurus] == ["vllm cuda:0", "huggingface cuda:0", "huggingface cuda:0"]
         assert dtype_keys(resolve(Config(model_name="a/b", prm_name="c/d", prm="huggingface", prm_device="cpu"))) == {
             "dtype": "float16",
             "prm_dtype": "bfloat16",
@@ -378,7 +378,7 @@ def test_a_run_goes_on_in_its_own_type(monkeypatch: pytest.MonkeyPatch, tmp_path
         ({"generator": "simulated", "prm": "simulated", "dtype": "float16"}, {}, {}, ""),
     ],
 )  # fmt: skip
-def test_a_table_says_what_computed_it(
+def test_a_table_names_engine_and_dtype(
     keys: dict[str, str], versions: dict[str, str], updates: dict[str, list[str]], text: str
 ) -> None:
     """vLLM 0.31 and 0.32 draw other samples of one seed, and nothing in a table told them apart."""
@@ -436,7 +436,7 @@ def test_memory_is_planned_in_the_checkpoints_type(tmp_path: Path) -> None:
 
 
 @pytest.mark.hf
-def test_a_run_tells_its_type(
+def test_a_run_prints_its_dtype(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In its manifest, and below its table with the engine's version."""

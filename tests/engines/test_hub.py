@@ -24,12 +24,12 @@ def _online(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_one_retry_then_offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Six attempts for each file took half a minute and printed twelve lines."""
     attempts = []
-    monkeypatch.setattr(hub, "_answers_once", lambda: bool(attempts.append(1)))
-    with hub.without_dead_hub("owner/model") as answers:
+    monkeypatch.setattr(hub, "_responds", lambda: bool(attempts.append(1)))
+    with hub.hub_access("owner/model") as answers:
         assert not answers
         assert hub.is_offline()
         assert os.environ["HF_HUB_OFFLINE"] == "1"  # for the processes of vLLM
-        with hub.without_dead_hub("owner/other") as again:
+        with hub.hub_access("owner/other") as again:
             assert not again
     assert len(attempts) == 2
     assert hub.is_offline()
@@ -37,8 +37,8 @@ def test_one_retry_then_offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_failure_leaves_the_process_online(monkeypatch: pytest.MonkeyPatch) -> None:
     """In a notebook the next attempt must ask again."""
-    monkeypatch.setattr(hub, "_answers_once", lambda: False)
-    with pytest.raises(KeyError), hub.without_dead_hub("owner/model"):
+    monkeypatch.setattr(hub, "_responds", lambda: False)
+    with pytest.raises(KeyError), hub.hub_access("owner/model"):
         raise KeyError
     assert not hub.is_offline()
     assert "HF_HUB_OFFLINE" not in os.environ
@@ -47,15 +47,15 @@ def test_a_failure_leaves_the_process_online(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_hub_that_answers_late(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     """One short retry."""
     answers = iter([False, True])
-    monkeypatch.setattr(hub, "_answers_once", lambda: next(answers))
-    with hub.without_dead_hub("owner/model") as answer:
+    monkeypatch.setattr(hub, "_responds", lambda: next(answers))
+    with hub.hub_access("owner/model") as answer:
         assert answer
         assert logging.getLogger("huggingface_hub").level == logging.ERROR
     assert [record.message for record in caplog.records] == ["Fetching owner/model from the Hugging Face hub ..."]
     assert not hub.is_offline()
 
 
-def test_a_name_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_name_resolution_without_a_response(monkeypatch: pytest.MonkeyPatch) -> None:
     """Looking up a name knows no time limit of the library."""
     import threading
 
@@ -65,10 +65,10 @@ def test_a_name_server_that_never_answers(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(hub, "SECONDS", 0.05)
     monkeypatch.setattr("huggingface_hub.utils.get_session", Session)
-    assert not hub._answers_once()
+    assert not hub._responds()
 
 
-def test_any_answer_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_response_counts_as_reachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """An error page says that somebody is there."""
 
     class Session:
@@ -76,15 +76,15 @@ def test_any_answer_is_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
             return "500"
 
     monkeypatch.setattr("huggingface_hub.utils.get_session", Session)
-    assert hub._answers_once()
+    assert hub._responds()
 
 
 def test_copies_on_this_machine_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is all there asked a dead network for each of its files."""
-    monkeypatch.setattr(hub, "_answers_once", lambda: False)
-    hub.leave_a_dead_hub()
+    monkeypatch.setattr(hub, "_responds", lambda: False)
+    hub.go_offline_if_unreachable()
     assert hub.is_offline()
     hub._set_offline(False)
-    monkeypatch.setattr(hub, "_answers_once", lambda: True)
-    hub.leave_a_dead_hub()
+    monkeypatch.setattr(hub, "_responds", lambda: True)
+    hub.go_offline_if_unreachable()
     assert not hub.is_offline()

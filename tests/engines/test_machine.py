@@ -87,7 +87,7 @@ def test_memory_of_an_older_container(bare: Path) -> None:
     assert machine.available_memory() == 0
 
 
-def test_a_system_that_tells_nothing(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_without_limits_in_proc(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """macOS has none of these files, and no affinity."""
     (bare / "memory").unlink()
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)

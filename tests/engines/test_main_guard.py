@@ -53,7 +53,7 @@ def indented(text: str) -> str:
         ),
     ],
 )
-def test_a_script_is_looked_at_where_it_stands(tmp_path: Path, body: str, told: str) -> None:
+def test_the_executing_line_of_a_script_is_checked(tmp_path: Path, body: str, told: str) -> None:
     """The processes of vLLM import it again, which ended in a page about bootstrapping after the models were loaded."""
     script = tmp_path / "script.py"
     script.write_text(HEAD + body)
@@ -92,5 +92,5 @@ def test_models_on_vllm_are_refused_at_once(tmp_path: Path) -> None:
     )
     assert run(script) == (
         "vLLM starts processes that import script.py again, and line 6 would run in each of them. "
-        'Put what the script runs under: if __name__ == "__main__":\n'
+        'Move the code of the script under: if __name__ == "__main__":\n'
     )

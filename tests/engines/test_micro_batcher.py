@@ -54,7 +54,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await asyncio.sleep(0.001)  # a thread sets it, no event of this loop
 
 
-async def test_everybody_who_waits_rides_together(thread: ThreadPoolExecutor) -> None:
+async def test_waiting_items_share_a_batch(thread: ThreadPoolExecutor) -> None:
     """Every caller would get a call of its own, and a batch of results would go to the wrong caller."""
     call = Recorder()
     batch = batcher(call, thread)
@@ -64,7 +64,7 @@ async def test_everybody_who_waits_rides_together(thread: ThreadPoolExecutor) ->
     assert call.threads.isdisjoint({threading.get_ident()})
 
 
-async def test_callers_of_one_batch_meet_again_in_the_next(thread: ThreadPoolExecutor) -> None:
+async def test_callers_of_one_batch_share_the_next_one(thread: ThreadPoolExecutor) -> None:
     """After each batch the first caller to wake would ride alone, halving throughput."""
     call = Recorder()
     batch = batcher(call, thread)
@@ -79,7 +79,7 @@ async def test_callers_of_one_batch_meet_again_in_the_next(thread: ThreadPoolExe
     assert [len(items) for items in call.batches] == [16] * 5
 
 
-async def test_who_comes_during_a_call_joins_the_next(thread: ThreadPoolExecutor) -> None:
+async def test_items_that_arrive_during_a_call_join_the_next_batch(thread: ThreadPoolExecutor) -> None:
     """Newcomers would wait for nothing, or calls would overlap on one model."""
     call = Recorder()
     batch = batcher(call, thread)
@@ -198,14 +198,14 @@ async def test_cancelling_one_caller_leaves_the_others(thread: ThreadPoolExecuto
         assert call.batches == [[0], [2]], "a cancelled item must not be computed"
 
 
-async def test_nothing_asked_is_nothing_called(thread: ThreadPoolExecutor) -> None:
+async def test_an_empty_request_causes_no_call(thread: ThreadPoolExecutor) -> None:
     """An empty request would reach the model as a batch of zero rows."""
     call = Recorder()
     assert await batcher(call, thread).ask([]) == []
     assert call.batches == []
 
 
-async def test_nobody_waits_for_an_executor_that_was_shut_down() -> None:
+async def test_an_executor_that_was_shut_down_raises_an_error() -> None:
     """What was queued in it is cancelled, and those who asked would wait for ever."""
     call, gate = Recorder(), threading.Event()
     thread = ThreadPoolExecutor(max_workers=1)

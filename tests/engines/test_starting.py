@@ -207,7 +207,7 @@ async def test_a_launch_that_nobody_waits_for_is_ended(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(
     ("code", "told"),
     [
-        (-signal.SIGKILL, "as memory ran out"),
+        (-signal.SIGKILL, "because memory ran out"),
         (-signal.SIGBUS, "/dev/shm"),
         (-signal.SIGILL, "processor"),
         (1, "^two$"),

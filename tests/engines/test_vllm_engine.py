@@ -121,7 +121,7 @@ def test_weights_are_looked_for(tmp_path: Path) -> None:
     with pytest.raises(GeneratorError, match=r"holds no config\.json"):
         check_weights(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
-    with pytest.raises(GeneratorError, match="holds no weights"):
+    with pytest.raises(GeneratorError, match="contains no weights"):
         check_weights(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"")
     check_weights(str(tmp_path))

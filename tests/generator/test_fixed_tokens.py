@@ -276,8 +276,11 @@ def test_fixed_steps_have_no_delimiters() -> None:
         ({"step_tokens": 0}, "step_tokens is 0, but should be greater than or equal to 1."),
         ({"step_tokens": 2.5}, "step_tokens is 2.5, but should be a valid integer"),
         ({"step_tokens": 64, "stop_tokens": ["\n\n"]}, "Type: --stop-tokens none (in YAML, stop_tokens: [])"),
-        ({"step_tokens": 64, "stop_tokens": "\n"}, "step_tokens is 64 and stop_tokens is ['\\n']: one of them"),
-        ({"step_tokens": 300}, "step_tokens is 300, more than k_tokens, which is 256: no step could be whole."),
+        (
+            {"step_tokens": 64, "stop_tokens": "\n"},
+            "step_tokens is 64 and stop_tokens is ['\\n'], but only one of them",
+        ),
+        ({"step_tokens": 300}, "step_tokens is 300, but k_tokens is 256: it would cut every step."),
         ({"step_tokens": 8, "k_tokens": 7}, "Type: --k-tokens 8"),
         ({"step_tokens": 8, "warmup": True}, "Type: --no-warmup"),
     ],

@@ -36,16 +36,16 @@ def test_values(gold: str, answer: str, same: bool) -> None:
     assert same_value(read_formula(gold), read_formula(answer)) is same
 
 
-def test_what_has_no_value_is_left_to_others() -> None:
+def test_expressions_without_a_value_are_not_compared() -> None:
     """Relations and sums up to n have no value at a point: they must not count as equal or different."""
     assert same_value(read_formula("x<1"), read_formula("x<2")) is None
     assert same_value(read_formula(r"\sum_{k=1}^{n} k"), read_formula(r"\sum_{k=1}^{n} n")) is None
 
 
-def test_what_cannot_be_read() -> None:
+def test_formulas_that_cannot_be_parsed() -> None:
     """A reader that gives a part of a broken formula would grade the part."""
     for broken in (r"\frac{1}{", "x + * 3", r"\sqrt[3]"):
-        with pytest.raises(GradingError, match="cannot read"):
+        with pytest.raises(GradingError, match="cannot parse"):
             read_formula(broken)
     with pytest.raises(GradingError):
         equivalent("5", r"\frac{1}{")

@@ -44,7 +44,7 @@ def test_decimals_are_exact(value: object) -> None:
     "text",
     ["", "x", "5x", "2t", "5 pi", "1/0", r"\frac{1}{0}", "(1,234)", "1, 234", "5 million", "3 or 4", "1e9999999"],
 )
-def test_what_is_no_number(text: str) -> None:
+def test_texts_that_are_not_numbers(text: str) -> None:
     """A variable taken for a unit would make 2t equal to 2; a huge exponent would eat the memory of the run."""
     assert quantity(text) is None
 
@@ -92,7 +92,7 @@ def test_unit_names(unit: str, name: str) -> None:
         (r"10\text{ or }", (r"10\text{ or }", "")),
     ],
 )
-def test_units_are_told_from_variables(text: str, parts: tuple[str, str]) -> None:
+def test_units_are_distinguished_from_variables(text: str, parts: tuple[str, str]) -> None:
     """Math-Verify removes trailing letters as units, so that it takes a + b + c for a + b."""
     assert split_unit(text) == parts
 
@@ -109,14 +109,14 @@ def test_only_long_gold_decimals_are_rounded() -> None:
 
 
 @given(st.text(max_size=40))
-def test_any_text_is_survived(text: str) -> None:
+def test_arbitrary_text_is_accepted(text: str) -> None:
     """Answers are arbitrary text and are read in the run's own process: nothing may raise."""
     quantity(text)
     assert key(clean(text)) == key(text)
 
 
 @given(st.text(alphabet=r"\{}$^_.,!() 0123456789abcfrtx%", max_size=40))
-def test_any_latex_is_survived(text: str) -> None:
+def test_arbitrary_latex_is_accepted(text: str) -> None:
     """As above, with the characters that the rules look for; cleaning twice must change nothing more."""
     quantity(text)
     assert clean(clean(text)) == clean(text)

@@ -111,13 +111,13 @@ def test_source(text: str, source: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["9", "3:4", "25:00", "13 pm", "1:60", "x:30", "", "1:03 apples"])
-def test_what_is_no_time(text: str) -> None:
+def test_texts_that_are_not_times(text: str) -> None:
     """A ratio or a number taken for a time would be compared by the clock."""
     assert clock(text) is None
 
 
 @pytest.mark.parametrize("text", ["x_{3}", "A_{12}", "12_{2}", "1202", "base", "a_{16}", "5_{40}", "2 in total"])
-def test_what_is_no_numeral(text: str) -> None:
+def test_texts_that_are_not_numerals(text: str) -> None:
     """A variable with a subscript must not become a number."""
     assert numeral_of(text) is None
 
@@ -144,7 +144,7 @@ def test_names(text: str, name: str, value: str) -> None:
     assert (named(text).name, named(text).value) == (name, value)
 
 
-def test_words_name_what_symbols_name() -> None:
+def test_a_word_and_a_symbol_may_name_the_same_quantity() -> None:
     """`A = 6` answers `Area = 6`; `x = 6` does not answer `y = 6`."""
     assert same_name("Area", "A")
     assert not same_name("x", "y")
@@ -214,7 +214,7 @@ def test_choices(text: str, found: tuple[str, str] | None) -> None:
     assert choice(text) == found
 
 
-def test_points_are_no_words() -> None:
+def test_points_are_not_words() -> None:
     """`ABCD` is a quadrilateral and `even` a word: the case of one counts and that of the other does not."""
     assert not has_words("ABCD")
     assert has_words("even")
@@ -231,7 +231,7 @@ def test_units_that_agree() -> None:
 
 
 @given(st.text(alphabet="\\frac{}sqrt[]^_() 0123x,=<&±√⅓¹", max_size=40), st.text(alphabet="x1,()= \\{}", max_size=12))
-def test_any_text_is_survived(gold: str, answer: str) -> None:
+def test_arbitrary_text_is_accepted(gold: str, answer: str) -> None:
     """Answers are arbitrary and are read in the run's own process: nothing may raise."""
     assert settled(gold, answer) in (True, False, None)
     for_parser(clean(gold))

@@ -66,7 +66,7 @@ def hasty() -> Iterator[Grader]:
         yield opened
 
 
-def test_table_is_whole() -> None:
+def test_the_table_is_complete() -> None:
     """A lost tab would drop a column, and a copied row would test nothing."""
     table = rows()
     assert len(table) >= 480
@@ -102,7 +102,7 @@ async def test_kind(grader: Grader, kind: str) -> None:
     assert [(row, grade) for row, grade in zip(table, grades, strict=True) if row[0] != grade] == []
 
 
-async def test_no_side_is_favoured(grader: Grader) -> None:
+async def test_unparsable_sides_are_ungraded_in_either_order(grader: Grader) -> None:
     """What nobody can read is ungraded on either side, and a pair is ungraded whichever stands first."""
     table = [row for row in rows(KINDS) if row[3] == "unreadable side"]
     forth = await asyncio.gather(*[grader.grade(gold, answer) for _, gold, answer, _ in table])

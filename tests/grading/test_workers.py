@@ -84,7 +84,7 @@ async def test_groups(grader: Grader) -> None:
     assert await grader.group(answers) == [0, 1, 0, -1, -1, 1, 0, 2, 2, -1]
 
 
-async def test_a_hanging_answer_stands_for_itself(grader: Grader) -> None:
+async def test_a_hanging_answer_is_its_own_class(grader: Grader) -> None:
     """One tower in a pool must neither hang the vote nor take other answers into its class."""
     started = time.monotonic()
     assert await grader.group([TOWER, "x+1", TOWER, "1+x", "7"]) == [0, 1, 0, 1, 2]
@@ -94,7 +94,7 @@ async def test_a_hanging_answer_stands_for_itself(grader: Grader) -> None:
 @pytest.mark.parametrize("gold", ["", "  ", "$$", r"\text{}"])
 async def test_an_empty_gold_answer_is_an_error(grader: Grader, gold: str) -> None:
     """Against an empty gold answer everything is wrong, and the accuracy of a broken data set looks real."""
-    with pytest.raises(GradingError, match="says nothing"):
+    with pytest.raises(GradingError, match="has no content"):
         await grader.grade(gold, "3")
 
 
@@ -122,9 +122,9 @@ async def test_cancelling_frees_the_worker() -> None:
         assert await asyncio.wait_for(grader.grade("x+2", "2+x"), timeout=20.0) == "correct"
 
 
-def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_of_comparisons_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server that grades for weeks must not grow; a verdict that was dropped must come out the same again."""
-    monkeypatch.setattr("tt_scale.grading.workers._REMEMBERED", 2)
+    monkeypatch.setattr("tt_scale.grading.workers._CACHE_SIZE", 2)
     with Grader(workers=1) as grader:
         for _ in range(2):
             for number in range(1, 5):
@@ -219,7 +219,7 @@ def test_importing_is_light() -> None:
     assert run.stdout.strip() == "[]"
 
 
-def test_it_says_what_it_is() -> None:
+def test_name_and_version() -> None:
     """Grades depend on the grader's version; a manifest without it cannot be compared."""
     assert Grader.name == "math-verify"
     assert Grader().version[0].isdigit()

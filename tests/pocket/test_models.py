@@ -50,7 +50,7 @@ def test_the_generator_solves_easy_problems(solutions: list[Step]) -> None:
 
 
 @pytest.mark.hf
-def test_the_prm_tells_right_from_wrong(verdicts: list[list[float]]) -> None:
+def test_the_prm_distinguishes_right_from_wrong(verdicts: list[list[float]]) -> None:
     """A head that is read at the wrong place, or the wrong class, still gives numbers between 0 and 1."""
     right = [scores[-1] for scores in verdicts[::2]]
     wrong = [scores[-1] for scores in verdicts[1::2]]
@@ -105,7 +105,7 @@ def test_beside_another_prm_it_is_not_asked_twice() -> None:
 
 
 @pytest.mark.hf
-def test_its_least_likely_token_tells_right_from_wrong() -> None:
+def test_the_least_likely_token_distinguishes_right_from_wrong() -> None:
     """The PRM `confidence` beside a real generator: numbers of other tokens would tell nothing."""
     pytest.importorskip("transformers")
     config = CONFIG.model_copy(update={"prm_name": "confidence", "generator": "huggingface", "max_tokens": 160})
@@ -128,7 +128,7 @@ def test_its_least_likely_token_tells_right_from_wrong() -> None:
 
 
 @pytest.mark.hf
-def test_a_generator_is_no_prm() -> None:
+def test_a_generator_as_prm_is_rejected() -> None:
     """A causal model in the PRM's place has no head: its scores would be noise."""
     pytest.importorskip("transformers")
     from tt_scale.prm.huggingface import HuggingFacePRM
@@ -139,7 +139,7 @@ def test_a_generator_is_no_prm() -> None:
 
 
 @pytest.mark.hf
-def test_a_prm_is_no_generator() -> None:
+def test_a_pocket_prm_as_generator_is_rejected() -> None:
     """Without a language-model head, random weights would write random text."""
     pytest.importorskip("transformers")
     from tt_scale.generator.huggingface import HuggingFaceGenerator

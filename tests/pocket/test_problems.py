@@ -147,7 +147,7 @@ def test_nothing_occurs_twice(train, test):
         assert len({problem.question for problem in found}) == len(found)
 
 
-def test_ids_tell_sets_apart():
+def test_ids_of_different_sets_differ():
     """Results of two sets that are joined would mix problems of equal ids."""
     sets = [{}, {"seed": 1}, {"split": "train"}, {"levels": [1]}, {"levels": [1, 2]}, {"levels": [5], "seed": 1}]
     ids = [problem.id for kwargs in sets for problem in pocket_math(20, **kwargs)]
@@ -209,7 +209,7 @@ def test_sets_that_do_not_exist(kwargs, said):
 def test_no_more_questions(monkeypatch):
     """A search for a new question that never ends."""
     monkeypatch.setattr(problems, "_ATTEMPTS", 0)
-    with pytest.raises(ProblemSetError, match=r"No new question of level 2 .* Ask for fewer problems\."):
+    with pytest.raises(ProblemSetError, match=r"No new question of level 2 .* Request fewer problems\."):
         pocket_math(1, levels=(2,))
 
 
@@ -237,16 +237,16 @@ def test_requests(text, request_read):
         ("count=", "no setting 'count='; allowed:"),
         ("levels=1,3", "no setting '3'; allowed:"),
         ("count=0", "count of pocket-math is 0; allowed: 1 or more."),
-        ("count=-1", "count of pocket-math is '-1'; a whole number of at most 18 digits is needed. Type: count=200"),
-        ("count=1e3", "count of pocket-math is '1e3'; a whole number"),
-        ("count=\u0663", "count of pocket-math is '\u0663'; a whole number"),
-        ("count=1000000000000000000", "a whole number of at most 18 digits is needed. Type: count=200"),
-        ("seed=x", "seed of pocket-math is 'x'; a whole number of at most 18 digits is needed. Type: seed=7"),
+        ("count=-1", "count of pocket-math is '-1'; allowed: an integer of at most 18 digits. Type: count=200"),
+        ("count=1e3", "count of pocket-math is '1e3'; allowed: an integer"),
+        ("count=\u0663", "count of pocket-math is '\u0663'; allowed: an integer"),
+        ("count=1000000000000000000", "allowed: an integer of at most 18 digits. Type: count=200"),
+        ("seed=x", "seed of pocket-math is 'x'; allowed: an integer of at most 18 digits. Type: seed=7"),
         (
             "levels=hard",
-            "levels of pocket-math is 'hard'; a whole number of at most 18 digits is needed. Type: levels=3-5",
+            "levels of pocket-math is 'hard'; allowed: an integer of at most 18 digits. Type: levels=3-5",
         ),
-        ("levels=3-", "levels of pocket-math is ''; a whole number"),
+        ("levels=3-", "levels of pocket-math is ''; allowed: an integer"),
         ("levels=0", "levels of pocket-math are 0; allowed: 1 to 5"),
         ("levels=6", "levels of pocket-math are 6; allowed: 1 to 5"),
         ("levels=0-3", "levels of pocket-math are 0, 3; allowed: 1 to 5"),

@@ -86,7 +86,7 @@ def test_unreadable_checksums(models, content):
     refused("pocket-gen", path, "has no readable")
 
 
-def test_models_that_were_never_made(models):
+def test_models_that_were_never_trained(models):
     """A clone in which nobody has made the models yet."""
     for path in (models / "pocket-gen").iterdir():
         path.unlink()

@@ -143,7 +143,7 @@ def test_only_a_language_model_can_judge() -> None:
         JudgePRM.from_config(Config(model_name="simulated", prm_name="judge"), SimulatedGenerator())
 
 
-def test_how_a_judge_is_loaded_is_honoured_or_refused(folder: FilePath) -> None:
+def test_loading_options_of_a_judge_are_applied_or_rejected(folder: FilePath) -> None:
     """A key that is accepted and ignored is a wrong table."""
     generator = HuggingFaceGenerator.from_config(config_for(folder))
     other = {"prm": "judge", "prm_name": "some/judge"}

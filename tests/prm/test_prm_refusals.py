@@ -104,7 +104,7 @@ async def started(folder: FilePath, **keys: Any) -> HuggingFacePRM:
 
 
 @pytest.mark.vllm
-async def test_vllm_is_not_asked_to_invent_a_head(tmp_path: FilePath) -> None:
+async def test_vllm_never_initialises_a_head_randomly(tmp_path: FilePath) -> None:
     """vLLM would start with a random layer where it makes the classifier itself."""
     pytest.importorskip("vllm")
     from tt_scale.prm.vllm import VLLMPRM
@@ -117,7 +117,7 @@ async def test_vllm_is_not_asked_to_invent_a_head(tmp_path: FilePath) -> None:
 
 
 @pytest.mark.vllm
-async def test_a_plain_head_is_not_taken_for_a_packed_one(tmp_path: FilePath) -> None:
+async def test_an_unquantized_head_is_not_loaded_as_quantized(tmp_path: FilePath) -> None:
     """vLLM would look for packed tensors of the head, and fail with words about kernels."""
     pytest.importorskip("vllm")
     from tt_scale.prm.vllm import VLLMPRM
@@ -135,7 +135,7 @@ async def test_a_plain_head_is_not_taken_for_a_packed_one(tmp_path: FilePath) ->
     await prm.close()
 
 
-async def test_a_score_that_is_no_number_is_refused_at_the_step(tmp_path: FilePath) -> None:
+async def test_a_nan_score_is_rejected_at_the_step(tmp_path: FilePath) -> None:
     """Overflow in 16 bits gives NaN, which compares as neither above nor below any threshold."""
     from safetensors.torch import load_file, save_file
 
@@ -144,12 +144,12 @@ async def test_a_score_that_is_no_number_is_refused_at_the_step(tmp_path: FilePa
     weights["score.2.bias"][:] = float("nan")
     save_file(weights, tmp_path / "model.safetensors")
     prm = await started(tmp_path)
-    with pytest.raises(PRMError, match="gave the score nan; a score lies between 0 and 1"):
+    with pytest.raises(PRMError, match="returned the score nan; a score must be between 0 and 1"):
         await prm.score(PROBLEM, [path_of("12 + 30 = 42.")])
     await prm.close()
 
 
-async def test_a_closed_prm_says_so(tmp_path: FilePath) -> None:
+async def test_a_closed_prm_raises_an_error(tmp_path: FilePath) -> None:
     """A call after the end met an attribute of None."""
     prm = await started(save_prm(tmp_path))
     await prm.close()
@@ -165,17 +165,18 @@ async def test_a_closed_prm_says_so(tmp_path: FilePath) -> None:
         "Qwen2ForTokenClassification", "LlamaForSequenceClassification",
     ],
 )  # fmt: skip
-def test_a_prm_in_the_generators_place_is_refused(tmp_path: FilePath, architecture: str) -> None:
+def test_a_prm_as_generator_is_rejected(tmp_path: FilePath, architecture: str) -> None:
     """Loaded as a generator it would write with a random head."""
     (tmp_path / "config.json").write_text(json.dumps({"architectures": [architecture]}))
-    with pytest.raises(GeneratorError, match=f"a {architecture}: it scores text and cannot write any"):
+    with pytest.raises(GeneratorError, match=f"a {architecture}: it scores text and cannot generate it"):
         refuse_scorer(str(tmp_path), "x")
 
 
 @pytest.mark.parametrize(
-    ("text", "told"), [("[1]", "holds a list"), ("null", "NoneType"), ('{"architectures": 5}', "architectures are 5")]
+    ("text", "told"),
+    [("[1]", "contains a list"), ("null", "NoneType"), ('{"architectures": 5}', "architectures are 5")],
 )
-def test_settings_that_are_none_are_refused(tmp_path: FilePath, text: str, told: str) -> None:
+def test_invalid_config_json_is_rejected(tmp_path: FilePath, text: str, told: str) -> None:
     """A traceback about `get`, from a file that is JSON and no configuration."""
     (tmp_path / "config.json").write_text(text)
     with pytest.raises(PRMError, match=rf"no readable config\.json: .*{told}"):
@@ -248,9 +249,17 @@ def test_paths_that_the_prm_cannot_read_are_counted(
     assert all(len(node["steps"]) for record in found.values() for node in record["tree"])
 
 
-@pytest.mark.parametrize(("prm", "told"), [("none", True), ("simulated", True), ("judge", True), ("pocket-prm", False)])
-def test_keys_that_no_prm_looks_at_are_told(prm: str, told: bool) -> None:
-    """A tag given to a judge did nothing, and nobody said so."""
+@pytest.mark.parametrize(
+    ("prm", "ignored"),
+    [
+        ("none", ["prm_adapter", "prm_device", "prm_max_model_len", "prm_quantization"]),
+        ("simulated", ["prm_adapter", "prm_device", "prm_max_model_len", "prm_quantization"]),
+        ("judge", ["prm_adapter", "prm_device"]),
+        ("pocket-prm", []),
+    ],
+)
+def test_keys_that_no_prm_reads_cause_a_warning(prm: str, ignored: list[str]) -> None:
+    """A tag that was set for a judge had no effect, without any warning."""
     from tt_scale.bench.run.manifest import ignored_options
     from tt_scale.bench.run.session import warnings
 
@@ -258,5 +267,5 @@ def test_keys_that_no_prm_looks_at_are_told(prm: str, told: bool) -> None:
         "prm_adapter": "versa", "prm_quantization": "awq", "prm_max_model_len": 99, "prm_device": "cpu",
     }  # fmt: skip
     config = Config(model_name="pocket-gen", method="self_consistency", prm_name=prm, **keys)
-    assert ignored_options(config) == (sorted(keys) if told else [])
-    assert any("no method or PRM here looks at prm_adapter" in warning for warning in warnings([config])) == told
+    assert ignored_options(config) == ignored
+    assert any("no method or PRM here looks at prm_adapter" in each for each in warnings([config])) == bool(ignored)

@@ -1,4 +1,4 @@
-"""A PRM on a server: what is sent, what is read, and what is said when the server is not as it should be."""
+"""A PRM on a server: its requests, how responses are read, and the messages for faulty servers."""
 
 from __future__ import annotations
 
@@ -35,13 +35,13 @@ def path_of(*texts: str, scores: tuple[float, ...] = ()) -> Path:
 
 
 def by_place(ids: list[int]) -> list[list[float]]:
-    """The score of a token is its place, in thousandths."""
+    """The score of a token is its position, in thousandths."""
     return [[1 - place / 1000, place / 1000] for place in range(len(ids))]
 
 
 @dataclass
 class Server:
-    """A vLLM server as far as it is asked."""
+    """The part of a vLLM server that the PRM uses."""
 
     served: str
     rows: Callable[[list[int]], Any] = by_place
@@ -163,7 +163,7 @@ async def test_rows_are_read_at_the_tags(server: Server) -> None:
     assert server.asked[0] == {"model": "name", "input": list(reading.ids), "task": "token_classify"}
 
 
-async def test_what_the_server_cannot_read_is_too_long(server: Server) -> None:
+async def test_a_path_beyond_the_context_of_the_server_is_too_long(server: Server) -> None:
     """The server's context may be smaller than the model's; a refused request would lose the whole problem."""
     server.context = 60
     prm = await started(server)
@@ -177,15 +177,15 @@ async def test_what_the_server_cannot_read_is_too_long(server: Server) -> None:
     ("rows", "told"),
     [
         (lambda ids: by_place(ids)[-2:], r"2 rows for \d+ tokens.*tok_pooling_type"),
-        (lambda ids: [[0.5]] * len(ids), r"gave \[0.5\] for a token; number 2"),
+        (lambda ids: [[0.5]] * len(ids), r"returned \[0.5\] for a token; expected a score as its number 2"),
         (lambda ids: [[0.1, float("nan")]] * len(ids), "score nan"),
         (lambda ids: [[0.1, None]] * len(ids), "None"),
         (lambda ids: [[-3.0, 3.0]] * len(ids), "score 3.0"),
-        (lambda ids: None, "gave no rows"),
+        (lambda ids: None, "returned no rows"),
         (lambda ids: [], "0 rows for"),
-        (lambda ids: "x" * len(ids), "gave no rows"),
-        (lambda ids: {"0": [0.1, 0.9]}, "gave no rows"),
-        (lambda ids: ["ab"] * len(ids), "gave 'ab' for a token"),
+        (lambda ids: "x" * len(ids), "returned no rows"),
+        (lambda ids: {"0": [0.1, 0.9]}, "returned no rows"),
+        (lambda ids: ["ab"] * len(ids), "returned 'ab' for a token"),
         (lambda ids: [[0.1, True]] * len(ids), "True"),
         (lambda ids: [[0.1, "0.9"]] * len(ids), "'0.9'"),
         (lambda ids: [[0.1, 10**400]] * len(ids), "for a token"),
@@ -194,8 +194,8 @@ async def test_what_the_server_cannot_read_is_too_long(server: Server) -> None:
         (lambda ids: [[[0.0] * 3000, 0.9]] * len(ids), r"larger than \d+,\d+ bytes"),
     ],
 )
-async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[list[int]], Any], told: str) -> None:
-    """A server with step pooling answers with fewer rows; one without softmax with logits."""
+async def test_invalid_rows_are_rejected(server: Server, rows: Callable[[list[int]], Any], told: str) -> None:
+    """A server with step pooling returns fewer rows; one without softmax returns logits."""
     server.rows = rows
     with pytest.raises(PRMError, match=told):
         await score(await started(server), path_of("one", "two"))
@@ -211,13 +211,16 @@ async def test_rows_that_are_none_are_refused(server: Server, rows: Callable[[li
         ({"data": [None, 5, {"id": ["name"]}, {"id": {}, "root": []}]}, "serves nothing"),
         ({"data": [{"id": "other\x1b[2J", "root": {}}]}, r"serves 'other\\x1b\[2J'"),
         (b"<html>", "not JSON"),
-        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": -5}]}, "reads -5 tokens; allowed: 1 or more"),
-        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": "512"}]}, "reads '512' tokens"),
-        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": True}]}, "reads True tokens"),
-        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": 1e400}]}, "reads inf tokens"),
+        (
+            {"data": [{"id": "name", "root": "ROOT", "max_model_len": -5}]},
+            "reports max_model_len -5; allowed: 1 or more",
+        ),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": "512"}]}, "reports max_model_len '512'"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": True}]}, "reports max_model_len True"),
+        ({"data": [{"id": "name", "root": "ROOT", "max_model_len": 1e400}]}, "reports max_model_len inf"),
     ],
 )
-async def test_odd_lists_of_models_are_refused(
+async def test_invalid_lists_of_models_are_rejected(
     server: Server, answer: Any, told: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another kind of server at the address ended the command with a traceback."""
@@ -228,7 +231,7 @@ async def test_odd_lists_of_models_are_refused(
         await started(server)
 
 
-async def test_the_servers_words_are_passed_on(server: Server) -> None:
+async def test_the_error_message_of_the_server_is_quoted(server: Server) -> None:
     """A status code alone sends people to the server's log."""
     server.status = 400
     with pytest.raises(PRMError, match=r"answered 400 to POST /pooling: .*the prompt is too bad"):
@@ -238,23 +241,23 @@ async def test_the_servers_words_are_passed_on(server: Server) -> None:
 async def test_a_key_comes_from_the_environment(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keys in configurations end in run folders."""
     server.key = "secret"
-    with pytest.raises(PRMError, match=rf"wants a key.*{API_KEY}"):
+    with pytest.raises(PRMError, match=rf"requires an API key.*{API_KEY}"):
         await started(server)
     monkeypatch.setenv(API_KEY, "secret")
     assert len(await score(await started(server), path_of("one"))) == 1
-    with pytest.raises(ConfigError, match="holds a password"):
+    with pytest.raises(ConfigError, match="contains a password"):
         Config(prm_url="http://me:secret@127.0.0.1")
 
 
 async def test_another_model_is_refused(server: Server, folder: str) -> None:
-    """Its scores would stand in a table under this one's name."""
+    """Its scores would be reported under the name of this one."""
     server.served = "other"
     with pytest.raises(PRMError, match=r"serves 'name'.*--served-model-name"):
         await started(server, prm_name=folder)
 
 
 async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At the start it is a wrong address; later the run ends and can be resumed."""
+    """At the start the address is wrong; later the run ends and can be resumed."""
     monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
     prm = await started(server, max_retries=3)
     server.url = "http://127.0.0.1:9"
@@ -267,8 +270,8 @@ async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         await prm.score(PROBLEM, [path_of("one")])
 
 
-def test_an_address_means_a_server() -> None:
-    """No option is ignored: not the address, not what only a local engine can do."""
+def test_addresses_select_the_server_backend() -> None:
+    """No option is ignored, neither the address nor those of local engines."""
     there = {"prm_url": "http://127.0.0.1:8000", "prm_name": "a/b", "model_name": "a/b", "generator": "vllm"}
     models = resolve(Config(**there))
     assert (models.generator.backend, models.prm_backends) == ("vllm", "http")
@@ -276,15 +279,15 @@ def test_an_address_means_a_server() -> None:
     with pytest.raises(ConfigError, match=r"prm_url is .* but the PRM is 'vllm'"):
         check_models(resolve(Config(**there, prm="vllm")))
     for own in ({"prm_url": None}, {"prm_device": "cpu"}, {"prm_quantization": "fp8"}):
-        with pytest.raises(ConfigError, match=r"no prm_url|the server at prm_url decides"):
+        with pytest.raises(ConfigError, match=r"prm_url is not set|the server at prm_url decides"):
             PoolingServerPRM(Config(**{**there, **own}))
     for url in ("127.0.0.1:8000", "ftp://a", "http://"):
         with pytest.raises(ConfigError, match="an address begins with"):
             Config(prm_url=url)
 
 
-async def test_an_answer_that_fails_is_asked_for_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A search of an hour must not end for want of one score; tokens are counted once."""
+async def test_failed_requests_are_repeated(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A missing score must not end a search of an hour; tokens are counted once."""
     monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
     prm = await started(server)
     server.faults = [(500, {}), (429, {"error": "busy"}), (200, b'{"data": [{"da'), (503, {})]
@@ -296,7 +299,7 @@ async def test_an_answer_that_fails_is_asked_for_again(server: Server, monkeypat
 
 
 async def test_several_servers(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    """One that is gone is left to the others."""
+    """The requests of a server that is down go to the others."""
     monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
     prm = await started(server, prm_url=f"{server.url}/v1, {server.url}")
     prm._endpoints[0]._client.base_url = "http://127.0.0.1:9"
@@ -306,7 +309,7 @@ async def test_several_servers(server: Server, monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("chosen", [True, False])
 async def test_a_prm_that_answers_with_a_token(server: Server, tmp_path_factory: Any, chosen: bool) -> None:
-    """Run as the language model that it is, it gives the odds of its two tokens where each step ends."""
+    """Served as a language model, it returns the odds of its two tokens at the end of each step."""
     folder = tmp_path_factory.mktemp("versa")
     FAMILIES["versa"].save(folder)
     server.served, server.writes, server.chosen = str(folder), True, chosen

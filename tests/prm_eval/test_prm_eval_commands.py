@@ -241,7 +241,7 @@ def test_the_threshold_says_where_it_comes_from(command, labelled, typed, told, 
         ((*EVAL, "--dataset", "nowhere.jsonl"), "nowhere.jsonl"),
         (("calibrate", *EVAL[1:], "--pass-rate", "0"), "--pass-rate"),
         (("calibrate", *EVAL[1:], "--pass-rate", "1.5"), "--pass-rate"),
-        (("prm-eval", "recorded", "--dataset", "simulated"), "holds no recorded scores"),
+        (("prm-eval", "recorded", "--dataset", "simulated"), "has no recorded score"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_made(command, tmp_path, typed, told):

@@ -79,9 +79,9 @@ def test_solutions_of_a_problem_are_asked_together_and_many_are_in_flight(tmp_pa
     [
         ("fail", "PRMError: The PRM failed to read it."),
         ("crash", "ZeroDivisionError: a fault of ours"),
-        ("few", "PRMError: The PRM gave 0 scores for 1 new steps; one each is needed."),
-        ("above", "PRMError: The PRM gave the score 1.5; a score lies between 0 and 1."),
-        ("none", "PRMError: The PRM gave the score nan; a score lies between 0 and 1."),
+        ("few", "PRMError: The PRM returned 0 scores for 1 new steps; expected one per step."),
+        ("above", "PRMError: The PRM returned the score 1.5; a score must be between 0 and 1."),
+        ("none", "PRMError: The PRM returned the score nan; a score must be between 0 and 1."),
         ("long", "longer than what the PRM reads"),
     ],
 )

@@ -165,7 +165,7 @@ def test_a_sample_takes_whole_problems(tmp_path):
 @pytest.mark.parametrize(
     ("rows", "prm", "told"),
     [
-        ([ROW | {"label": 0}], "recorded", "holds no recorded scores"),
+        ([ROW | {"label": 0}], "recorded", "has no recorded score"),
         (
             [REPLAY | {"samples": [{"end": "a", "correct": True, "scores": [3.5]}]}],
             "recorded",

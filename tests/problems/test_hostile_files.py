@@ -32,27 +32,27 @@ BOXES = "".join([f"\\boxed{{{number}}} no " for number in range(2000)])
 @pytest.mark.parametrize(
     ("name", "data", "told"),
     [
-        ("x.jsonl", raw("[" * 100_000), "line 1: broken JSON: it is nested too deeply"),
-        ("x.jsonl", raw(DEEP), "holds a list of 1, not text or a number"),
-        ("x.jsonl", raw("9" * 5000), "it holds a whole number of more than 4,300 digits"),
+        ("x.jsonl", raw("[" * 100_000), "line 1: invalid JSON: it is nested too deeply"),
+        ("x.jsonl", raw(DEEP), "is a list of 1, not text or a number"),
+        ("x.jsonl", raw("9" * 5000), "it contains an integer of more than 4,300 digits"),
         ("x.jsonl", raw("1e400"), "is infinite"),
         ("x.jsonl", raw("-Infinity"), "is infinite"),
         ("x.jsonl", raw("NaN"), "is empty"),
-        ("x.jsonl", row(id="a\x1b[2J"), r"the id 'a\\x1b\[2J' holds a control character"),
-        ("x.jsonl", row(id="a\nb"), "holds a control character"),
-        ("x.jsonl", row(answer="\ud800"), r"\\ud800 is half a character"),
+        ("x.jsonl", row(id="a\x1b[2J"), r"the id 'a\\x1b\[2J' contains a control character"),
+        ("x.jsonl", row(id="a\nb"), "contains a control character"),
+        ("x.jsonl", row(answer="\ud800"), r"\\ud800 is a lone surrogate"),
         ("x.jsonl", b'{"question": "q\x00"}', "Invalid control character"),
-        ("x.jsonl", b"\x00", "broken JSON"),
+        ("x.jsonl", b"\x00", "invalid JSON"),
         ("x.jsonl", row() + b"\n" + b"x" * (LARGEST_LINE + 1), r"line 2 has 16,777,217 characters; at most 16,777,216"),
-        ("x.jsonl", row(answer=BOXES), "different boxes before the last one; at most 50 are read"),
+        ("x.jsonl", row(answer=BOXES), "different boxes before the last one; at most 50 are allowed"),
         ("x.jsonl", row(answer="x" * 100_001), "has 100,001 characters; at most 100,000"),
-        ("x.jsonl", b"{}\n" * (MOST_ROWS + 1), r"line 1000001: a file may hold at most 1,000,000 rows"),
+        ("x.jsonl", b"{}\n" * (MOST_ROWS + 1), r"line 1000001: a file may contain at most 1,000,000 rows"),
         ("x.jsonl", b'{"' + b"k" * 1_000_000 + b'": 1}', "fields present: 'kkk"),
         ("x.jsonl", json.dumps({str(n): 1 for n in range(9999)}).encode(), r"'29', \.\.\.; Name|'29', \.\.\.\."),
         ("x.json", b"[" * (LARGEST_JSON + 1), "larger than 64 MiB"),
         ("x.json", b"[" * 10_000, "nested too deeply"),
         ("x.csv", b"question,answer\n" + b"x" * 200_000 + b",1", "field larger than field limit"),
-        ("x.csv", b"," * 100_000, "column names must be there and differ"),
+        ("x.csv", b"," * 100_000, "column names must not be empty or repeated"),
     ],
 )
 def test_what_is_refused(name: str, data: bytes, told: str, tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_what_is_refused(name: str, data: bytes, told: str, tmp_path: Path) -> N
         b"\n" * 1_000_000 + row(),
     ],
 )
-def test_what_is_odd_and_read(data: bytes, tmp_path: Path) -> None:
+def test_unusual_files_that_are_accepted(data: bytes, tmp_path: Path) -> None:
     """A level that is none is no level; a drawing that is never closed was searched for its end again and again."""
     path = tmp_path / "x.jsonl"
     path.write_bytes(data)
@@ -94,9 +94,12 @@ def test_what_is_odd_and_read(data: bytes, tmp_path: Path) -> None:
         ('{"question": "q", "steps": ["a"], "labels": [1e400]}', "labels holds inf"),
         ('{"question": "q", "steps": ["a"], "label": ' + "9" * 4000 + "}", r"label is 999\d+\.\.\."),
         ('{"question": "q", "steps": ' + DEEP + "}", r"steps holds \[\[\[\["),
-        ('{"question": "q", "steps": ["\\ud800"], "labels": [true]}', "half a character"),
-        ('{"id": "\\u001b", "question": "q", "steps": ["a"], "labels": [true]}', "holds a control character"),
-        ('{"question": "q", "samples": [{"correct": [' + "1," * 9999 + "1]}]}", r"correct of sample 0 is \[1, 1"),
+        ('{"question": "q", "steps": ["\\ud800"], "labels": [true]}', "lone surrogate"),
+        ('{"id": "\\u001b", "question": "q", "steps": ["a"], "labels": [true]}', "contains a control character"),
+        (
+            '{"question": "q", "samples": [{"text": "a", "correct": [' + "1," * 9999 + "1]}]}",
+            r"correct of sample 0 is \[1,",
+        ),
     ],
 )
 def test_solutions_that_are_refused(text: str, told: str, tmp_path: Path) -> None:
@@ -109,7 +112,7 @@ def test_solutions_that_are_refused(text: str, told: str, tmp_path: Path) -> Non
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no named pipes")
-def test_pipes_are_no_files(tmp_path: Path) -> None:
+def test_named_pipes_are_rejected(tmp_path: Path) -> None:
     """Opening one waits for a writer that never comes."""
     path = tmp_path / "x.jsonl"
     os.mkfifo(path)
@@ -118,12 +121,12 @@ def test_pipes_are_no_files(tmp_path: Path) -> None:
             read(str(path))
 
 
-def test_a_table_that_unpacks_to_more_than_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_decoded_size_of_a_table_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ten kilobytes of Parquet can stand for gigabytes."""
     pa, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr("tt_scale.problems.local.LARGEST", 1 << 20)
     path = tmp_path / "x.parquet"
     parquet.write_table(pa.table({"question": ["q" * 10_000] * 5000, "answer": ["1"] * 5000}), path)
     assert path.stat().st_size < 1 << 20
-    with pytest.raises(ProblemSetError, match="1,048,576 bytes, unpacked"):
+    with pytest.raises(ProblemSetError, match="1,048,576 bytes, decoded"):
         load_problems(path)

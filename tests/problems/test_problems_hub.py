@@ -41,7 +41,7 @@ class Hub:
 
 @pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
-    monkeypatch.setattr("tt_scale.engines.hub._answers", lambda: False)
+    monkeypatch.setattr("tt_scale.engines.hub._is_reachable", lambda: False)
 
 
 @pytest.fixture
@@ -120,7 +120,7 @@ class DatasetNotFoundError(Exception):
 
 
 CONFIGS = "Config name is missing.\nPlease pick one among the available configs: ['algebra', 'geometry']\nExample: ..."
-HINT = "Check the name and the network, or give a local file: --dataset problems.jsonl"
+HINT = "Check the name and the network, or use a local file: --dataset problems.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_a_revision_of_a_set(monkeypatch, name, asked):
         ("owner/name@", "names no revision"),
     ],
 )
-def test_a_revision_that_cannot_be(name, message):
+def test_a_revision_of_a_set_that_has_none(name, message):
     """A revision that is ignored is worse than one that is refused."""
     with pytest.raises(ProblemSetError, match=re.escape(message)):
         load_problems(name)

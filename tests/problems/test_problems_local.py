@@ -118,22 +118,26 @@ def test_chosen_fields(tmp_path):
 
 FIELDS = "fields present: 'q', 'answer'"
 BAD = {
-    "empty": ("mine.jsonl", "", "holds no problems."),
-    "blank": ("mine.jsonl", "\n \n", "holds no problems."),
-    "empty json": ("mine.json", "[]", "holds no problems."),
-    "empty csv": ("mine.csv", "", "holds no problems."),
+    "empty": ("mine.jsonl", "", "contains no problems."),
+    "blank": ("mine.jsonl", "\n \n", "contains no problems."),
+    "empty json": ("mine.json", "[]", "contains no problems."),
+    "empty csv": ("mine.csv", "", "contains no problems."),
     "broken row": (
         "mine.jsonl",
         GOOD + '\n{"question": oops}\n',
-        "mine.jsonl, line 3: broken JSON at column 14: Expecting",
+        "mine.jsonl, line 3: invalid JSON at column 14: Expecting",
     ),
-    "torn row": ("mine.jsonl", GOOD + GOOD[:20], "mine.jsonl, line 2: broken JSON at column"),
-    "nested": ("mine.jsonl", "[" * 200_000, "mine.jsonl, line 1: broken JSON: "),
+    "torn row": ("mine.jsonl", GOOD + GOOD[:20], "mine.jsonl, line 2: invalid JSON at column"),
+    "nested": ("mine.jsonl", "[" * 200_000, "mine.jsonl, line 1: invalid JSON: "),
     "list row": ("mine.jsonl", GOOD + "[1, 2]", 'mine.jsonl, line 2: a list of 2, not an object. Write {"question"'),
     "text row": ("mine.json", '["a"]', "mine.json, row 1: a text, not an object."),
     "null row": ("mine.jsonl", "null", "mine.jsonl, line 1: a null, not an object."),
-    "no list": ("mine.json", '{"question": 1}', "holds a JSON object, not a list of objects."),
-    "jsonl as json": ("mine.json", GOOD + GOOD, "broken JSON at line 2, column 1: Extra data. One object a line?"),
+    "no list": ("mine.json", '{"question": 1}', "contains a JSON object, not a list of objects."),
+    "jsonl as json": (
+        "mine.json",
+        GOOD + GOOD,
+        "invalid JSON at line 2, column 1: Extra data. If it has one object per line,",
+    ),
     "no question": ("mine.jsonl", '{"q": "?", "answer": "1"}', FIELDS + ". Name the right one with --question-field."),
     "no answer": ("mine.jsonl", '{"question": "?"}', "line 1: no field for the answer (answer, gold, "),
     "empty question": (
@@ -142,7 +146,7 @@ BAD = {
         "line 2: the question, field 'question', is empty.",
     ),
     "null question": ("mine.jsonl", '{"question": null, "answer": "1"}', "the question, field 'question', is empty."),
-    "chat": ("mine.jsonl", '{"prompt": [{}], "answer": "1"}', "field 'prompt', holds a list of 1, not text."),
+    "chat": ("mine.jsonl", '{"prompt": [{}], "answer": "1"}', "field 'prompt', is a list of 1, not text."),
     "empty answer": (
         "mine.jsonl",
         '{"question": "?", "answer": ""}',
@@ -150,16 +154,20 @@ BAD = {
     ),
     "nan answer": ("mine.jsonl", '{"question": "?", "answer": NaN}', "the gold answer, field 'answer', is empty."),
     "empty tail": ("mine.jsonl", '{"question": "?", "answer": "So.\\n####"}', "field 'answer', is empty."),
-    "two answers": ("mine.jsonl", '{"question": "?", "answer": [1, 2]}', "holds a list of 2, not text or a number."),
-    "true answer": ("mine.jsonl", '{"question": "?", "answer": true}', "holds a truth value, not text or a number."),
-    "no box": ("mine.jsonl", '{"question": "?", "solution": "1"}', "holds no complete \\boxed{}. Name the right field"),
+    "two answers": ("mine.jsonl", '{"question": "?", "answer": [1, 2]}', "is a list of 2, not text or a number."),
+    "true answer": ("mine.jsonl", '{"question": "?", "answer": true}', "is a boolean, not text or a number."),
+    "no box": (
+        "mine.jsonl",
+        '{"question": "?", "solution": "1"}',
+        "contains no complete \\boxed{}. Name the right field",
+    ),
     "several boxes": (
         "mine.jsonl",
         r'{"question": "?", "solution": "One angle is $\\boxed{30}$. The other is $\\boxed{75}$."}',
-        "has several boxes that are not one list: 30; 75. Write the whole answer into one \\boxed{}",
+        "has several boxes that do not form a list: 30; 75. Write the whole answer into one \\boxed{}",
     ),
-    "open box": ("mine.jsonl", '{"question": "?", "answer": "\\\\boxed{1"}', "holds no complete \\boxed{}."),
-    "bad id": ("mine.jsonl", '{"id": {}, "question": "?", "answer": "1"}', "the id holds a JSON object, not text"),
+    "open box": ("mine.jsonl", '{"question": "?", "answer": "\\\\boxed{1"}', "contains no complete \\boxed{}."),
+    "bad id": ("mine.jsonl", '{"id": {}, "question": "?", "answer": "1"}', "the id is a JSON object, not text"),
     "extension": ("mine.txt", GOOD, "has the extension '.txt'; allowed: .jsonl, .json, .csv, .parquet."),
     "no extension": ("mine", GOOD, "has the extension ''; allowed: .jsonl"),
     "no header": (
@@ -170,23 +178,27 @@ BAD = {
     "one line": (
         "mine.csv",
         "1 + 1?,2\n",
-        "holds no problems, only column names: 1 + 1?, 2. The first line of a CSV file names",
+        "contains no problems, only column names: 1 + 1?, 2. The first line of a CSV file names",
     ),
-    "same columns": ("mine.csv", "a,a\n1,2\n", "line 1: column names must be there and differ: 'a', 'a'."),
-    "no column name": ("mine.csv", "question,\n1,2\n", "column names must be there and differ: 'question', ''."),
+    "same columns": ("mine.csv", "a,a\n1,2\n", "line 1: column names must not be empty or repeated: 'a', 'a'."),
+    "no column name": ("mine.csv", "question,\n1,2\n", "column names must not be empty or repeated: 'question', ''."),
     "comma": (
         "mine.csv",
         'question,answer\n"a\nb",1\n1, 2 or 3?,3\n',
         "mine.csv, line 4: 3 cells, but the first line names 2",
     ),
-    "open quote": ("mine.csv", 'question,answer\n"1 + 1?,2\n', "mine.csv, line 2: broken CSV: unexpected end of data."),
+    "open quote": (
+        "mine.csv",
+        'question,answer\n"1 + 1?,2\n',
+        "mine.csv, line 2: invalid CSV: unexpected end of data.",
+    ),
     "csv empty": (
         "mine.csv",
         "question,answer\n1 + 1?,\n",
         "mine.csv, line 2: the gold answer, field 'answer', is empty.",
     ),
-    "half": ("mine.jsonl", '{"question": "\\ud83d", "answer": "1"}', "line 1: \\ud83d is half a character."),
-    "parquet": ("mine.parquet", "PAR1 this is none", "mine.parquet is no readable Parquet file: "),
+    "half": ("mine.jsonl", '{"question": "\\ud83d", "answer": "1"}', "line 1: \\ud83d is a lone surrogate."),
+    "parquet": ("mine.parquet", "PAR1 this is none", "mine.parquet is not a valid Parquet file: "),
 }
 
 
@@ -209,7 +221,7 @@ def test_bad_files(tmp_path, monkeypatch, name, text, message):
 def test_encoding(tmp_path, name):
     """A file saved by an old spreadsheet: "can't decode byte 0xe9 in position 41" of which line?"""
     (tmp_path / name).write_bytes(b"question,answer\nCaf\xe9?,1\n")
-    with pytest.raises(ProblemSetError, match=r", line 2: byte 4 is not UTF-8\. Save the file as UTF-8\."):
+    with pytest.raises(ProblemSetError, match=r", line 2: byte 4 is not valid UTF-8\. Save the file as UTF-8\."):
         load_problems(tmp_path / name)
 
 

@@ -82,19 +82,19 @@ def test_confidences_from_the_likeliest_tokens(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ({"question": "q", "answer": "5"}, "no field samples; .*'question'.*leave out --generator recorded"),
+        ({"question": "q", "answer": "5"}, "no field samples; .*'question'.*omit --generator recorded"),
         (row([]), "samples is a list of 0"),
         (row(["text"]), "samples holds 'text'; allowed: object"),
         (row([{"text": 5}]), "sample 0 has no steps; fields present: text"),
         (row([{"tokens": 5}]), "sample 0 has no steps; fields present: tokens"),
         (row([{"end": "5", "scores": [0.5]}]), "sample 0 has only its end"),
         (row([{"steps": []}]), "steps is a list of 0"),
-        (row([sample("5", True, [1.5])]), "sample 0 has the score 1.5 by 'maker/prm'; a score lies between 0 and 1"),
+        (row([sample("5", True, [1.5])]), "sample 0 has the score 1.5 by 'maker/prm'; a score must be between 0 and 1"),
         (row([sample("5", True, [float("nan")])]), "has the score nan"),
         (row([sample("5", True, [])]), "scores is a list of 0"),
         (row([sample("5", True, ["high"])]), "scores holds 'high'"),  # type: ignore[list-item]
         (row([{"text": "5", "scores": {"a, b": [1]}}]), "names the PRM 'a, b'; a name is not empty and has no comma"),
-        (row([sample("5", True, [0.5], -1)]), "tokens of sample 0 is -1, not a whole number from 0 on"),
+        (row([sample("5", True, [0.5], -1)]), "tokens of sample 0 is -1, not an integer of at least 0"),
         (row([sample("5", True, [0.5], True)]), "tokens of sample 0 is True"),
         (row([{"text": "5", "correct": "yes"}]), "correct of sample 0 is 'yes', not true or false"),
         (row([{"text": "5", "answer": 5}]), "answer of sample 0 is 5, not text or null"),
@@ -130,7 +130,7 @@ def test_one_rule_for_a_file(tmp_path: Path) -> None:
     """Rows that state two: the table could name but one."""
     one, two = rows()
     path = write_set(tmp_path / "mine.jsonl", one | {"answer_rule": "boxed"}, two | {"answer_rule": "last_number"})
-    with pytest.raises(ProblemSetError, match="line 2: answer_rule is 'last_number', but a row before says 'boxed'"):
+    with pytest.raises(ProblemSetError, match="line 2: answer_rule is 'last_number', but 'boxed' in an earlier row"):
         read_recorded(path)
 
 
@@ -138,7 +138,7 @@ def test_one_rule_for_a_file(tmp_path: Path) -> None:
 def test_what_is_no_such_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.csv").write_text("question,answer\n1,2\n")
-    with pytest.raises(ProblemSetError, match=r"is no file of recorded samples.*--dataset FILE"):
+    with pytest.raises(ProblemSetError, match=r"is not a file of recorded samples.*--dataset FILE"):
         read_recorded(name)
 
 
@@ -151,7 +151,7 @@ def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
             read_recorded(str(path))
         path.write_text("hello")
     path.write_bytes(gzip.compress(b""))
-    with pytest.raises(ProblemSetError, match="holds no problems"):
+    with pytest.raises(ProblemSetError, match="contains no problems"):
         read_recorded(str(path))
 
 

@@ -45,13 +45,13 @@ def test_the_sample_of_a_seed_never_changes():
     ]
 
 
-def test_asking_for_more_than_there_are_takes_all():
+def test_a_sample_larger_than_the_set_is_the_whole_set():
     """num_samples=500 over several sets failed on the set of 30."""
     assert ids("svamp", num_samples=5000) == ids("svamp")
 
 
 @pytest.mark.parametrize("count", [0, -1])
-def test_asking_for_none_is_refused(count):
+def test_an_empty_sample_is_rejected(count):
     """num_samples=-1 dropped the last problem silently, 0 gave an empty table."""
     with pytest.raises(ConfigError, match=rf"num_samples is {count}; allowed: 1 or more\."):
         load_problems("svamp", num_samples=count)
@@ -83,6 +83,6 @@ def test_an_id_twice_names_both_lines(tmp_path):
     row = {"id": 7, "question": "1 + 1?", "answer": "2"}
     path = write(tmp_path / "sums.jsonl", [row, {**row, "id": 8}, {**row, "question": "2 + 2?"}])
     with pytest.raises(
-        ProblemSetError, match=re.escape(f"{path}, line 3: the id '7' is already that of {path}, line 1.")
+        ProblemSetError, match=re.escape(f"{path}, line 3: the id '7' is already used by {path}, line 1.")
     ):
         load_problems(path)

@@ -140,7 +140,7 @@ def test_other_processes_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         other.kill()
 
 
-def test_nobody_without_rights() -> None:
+def test_code_runs_as_nobody_without_privileges() -> None:
     shown = "os.getresuid(), os.getresgid(), set(os.getgroups()) - {65534}, os.uname().nodename"
     told = run(f"import os\nprint({shown})").text
     assert told == "(65534, 65534, 65534) (65534, 65534, 65534) set() sandbox\n"
@@ -205,7 +205,7 @@ def test_memory_of_one() -> None:
     assert "MemoryError" in run("x = bytearray(1 << 30)", Limits(memory=256 << 20)).output
 
 
-def test_memory_that_no_process_holds_cannot_be_had() -> None:
+def test_memory_outside_of_processes_is_not_available() -> None:
     """Shared memory without a file stays when it is unmapped from sight, and would be counted nowhere."""
     lines = ["mapping: __import__('mmap').mmap(-1, 4096)", "zero: open('/dev/zero')", "memfd: os.memfd_create('x')"]
     assert attempts(*lines) == []

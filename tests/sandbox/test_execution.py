@@ -29,7 +29,7 @@ async def test_prints_what_it_finds() -> None:
     assert (await run_code("print(7)\nexit()\nprint(8)")).output == "7\n"
 
 
-async def test_tells_of_errors_in_its_own_lines_only() -> None:
+async def test_tracebacks_show_only_lines_of_the_code() -> None:
     """What is printed goes back to the model, which wrote none of the lines that run its code."""
     told = await run_code("def half(x):\n    return x / 0\nhalf(1)")
     assert told.status == 1
@@ -73,7 +73,7 @@ SILENT_AND_STOPPED = "import os, signal\nos.close(1)\nos.close(2)\nos.kill(os.ge
         ("import os\nwhile True: os.write(1, b'x' * 1_000_000)", Limits(output=1), "output"),
     ],
 )
-async def test_comes_to_an_end(code: str, limits: Limits, ended: str) -> None:
+async def test_limits_stop_a_program(code: str, limits: Limits, ended: str) -> None:
     """Neither a loop nor a child in a session of its own goes on behind the search."""
     began = time.monotonic()
     result = await run_code(code, limits)

@@ -72,9 +72,7 @@ async def test_without_bubblewrap_no_code_runs(path: Path) -> None:
 
 
 @linux
-@pytest.mark.parametrize(
-    ("told", "shown"), [("bubblewrap 0.4.1", "0.4.1"), ("what", "a version that it does not tell")]
-)
+@pytest.mark.parametrize(("told", "shown"), [("bubblewrap 0.4.1", "0.4.1"), ("what", "of unknown version")])
 def test_a_bubblewrap_that_is_too_old(path: Path, told: str, shown: str) -> None:
     (path / "bwrap").write_text(f"#!/bin/sh\necho {told}\n")
     (path / "bwrap").chmod(0o755)
@@ -87,7 +85,7 @@ def test_a_bubblewrap_that_is_too_old(path: Path, told: str, shown: str) -> None
     ("script", "message"),
     [
         ("echo 'bwrap: setting up uid map: Permission denied' >&2; exit 1", "here: bwrap: setting up uid map: Perm"),
-        ("exit 1", "here: it ended without a word"),
+        ("exit 1", "here: it exited without a message"),
         ("printf x; exit 0", "here: x"),
         ("head -c 100000 /dev/zero | tr '\\0' y; exit 1", "here: yyyyy"),
         ("echo 'bwrap: execvp /usr/bin/python3: Permission denied'; exit 1", "Python does not start in a sandbox"),
@@ -99,7 +97,7 @@ def test_a_bubblewrap_that_fails(path: Path, monkeypatch: pytest.MonkeyPatch, sc
     stand_in(path, script)
     with pytest.raises(SandboxError) as error:
         require_sandbox()
-    assert message.replace("here", "bubblewrap cannot make a sandbox on this machine") in str(error.value)
+    assert message.replace("here", "bubblewrap cannot create a sandbox on this machine") in str(error.value)
     assert error.value.hint
     assert "\n" not in str(error.value)
 
@@ -109,7 +107,7 @@ def test_a_bubblewrap_that_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("PATH", f"{path}:/usr/bin:/bin")
     monkeypatch.setattr("tt_scale.sandbox.process.START_SECONDS", 0.3)
     stand_in(path, "exec sleep 60")
-    with pytest.raises(SandboxError, match="no sandbox within"):
+    with pytest.raises(SandboxError, match="did not create a sandbox within"):
         require_sandbox()
 
 
@@ -134,7 +132,7 @@ def test_without_libseccomp_no_code_runs(monkeypatch: pytest.MonkeyPatch) -> Non
         ("user/max_user_namespaces", "9", CONTAINER),
     ],
 )
-def test_the_way_out_is_named(tmp_path: Path, name: str, value: str, hint: str) -> None:
+def test_the_remedy_is_named(tmp_path: Path, name: str, value: str, hint: str) -> None:
     (tmp_path / name).parent.mkdir()
     (tmp_path / name).write_text(f"{value}\n")
     error = failed_start("bwrap: No permissions to creating new namespace", tmp_path)

@@ -109,7 +109,7 @@ def _compare_folders(
     others += [name for name in LIVE if options[name]]
     if others or config_file:
         flag = f"--{others[0].replace('_', '-')}" if others else "--config"
-        raise ConfigError(f"{flag} configures a new run, but {folders[0]!r} is a finished run.", f"Leave out {flag}.")
+        raise ConfigError(f"{flag} configures a new run, but {folders[0]!r} is a finished run.", f"Omit {flag}.")
     with_values = next((text for text in options["vary"] if "=" in text), None)
     if with_values is not None:
         raise ConfigError(

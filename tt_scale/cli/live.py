@@ -26,12 +26,14 @@ TRACKERS = ("wandb", "mlflow", "tensorboard")
 def live_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add `--quiet`, `--events` and `--track` to a command that searches."""
     options = (
-        click.option("--quiet", is_flag=True, help="Print results and warnings alone, no progress."),
-        click.option("--events", metavar="FILE", help="Write what happens as JSON Lines: events.jsonl."),
+        click.option("--quiet", is_flag=True, help="Print only results and warnings, no progress."),
+        click.option(
+            "--events", metavar="FILE", help="Write the events of the runs as JSON Lines, such as events.jsonl."
+        ),
         click.option(
             "--track",
             type=click.Choice(TRACKERS),
-            help="Follow the runs with an experiment tracker, whose package is installed apart.",
+            help="Log the runs to an experiment tracker; its package is installed separately.",
         ),
     )
     for option in reversed(options):

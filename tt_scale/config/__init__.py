@@ -62,14 +62,15 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def __setattr__(self, name: str, value: Any) -> None:
         if name in type(self).model_fields:
             raise ConfigError(
-                f"{name} cannot be set: a Config is frozen, since a run is found again by what it was made with.",
-                f"Make another with config.changed({name}={shown(value)}).",
+                f"{name} cannot be set: a Config is immutable, since it identifies its run.",
+                f"Create another one with config.changed({name}={shown(value)}).",
             )
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         raise ConfigError(
-            f"{name} cannot be deleted: a Config is frozen.", "Make another with config.changed(...), or a new Config."
+            f"{name} cannot be deleted: a Config is immutable.",
+            "Create another one with config.changed(...), or a new Config.",
         )
 
     @field_validator("method", mode="before")
@@ -91,19 +92,19 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @field_validator("*", mode="before")
     @classmethod
     def _whole_characters(cls, value: Any) -> Any:
-        """Names of files hold no NUL, and half a character, as of a shell that speaks Latin-1, is no text at all."""
+        """Reject NUL, which no file name contains, and lone surrogates, as from a shell with another encoding."""
         if isinstance(value, int) and value.bit_length() > LARGEST:
-            raise ValueError(f"is a number of {value.bit_length():,} bits; no key takes more than {LARGEST}")
-        if broken := next(
-            (found[0] for text in _texts(value) if (found := re.search("[\0\ud800-\udfff]", text))), None
+            raise ValueError(f"is a number of {value.bit_length():,} bits; allowed: at most {LARGEST} bits")
+        if invalid := next(
+            (match[0] for text in _texts(value) if (match := re.search("[\0\ud800-\udfff]", text))), None
         ):
-            raise ValueError(f"holds {shown(broken)}, which no text holds")
+            raise ValueError(f"contains {shown(invalid)}, which is not allowed in text")
         return value
 
     @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")
     @classmethod
     def _one_text(cls, value: Any, info: ValidationInfo) -> Any:
-        """A list is written as one text, as tables show it: `a, b`."""
+        """Join a list to one text, as tables show it: `a, b`."""
         if value is None:
             return {"prm_name": "none", "prm_adapter": "auto"}.get(str(info.field_name))
         if isinstance(value, list | tuple) and all(isinstance(each, str) for each in value):
@@ -115,13 +116,13 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _possible_ensemble(cls, value: str) -> str:
         names = split_names(value)
         if len(names) > 1 and ("none" in names or len(set(names)) < len(names)):
-            raise ValueError(f"is {shown(value)}: an ensemble holds different PRMs, each once, and `none` is no PRM")
+            raise ValueError(f"is {shown(value)}: an ensemble consists of different PRMs, each once, without `none`")
         return value
 
     @field_validator("adaptive", mode="before")
     @classmethod
     def _yaml_off(cls, value: Any) -> Any:
-        """YAML reads `on` and `off` as truth values."""
+        """Undo that YAML reads `on` and `off` as booleans."""
         return {"true": "beta", "false": "off"}.get(str(value).lower(), value)
 
     @field_validator("datasets", "stop_tokens", "reasoning_tags", mode="before")
@@ -149,7 +150,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _addresses(cls, value: str | None, info: ValidationInfo) -> str | None:
         if value is not None and not split_names(value):
-            raise ValueError("names no address; leave it out, or give one that begins with http:// or https://")
+            raise ValueError("contains no address; omit it, or use one that begins with http:// or https://")
         for each in split_names(value or ""):
             _check_address(each, KEY_VARIABLES[str(info.field_name)])
         return value
@@ -172,7 +173,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _no_empty_delimiter(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if any(not delimiter for delimiter in value):
-            raise ValueError("holds an empty delimiter; write [] for no delimiter at all")
+            raise ValueError("contains an empty delimiter; write [] for no delimiters")
         return value
 
     @field_validator("reasoning_tags")
@@ -180,7 +181,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     def _pairs_of_tags(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if len(value) % 2 or not all(map(str.strip, value)):
             raise ValueError(
-                f"is {list(value)}: an opening tag, then the one that closes it, and so on. "
+                f"is {list(value)}; allowed: pairs of an opening tag and its closing tag. "
                 "In YAML: reasoning_tags: ['<plan>', '</plan>']"
             )
         return value
@@ -188,41 +189,41 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @model_validator(mode="before")
     @classmethod
     def _no_delimiters(cls, values: Any) -> Any:
-        """Steps of a fixed length have no delimiters; a user who asks for both is told so below."""
+        """With `step_tokens`, default to no delimiters; `_one_step_unit` rejects both together."""
         if isinstance(values, Mapping) and values.get("step_tokens") is not None:
             return {"stop_tokens": (), **values}
         return values
 
     @model_validator(mode="after")
     def _one_step_unit(self) -> Config:
-        told = f"step_tokens is {self.step_tokens}"
+        setting = f"step_tokens is {self.step_tokens}"
         if self.step_tokens is None:
             return self
         if self.stop_tokens:
             raise ValueError(
-                f"{told} and stop_tokens is {list(self.stop_tokens)}: one of them ends a step. "
+                f"{setting} and stop_tokens is {list(self.stop_tokens)}, but only one of them can end steps. "
                 "Type: --stop-tokens none (in YAML, stop_tokens: [])"
             )
         if self.k_tokens < self.step_tokens:
             raise ValueError(
-                f"{told}, more than k_tokens, which is {self.k_tokens}: no step could be whole. "
+                f"{setting}, but k_tokens is {self.k_tokens}: it would cut every step. "
                 f"Type: --k-tokens {self.step_tokens}"
             )
         if self.warmup:
-            raise ValueError(f"{told}, the first step's too, but warmup is true. Type: --no-warmup")
+            raise ValueError(f"{setting}, but warmup is true, which leaves the first step longer. Type: --no-warmup")
         return self
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
         if self.keeping_branches > self.max_total_branches:
             raise ValueError(
-                f"keeping_branches is {self.keeping_branches}, more than max_total_branches, which is "
-                f"{self.max_total_branches}: no more paths can be kept than are proposed"
+                f"keeping_branches is {self.keeping_branches}, but max_total_branches is {self.max_total_branches}: "
+                "no more paths can be kept than are proposed"
             )
         if self.method == "collective" and self.budget is None and self.passing_minimum > self.max_total_branches:
             raise ValueError(
-                f"passing_minimum is {self.passing_minimum}, more than max_total_branches, which is "
-                f"{self.max_total_branches}: no retry proposes enough steps to go on. "
+                f"passing_minimum is {self.passing_minimum}, but max_total_branches is {self.max_total_branches}: "
+                "no retry could propose that many steps. "
                 f"Type: --passing-minimum {self.max_total_branches}"
             )
         if not self.datasets:
@@ -234,26 +235,26 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         """Read a YAML file or a recipe.
 
         Args:
-            path: of the file, or the name of a recipe such as "pocket"; an existing file of that name wins.
-            overrides: values that win over those of the file.
+            path: path of the file, or name of a recipe such as "pocket"; an existing file takes precedence.
+            overrides: values that override those of the file.
 
         Raises:
-            ConfigError: the file cannot be read, is not a mapping, or holds a bad key or value.
+            ConfigError: the file cannot be read, is not a mapping, or contains an invalid key or value.
         """
         return cls(**merged(read_config(path), overrides))
 
     def sampling(self, temperature: float) -> Sampling:
-        """All sampling settings at one temperature."""
+        """The sampling parameters at a temperature."""
         return Sampling(temperature, self.top_p, self.top_k, self.min_p, self.repetition_penalty)
 
     @property
     def prm_names(self) -> tuple[str, ...]:
-        """The PRMs that `prm_name` lists; one, almost always."""
+        """The PRMs that `prm_name` lists, usually one."""
         return split_names(self.prm_name) or ("none",)
 
     @property
     def has_prm(self) -> bool:
-        """Whether anything scores; of several PRMs `prm` names the backend only where a name does not."""
+        """Whether there is a PRM; with several, `prm` is only the backend of those whose name implies none."""
         return self.prm_names != ("none",) and (self.prm != "none" or len(self.prm_names) > 1)
 
     @property
@@ -261,46 +262,48 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
         """`max_model_len` as a number.
 
         Raises:
-            ConfigError: it is None, and nobody has looked up what the model reads.
+            ConfigError: it is None, and the model's context length was not determined yet.
         """
         if self.max_model_len is None:
-            raise ConfigError("max_model_len is null, and what the model reads is not known.", "Give a number.")
+            raise ConfigError(
+                "max_model_len is null, and the context length of the model is unknown.", "Set it to a number."
+            )
         return self.max_model_len
 
     @property
     def one_model(self) -> bool:
-        """Whether the PRM is the generator's own model, in the same state."""
+        """Whether the PRM is the generator's model, in the same revision."""
         return self.prm_name == self.model_name and self.prm_revision in (None, self.model_revision)
 
     @property
     def limits(self) -> Budget:
-        """What one problem may spend; a `budget` of n solutions is n x `max_tokens` where nothing else is said."""
+        """Limits of one problem; a `budget` of n solutions limits tokens to n x `max_tokens` by default."""
         most = self.max_generated_tokens
         if most is None and self.budget is not None:
             most = self.budget * self.max_tokens
         return Budget(most, self.max_prm_tokens, self.max_seconds)
 
     def changed(self, **values: Any) -> Config:
-        """Make a configuration with other values; what was left at its default stays so, and all is checked again.
+        """Create a validated copy with other values; keys at their default remain unset.
 
         Raises:
-            ConfigError: as of the class.
+            ConfigError: a key is unknown, or a value or combination is invalid.
         """
         return type(self)(**{**{key: getattr(self, key) for key in self.model_fields_set}, **values})
 
     @property
     def non_defaults(self) -> frozenset[str]:
-        """The keys that were given another value than the default."""
+        """Keys that were set to another value than the default."""
         fields = type(self).model_fields
         return frozenset([key for key in self.model_fields_set if getattr(self, key) != fields[key].default])
 
     def experiment(self, ignore: frozenset[str] = frozenset()) -> dict[str, Any]:
-        """The keys that can change a number, without those in `ignore`; two runs may be one only if these agree."""
+        """Keys that can change a result, except those in `ignore`; they identify a run."""
         fields = type(self).model_fields
         values = self.model_dump(mode="json")
-        values["dtype"] = self.dtype or UNSET_DTYPE  # as runs of before `dtype` could be unset have it
+        values["dtype"] = self.dtype or UNSET_DTYPE  # as in older runs, in which `dtype` could not be unset
         if self.answer_rule is None:
-            ignore |= {"answer_rule"}  # as runs of before it was a key have it
+            ignore |= {"answer_rule"}  # as in older runs, which did not have this key
         return {
             key: value
             for key, value in values.items()
@@ -323,21 +326,23 @@ def _check_address(address: str, variable: str) -> None:
     try:
         parts = urlsplit(address)
         _ = parts.port, (parts.hostname or "").encode("idna")
-    except ValueError as error:  # as of a port above 65535, or a part of a name that is too long
-        raise ValueError(f"is {shown(address)}, which is no address: {error}") from None
+    except ValueError as error:  # such as a port above 65535, or a label of the host name that is too long
+        raise ValueError(f"is {shown(address)}, which is not an address: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"is {shown(address)}; an address begins with http:// or https:// and names a server")
     if parts.username or parts.password or parts.query:
-        raise ValueError(f"holds a password, or a query, which would be written into the run folder: use {variable}")
+        raise ValueError(
+            f"contains a password or a query, which would be written into the run folder; use the variable {variable}"
+        )
 
 
 def split_names(text: str) -> tuple[str, ...]:
-    """The names in a text that lists them with commas."""
+    """Split a comma-separated list of names."""
     return tuple([name.strip() for name in text.split(",") if name.strip()])
 
 
 def merged(file: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay what a user gives over what a file says: a `budget` also stands over the widths of the file."""
+    """Merge values of a user over those of a file; a user's `budget` also replaces the widths of the file."""
     kept = file
     if given.get("budget") is not None:
         kept = {key: value for key, value in file.items() if key not in WIDTH_KEYS}
@@ -352,17 +357,17 @@ def _extra(extra: Any) -> Mapping[str, Any]:
 WIDTH_KEYS = frozenset(
     [name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["width"]]
 )
-"""The keys that methods derive from `budget`."""
+"""Keys that methods derive from `budget`."""
 
 
 def digest(experiment: Mapping[str, Any]) -> str:
-    """Twelve hex digits that name an experiment."""
+    """Hash of an experiment, in twelve hex digits."""
     text = json.dumps(experiment, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
 def _explain(error: ValidationError) -> str:
-    """Say each fault, and in which key, as a person would."""
+    """Format the faults of a validation as sentences, each with its key."""
     parts = []
     for fault in error.errors():
         message = fault["msg"].removeprefix("Value error, ")

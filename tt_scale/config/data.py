@@ -26,7 +26,7 @@ class DataKeys(Keys):
     answer_field: str | None = key(DATA, "Field that holds the gold answer, if it is not recognised.", None)
     answer_rule: Literal["boxed", "last_number"] | None = key(
         DATA,
-        "Where recorded samples state their answer: boxed, or last_number; unset is what their file says, else boxed.",
+        "Where recorded samples state their answer: boxed, or last_number; unset is that of their file, else boxed.",
         None,
     )
     repeats: int = key(DATA, "Number of searches per problem, each with other seeds.", 1, ge=1)

@@ -1,4 +1,4 @@
-"""Declare a key of the flat schema; the headings under which keys are listed."""
+"""Declaration of keys of the flat schema, and their headings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MODEL, SAMPLING, SEARCH, BUDGET, DATA, RUNTIME = GROUPS = (
 
 
 class Keys(BaseModel):
-    """A part of the schema: frozen, with no unknown keys and no infinite numbers."""
+    """Base class of the parts of the schema: immutable, without unknown keys or infinite numbers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), allow_inf_nan=False)
 

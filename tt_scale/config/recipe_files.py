@@ -1,4 +1,4 @@
-"""Recipes: configuration files that come with the package, found by name."""
+"""Recipes: configuration files that are part of the package, addressed by name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tt_scale.errors import ConfigError
 __all__ = ["EXAMPLE", "config_path", "read_config", "recipe_names", "recipe_path", "recipe_summary", "template_path"]
 
 EXAMPLE = "example"
-"""Name of the file that lists every key with its default; no recipe, but a file to start from."""
+"""Name of the template that lists every key with its default; it is not a recipe."""
 
 
 def recipe_names() -> list[str]:
@@ -34,12 +34,12 @@ def recipe_path(name: str) -> FilePath:
 
 
 def recipe_summary(name: str) -> str:
-    """The first line of a recipe, which says in one sentence what it runs; errors as in `recipe_path`."""
+    """Summary of a recipe: its first line; errors as in `recipe_path`."""
     return recipe_path(name).read_text(encoding="utf-8").partition("\n")[0].removeprefix("#").strip()
 
 
 def template_path(name: str) -> FilePath:
-    """The file that a configuration can be started from: a recipe, or `EXAMPLE`; errors as in `recipe_path`."""
+    """Path of a template for a new configuration: a recipe or `EXAMPLE`; errors as in `recipe_path`."""
     return _folder("example.yaml") if name == EXAMPLE else recipe_path(name)
 
 
@@ -52,7 +52,7 @@ def config_path(name: str | FilePath) -> FilePath:
     """Find a configuration.
 
     Args:
-        name: a path, or the name of a recipe; a file of that name wins over the recipe.
+        name: a path, or the name of a recipe; an existing file takes precedence over a recipe.
 
     Raises:
         ConfigError: there is neither a file nor a recipe of that name.
@@ -66,10 +66,10 @@ def config_path(name: str | FilePath) -> FilePath:
 
 
 def _may_exist(path: FilePath) -> bool:
-    """Whether opening a path can say more about it than that it is missing."""
+    """Whether the error of opening a path can be another one than that it is missing."""
     try:
         path.stat()
-    except (FileNotFoundError, ValueError):  # no path holds a zero byte
+    except (FileNotFoundError, ValueError):  # a path cannot contain NUL
         return False
     except OSError:
         return True
@@ -77,7 +77,7 @@ def _may_exist(path: FilePath) -> bool:
 
 
 def _similar(name: str) -> str:
-    """Suggest the recipe that was probably meant: `pocket` for `pocke` and for `config/pocket.yaml`."""
+    """Suggest a similar recipe: `pocket` for `pocke` and for `config/pocket.yaml`."""
     stem = name.rpartition("/")[2].removesuffix(".yaml")
     close = difflib.get_close_matches(stem, recipe_names(), n=1)
     return f"Did you mean {close[0]!r}?" if close else "Type: tt-scale list"

@@ -43,11 +43,12 @@ class RuntimeKeys(Keys):
         None,
         experiment=False,
     )
-    request_timeout: float = key(RUNTIME, "Most seconds for one answer of a server.", 600.0, experiment=False, gt=0)
+    request_timeout: float = key(
+        RUNTIME, "Timeout of a request to a server, in seconds.", 600.0, experiment=False, gt=0
+    )
     max_retries: int = key(
         RUNTIME,
-        "Retries of a request that a server failed, dropped or did not answer in time; four times as many where it is "
-        "busy.",
+        "Retries of a request that failed, was dropped or timed out; four times as many while a server is overloaded.",
         5,
         experiment=False,
         ge=0,
@@ -70,7 +71,7 @@ class RuntimeKeys(Keys):
     concurrency: int = key(RUNTIME, "Number of problems searched concurrently.", 64, experiment=False, ge=1, le=65536)
     stall_timeout: float | None = key(
         RUNTIME,
-        "Seconds without any sign of progress of the models after which they are restarted, once; none waits for ever.",
+        "Seconds without progress of the models after which they are restarted, once; none disables this.",
         600.0,
         experiment=False,
         gt=0,

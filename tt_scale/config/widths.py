@@ -1,7 +1,7 @@
-"""One number for the compute of every method: `budget`, from which each derives its widths.
+"""Widths derived from `budget`, one number for the compute of every method.
 
-A budget of n is what n sampled solutions cost. Each method says in `Searcher.widths` which of its knobs follow from
-it; here they are checked against what the user gave and written into the configuration, so that records say what ran.
+A budget of n is the cost of n sampled solutions. `Searcher.widths` of each method derives its widths from it; here they
+are checked against the values that the user set, and written into the configuration, so that records contain them.
 """
 
 from __future__ import annotations
@@ -16,28 +16,27 @@ __all__ = ["at_least", "budgeted", "derived_widths"]
 
 
 def derived_widths(config: Config, widths: Mapping[str, int]) -> Mapping[str, int]:
-    """Check widths against those that a user gave beside the budget; equal ones are no contradiction.
+    """Check derived widths against those that the user set beside the budget.
 
     Raises:
-        ConfigError: a knob was given another value.
+        ConfigError: a width was set to another value.
     """
     given = {**{key: getattr(config, key) for key in config.model_fields_set}, **config.method_args}
     for knob, value in widths.items():
         if given.get(knob, value) not in (value, None):
             raise ConfigError(
-                f"{knob} is {given[knob]}, but budget {config.budget} makes it {value} for {config.method}: "
-                "one of the two decides.",
-                f"Leave {knob} out, or type: --budget none",
+                f"{knob} is {given[knob]}, but budget {config.budget} makes it {value} for {config.method}.",
+                f"Omit {knob}, or type: --budget none",
             )
     return widths
 
 
 def budgeted(config: Config, widths_of: Callable[[int], Mapping[str, int]]) -> Config:
-    """Write into a configuration what its budget stands for: the widths of its method, and the limit of tokens.
+    """Set the values that follow from the budget: the widths of the method, and the token limit.
 
     Args:
-        config: of the run; the same comes back where it has no budget.
-        widths_of: `Searcher.widths` of the method that was made from it.
+        config: the run's configuration; returned unchanged if it has no budget.
+        widths_of: `Searcher.widths` of the method constructed from it.
     """
     if config.budget is None:
         return config
@@ -51,10 +50,10 @@ def budgeted(config: Config, widths_of: Callable[[int], Mapping[str, int]]) -> C
 
 
 def at_least(budget: int, smallest: int, reason: str) -> None:
-    """Refuse a budget under the smallest that a method can keep.
+    """Reject a budget below the smallest that a method supports.
 
     Raises:
-        ConfigError: it is smaller.
+        ConfigError: the budget is smaller.
     """
     if budget < smallest:
         raise ConfigError(f"budget is {budget}; {reason}.", f"The smallest is {smallest}: --budget {smallest}")

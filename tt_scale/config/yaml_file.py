@@ -1,8 +1,7 @@
-"""Configuration files: one mapping of keys to values, in YAML.
+"""Reader of configuration files: one mapping of keys to values, in YAML.
 
-A file is read in time that its length bounds: at most 100,000 characters, 10,000 values with what its aliases stand
-for written out, 20 levels. What YAML would change without a word is refused: a key that is set twice at any level, a
-number to base sixty (`1:30:00` is 5400 to YAML 1.1), and a whole number too long to be meant.
+Limits: 100,000 characters, 10,000 values after expansion of aliases, 20 levels. Input that YAML would change silently
+is rejected: repeated keys at any level, sexagesimal numbers (`1:30:00` is 5400 in YAML 1.1), and very long integers.
 """
 
 from __future__ import annotations
@@ -28,14 +27,14 @@ _NUMBERS = ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
 
 
 class _RepeatedKeyError(ValueError):
-    """A mapping sets a key twice, and YAML would drop the first value."""
+    """A mapping contains a key twice; YAML would drop the first value."""
 
 
 def read_yaml(path: str | FilePath) -> dict[str, Any]:
     """Read the mapping in a YAML file; an empty file is an empty mapping.
 
     Raises:
-        ConfigError: the file cannot be read, holds something else, or names a key twice.
+        ConfigError: the file cannot be read, is not a mapping, or contains a key twice.
     """
     try:
         with open(path, "rb") as file:
@@ -56,21 +55,20 @@ def read_yaml(path: str | FilePath) -> dict[str, Any]:
     if values is None:
         return {}
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds a {type(values).__name__}, not keys and values such as `tau: 0.6`.")
+        raise ConfigError(f"{path} contains a {type(values).__name__}, not keys and values such as `tau: 0.6`.")
     return {str(key): value for key, value in values.items()}
 
 
 def yaml_value(text: str) -> Any:
-    """Read what a YAML text stands for; None where it is empty.
+    """Parse YAML; None if the text is empty.
 
     Raises:
-        ValueError: it is no YAML, holds what looks like a date or a number and is none, sets a key twice, or is longer,
-            deeper or larger than a configuration can be.
+        ValueError: it is not valid YAML, contains an invalid date or number or a repeated key, or exceeds a limit.
     """
     import yaml
 
     if len(text) > _LONGEST:
-        raise ValueError(f"it has more than {_LONGEST:,} characters, which no configuration needs")
+        raise ValueError(f"it has more than {_LONGEST:,} characters, the limit")
     try:
         loader = _loader()(text)
         node = loader.get_single_node()
@@ -87,16 +85,16 @@ def yaml_value(text: str) -> Any:
     except _RepeatedKeyError:
         raise
     except (ValueError, LookupError, AttributeError, TypeError) as error:  # of PyYAML's constructors
-        raise ValueError(f"one of its values cannot be read ({error}); put it in quotes") from None
+        raise ValueError(f"one of its values cannot be parsed ({error}); quote it to pass a string") from None
 
 
 class _RefusedError(Exception):
-    """A text is YAML, and no configuration."""
+    """The text is valid YAML, but exceeds a limit or is ambiguous."""
 
 
 @lru_cache(maxsize=1)
 def _loader() -> type[yaml.SafeLoader]:
-    """Make a loader that stops where a text is too deep or too large; PyYAML is imported once it is needed."""
+    """Create a loader with limits on depth and size; PyYAML is imported on first use."""
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -117,22 +115,22 @@ def _bound(levels: int, values: int) -> None:
     if levels > _DEEPEST:
         raise _RefusedError(f"it is nested more than {_DEEPEST} levels deep")
     if values > _MOST_VALUES:
-        raise _RefusedError(f"it holds more than {_MOST_VALUES:,} values, those counted that its aliases stand for")
+        raise _RefusedError(f"it contains more than {_MOST_VALUES:,} values, including those that its aliases repeat")
 
 
 def _check(node: Any, known: dict[int, tuple[int, int]], around: set[int]) -> tuple[int, int]:
-    """Check a node and what is in it.
+    """Check a node and its children.
 
     Args:
-        node: of PyYAML.
-        known: what is known of nodes by their `id`: an alias is the very node that it names.
-        around: the `id` of the nodes that this one is in.
+        node: node of PyYAML.
+        known: sizes of checked nodes by `id`: an alias is the same object as its anchor.
+        around: `id` of the nodes that contain this one.
 
     Returns:
-        How many levels and values it has with its aliases written out.
+        Number of levels and of values, with aliases expanded.
     """
     if id(node) in around:
-        raise _RefusedError("one of its aliases stands for a value that it is a part of")
+        raise _RefusedError("one of its aliases refers to a value that contains it")
     if id(node) in known:
         return known[id(node)]
     if isinstance(node.value, str):
@@ -153,12 +151,12 @@ def _check(node: Any, known: dict[int, tuple[int, int]], around: set[int]) -> tu
 
 
 def _check_number(node: Any) -> None:
-    """Refuse what YAML 1.1 reads as a number, and nobody writes as one."""
+    """Reject texts that YAML 1.1 reads as a number unexpectedly."""
     if node.tag not in _NUMBERS:
         return
     if ":" in node.value:
         raise _RefusedError(
-            f"YAML reads {shown(node.value)} as a number to base sixty; put it in quotes, or write the number"
+            f"YAML reads {shown(node.value)} as a sexagesimal number; quote it to pass a string, or write the number"
         )
     if len(node.value) > _LONGEST_NUMBER:
         raise _RefusedError(f"the number {shown(node.value)} has more than {_LONGEST_NUMBER} characters")

@@ -1,4 +1,4 @@
-"""From the scores of the steps to one number for a path."""
+"""Aggregates: reduce the scores of the steps of a path to one path score."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ Aggregate = Callable[[Sequence[float], bool], float]
 
 
 def last(scores: Sequence[float], finished: bool) -> float:
-    """The score of the newest step: how the path stands now."""
+    """Score of the newest step."""
     return scores[-1]
 
 
 def mean(scores: Sequence[float], finished: bool) -> float:
-    """The arithmetic mean."""
+    """Arithmetic mean of the step scores."""
     return sum(scores) / len(scores)
 
 
 def minimum(scores: Sequence[float], finished: bool) -> float:
-    """The weakest step: a chain is as strong as its weakest link."""
+    """Lowest step score."""
     return min(scores)
 
 
 def product(scores: Sequence[float], finished: bool) -> float:
-    """The probability that all steps are right, were they independent; favours short solutions."""
+    """Product of the step scores: the probability that all are right if they are independent; favours short paths."""
     return prod(scores)
 
 
 def mean_only_final(scores: Sequence[float], finished: bool) -> float:
-    """`last` while the path grows, `mean` once it is finished."""
+    """`last` for an open path, `mean` for a finished one."""
     return mean(scores, finished) if finished else last(scores, finished)
 
 
@@ -51,19 +51,19 @@ def aggregate(agg: str, scores: Sequence[float], finished: bool = False) -> floa
         finished: whether the path is finished.
 
     Returns:
-        A number in [0, 1]; 0 where there are no scores.
+        A number in [0, 1]; 0 if there are no scores.
     """
     return AGGREGATES[agg](scores, finished) if scores else 0.0
 
 
 def aggregates_in_words(pairs: Collection[tuple[str, str | None]]) -> str:
-    """State the aggregates behind the numbers of a table.
+    """Name the aggregates that the runs of a table used, for its footer.
 
     Args:
         pairs: `agg` and `final_agg` of each of its runs with a PRM.
 
     Returns:
-        One sentence; empty where there is no such run.
+        One sentence; empty if there is no such run.
     """
     if not pairs:
         return ""

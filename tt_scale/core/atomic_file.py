@@ -1,4 +1,4 @@
-"""Write a file whole or not at all."""
+"""Atomic writes: a file is replaced completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ __all__ = ["replacing"]
 
 @contextmanager
 def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
-    """Open a new file that takes the place of `path` at the end of the block; after an exception `path` is as before.
+    """Open a temporary file that replaces `path` at the end of the block; after an exception `path` is unchanged.
 
-    The new file is written beside `path` under another name, since a rename within a folder is atomic.
+    The temporary file lies beside `path`, since a rename within a folder is atomic.
 
     Args:
-        path: to be replaced, or made; its folder exists.
-        mode: "w" for text in UTF-8, whose line ends stay as they are written, or "wb".
+        path: the file to replace or create; its folder exists.
+        mode: "w" for text in UTF-8 without translation of line ends, or "wb".
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}

@@ -1,4 +1,4 @@
-"""What a problem may spend, and what it spent."""
+"""Budgets and usage: the limits of one problem, and its cost."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ __all__ = ["Budget", "Usage"]
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most that one problem may spend; None is without limit.
+    """Limits of one problem; None means no limit.
 
     Attributes:
-        max_generated_tokens: a hard limit: no request is sent that could pass it.
-        max_prm_tokens: no expansion starts once the PRM has read so many tokens.
-        max_seconds: no expansion starts after so much wall time.
+        max_generated_tokens: a hard limit: no request is sent that could exceed it.
+        max_prm_tokens: no expansion starts once the PRM has read this many tokens.
+        max_seconds: no expansion starts after this much wall time.
     """
 
     max_generated_tokens: int | None = None
@@ -24,18 +24,18 @@ class Budget:
 
 @dataclass(slots=True)
 class Usage:
-    """What was spent on one problem, charged before anything is filtered, retried or dropped.
+    """Cost of one problem, counted before anything is filtered, retried or dropped.
 
     Attributes:
-        generated_tokens: every sampled token, those of dropped paths too. Tables call it tokens.
+        generated_tokens: all sampled tokens, including those of dropped paths; "tokens" in tables.
         prompt_tokens: tokens of all generator prompts.
-        cached_prompt_tokens: those of them that the engine had in its cache.
+        cached_prompt_tokens: those of them that the engine had in its prefix cache.
         generator_calls: requests to the generator.
         prm_tokens: tokens of all PRM prompts.
-        cached_prm_tokens: those of them that the PRM had in its cache.
-        prm_calls: paths given to the PRM.
+        cached_prm_tokens: those of them that the PRM had in its prefix cache.
+        prm_calls: paths passed to the PRM.
         seconds: wall time of the search.
-        flops: 2 x parameters x tokens computed, generator and PRM together; an estimate.
+        flops: estimate, 2 x parameters x tokens computed, for generator and PRM together.
     """
 
     generated_tokens: int = 0
@@ -49,13 +49,13 @@ class Usage:
     flops: float = 0.0
 
     def charge(self, spent: Usage) -> None:
-        """Add to this one in place, for those who hold on to it."""
+        """Add another record to this one in place."""
         for name in _NAMES:
             if count := getattr(spent, name):
                 setattr(self, name, getattr(self, name) + count)
 
     def spent(self) -> dict[str, int | float]:
-        """The counts that are not 0, by name."""
+        """Nonzero counts by name."""
         return {name: count for name in _NAMES if (count := getattr(self, name))}
 
     def __add__(self, other: Usage) -> Usage:

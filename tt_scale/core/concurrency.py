@@ -1,4 +1,4 @@
-"""Wait for several coroutines without leaving any of them behind, and share an event loop's time between tasks."""
+"""Structured waiting for several coroutines, and fair sharing of an event loop between CPU-bound tasks."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Ending(Generic[Result]):
 
     @property
     def result(self) -> Result:
-        """What it returned; raises what it raised."""
+        """Return the result of the coroutine, or raise its exception."""
         if self.error is not None:
             raise self.error
         return self.value  # type: ignore[return-value]
@@ -36,8 +36,8 @@ class Ending(Generic[Result]):
 async def ending_of(coroutine: Coroutine[Any, Any, Result]) -> Ending[Result]:
     """Await a coroutine that may raise anything, also a CancelledError of its own or SystemExit.
 
-    It runs in a task of its own, so that a cancellation that it raises itself is told from one that is meant for the
-    caller: that one cancels both, and is raised.
+    It runs in its own task, so that a CancelledError that it raises is distinct from a cancellation of the caller,
+    which cancels both and is raised.
 
     Raises:
         asyncio.CancelledError: the caller was cancelled.
@@ -66,7 +66,7 @@ async def ending_of(coroutine: Coroutine[Any, Any, Result]) -> Ending[Result]:
 
 
 async def gather_or_cancel(coroutines: Sequence[Coroutine[Any, Any, Result]]) -> list[Result]:
-    """Wait for all [coroutines]; when one fails or the call is cancelled, cancel the others before raising."""
+    """Wait for all [coroutines]; if one fails or the call is cancelled, cancel the others and await their end first."""
     tasks = [asyncio.ensure_future(one) for one in coroutines]
     try:
         return list(await asyncio.gather(*tasks))
@@ -78,10 +78,10 @@ async def gather_or_cancel(coroutines: Sequence[Coroutine[Any, Any, Result]]) ->
 
 
 class TimeSlice:
-    """Bounds how long tasks that never wait hold an event loop, all of them together, before others have their turn.
+    """Bounds how long CPU-bound tasks together block an event loop before other tasks run.
 
     Args:
-        seconds: wall-clock time after which `turn` lets the loop run, at least 0.
+        seconds: wall-clock time after which `turn` yields to the loop, at least 0.
     """
 
     def __init__(self, seconds: float = 0.01) -> None:
@@ -91,15 +91,15 @@ class TimeSlice:
         self._ending: asyncio.AbstractEventLoop | None = None
 
     async def turn(self) -> None:
-        """Wait until the loop has run where tasks have held it for too long; call it before each piece of work."""
+        """Yield to the loop if tasks have blocked it for longer than the slice; call it before each piece of work."""
         while not self._unused and time.monotonic() - self._since > self.seconds:
             loop = asyncio.get_running_loop()
             if self._ending is not loop:
                 self._ending = loop
-                loop.call_soon(self._begin)  # runs before whoever waits below, so that the first of these goes on
+                loop.call_soon(self._begin)  # runs before the tasks that sleep below, so that the first of them goes on
             await asyncio.sleep(0)
         self._unused = False
 
     def _begin(self) -> None:
-        # one task goes on in each slice, also where the machine let all of it pass before that task's turn
+        # Each slice runs at least one task, even if the machine was too busy to run it within the slice.
         self._ending, self._since, self._unused = None, time.monotonic(), True

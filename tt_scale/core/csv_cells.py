@@ -1,13 +1,14 @@
-r"""Cells of CSV files that spreadsheets show as text, whatever a model wrote.
+r"""CSV cells that are safe in spreadsheets: text that looks like a formula is escaped.
 
     >>> written_cell("=1+1"), written_cell("-5"), written_cell("-x"), written_cell("'=1"), written_cell(-5)
     ("'=1+1", '-5', "'-x", "''=1", -5)
     >>> read_cell("'=1+1"), read_cell("''=1"), read_cell("'tis")
     ('=1+1', "'=1", "'tis")
 
-A spreadsheet takes a cell that begins with `=`, `+`, `-`, `@`, a tab or a return for a formula, which can read files
-and send what it finds. Such a text gets an apostrophe in front, and so does one that begins like a text that already
-has one: reading gives back what was written. Numbers stay numbers. Control characters are written as escapes.
+A spreadsheet evaluates a cell that begins with `=`, `+`, `-`, `@`, a tab or a carriage return as a formula, which can
+read files and send their contents elsewhere (CSV injection). Such a text gets a leading apostrophe, and so does one
+that already begins with apostrophes and one of these characters, so that reading restores the text. Numbers stay
+numbers. Control characters are written as escapes.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
 
 
 def written_cell(value: Any) -> Any:
-    """Give the cell for a value; only text is changed."""
+    """Escape a value for a cell; only text is changed."""
     if not isinstance(value, str):
         return value
     text = printable(value)
@@ -33,10 +34,10 @@ def written_cell(value: Any) -> Any:
 
 
 def written_row(values: Iterable[Any]) -> list[Any]:
-    """Give the cells for the values of a line."""
+    """Escape the values of a row."""
     return [written_cell(value) for value in values]
 
 
 def read_cell(text: str) -> str:
-    """Give the text that a cell was written for, but for its escapes."""
+    """Restore the text of a cell; escapes of control characters stay."""
     return text[1:] if text.startswith("'") and _FORMULA.match(text) else text

@@ -1,4 +1,4 @@
-r"""Where a solution states its final answer. There is no fallback to a bare number.
+r"""Extraction of the final answer from a solution. There is no fallback to a bare number.
 
     >>> extract_answer(r"so \boxed{\frac{9}{7}}")
     '\\frac{9}{7}'
@@ -9,10 +9,10 @@ r"""Where a solution states its final answer. There is no fallback to a bare num
     >>> extract_answer("which leaves us with 3") is None
     True
 
-What the answer is worth is not covered here: see `equivalence`.
+Whether an answer is correct is decided elsewhere: `tt_scale.grading.equivalence`.
 
-Only the last 100,000 characters of a text are read, and the last 20,000 where these hold more than 20,000 braces and
-backslashes: an answer is looked for after every step, while other problems wait.
+Only the last 100,000 characters of a text are searched, or the last 20,000 if those contain more than 20,000 braces and
+backslashes: extraction runs after every step and blocks the event loop meanwhile.
 """
 
 from __future__ import annotations
@@ -26,61 +26,61 @@ __all__ = ["extract_answer"]
 
 _LONGEST, _DENSEST = 100_000, 20_000
 _MOST_MENTIONS = 100
-"""Announcements that are looked at, from the last one on; of more, none says anything."""
+"""Occurrences of the prefix that are examined, from the last one backwards."""
 _LONGEST_QUOTATION = 1000
-"""Characters between the opening and the closing sign of a quotation."""
+"""Maximum number of characters between the prefix and the closing quotation mark."""
 _MARKS = r"[*_]{0,3}"
-_SAID = re.compile(r"[^\s*_][^\n]*")
+_LINE_CONTENT = re.compile(r"[^\s*_][^\n]*")
 _QUOTES = {'"': '"', "'": "'", "`": "`", "\N{LEFT DOUBLE QUOTATION MARK}": "\N{RIGHT DOUBLE QUOTATION MARK}"}
 _QUOTES |= {"\N{LEFT SINGLE QUOTATION MARK}": "\N{RIGHT SINGLE QUOTATION MARK}", "«": "»"}
 
 
 def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
-    r"""Give the final answer of a solution, or None where it states none.
+    r"""Extract the final answer of a solution; None if it states none.
 
-    Whichever comes last wins: the last balanced box (several that follow each other as one list are one answer), or the
-    rest of the line after the last `final_answer_prefix`, bold or not. An unclosed box, an empty box and an empty line
-    are no answers.
+    The later of two candidates counts: the last balanced box (consecutive boxes that form a list are one answer), or
+    the rest of the line after the last `final_answer_prefix`, bold or not. An unclosed box, an empty box and an empty
+    line do not count.
 
     Args:
         text: the whole solution.
-        final_answer_prefix: words that announce the answer; empty where only boxes count.
+        final_answer_prefix: text that precedes the answer; empty if only boxes count.
     """
-    text = _end_of(text)
+    text = _searched_end(text)
     boxed = last_boxes(text)
-    announced = _announced(text, final_answer_prefix) if final_answer_prefix else None
-    if announced and (not boxed or boxed.end <= announced[0]):
-        return announced[1]
+    prefixed = _after_prefix(text, final_answer_prefix) if final_answer_prefix else None
+    if prefixed and (not boxed or boxed.end <= prefixed[0]):
+        return prefixed[1]
     return boxed.content if boxed else None
 
 
-def _end_of(text: str) -> str:
-    """The part of a text that is read."""
+def _searched_end(text: str) -> str:
+    """The end of a text, which is searched for the answer."""
     text = text[-_LONGEST:]
     return text[-_DENSEST:] if sum(map(text.count, "{}\\")) > _DENSEST else text
 
 
-def _announced(text: str, prefix: str) -> tuple[int, str] | None:
-    """Find the last line that is announced and says something: where it begins, and what it says."""
-    for found in reversed([*_announcement(prefix).finditer(text)][-_MOST_MENTIONS:]):
-        line = "" if _quoted(text, found) else _first_line(text, found.end())
+def _after_prefix(text: str, prefix: str) -> tuple[int, str] | None:
+    """Find the last prefix that is followed by an answer: the offset behind the prefix, and the answer."""
+    for mention in reversed([*_prefix_pattern(prefix).finditer(text)][-_MOST_MENTIONS:]):
+        line = "" if _is_quoted(text, mention) else _first_line(text, mention.end())
         if not is_placeholder(line):
-            return found.end(), line
+            return mention.end(), line
     return None
 
 
-def _quoted(text: str, announced: re.Match[str]) -> bool:
-    """Whether a mention is a quotation, as in: I shall end with "The answer is: N"."""
-    opening = text[max(announced.start() - 4, 0) : announced.start()].rstrip("*_")[-1:]
+def _is_quoted(text: str, mention: re.Match[str]) -> bool:
+    """Whether the prefix is part of a quotation, as in: I shall end with "The answer is: N"."""
+    opening = text[max(mention.start() - 4, 0) : mention.start()].rstrip("*_")[-1:]
     if opening not in _QUOTES:
         return False
-    rest = text[announced.end() : announced.end() + _LONGEST_QUOTATION].partition("\n")[0]
+    rest = text[mention.end() : mention.end() + _LONGEST_QUOTATION].partition("\n")[0]
     return _QUOTES[opening] in rest
 
 
 @lru_cache(maxsize=64)
-def _announcement(prefix: str) -> re.Pattern[str]:
-    """Match a prefix that may be bold or in italics, with its colon or without: `**Answer:**` and `**Answer**:`."""
+def _prefix_pattern(prefix: str) -> re.Pattern[str]:
+    """Match a prefix, also in bold or italics with the colon on either side: `**Answer:**` and `**Answer**:`."""
     body = prefix.rstrip(": ") if prefix.rstrip().endswith(":") else prefix
     if not body.strip() or body == prefix:
         return re.compile(re.escape(prefix) + _MARKS)
@@ -88,6 +88,6 @@ def _announcement(prefix: str) -> re.Pattern[str]:
 
 
 def _first_line(text: str, start: int) -> str:
-    """Give the first line from a place on that says something, without the marks around it and its full stop."""
-    said = _SAID.search(text, start)
-    return said[0].rstrip("*_ .") if said else ""
+    """The first nonblank line from an offset on, without emphasis marks and its full stop."""
+    line = _LINE_CONTENT.search(text, start)
+    return line[0].rstrip("*_ .") if line else ""

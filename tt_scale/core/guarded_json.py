@@ -1,4 +1,4 @@
-"""JSON of any origin, read without an error that says nothing to people."""
+"""Parsing of untrusted JSON with readable errors."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["parse_json"]
 
 
 def parse_json(text: str | bytes) -> Any:
-    """Read a JSON text; the caller bounds its length.
+    """Parse JSON of any origin; the caller limits its length.
 
     Raises:
-        json.JSONDecodeError: it is no JSON.
-        ValueError: it is nested too deeply, holds a whole number that is too long, or is not UTF-8.
+        json.JSONDecodeError: the text is not valid JSON.
+        ValueError: it is nested too deeply, contains an integer that is too long, or is not valid UTF-8.
     """
     try:
         return json.loads(text)
@@ -22,6 +22,6 @@ def parse_json(text: str | bytes) -> Any:
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
     except UnicodeDecodeError:
-        raise ValueError("it is not UTF-8") from None
-    except ValueError:  # of the interpreter, which says how to lift its limit on digits
-        raise ValueError("it holds a whole number of more than 4,300 digits") from None
+        raise ValueError("it is not valid UTF-8") from None
+    except ValueError:  # the interpreter's own message explains how to raise its limit on digits
+        raise ValueError("it contains an integer of more than 4,300 digits") from None

@@ -1,4 +1,4 @@
-"""Token log-probabilities between those who ask for them and the generator that tells them."""
+"""Token log-probabilities: the confidence computed from them, and checks that a generator returns them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from tt_scale.errors import ConfigError, GeneratorError
 __all__ = ["DIGITS", "TOP_LOGPROBS", "check_logprobs", "confidence", "require_logprobs"]
 
 TOP_LOGPROBS = 20
-"""Likeliest tokens that a confidence looks at: as many as DeepConf does, and the most that vLLM tells unasked."""
+"""Most likely tokens that a confidence averages: as in DeepConf, and the most that vLLM returns by default."""
 
 DIGITS = 4
-"""Decimals of log-probabilities from Transformers, where in float32 the sixth moves with what shares a batch. One in a
-hundred lies so close to an edge that its fourth moves, too, which matters only where another lies next to it."""
+"""Decimals that log-probabilities from Transformers are rounded to: in float32 the sixth decimal depends on the batch.
+About one in a hundred is so close to a rounding boundary that its fourth decimal changes too."""
 
 
 def confidence(logprobs: Sequence[float], top_logprobs: int) -> float:
-    """Say how sure a model is of its next token: the mean of -ln p over the likeliest tokens.
+    """Compute the confidence of a model in its next token: the mean of -ln p over the most likely tokens.
 
     Args:
-        logprobs: natural logarithms of probabilities, those of the likeliest tokens among them, in any order [tokens].
-        top_logprobs: how many of the likeliest count, at least 1; a drawn token that is none of them does not.
+        logprobs: natural logarithms of probabilities, including the most likely tokens, in any order [tokens].
+        top_logprobs: number of most likely tokens that count, at least 1; a sampled token outside of them does not.
 
     Returns:
-        The confidence, at least the logarithm of the number of tokens that counted; equal to it where these share all
-        probability evenly.
+        The confidence; at least the logarithm of the number of tokens that count, and equal to it if they share the
+        whole probability evenly.
 
     Source: Fu et al. 2025, "Deep Think with Confidence" (arXiv 2508.15260).
     """
@@ -38,39 +38,42 @@ def confidence(logprobs: Sequence[float], top_logprobs: int) -> float:
 
 
 class ReturnsLogprobs(Protocol):
-    """A generator, as far as its log-probabilities go."""
+    """The part of a generator that this module reads."""
 
     most_logprobs: int
 
 
 def require_logprobs(generator: ReturnsLogprobs | type[ReturnsLogprobs], top_logprobs: int, who: str) -> None:
-    """Refuse a generator that does not return the log-probabilities that somebody needs.
+    """Reject a generator that does not return the log-probabilities that are needed.
 
     Args:
-        generator: or its class.
-        top_logprobs: the likeliest tokens wanted.
-        who: wants them, for the message.
+        generator: an instance or its class.
+        top_logprobs: number of most likely tokens needed.
+        who: needs them, for the message: `The PRM 'confidence'`.
 
     Raises:
-        ConfigError: the generator tells no log-probabilities, or those of fewer tokens.
+        ConfigError: the generator returns no log-probabilities, or those of fewer tokens.
     """
     most = generator.most_logprobs
     if top_logprobs <= most:
         return
     name = generator.__name__ if isinstance(generator, type) else type(generator).__name__
-    told = f"tells those of {most}" if most else "tells none"
+    returned = f"returns only those of {most}" if most else "returns none"
     raise ConfigError(
-        f"{who} needs the log-probabilities of the {top_logprobs} likeliest tokens, and {name} {told}.",
+        f"{who} needs the log-probabilities of the {top_logprobs} most likely tokens, but {name} {returned}.",
         "Type: --generator vllm, or huggingface",
     )
 
 
 def check_logprobs(request: StepRequest, step: Step) -> None:
-    """See that a step came with what was asked for.
+    """Check that a step has the log-probabilities that were requested.
 
     Raises:
         GeneratorError: there is not one log-probability and one confidence for each token.
     """
-    for told in (step.logprobs, step.confidences):
-        if request.top_logprobs and len(told) != len(step.ids):
-            raise GeneratorError(f"The generator told {len(told)} log-probabilities of {len(step.ids)} tokens.")
+    for values in (step.logprobs, step.confidences):
+        if request.top_logprobs and len(values) != len(step.ids):
+            raise GeneratorError(
+                f"The generator returned {len(values)} log-probabilities for {len(step.ids)} tokens; expected one per"
+                " token."
+            )

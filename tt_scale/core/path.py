@@ -1,4 +1,4 @@
-"""Paths through a problem, and what a search brings home."""
+"""Paths of a search tree, and the outcome of a search."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from tt_scale.core.records import Step
 __all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "finished_children", "name", "open_children"]
 
 Key = tuple[int, ...]
-"""Where a path hangs in the tree: the number of its root copy, then a child number for each growth."""
+"""Position of a path in the tree: the number of its root copy, then a child number for each expansion."""
 
 State = Literal["open", "finished", "truncated", "failed", "unreadable"]
-"""Only open paths can grow, only finished ones vote; an unreadable one is longer than its PRM can read."""
+"""Only open paths are extended, only finished ones vote; an unreadable one exceeds the context of its PRM."""
 
 Stopped = Literal["enough", "steps", "frontier", "budget"]
-"""Why a search ended: enough finished paths, no expansions left, nothing left to grow, or the budget."""
+"""Why a search ended: enough finished paths, no expansions left, an empty frontier, or the budget."""
 
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """A partial or finished solution. Growing makes a new one.
+    """A partial or finished solution. Extending it creates a new one.
 
     Attributes:
         key: unique within a problem; ties break by it.
-        steps: from the root [steps].
-        scores: of those steps [steps]; shorter only while the PRM has not seen the newest, or where there is none.
-        score: the aggregate of the scores, in [0, 1]; 0 for a root.
+        steps: steps from the root [steps].
+        scores: their scores [steps]; shorter only before the newest steps are scored, or without a PRM.
+        score: aggregate of the scores, in [0, 1]; 0 for a root.
         state: see `State`.
-        cut: a limit ended it after it had stated a complete answer; it is finished and votes.
-        forced: its answer was asked for by `last_resort`, as the search had found none.
+        cut: whether a limit ended it after it had stated a complete answer; it is finished and votes.
+        forced: whether `last_resort` prompted it for its answer because the search had found none.
     """
 
     key: Key
@@ -45,7 +45,7 @@ class Path:
 
     @property
     def ids(self) -> tuple[int, ...]:
-        """Everything sampled so far [length]."""
+        """All token ids sampled so far [length]."""
         return tuple(chain.from_iterable([step.ids for step in self.steps]))
 
     @property
@@ -55,29 +55,29 @@ class Path:
 
     @property
     def tokens(self) -> int:
-        """How many tokens were sampled along the path."""
+        """Number of tokens sampled along the path."""
         return sum([len(step.ids) for step in self.steps])
 
     @property
     def is_open(self) -> bool:
-        """Whether it can grow."""
+        """Whether it can be extended."""
         return self.state == "open"
 
     @property
     def is_finished(self) -> bool:
-        """Whether it gave an answer or ended by itself; only then does it vote."""
+        """Whether it stated an answer or ended by itself; only then does it vote."""
         return self.state == "finished"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a search brings home.
+    """Result of a search.
 
     Attributes:
-        pool: the finished paths in the order in which they were accepted [paths]; answers are selected from it.
+        pool: the finished paths in the order in which they were accepted [paths]; the answer is selected from it.
         stopped: why the search ended.
-        weights: of the pool's members in the weighted vote, at least 0, where the method has its own [paths]; empty
-            where their scores weigh.
+        weights: weights of the pool's members in the weighted vote, at least 0, if the method has its own [paths];
+            empty if their scores are the weights.
     """
 
     pool: tuple[Path, ...]
@@ -86,7 +86,7 @@ class Outcome:
 
 
 def best(paths: Iterable[Path], count: int) -> list[Path]:
-    """Keep the `count` best paths by score, best first; ties break by key, so that order of arrival never matters."""
+    """Keep the `count` best paths by score, best first; ties break by key, so that the order of input never matters."""
     return sorted(paths, key=lambda path: (-path.score, path.key))[:count]
 
 
@@ -96,10 +96,10 @@ def finished_children(families: Iterable[Iterable[Path]]) -> list[Path]:
 
 
 def open_children(families: Iterable[Iterable[Path]]) -> list[Path]:
-    """Collect the children of all families that can grow, in order."""
+    """Collect the open children of all families, in order."""
     return [child for family in families for child in family if child.is_open]
 
 
 def name(key: Key) -> str:
-    """Write a key as people read it: `0.2.1`."""
+    """Format a key for people: `0.2.1`."""
     return ".".join(map(str, key))

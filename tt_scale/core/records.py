@@ -11,8 +11,8 @@ from tt_scale.errors import PRMError
 __all__ = ["Ended", "Problem", "Sampling", "Scores", "Step", "StepRequest", "Weights"]
 
 Ended = Literal["stop", "eos", "length", "context", "error"]
-"""Why a step ended: as steps end (at a delimiter, or with its last of `step_tokens`), end of sequence, cut by a token
-limit, no room left in the context, or a failed request."""
+"""Why a step ended: at a delimiter or after `step_tokens`, at the end of the sequence, at a token limit, because the
+context is full, or because the request failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +20,12 @@ class Problem:
     """One benchmark item.
 
     Attributes:
-        id: stable across runs and samples of the same set.
-        question: what the model is asked.
-        answer: the gold answer; never shown to a search.
-        level: difficulty as the set states it (1 is easiest), if it does.
-        subject: the set's own subject, if it has one.
-        source: the name of the set.
+        id: stable across runs and subsets of the same problem set.
+        question: text of the question.
+        answer: gold answer; never passed to a search.
+        level: difficulty level of the set (1 is easiest), if it has levels.
+        subject: subject of the set, if it has subjects.
+        source: name of the set.
     """
 
     id: str
@@ -38,14 +38,14 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How tokens are drawn. Everything is explicit: a model's own `generation_config` is never inherited.
+    """Sampling parameters. All are explicit: a model's own `generation_config` is never applied.
 
     Attributes:
         temperature: 0 is greedy; at most 2.
-        top_p: nucleus mass in (0, 1]; 1 is off.
-        top_k: tokens considered; 0 is off.
-        min_p: least probability relative to the most likely token, in [0, 1]; 0 is off.
-        repetition_penalty: above 0; 1 is off.
+        top_p: nucleus mass in (0, 1]; 1 disables it.
+        top_k: number of tokens considered; 0 disables it.
+        min_p: minimum probability relative to the most likely token, in [0, 1]; 0 disables it.
+        repetition_penalty: above 0; 1 disables it.
     """
 
     temperature: float = 0.7
@@ -60,15 +60,15 @@ class StepRequest:
     """One continuation to sample.
 
     Attributes:
-        ids: the prompt and everything sampled so far, as token ids [length].
-        sampling: how to draw.
-        stop: delimiters; the step ends with the token that completes one. Empty: grow to the end.
-        max_tokens: at least 1; already cut to the room that the context leaves.
-        seed: of this request alone.
-        priority: lower goes first where the engine has a queue.
-        top_logprobs: how many of the likeliest tokens `Step.confidences` looks at; 0 asks for no log-probabilities.
-        number: of the child among all that its parent ever had, from 0; samples that were recorded are drawn by it.
-        repeat: which of several searches of the same problem asks, from 0.
+        ids: token ids of the prompt and of all steps so far [length].
+        sampling: sampling parameters.
+        stop: delimiters; the step ends with the token that completes one. Empty: sample to the end of the solution.
+        max_tokens: maximum number of new tokens, at least 1; already limited to the remaining context.
+        seed: seed of this request alone.
+        priority: scheduling priority for engines that have a queue; lower values first.
+        top_logprobs: number of most likely tokens that `Step.confidences` averages; 0 requests no log-probabilities.
+        number: number of the child among all that its parent ever had, from 0; selects a recorded sample.
+        repeat: number of the search among several searches of the same problem, from 0.
     """
 
     ids: tuple[int, ...]
@@ -84,23 +84,23 @@ class StepRequest:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One unit of reasoning: what a generator returns and a PRM scores.
+    """One reasoning step: the unit that a generator returns and a PRM scores.
 
     Attributes:
-        text: the decoded ids, delimiter included.
-        ids: the sampled token ids [length]. They, not the text, are continued.
+        text: the decoded ids, including the delimiter.
+        ids: the sampled token ids [length]; the next request continues them, not the text.
         ended: why it ended.
-        seed: of the request that drew it.
-        temperature: at which it was drawn.
-        cached: how many prompt tokens of that request the engine did not compute again.
-        error: what went wrong where `ended` is "error".
+        seed: seed of its request.
+        temperature: temperature of its request.
+        cached: number of prompt tokens of its request that the engine had in its prefix cache.
+        error: description of the failure if `ended` is "error".
         logprobs: natural logarithm of the probability of each id, at temperature 1 and before any filter or penalty
-            [length]; empty where nobody asked.
-        confidences: at each id the mean of -ln p over the likeliest tokens there, whichever was drawn: high where the
-            model is sure [length]; empty where nobody asked. Source: Fu et al. 2025 (arXiv 2508.15260).
-        prompt_tokens: of the request, as a server counted them; 0 where they are the request's ids.
-        divided: texts of the steps of a whole solution, where its source says what they are; empty where they end at
-            delimiters [steps]. Joined, they are `text`.
+            [length]; empty if not requested.
+        confidences: mean of -ln p over the most likely tokens at each position, whichever was sampled; high where the
+            model is sure [length]; empty if not requested. Source: Fu et al. 2025 (arXiv 2508.15260).
+        prompt_tokens: number of prompt tokens that a server reported; 0 if it is the number of the request's ids.
+        divided: texts of the steps of a whole solution, if its source states them [steps]; joined, they are `text`.
+            Empty if the steps end at delimiters.
     """
 
     text: str
@@ -118,15 +118,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What a PRM says of the steps of one path that had no score yet.
+    """Scores of the steps of one path that had none yet, and their cost.
 
     Attributes:
         values: one number in [0, 1] for each new step, in order.
-        tokens: that the PRM was given for it, and those that it wrote itself where it argues before it judges.
-        cached: how many of them it did not compute again.
-        too_long: the path does not fit into what the PRM can read; there are no values then.
-        parts: where several PRMs scored, each one's own values by its name [new steps].
-        flops: of it; None means 2 x `PRM.parameters` for each token that was computed.
+        tokens: number of tokens that the PRM read, and wrote if it is generative.
+        cached: number of them that came from its prefix cache.
+        too_long: whether the path exceeds the PRM's context; there are no values then.
+        parts: values of each member of an ensemble by its name [new steps].
+        flops: cost in FLOPs; None means 2 x `PRM.parameters` for each computed token.
     """
 
     values: tuple[float, ...]
@@ -137,22 +137,22 @@ class Scores:
     flops: float | None = None
 
     def check(self, new_steps: int, who: str = "The PRM", hint: str = "") -> None:
-        """Make sure that there is one probability for each new step; none where the path is too long.
+        """Check that there is one probability for each new step, or none if the path is too long.
 
         Args:
-            new_steps: how many of the path had no score.
-            who: gave the scores.
-            hint: what to do about a number that is no probability.
+            new_steps: number of steps of the path that had no score.
+            who: returned the scores, for the message.
+            hint: what to do about a score outside [0, 1].
 
         Raises:
-            PRMError: there are more or fewer, or one is no probability.
+            PRMError: the number of scores is wrong, or one is not in [0, 1].
         """
-        wanted = 0 if self.too_long else new_steps
-        if len(self.values) != wanted:
-            raise PRMError(f"{who} gave {len(self.values)} scores for {wanted} new steps; one each is needed.")
+        expected = 0 if self.too_long else new_steps
+        if len(self.values) != expected:
+            raise PRMError(f"{who} returned {len(self.values)} scores for {expected} new steps; expected one per step.")
         for value in self.values:
-            if not 0.0 <= value <= 1.0:  # a number that is none fails here too
-                raise PRMError(f"{who} gave the score {value}; a score lies between 0 and 1.", hint)
+            if not 0.0 <= value <= 1.0:  # NaN fails here too
+                raise PRMError(f"{who} returned the score {value}; a score must be between 0 and 1.", hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,9 +160,10 @@ class Weights:
     """A model that a backend loads.
 
     Attributes:
-        name: hub name, local folder, or a short name that comes with tt_scale.
-        revision: branch, tag or commit on the hub; None is the newest.
-        engine: what loads it: "vllm", "huggingface", or what else `PRM.engine` allows; empty where none of ours does.
+        name: hub name, local folder, or one of the short names of tt_scale.
+        revision: branch, tag or commit on the hub; None is the newest commit of the default branch.
+        engine: engine that loads it: "vllm", "huggingface" or another value that `PRM.engine` allows; empty if it is
+            none of the built-in ones.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Seeds that depend on what is sampled, never on when."""
+"""Request seeds derived from the position in the search tree, independent of the order of requests."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["derive_seed"]
 
 
 def derive_seed(run_seed: int, problem_id: str, key: Key, child: int, part: int = 0) -> int:
-    """Hash where a child hangs in the tree into the seed that draws it.
+    """Hash the position of a child in the tree to the seed of its request.
 
-    Neighbouring children get unrelated seeds, so `seed + 1` of one is never the seed of another.
+    Neighbouring children get unrelated seeds: `seed + 1` of one is not the seed of another.
 
     Args:
-        run_seed: of the run.
-        problem_id: of the problem; a repeat of a problem carries its number in it.
-        key: of the parent.
-        child: its number among all children that the parent ever had, from 0.
-        part: 0, or how many blank steps were drawn before in the same child.
+        run_seed: seed of the run.
+        problem_id: id of the problem; that of a repetition contains its number.
+        key: key of the parent.
+        child: number of the child among all children that the parent ever had, from 0.
+        part: number of blank steps sampled before in the same child.
 
     Returns:
-        A number in [0, 2**48): exact in JSON readers that know only doubles.
+        A number in [0, 2**48), which JSON readers that use doubles represent exactly.
     """
-    where = f"{run_seed}\x1f{problem_id}\x1f{key}\x1f{child}\x1f{part}".encode()
-    return int.from_bytes(blake2b(where, digest_size=6).digest(), "big")
+    position = f"{run_seed}\x1f{problem_id}\x1f{key}\x1f{child}\x1f{part}".encode()
+    return int.from_bytes(blake2b(position, digest_size=6).digest(), "big")

@@ -1,16 +1,16 @@
-r"""Where a step ends: one rule for sampling step by step and for cutting a whole solution.
+r"""Step segmentation: one rule for sampling step by step and for splitting a whole solution.
 
-A step ends with the token that completes a delimiter in the text sampled since the step began. The token belongs
-to the step whole, also where the delimiter ends inside it: cutting it off instead would make the next request
-sample the same merged token (`\n\n#`) again, for ever. Ids and text therefore always agree, and the ids that are
-continued are the ids that were sampled.
+A step ends with the token that completes a delimiter in the text sampled since the step began. The whole token belongs
+to the step, also if the delimiter ends inside it: cut off, the next request would sample the same merged token
+(`\n\n#`) again, endlessly. Ids and text therefore always agree, and requests continue exactly the ids that were
+sampled.
 
-With `step_tokens` a step ends after so many tokens instead, wherever that is. What is unfinished there of a character
-of several tokens is told by the step that finishes it. Such an end is "stop" like that of a delimiter: the step is
-whole. "length" is left for a step that a limit cut short.
+With `step_tokens` a step ends after that many tokens instead. A character whose last token is still missing there
+belongs to the text of the step that completes it. Such a step ends in "stop", as at a delimiter; "length" is reserved
+for steps that a limit cut short.
 
-Blank steps (whitespace and delimiters only) are merged with what follows, at the end of a solution with what
-went before; they are never scored.
+Blank steps (only whitespace and delimiters) are merged with the next step, or with the previous one at the end of a
+solution; they are never scored.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ __all__ = [
 ]
 
 Pieces = Callable[[Sequence[int]], Sequence[str]]
-"""The text that each id adds to a continuation, as `Generator.pieces` gives it."""
+"""(ids) -> text that each id adds to a continuation, as `Generator.pieces` returns it."""
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
-"""How a decoder shows bytes that are no character yet."""
+"""Character that a decoder emits for bytes of an incomplete character."""
 
 
 def is_blank(text: str, delimiters: Sequence[str]) -> bool:
-    """Whether a step says nothing: only whitespace and delimiters."""
-    if len(text) > 64:  # no delimiter is that long; spares the copies below for ordinary steps
+    """Whether a step contains only whitespace and delimiters."""
+    if len(text) > 64:  # no delimiter is that long; avoids the copies below for ordinary steps
         return not text.strip()
     for delimiter in delimiters:
         text = text.replace(delimiter, "")
@@ -50,17 +50,17 @@ def is_blank(text: str, delimiters: Sequence[str]) -> bool:
 def split_steps(
     step: Step, pieces: Sequence[str], delimiters: Sequence[str], step_tokens: int | None = None
 ) -> list[Step]:
-    """Cut one long continuation into the steps that would have been sampled one by one.
+    """Split a continuation into the steps that would have been sampled one by one.
 
     Args:
         step: the continuation.
-        pieces: the text of each of its ids [length].
-        delimiters: what ends a step; neither this nor `step_tokens` leaves it whole.
-        step_tokens: tokens after which a step ends instead.
+        pieces: text of each of its ids [length].
+        delimiters: strings that end a step; without them and `step_tokens` it is not split.
+        step_tokens: number of tokens after which a step ends instead.
 
     Returns:
-        The steps in order, none of them blank unless all is; the last one keeps `ended`, unless a limit came just
-        where it is whole; the others ended in "stop".
+        The steps in order, none of them blank unless the whole text is; the last one keeps `ended`, unless a limit
+        coincides with its end; the others end in "stop".
     """
     if not pieces or not (delimiters or step_tokens):  # a failed request has no pieces
         return [step]
@@ -71,15 +71,15 @@ def split_steps(
     else:
         ends = list(_delimiter_ends(pieces, delimiters))
         full = (len(pieces), len(whole)) in ends[-1:]
-    full = full and step.ended in ("length", "context")  # the limit came just where the step ends anyway
+    full = full and step.ended in ("length", "context")  # the limit coincides with the end of the step
     if full and step_tokens:
         whole = _whole_characters(whole)
-    cuts = [(0, 0)]  # ids and characters up to each
+    cuts = [(0, 0)]  # number of ids and of characters before each
     begin = 0
     for length, end in ends:
         if not is_blank(whole[begin:end], delimiters):
             cuts.append((length, end))
-        begin = end  # after a blank step, too, the next one begins here
+        begin = end  # also after a blank step
     if cuts[-1][0] < len(pieces):
         if len(cuts) > 1 and is_blank(whole[cuts[-1][1] :], delimiters):
             cuts.pop()
@@ -113,36 +113,36 @@ def divided_steps(step: Step) -> list[Step]:
 
 
 def _delimiter_ends(pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:
-    """Where delimiters end a step: ids and characters up to there."""
+    """Ends of steps at delimiters, each as the number of ids and of characters before it."""
     longest = max(map(len, delimiters))
-    seen, end = "", 0  # of a step, what a delimiter that the next piece completes can begin in
+    recent, end = "", 0  # the end of the step's text, as long as a delimiter can be
     for length, piece in enumerate(pieces, 1):
-        seen += piece
+        recent += piece
         end += len(piece)
-        if any(delimiter in seen for delimiter in delimiters):
+        if any(delimiter in recent for delimiter in delimiters):
             yield length, end
-            seen = ""
-        seen = seen[max(len(seen) - longest, 0) :]
+            recent = ""
+        recent = recent[max(len(recent) - longest, 0) :]
 
 
 def _token_ends(pieces: Sequence[str], step_tokens: int) -> Iterator[tuple[int, int]]:
-    """Where `step_tokens` end a step before the last one; an unfinished character is left to the next one."""
-    end, read = 0, 0
+    """Ends of all steps but the last by `step_tokens`; an incomplete character is left to the next step."""
+    end, offset = 0, 0
     for length in range(step_tokens, len(pieces), step_tokens):
         text = "".join(pieces[length - step_tokens : length])
         if whole := _whole_characters(text):
-            end = read + len(whole)
-        read += len(text)
+            end = offset + len(whole)
+        offset += len(text)
         yield length, end
 
 
 def full_step(step: Step, pieces: Sequence[str], step_tokens: int) -> Step:
-    """Give a step that was sampled alone the end and the text that it has in a whole solution.
+    """Set `ended` and `text` of a step that was sampled alone to the values that it has within a whole solution.
 
     Args:
-        step: of at most `step_tokens` tokens.
-        pieces: the text of each of its ids, as `continued_pieces` gives it [length].
-        step_tokens: tokens after which a step ends.
+        step: a step of at most `step_tokens` tokens.
+        pieces: text of each of its ids, as `continued_pieces` returns it [length].
+        step_tokens: number of tokens after which a step ends.
     """
     text = "".join(pieces)
     if step.ended == "length" and len(step.ids) == step_tokens:
@@ -151,35 +151,36 @@ def full_step(step: Step, pieces: Sequence[str], step_tokens: int) -> Step:
 
 
 def continued_pieces(before: Sequence[Step], step: Step, pieces: Pieces) -> Sequence[str]:
-    """Give the text of each id of a step, where the step before it may have ended inside a character.
+    """Decode each id of a step whose predecessor may have ended inside a character.
 
     Args:
-        before: all steps of the path so far; what they left unfinished is in none of their texts.
-        step: what follows.
-        pieces: of the generator.
+        before: all steps of the path so far; their texts lack the bytes of an incomplete character.
+        step: the step that follows.
+        pieces: the generator's `pieces`.
 
     Returns:
-        The pieces [length]; behind the texts of the steps before, they are the text of the whole. Bytes that never
-        become a character are marks in the step after them. Where a decoder shows a whole run of bytes as marks while
-        its last character is unfinished (SentencePiece), the run is told once it is finished.
+        The pieces [length]; appended to the texts of the steps before, they form the text of the whole. Bytes that
+        never become a character are replacement characters in the step after them. Some decoders (SentencePiece)
+        replace a whole run of bytes while its last character is incomplete; its text then belongs to the step that
+        completes it.
     """
     own = pieces(step.ids)
-    if not own or not (_shows_marks(own) or any(_shows_marks(pieces(each.ids)) for each in _last_told(before))):
-        return own  # almost always; spares decoding the whole path
+    if not own or not (_incomplete(own) or any(_incomplete(pieces(each.ids)) for each in _since_last_text(before))):
+        return own  # almost always; avoids decoding the whole path
     ids = [token for each in before for token in each.ids]
-    found = pieces([*ids, *step.ids])
+    decoded = pieces([*ids, *step.ids])
     known = sum([len(each.text) for each in before])
-    owed = "".join(found[: len(ids)])[known:]
-    return [owed + found[len(ids)], *found[len(ids) + 1 :]]
+    missing = "".join(decoded[: len(ids)])[known:]
+    return [missing + decoded[len(ids)], *decoded[len(ids) + 1 :]]
 
 
-def _last_told(steps: Sequence[Step]) -> Sequence[Step]:
-    """The last steps from the last one on that has a text: what is unfinished began there."""
-    first = next((place for place in range(len(steps) - 1, 0, -1) if steps[place].text), 0)
+def _since_last_text(steps: Sequence[Step]) -> Sequence[Step]:
+    """The steps from the last one with text on: an incomplete character began there."""
+    first = next((index for index in range(len(steps) - 1, 0, -1) if steps[index].text), 0)
     return steps[first:]
 
 
-def _shows_marks(pieces: Sequence[str]) -> bool:
+def _incomplete(pieces: Sequence[str]) -> bool:
     return any(UNFINISHED in piece for piece in pieces)
 
 
@@ -188,12 +189,12 @@ def _whole_characters(text: str) -> str:
 
 
 def step_texts(steps: Sequence[Step], delimiters: Sequence[str]) -> list[str]:
-    r"""Give the texts that a PRM reads: one for each step, stripped, delimiters gone.
+    r"""Texts of steps as a PRM reads them: stripped, without delimiters [steps].
 
-    A delimiter that opens the next step (`\n## Step`) ends the step that it was sampled in; its visible part is
-    handed on to the step that it names. Without delimiters a step may end inside a word or between two, and the
-    whitespace there is all that tells which: it is kept and opens the next step, as tokenizers write it, so that the
-    texts join to the solution; a word that was cut stays cut.
+    A delimiter that begins the next step (`\n## Step`) ends the step that it was sampled in; its visible part is moved
+    to the step that it introduces. Without delimiters a step may end within a word or between words, and only the
+    whitespace there shows which: it is kept at the beginning of the next step, as tokenizers do, so that the joined
+    texts are the solution.
     """
     if not delimiters:
         return _undelimited_texts(steps)
@@ -203,10 +204,10 @@ def step_texts(steps: Sequence[Step], delimiters: Sequence[str]) -> list[str]:
         text = carried + step.text
         carried = ""
         for delimiter in delimiters:
-            mark = delimiter.strip()
-            end = text.rfind(delimiter) if mark else -1
+            visible = delimiter.strip()
+            end = text.rfind(delimiter) if visible else -1
             if end >= 0 and not text[end + len(delimiter) :].strip():
-                cut = end + delimiter.index(mark)
+                cut = end + delimiter.index(visible)
                 text, carried = text[:cut], text[cut:]
                 break
         texts.append(text.strip())
@@ -217,11 +218,11 @@ def _undelimited_texts(steps: Sequence[Step]) -> list[str]:
     texts: list[str] = []
     carried = ""
     for step in steps:
-        said = step.text.rstrip()
-        if not said:
+        content = step.text.rstrip()
+        if not content:
             carried += step.text
             texts.append("")
             continue
-        texts.append(carried + said if texts else said.lstrip())
-        carried = step.text[len(said) :]
+        texts.append(carried + content if texts else content.lstrip())
+        carried = step.text[len(content) :]
     return texts

@@ -1,9 +1,9 @@
-"""From a pool to one answer.
+"""Selectors: choose one member of a pool of finished paths.
 
-A selector sees of each pool member only which class its answer belongs to and its aggregate score, so every
-selector works for every method. Answers are grouped into classes beforehand, by `Grader.group`.
+A selector sees only the answer class and the aggregate score of each member, so that every selector works for every
+method. `Grader.group` computes the classes.
 
-Source: majority, Wang et al. 2023 (arXiv 2203.11171); the weighted vote, Li et al. 2023 (arXiv 2206.02336).
+Source: majority vote, Wang et al. 2023 (arXiv 2203.11171); weighted vote, Li et al. 2023 (arXiv 2206.02336).
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ if TYPE_CHECKING:
 __all__ = ["NO_ANSWER", "SELECTORS", "Candidate", "Selector", "candidates", "oracle", "pass_at_k", "sizes"]
 
 NO_ANSWER = -1
-"""The class of a pool member that states no answer."""
+"""Answer class of a pool member that states no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One pool member as a selector sees it.
+    """A pool member as a selector sees it.
 
     Attributes:
-        answer: the class of its answer, from 0; `NO_ANSWER` where it has none.
-        score: its aggregate, in [0, 1]; that of the final selection, where it has its own.
-        weight: in the weighted vote, at least 0; None takes the score.
+        answer: its answer class, from 0; `NO_ANSWER` if it states none.
+        score: its aggregate score in [0, 1], by `final_agg` if that is set.
+        weight: weight in the weighted vote, at least 0; None means the score.
     """
 
     answer: int
@@ -41,17 +41,17 @@ class Candidate:
 
     @property
     def vote(self) -> float:
-        """What it brings to the weighted vote."""
+        """Its weight in the weighted vote."""
         return self.score if self.weight is None else self.weight
 
 
 def candidates(outcome: Outcome, answers: Sequence[int], final_agg: str | None = None) -> list[Candidate]:
-    """Show a pool to selectors.
+    """Turn a pool into the candidates of a selector.
 
     Args:
-        outcome: of a search.
-        answers: the class of each member's answer, as `Grader.group` gives it [members].
-        final_agg: aggregate of the step scores that selectors see; None keeps the score that the search saw.
+        outcome: outcome of a search.
+        answers: answer class of each member, as `Grader.group` returns it [members].
+        final_agg: aggregate of the step scores for the selection; None keeps the scores of the search.
     """
     weights = outcome.weights or (None,) * len(outcome.pool)
     return [
@@ -61,25 +61,25 @@ def candidates(outcome: Outcome, answers: Sequence[int], final_agg: str | None =
 
 
 Selector = Callable[[Sequence[Candidate]], "int | None"]
-"""Pool in order of arrival [members] -> index of the chosen member, or None where nothing can be chosen."""
+"""(pool in order of arrival [members]) -> index of the chosen member, or None if there is none to choose."""
 
 
 def best(pool: Sequence[Candidate]) -> int | None:
-    """The member with the highest score among those with an answer; ties go to the earlier one."""
+    """Member with the highest score among those with an answer; ties go to the earlier one."""
     answered = [index for index, member in enumerate(pool) if member.answer != NO_ANSWER]
     return max(answered, key=lambda index: pool[index].score, default=None)
 
 
 def majority(pool: Sequence[Candidate]) -> int | None:
-    """The first member of the largest class; ties go to the class that came first."""
+    """First member of the largest class; ties go to the class that appeared first."""
     classes = _classes(pool)
     return max(classes, key=len)[0] if classes else None
 
 
 def weighted(pool: Sequence[Candidate]) -> int | None:
-    """The first member of the class with the largest sum of votes: of scores, unless the method gave weights.
+    """First member of the class with the largest sum of weights: scores, unless the method sets weights.
 
-    Ties go to the larger class (so that equal votes, zeros too, give the majority), then to the one that came
+    Ties go to the larger class (so that equal weights, also zeros, yield the majority), then to the one that appeared
     first. The sum is exact, so that the order of the pool cannot decide by rounding.
     """
     classes = _classes(pool)
@@ -89,45 +89,45 @@ def weighted(pool: Sequence[Candidate]) -> int | None:
 
 
 def first(pool: Sequence[Candidate]) -> int | None:
-    """The member that finished first, whatever it says."""
+    """Member that finished first, with an answer or without."""
     return 0 if pool else None
 
 
 SELECTORS: Mapping[str, Selector] = MappingProxyType(
     {"best": best, "majority": majority, "weighted": weighted, "first": first}
 )
-"""The selectors that need no gold answer, by name."""
+"""Selectors that need no gold answer, by name."""
 
 
 def oracle(correct: Sequence[bool]) -> int | None:
-    """The first member that is right: the ceiling of every selector, for reports only.
+    """First correct member: the upper bound of every selector, for reports only.
 
     Args:
-        correct: whether each member is right, in pool order [members].
+        correct: whether each member is correct, in pool order [members].
     """
     return next((index for index, right in enumerate(correct) if right), None)
 
 
 def sizes(count: int) -> list[int]:
-    """The pool sizes that reports cover: each power of two up to `count`, and `count` itself.
+    """Pool sizes that reports cover: each power of two up to `count`, and `count` itself.
 
     Args:
-        count: members of the pool, at least 0.
+        count: number of members of the pool, at least 0.
     """
     powers = [1 << exponent for exponent in range(count.bit_length())]
     return powers if not count or powers[-1] == count else [*powers, count]
 
 
 def pass_at_k(count: int, correct: int, k: int) -> float:
-    """Estimate without bias how often at least one of `k` samples is right: 1 - C(n - c, k) / C(n, k).
+    """Unbiased estimate of the probability that at least one of `k` samples is correct: 1 - C(n - c, k) / C(n, k).
 
     Args:
-        count: samples drawn, n.
-        correct: how many of them are right, in [0, n].
+        count: number of samples, n.
+        correct: number of correct samples, in [0, n].
         k: in [1, n].
 
     Raises:
-        ValueError: a number out of its range.
+        ValueError: an argument is out of range.
 
     Source: Chen et al. 2021 (arXiv 2107.03374), section 2.1.
     """
@@ -137,7 +137,7 @@ def pass_at_k(count: int, correct: int, k: int) -> float:
 
 
 def _classes(pool: Sequence[Candidate]) -> list[list[int]]:
-    """The members of each class, classes in the order in which they first appear."""
+    """Indices of the members of each class; classes in order of first appearance."""
     members: dict[int, list[int]] = {}
     for index, member in enumerate(pool):
         if member.answer != NO_ANSWER:

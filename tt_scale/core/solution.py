@@ -1,4 +1,4 @@
-"""The answer to one question."""
+"""Result of solving one question."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ __all__ = ["Solution"]
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """The answer to a question and how it was found.
+    """Answer to a question, with the search that produced it.
 
     Attributes:
-        answer: the final answer, or None where no path gave one.
-        path: the path that the selector chose, or None.
-        outcome: the whole pool, and why the search ended.
-        usage: what it cost, with the first steps that a quantile as `tau` was measured on.
+        answer: final answer, or None if no path states one.
+        path: path that the selector chose, or None.
+        outcome: whole pool, and why the search ended.
+        usage: cost, including the first steps from which a quantile as `tau` is estimated.
     """
 
     answer: str | None

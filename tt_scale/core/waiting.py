@@ -1,4 +1,4 @@
-"""Counts the calls that wait for a model, and remembers when it last gave a sign of life."""
+"""Number of calls that wait for a backend, and the time of its last progress; a watchdog reads both."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ __all__ = ["Backend", "progressed", "waiting_for"]
 
 
 class Backend(Protocol):
-    """A generator or PRM, as far as waiting for it goes; the contracts have these attributes.
+    """The part of a generator or PRM that this module updates.
 
     Attributes:
-        waiting: calls that wait for it now.
-        last_progress: `time.monotonic()` of its last sign of progress: a finished call, or a new token.
+        waiting: number of calls that wait for it now.
+        last_progress: `time.monotonic()` of its last progress: a finished call, or a new token.
     """
 
     waiting: int
@@ -24,7 +24,7 @@ class Backend(Protocol):
 
 @contextmanager
 def waiting_for(backend: Backend) -> Iterator[None]:
-    """Count one call for as long as it waits; the first one after a pause starts the clock."""
+    """Count a call while it waits; the first one after a pause restarts the clock."""
     if not backend.waiting:
         progressed(backend)
     backend.waiting += 1
@@ -36,5 +36,5 @@ def waiting_for(backend: Backend) -> Iterator[None]:
 
 
 def progressed(backend: Backend) -> None:
-    """Note a sign of progress; backends call it for each new token, or batch of them."""
+    """Record progress; backends call it for each new token, or batch of tokens."""
     backend.last_progress = time.monotonic()

@@ -215,7 +215,7 @@ def _dtypes(models: ResolvedModels) -> list[str]:
     roles_by_type: dict[str, list[str]] = {}
     for each in loaded_models(models):
         folder = model_folder(each.name)
-        unread = config.dtype == "auto" and each.place.on_cuda and folder is None
+        unread = config.dtype == "auto" and each.target.on_cuda and folder is None
         dtype = "what the checkpoint says" if unread else each.dtype(config.dtype, str(folder or ""))
         roles_by_type.setdefault(f"{dtype} ({reason})", []).append(each.role)
     single = len(roles_by_type) == 1

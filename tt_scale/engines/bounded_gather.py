@@ -12,20 +12,20 @@ Item = TypeVar("Item")
 
 
 async def in_flight(items: Iterable[Item], work: Callable[[Item], Awaitable[None]], limit: int) -> None:
-    """Work on all items, at most `limit` at a time; the first exception ends all of it.
+    """Run `work` on all items, at most `limit` at a time; the first exception cancels the others.
 
     Args:
-        items: in the order in which they are begun; each is taken when there is a place for it.
-        work: on one of them.
-        limit: at least 1.
+        items: items in the order in which their work starts; each is drawn when a worker is free.
+        work: coroutine function of one item.
+        limit: maximum concurrency, at least 1.
     """
-    waiting = iter(items)
+    queue = iter(items)
 
-    async def take() -> None:
-        for item in waiting:  # shared by all workers
+    async def run_worker() -> None:
+        for item in queue:  # shared by all workers
             await work(item)
 
-    workers = [asyncio.ensure_future(take()) for _ in range(limit)]
+    workers = [asyncio.ensure_future(run_worker()) for _ in range(limit)]
     try:
         await asyncio.gather(*workers)
     finally:

@@ -1,4 +1,4 @@
-"""Where tt_scale keeps what it can make again."""
+"""Location of the cache folder."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["cache_folder"]
 
 
 def cache_folder() -> Path:
-    """`$TT_SCALE_CACHE`, `$XDG_CACHE_HOME/tt_scale`, or a folder in the home; a temporary one without a home."""
+    """`$TT_SCALE_CACHE`, `$XDG_CACHE_HOME/tt_scale` or `~/.cache/tt_scale`; a temporary folder without a home."""
     if own := os.environ.get("TT_SCALE_CACHE"):
         return Path(own).expanduser()
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "tt_scale"
     try:
         return Path.home() / ".cache" / "tt_scale"
-    except RuntimeError:  # a user without a name or HOME, as containers have
+    except RuntimeError:  # a user without a name or HOME, as in containers
         return Path(tempfile.gettempdir()) / "tt_scale"

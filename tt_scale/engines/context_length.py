@@ -16,22 +16,22 @@ __all__ = ["fitted", "fitted_to_model", "own_context"]
 LENGTHS = (
     "max_position_embeddings", "n_positions", "max_seq_len", "seq_length", "model_max_length", "max_sequence_length",
 )  # fmt: skip
-"""Names under which architectures state it; the smallest counts, as in vLLM."""
+"""Keys of config.json that state the context length; the smallest value counts, as in vLLM."""
 
-NOT_STRETCHED = ("default", "llama3", "longrope", "su", "mrope", "proportional")
-"""Kinds of rope whose stated length is already the whole one; the others multiply it by their factor."""
+UNSCALED_ROPE = ("default", "llama3", "longrope", "su", "mrope", "proportional")
+"""Rope types whose stated length already includes the scaling; the others multiply it by their factor."""
 
 LOG = logging.getLogger("tt_scale")
 
 
 def own_context(settings: Mapping[str, Any]) -> int | None:
-    """Read a model's context length.
+    """Context length of a model.
 
     Args:
         settings: content of its config.json.
 
     Returns:
-        Tokens of prompt and solution together; None if it is not stated.
+        Maximum number of tokens of prompt and solution together; None if it is not stated.
     """
     inner = settings.get("text_config")
     text = {**settings, **inner} if isinstance(inner, Mapping) else settings
@@ -40,7 +40,7 @@ def own_context(settings: Mapping[str, Any]) -> int | None:
         return None
     scaling = text.get("rope_parameters") or text.get("rope_scaling") or {}
     kind = scaling.get("rope_type") or scaling.get("type") or "default"
-    if kind in NOT_STRETCHED or not isinstance(scaling.get("factor"), int | float):
+    if kind in UNSCALED_ROPE or not isinstance(scaling.get("factor"), int | float):
         return min(stated)
     before = scaling.get("original_max_position_embeddings") if kind == "yarn" else None
     return int((before or min(stated)) * scaling["factor"])
@@ -52,35 +52,35 @@ def fitted(config: Config, own: int | None) -> Config:
     The default is lowered, with a warning, for a model with a shorter context; None becomes the model's own.
 
     Args:
-        config: of the run.
-        own: most tokens that the model reads; None where it does not say.
+        config: the run's configuration.
+        own: context length of the model; None if unknown.
 
     Raises:
-        ConfigError: a `max_model_len` that was given is more than the model reads, or None and nothing says how much.
+        ConfigError: `max_model_len` was set to more than the model's context, or to null while that is unknown.
     """
     asked = config.max_model_len
     if asked is None and own is None:
         raise ConfigError(
-            f"max_model_len is null, and the model {config.model_name!r} does not say how much it reads.",
+            f"max_model_len is null, but the config.json of {config.model_name!r} states no context length.",
             "Type: --max-model-len 4096",
         )
     if own is None or (asked is not None and asked <= own):
         return config
     if asked is not None and "max_model_len" in config.model_fields_set:
         raise ConfigError(
-            f"max_model_len is {asked}; the model {config.model_name!r} was trained for {own}.",
+            f"max_model_len is {asked}, but the context length of the model {config.model_name!r} is {own}.",
             f"Type: --max-model-len {own}",
         )
     if asked is not None:
-        LOG.warning("max_model_len is lowered from %s to %s, all that %s reads.", asked, own, config.model_name)
+        LOG.warning("max_model_len is lowered from %s to %s, the context length of %s.", asked, own, config.model_name)
     return config.model_copy(update={"max_model_len": own})
 
 
 def fitted_to_model(config: Config, model: str) -> Config:
-    """The same for the generator's model, whose config.json is read.
+    """Like `fitted`, with the context length from the config.json of the generator's model.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         model: local folder or hub name.
     """
     settings: Mapping[str, Any] = {}

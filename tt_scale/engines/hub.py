@@ -1,7 +1,7 @@
-"""The Hugging Face hub: whether it answers, what of it is on this machine, and one line about what is fetched.
+"""Access to the Hugging Face hub: reachability, cached files, and a log line for each download.
 
-Its own library tries a server that does not answer six times for each file, half a minute in all. Here it is asked
-once, with one short retry; where it stays silent, the process works with the copies on this machine alone.
+The hub's client retries an unreachable server six times for each file, half a minute in all. Here reachability is
+checked first, with one short retry; if the hub is unreachable, the process uses cached files only.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from time import sleep
 
-__all__ = ["cached_file_of", "fetched_file", "is_offline", "leave_a_dead_hub", "without_dead_hub"]
+__all__ = ["cached_hub_file", "fetch_hub_file", "go_offline_if_unreachable", "hub_access", "is_offline"]
 
 SECONDS = 4.0
-"""For which one attempt waits; a name server that does not answer is not covered by the library's own limit."""
+"""Timeout of one attempt; the client's own timeout does not cover name resolution."""
 
 PAUSE = 1.0
+"""Time between two attempts, in seconds."""
 
 LOG = logging.getLogger("tt_scale")
 
 
 def is_offline() -> bool:
-    """Whether the hub is not to be asked: a user says so, it does not answer, or there is nothing to ask it with."""
+    """Whether the hub is not used: by HF_HUB_OFFLINE, because it is unreachable, or because its client is missing."""
     try:
         from huggingface_hub import constants
     except ImportError:
@@ -35,42 +36,42 @@ def is_offline() -> bool:
 
 
 @contextmanager
-def without_dead_hub(what: str) -> Iterator[bool]:
-    """Ask the hub whether it answers, say what is fetched from it, and keep its library from warning.
+def hub_access(what: str) -> Iterator[bool]:
+    """Check that the hub is reachable, log what is fetched, and silence its client's warnings.
 
-    Where it does not answer, this process stays offline as if HF_HUB_OFFLINE were set, unless what was wanted fails:
-    then the next attempt asks again.
+    If the hub is unreachable, this process goes offline as with HF_HUB_OFFLINE; if the block raises, that is undone,
+    so that the next attempt checks again.
 
     Args:
         what: is fetched: the name of a model or a problem set.
 
     Yields:
-        Whether the hub answers.
+        Whether the hub is reachable.
     """
-    asked = not is_offline()
-    answers = asked and _answers()
-    if answers:
+    online = not is_offline()
+    reachable = online and _is_reachable()
+    if reachable:
         LOG.warning("Fetching %s from the Hugging Face hub ...", what)
-    elif asked:
+    elif online:
         _set_offline(True)
     try:
         with quiet_hub():
-            yield answers
+            yield reachable
     except BaseException:
-        if asked and not answers:
+        if online and not reachable:
             _set_offline(False)
         raise
 
 
-def leave_a_dead_hub() -> None:
-    """Keep this process from waiting for a hub that does not answer, where all that is wanted is on this machine."""
-    if not is_offline() and not _answers():
+def go_offline_if_unreachable() -> None:
+    """Set this process offline if the hub is unreachable, when all files that it needs are cached."""
+    if not is_offline() and not _is_reachable():
         _set_offline(True)
 
 
 @contextmanager
 def quiet_hub() -> Iterator[None]:
-    """Keep the library's retries and hints from burying the one sentence that says what is wrong."""
+    """Silence the client's messages about retries, which would hide our error message."""
     logs = [logging.getLogger(name) for name in ("huggingface_hub", "datasets")]
     levels = [log.level for log in logs]
     for log in logs:
@@ -82,46 +83,46 @@ def quiet_hub() -> Iterator[None]:
             log.setLevel(level)
 
 
-def cached_file_of(name: str, file: str, revision: str | None = None) -> Path | None:
-    """Find one file of a model in the cache of this machine.
+def cached_hub_file(name: str, file: str, revision: str | None = None) -> Path | None:
+    """Find a file of a model in the local cache.
 
     Args:
-        name: of the model on the hub.
-        file: its path in the model.
+        name: name of the model on the hub.
+        file: path of the file in the model's repository.
         revision: branch, tag or commit; None is the main branch.
     """
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
     with suppress(HFValidationError):
-        found = try_to_load_from_cache(name, file, revision=revision)
-        return Path(found) if isinstance(found, str) else None
+        path = try_to_load_from_cache(name, file, revision=revision)
+        return Path(path) if isinstance(path, str) else None
     return None
 
 
-def fetched_file(name: str, file: str, revision: str | None = None) -> Path:
-    """Fetch one small file of a model; arguments as of `cached_file_of`.
+def fetch_hub_file(name: str, file: str, revision: str | None = None) -> Path:
+    """Download a small file of a model; arguments as of `cached_hub_file`.
 
     Raises:
-        OSError: the hub does not answer, or has no such model, revision or file.
+        OSError: the hub is unreachable, or has no such model, revision or file.
     """
     from huggingface_hub import hf_hub_download
 
-    with without_dead_hub(name) as answers:
-        if not answers:
-            raise ConnectionError("the hub does not answer")
+    with hub_access(name) as reachable:
+        if not reachable:
+            raise ConnectionError("the hub cannot be reached")
         return Path(hf_hub_download(name, file, revision=revision, etag_timeout=SECONDS))
 
 
-def _answers() -> bool:
-    if _answers_once():
+def _is_reachable() -> bool:
+    if _responds():
         return True
     sleep(PAUSE)
-    return _answers_once()
+    return _responds()
 
 
-def _answers_once() -> bool:
-    """Whether anything comes back, be it an error; asked in a thread, since looking up a name knows no time limit."""
+def _responds() -> bool:
+    """Whether the hub sends any response, also an error; in a thread, since name resolution has no timeout."""
     from huggingface_hub import constants
     from huggingface_hub.utils import get_session
 
@@ -140,7 +141,7 @@ def _answers_once() -> bool:
 
 
 def _set_offline(offline: bool) -> None:
-    """Tell the libraries of this process, and those of processes that it starts."""
+    """Set the offline mode of the libraries in this process and in processes that it starts."""
     from huggingface_hub import constants
 
     constants.HF_HUB_OFFLINE = offline

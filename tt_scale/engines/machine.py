@@ -1,4 +1,4 @@
-"""What of this machine this process may use: cores and memory, as a container's limits leave them."""
+"""Cores and memory available to this process within the limits of its container."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ MEMORY = Path("/proc/meminfo")
 
 
 def available_cores() -> int:
-    """Cores that this process may keep busy: those it may run on, and no more than a container's quota is worth."""
+    """Number of cores that this process may use: its CPU affinity, limited by a container's CPU quota."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, min([allowed, *[int(quota) for quota in _quotas()]]))
 
 
 def available_memory() -> int | None:
-    """Bytes that can still be taken, of the machine and under its container's limits; None where nothing tells."""
-    found = [*_free(), *_under_limits()]
-    return max(0, min(found)) if found else None
+    """Free bytes of memory on the machine and within the container's limits; None if unknown."""
+    free = [*_free(), *_under_limits()]
+    return max(0, min(free)) if free else None
 
 
 def _quotas() -> Iterator[float]:
-    """Cores' worth of processor time, in each group that limits it: version 2 of control groups, then version 1."""
+    """CPU quotas in cores, of each control group that has one; version 2 of control groups, then version 1."""
     for group in _groups("cpu"):
         words = _words(group / "cpu.max") or _words(group / "cpu.cfs_quota_us") + _words(group / "cpu.cfs_period_us")
         if len(words) == 2 and all(word.isdigit() for word in words) and int(words[1]):  # no limit is "max", or -1
@@ -40,7 +40,7 @@ def _free() -> Iterator[int]:
 
 
 def _under_limits() -> Iterator[int]:
-    """What each group that limits memory has left; files that were read and can be dropped count as free."""
+    """Free bytes of each control group that limits memory; inactive file cache counts as free."""
     for group in _groups("memory"):
         for limit, usage, dropped in (
             ("memory.max", "memory.current", "inactive_file"),
@@ -53,7 +53,7 @@ def _under_limits() -> Iterator[int]:
 
 
 def _groups(controller: str) -> Iterator[Path]:
-    """The folders of the control groups that this process is in, from its own to the root of each hierarchy."""
+    """Folders of the control groups of this process, from its own to the root of each hierarchy."""
     for line in ["0::/", f"0:{controller}:/", *_lines(OWN_GROUPS)]:
         _, controllers, path = line.split(":", 2)
         if controllers and controller not in controllers.split(","):

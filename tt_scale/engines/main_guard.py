@@ -1,4 +1,4 @@
-"""Whether a script can be imported again by the processes that vLLM starts."""
+"""Check that the running script can be imported again by processes that vLLM spawns."""
 
 from __future__ import annotations
 
@@ -15,49 +15,49 @@ __all__ = ["check_main_guard", "guarded"]
 
 
 def check_main_guard(who: str = "vLLM") -> None:
-    """Refuse to start processes from a script that would begin anew in each of them.
+    """Reject a script without a main guard, which would run again in each spawned process.
 
-    vLLM spawns its engine, and a spawned process imports the script. It is looked at where the main thread stands in
-    it: inside `if __name__ == "__main__":` all is well, as it is in notebooks, prompts and modules run by `-m`.
+    vLLM spawns its engine, and a spawned process imports the script. The check passes if the line that the main thread
+    is executing lies within `if __name__ == "__main__":`, and in notebooks, interactive shells and modules run by `-m`.
 
     Args:
         who: spawns processes, for the message.
 
     Raises:
-        ConfigError: it stands outside.
+        ConfigError: the line lies outside of a main guard.
     """
     if who == "vLLM" and os.environ.get("VLLM_WORKER_MULTIPROC_METHOD", "spawn") != "spawn":
         return
-    found = _place_in_script()
-    if found is not None and not guarded(*found):
-        path, line = found
+    position = _position_in_script()
+    if position is not None and not guarded(*position):
+        path, line = position
         raise ConfigError(
             f"{who} starts processes that import {path.name} again, and line {line} would run in each of them.",
-            'Put what the script runs under: if __name__ == "__main__":',
+            'Move the code of the script under: if __name__ == "__main__":',
         )
 
 
 def guarded(path: Path, line: int) -> bool:
-    """Whether a line of a script runs only in the script itself, not where it is imported.
+    """Whether a line of a script runs only if it is executed as a script, not if it is imported.
 
     Args:
-        path: of the script; one that cannot be read or parsed passes.
-        line: from 1.
+        path: the script; one that cannot be read or parsed passes.
+        line: line number, from 1.
     """
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return True
     branches = [node for node in tree.body if isinstance(node, ast.If)]
-    blocks = [node.body for node in branches if _asks_for_main(node.test, ast.Eq)]
-    blocks += [node.orelse for node in branches if node.orelse and _asks_for_main(node.test, ast.NotEq)]
+    blocks = [node.body for node in branches if _tests_for_main(node.test, ast.Eq)]
+    blocks += [node.orelse for node in branches if node.orelse and _tests_for_main(node.test, ast.NotEq)]
     return any(block[0].lineno <= line <= (block[-1].end_lineno or line) for block in blocks)
 
 
-def _asks_for_main(test: ast.expr, relation: type[ast.cmpop]) -> bool:
-    """Whether a condition is `__name__ == "__main__"`, alone or with others that must hold too; or `!=`, alone."""
+def _tests_for_main(test: ast.expr, relation: type[ast.cmpop]) -> bool:
+    """Whether a condition is `__name__ == "__main__"`, alone or in a conjunction; or with `!=`, alone."""
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) and relation is ast.Eq:
-        return any(_asks_for_main(value, relation) for value in test.values)
+        return any(_tests_for_main(value, relation) for value in test.values)
     if not (isinstance(test, ast.Compare) and len(test.ops) == 1 and isinstance(test.ops[0], relation)):
         return False
     sides = (test.left, test.comparators[0])
@@ -65,8 +65,8 @@ def _asks_for_main(test: ast.expr, relation: type[ast.cmpop]) -> bool:
     return named and any(isinstance(side, ast.Constant) and side.value == "__main__" for side in sides)
 
 
-def _place_in_script() -> tuple[Path, int] | None:
-    """The script that a spawned process would import, and the line at which its main thread is; None for none."""
+def _position_in_script() -> tuple[Path, int] | None:
+    """The script that a spawned process would import, and the line that its main thread executes; None for none."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     file = getattr(main, "__file__", None)

@@ -34,7 +34,7 @@ class _Here(Executor):
         answer: Future[Result] = Future()
         try:
             answer.set_result(call(*args, **kwargs))
-        except Exception as error:  # noqa: BLE001  (it belongs to who asked)
+        except Exception as error:  # noqa: BLE001  (raised by `result` in the caller)
             answer.set_exception(error)
         return answer
 
@@ -59,17 +59,17 @@ def model_thread(name: str) -> Executor:
 class MicroBatcher(Generic[Item, Result]):
     """Queues items of many callers and calls a blocking function with as many as fit, whenever it is free.
 
-    Nothing is awaited but the function itself: there is no timer, and a lone caller is served at once. Items keep the
-    order in which they came, an exception reaches the callers of the items that cause it only, and items whose caller
-    was cancelled are left out, or computed for nobody if they were already under way.
+    There is no timer: a single caller is served at once. Items keep the order of their arrival. An exception reaches
+    only the callers of the items that cause it. Items whose caller was cancelled are dropped, or computed in vain if
+    their batch has already started.
 
     Args:
-        call: from items to as many results in the same order; runs in the executor.
-        executor: with a single thread, so that calls never overlap; whoever made it shuts it down.
-        weigh: tokens of an item.
-        max_weight: most tokens of a batch, at least 1, padding to its heaviest item included; an item above it
-            rides alone.
-        max_items: most items of a batch, at least 1.
+        call: computes one result for each item, in order; runs in the executor.
+        executor: executor with a single thread, so that calls never overlap; its owner shuts it down.
+        weigh: number of tokens of an item.
+        max_weight: maximum number of tokens of a batch, including padding to its longest item, at least 1; a longer
+            item forms its own batch.
+        max_items: maximum number of items of a batch, at least 1.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class MicroBatcher(Generic[Item, Result]):
         """Compute items, batched with other waiting items.
 
         Args:
-            items: of this caller [items].
+            items: items of this caller [items].
 
         Returns:
             Their results [items], in order.
@@ -128,7 +128,7 @@ class MicroBatcher(Generic[Item, Result]):
         except asyncio.CancelledError:  # the executor was shut down before it began, or nobody waits any more
             waiting = [(item, answer) for item, _, answer in self._waiting]
             self._waiting.clear()
-            _refuse([*batch, *waiting], EngineDeadError("The model was closed before it was asked."))
+            _refuse([*batch, *waiting], EngineDeadError("The model was closed before the request was sent to it."))
             raise
         except Exception as error:  # noqa: BLE001  (it belongs to the callers)
             if len(batch) == 1 or isinstance(error, EngineDeadError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tt_scale.backends import ENGINES, ResolvedModels
 from tt_scale.config.runtime import UNSET_DTYPE
-from tt_scale.engines.dtypes import TYPES, Place, check_dtype, place_of, resolve_dtype, slow_dtype
+from tt_scale.engines.dtypes import TYPES, EngineDevice, check_dtype, engine_device, resolve_dtype, slow_dtype
 
 __all__ = [
     "Loaded", "check_dtypes", "dtype_keys", "dtype_warnings", "generator_dtype", "loaded_models",
@@ -21,38 +21,38 @@ class Loaded:
 
     Attributes:
         role: "generator" or "PRM".
-        name: as the configuration has it.
-        place: where it runs.
-        quantization: what the configuration says of its weights.
-        revision: on the hub; None is the newest.
+        name: name as configured.
+        target: engine and device.
+        quantization: configured quantization of its weights.
+        revision: revision on the hub; None is the newest.
     """
 
     role: str
     name: str
-    place: Place
+    target: EngineDevice
     quantization: str | None
     revision: str | None = None
 
     def dtype(self, asked: str | None, model: str | None = None) -> str:
-        """Say in which type it computes.
+        """The dtype in which it computes.
 
         Args:
-            asked: the configuration's `dtype`.
+            asked: the configured `dtype`.
             model: folder or hub name to read instead of its name.
         """
         name = self.name if model is None else model
-        return resolve_dtype(asked, self.place, name, self.quantization, self.revision)
+        return resolve_dtype(asked, self.target, name, self.quantization, self.revision)
 
 
 def loaded_models(models: ResolvedModels) -> list[Loaded]:
-    """Name every model that our engines load for a run, the generator first."""
+    """All models that the built-in engines load for a run, the generator first."""
     return _loaded_generator(models) + _loaded_prms(models)
 
 
 def _loaded_generator(models: ResolvedModels) -> list[Loaded]:
     quantization = models.config.quantization
     return [
-        Loaded("generator", each.name, place_of(each.engine), quantization, each.revision)
+        Loaded("generator", each.name, engine_device(each.engine), quantization, each.revision)
         for each in models.generator.weights
         if each.engine in ENGINES
     ]
@@ -61,7 +61,11 @@ def _loaded_generator(models: ResolvedModels) -> list[Loaded]:
 def _loaded_prms(models: ResolvedModels) -> list[Loaded]:
     return [
         Loaded(
-            "PRM", each.name, place_of(each.engine, prm.config.prm_device), prm.config.prm_quantization, each.revision
+            "PRM",
+            each.name,
+            engine_device(each.engine, prm.config.prm_device),
+            prm.config.prm_quantization,
+            each.revision,
         )
         for prm in models.prms
         for each in prm.weights
@@ -70,46 +74,46 @@ def _loaded_prms(models: ResolvedModels) -> list[Loaded]:
 
 
 def generator_dtype(models: ResolvedModels) -> str:
-    """The type in which the generator computes; one of another package is given what the configuration says."""
+    """Dtype of the generator; of one that no built-in engine loads, the configured dtype."""
     asked = models.config.dtype
     own = [each.dtype(asked) for each in _loaded_generator(models)]
     return own[0] if own else asked or UNSET_DTYPE
 
 
 def prm_dtypes(models: ResolvedModels) -> list[str]:
-    """The types in which the PRMs compute that have weights of their own, each once."""
+    """Dtypes of the PRMs that have their own weights, without duplicates."""
     return _once(each.dtype(models.config.dtype) for each in _loaded_prms(models))
 
 
 def dtype_keys(models: ResolvedModels) -> dict[str, str]:
-    """What two runs must share of their types to be one: `dtype`, and `prm_dtype` where a PRM has another."""
+    """Dtypes that are part of a run's identity: `dtype`, and `prm_dtype` if a PRM has another one."""
     generator, prms = generator_dtype(models), prm_dtypes(models)
     return {"dtype": generator} | ({"prm_dtype": ", ".join(prms)} if set(prms) - {generator} else {})
 
 
 def dtype_warnings(models: ResolvedModels) -> list[str]:
-    """Sentences about a type that was asked for and is slow here."""
+    """Warnings about a configured dtype that is slow on this machine."""
     asked = models.config.dtype
     if asked not in TYPES:
         return []
-    return _once(told for each in loaded_models(models) if (told := _slow(each, asked)))
+    return _once(warning for each in loaded_models(models) if (warning := _slow(each, asked)))
 
 
 def _slow(model: Loaded, asked: str | None) -> str:
-    """As `slow_dtype`; quantized weights may leave no other type."""
-    chosen = model.place.device == "cpu" and model.dtype("auto") == asked
-    return "" if chosen else slow_dtype(asked, model.place)
+    """Like `slow_dtype`, but silent if `auto` resolves to the same dtype, as for quantized weights."""
+    chosen = model.target.device == "cpu" and model.dtype("auto") == asked
+    return "" if chosen else slow_dtype(asked, model.target)
 
 
 def check_dtypes(models: ResolvedModels) -> None:
-    """Refuse a type that cannot be computed here, before anything is loaded.
+    """Reject a dtype that a device does not support, before anything is loaded.
 
     Raises:
-        ConfigError: a device cannot compute it; the message names a type that it can.
+        ConfigError: a device does not support it; the message names a dtype that it supports.
     """
     if models.config.dtype in TYPES:
         for each in loaded_models(models):
-            check_dtype(models.config.dtype, each.place)
+            check_dtype(models.config.dtype, each.target)
 
 
 def _once(texts: Iterable[str]) -> list[str]:

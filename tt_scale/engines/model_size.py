@@ -1,4 +1,4 @@
-"""Estimate of a model's size before it is loaded: from its folder if there is one, else from its name."""
+"""Estimate of a model's size before it is loaded, from its folder if there is one, else from its name."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ SMOLLM2_PARAMETERS = 134_515_008
 MOST_HEADER_BYTES = 100_000_000  # the format's own limit
 DTYPE_BYTES = {"auto": 2.0, "float16": 2.0, "bfloat16": 2.0, "float32": 4.0}
 GPT2_KEYS = {"hidden_size": "n_embd", "num_attention_heads": "n_head", "num_hidden_layers": "n_layer"}
-"""Keys of config.json to the names that GPT-2 has for them."""
+"""Keys of config.json, and their names in GPT-2."""
 QUANTIZED_BYTES = {"4 bit": 0.72, "8 bit": 1.1}
-"""Bytes per parameter as published AWQ, GPTQ and FP8 checkpoints have them: scales and 16-bit embeddings included."""
+"""Bytes per parameter of published AWQ, GPTQ and FP8 checkpoints, including scales and 16-bit embeddings."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelSize:
-    """What a model needs.
+    """Size of a model.
 
     Attributes:
-        parameters: how many; None where nothing tells.
-        weight_bytes: of the loaded weights; None likewise.
-        kv_bytes: of the KV cache for one token; None where no config.json is at hand.
-        source: "config and weights", "config", "name", or "" where nothing tells.
+        parameters: number of parameters; None if unknown.
+        weight_bytes: size of the loaded weights; None if unknown.
+        kv_bytes: size of the KV cache of one token; None without a config.json.
+        source: source of the estimate: "config and weights", "config", "name", or "" if unknown.
     """
 
     parameters: int | None = None
@@ -47,14 +47,14 @@ def model_size(name: str, dtype: str, quantization: str | None = None, folder: F
 
     Args:
         name: hub name, local folder, `pocket-gen`, `pocket-prm`, or `smollm2`.
-        dtype: in which it computes; "auto" is what its config.json says, 16 bits where it says nothing.
-        quantization: the configuration's `quantization`; None goes by the name.
-        folder: with its config.json, if there is one on this machine.
+        dtype: dtype of the weights; "auto" is that of its config.json, or 16 bits if that states none.
+        quantization: the configured `quantization`; None infers it from the name.
+        folder: folder with its config.json, if there is one on this machine.
     """
     config = _config(folder)
     dtype = _stored_type(config) if dtype == "auto" else dtype
-    bits = _bits(name, quantization, config)
-    stored = _stored(folder)
+    bits = _quantized_bits(name, quantization, config)
+    stored = _stored_parameters(folder)
     parameters, source = stored, "config and weights"
     if parameters is None and config is not None:
         parameters, source = _parameters_of(config), "config"
@@ -67,23 +67,23 @@ def model_size(name: str, dtype: str, quantization: str | None = None, folder: F
 
 
 def _stored_type(config: Mapping[str, Any] | None) -> str:
-    told = str((config or {}).get("dtype") or (config or {}).get("torch_dtype") or "").removeprefix("torch.")
-    return told if told in DTYPE_BYTES else "auto"
+    stated = str((config or {}).get("dtype") or (config or {}).get("torch_dtype") or "").removeprefix("torch.")
+    return stated if stated in DTYPE_BYTES else "auto"
 
 
 def parameters_in_name(name: str) -> int | None:
-    """Read "7B", "1.5b", "135M" out of a name; the last one counts, as in `Skywork-o1-Open-PRM-Qwen-2.5-1.5B`."""
+    """Parse "7B", "1.5b" or "135M" in a name; the last one counts, as in `Skywork-o1-Open-PRM-Qwen-2.5-1.5B`."""
     if name == "smollm2":
         return SMOLLM2_PARAMETERS
-    found = re.findall(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bBmM])(?![A-Za-z0-9])", name)
-    if not found:
+    sizes = re.findall(r"(?<![A-Za-z0-9.])(\d+(?:\.\d+)?)([bBmM])(?![A-Za-z0-9])", name)
+    if not sizes:
         return None
-    number, unit = found[-1]
+    number, unit = sizes[-1]
     return round(float(number) * (1e9 if unit in "bB" else 1e6))
 
 
 def kv_bytes_per_token(config: Mapping[str, Any] | None, dtype: str) -> int | None:
-    """2 (keys and values) x layers x KV heads x head dimension x bytes; None where config.json does not say."""
+    """2 (keys and values) x layers x KV heads x head dimension x bytes; None if config.json lacks one of them."""
     if config is None:
         return None
     try:
@@ -96,7 +96,7 @@ def kv_bytes_per_token(config: Mapping[str, Any] | None, dtype: str) -> int | No
 
 
 def model_folder(name: str) -> FilePath | None:
-    """Find a model's files on this machine: a local folder, a pocket model, the unpacked `smollm2`, the hub's cache."""
+    """Find a model on this machine: a local folder, a pocket model, the unpacked `smollm2`, or the hub's cache."""
     if name in POCKET_MODELS:
         return pocket_folder(name)
     if name == "smollm2":
@@ -112,14 +112,14 @@ def model_folder(name: str) -> FilePath | None:
     from huggingface_hub.errors import HFValidationError
 
     try:
-        found = try_to_load_from_cache(name, "config.json")
+        path = try_to_load_from_cache(name, "config.json")
     except HFValidationError:
         return None
-    return FilePath(found).parent if isinstance(found, str) else None
+    return FilePath(path).parent if isinstance(path, str) else None
 
 
 def model_settings(name: str) -> Mapping[str, Any]:
-    """A model's config.json, where it is on this machine; else empty."""
+    """A model's config.json if it is on this machine, else empty."""
     return _config(model_folder(name)) or {}
 
 
@@ -137,17 +137,17 @@ def _config(folder: FilePath | None) -> Mapping[str, Any] | None:
     return {**config, **{key: config[own] for key, own in GPT2_KEYS.items() if own in config and key not in config}}
 
 
-def _bits(name: str, quantization: str | None, config: Mapping[str, Any] | None) -> str:
-    told = (config or {}).get("quantization_config")
-    method = told.get("quant_method", "") if isinstance(told, dict) else ""
+def _quantized_bits(name: str, quantization: str | None, config: Mapping[str, Any] | None) -> str:
+    stated = (config or {}).get("quantization_config")
+    method = stated.get("quant_method", "") if isinstance(stated, dict) else ""
     words = f"{quantization or ''} {method} {name}".lower()
     if re.search(r"awq|gptq|bitsandbytes|bnb|int4|4bit|w4a16|nf4", words):
         return "4 bit"
     return "8 bit" if re.search(r"fp8|int8|8bit|w8a8|w8a16", words) else ""
 
 
-def _stored(folder: FilePath | None) -> int | None:
-    """Count what the headers of safetensors files say; nothing is loaded."""
+def _stored_parameters(folder: FilePath | None) -> int | None:
+    """Count the parameters by the headers of the safetensors files, without loading the weights."""
     files = sorted(folder.glob("*.safetensors")) if folder else []
     total = 0
     for path in files:
@@ -162,7 +162,7 @@ def _stored(folder: FilePath | None) -> int | None:
 
 
 def _parameters_of(config: Mapping[str, Any]) -> int | None:
-    """Count the weights of a Llama-like decoder: embeddings, attention and gated feed-forward of each layer."""
+    """Count the weights of a Llama-like decoder: embeddings, and attention and gated feed-forward of each layer."""
     try:
         width, heads = config["hidden_size"], config["num_attention_heads"]
         if "n_embd" in config:
@@ -178,7 +178,7 @@ def _parameters_of(config: Mapping[str, Any]) -> int | None:
 
 
 def _parameters_of_gpt2(config: Mapping[str, Any]) -> int:
-    """Count the weights of a GPT-2: tied embeddings of tokens, those of positions, a feed-forward without a gate."""
+    """Count the weights of a GPT-2: tied token embeddings, position embeddings, feed-forward without a gate."""
     width = config["n_embd"]
     layer = 4 * width * width + 2 * width * (config.get("n_inner") or 4 * width)
     return int(config["n_layer"] * layer + (config["vocab_size"] + config["n_positions"]) * width)

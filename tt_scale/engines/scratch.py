@@ -1,6 +1,7 @@
-"""A folder for the temporary files of an engine's processes, removed with the engine.
+"""Temporary folder of an engine's processes, removed with the engine.
 
-vLLM and PyTorch put sockets, rendezvous files and compiled code into the folder for temporary files and leave them.
+vLLM and PyTorch write sockets, rendezvous files and compiled code into the system's temporary folder and do not remove
+them.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from tt_scale.errors import GeneratorError
 __all__ = ["SAFE_PATH", "Scratch", "place_caches", "set_variables"]
 
 LONGEST_SOCKET = 107
-"""Bytes in the name of a Unix socket."""
+"""Maximum length of the path of a Unix socket, in bytes."""
 SOCKET_NAME = 37
-"""A slash and the UUID that vLLM names a socket by."""
+"""Length of the file name of vLLM's sockets: a slash and a UUID."""
 FOLDER_NAME = len("/tt_scale-12345678")
 PREFIX = "tt_scale-"
 SAFE_PATH = {"PYTHONSAFEPATH": "1"}
-"""From Python 3.11 on: a new process does not look for modules in the current folder before it has the path of its
-parent. A file `types.py` there would end it."""
+"""Effective from Python 3.11 on: a new process does not import modules from the current folder before it has the path
+of its parent. A file `types.py` there would make it fail."""
 
 
 class Scratch:
-    """A temporary folder, made when it is entered first.
+    """A temporary folder, created at its first use.
 
     Attributes:
-        folder: while it is there, else None.
+        folder: its path while it exists, else None.
     """
 
     def __init__(self) -> None:
         self.folder: Path | None = None
 
     def make(self) -> Path:
-        """Make the folder, where it is not there yet.
+        """Create the folder if it does not exist.
 
         Raises:
-            GeneratorError: nowhere can a file be written.
+            GeneratorError: no folder for temporary files is writable.
         """
         if self.folder is None:
             self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=_parent()))
@@ -51,25 +52,25 @@ class Scratch:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """Let processes that start within put temporary files into the folder, and what has no other place."""
+        """Set the environment so that processes started within write temporary files into the folder."""
         folder = str(self.make())
         variables = {"TMPDIR": folder, "VLLM_RPC_BASE_PATH": folder, **SAFE_PATH}
         if "VLLM_CACHE_ROOT" not in os.environ and not _is_writable(_cache("vllm")):
-            variables["VLLM_CACHE_ROOT"] = folder  # else vLLM prints a traceback about its cache
+            variables["VLLM_CACHE_ROOT"] = folder  # otherwise vLLM prints a traceback about its cache
         with set_variables(variables):
             yield
 
     def remove(self) -> None:
-        """Remove the folder and what is in it; a second call does nothing."""
+        """Remove the folder and its content; a second call does nothing."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder = None
 
 
 def place_caches() -> None:
-    """Name a folder for what PyTorch compiles, before it is imported: importing vLLM makes it, among temporary files.
+    """Set PyTorch's folder for compiled code before torch is imported; importing vLLM would create one in /tmp.
 
-    It is kept with our cache, or removed at the end where nothing can be kept.
+    It lies in the cache folder of tt_scale and is kept; if that is not writable, a temporary one is removed at exit.
     """
     if "TORCHINDUCTOR_CACHE_DIR" in os.environ:
         return
@@ -82,7 +83,7 @@ def place_caches() -> None:
 
 @contextmanager
 def set_variables(variables: Mapping[str, str]) -> Iterator[None]:
-    """Set environment variables for a while."""
+    """Set environment variables within a block."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:
@@ -96,11 +97,13 @@ def set_variables(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def _parent() -> str:
-    """The folder for temporary files, or another where its name is too long for a socket's."""
+    """Folder for temporary files; a shorter one if its path leaves no room for a socket's name."""
     try:
         usual = tempfile.gettempdir()
     except FileNotFoundError as error:
-        raise GeneratorError("No temporary file can be written.", "Set TMPDIR to a folder with free space.") from error
+        raise GeneratorError(
+            "No folder for temporary files is writable.", "Set TMPDIR to a folder with free space."
+        ) from error
     room = LONGEST_SOCKET - SOCKET_NAME - FOLDER_NAME
     short = [
         each for each in (usual, "/tmp", "/var/tmp") if len(os.fsencode(each)) <= room and _is_writable(Path(each))
@@ -109,13 +112,13 @@ def _parent() -> str:
 
 
 def _cache(name: str) -> Path:
-    """Where a package of this name keeps its cache by default."""
+    """Default cache folder of a package."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path(os.path.expanduser("~")) / ".cache") / name
 
 
 def _is_writable(folder: Path) -> bool:
-    """Whether a folder, or the nearest one above it that exists, can be written to; "~" without a home cannot."""
+    """Whether a folder, or its nearest existing parent, is writable; an unexpanded "~" is not."""
     if not folder.is_absolute():
         return False
     nearest = next((each for each in (folder, *folder.parents) if each.exists()), folder)

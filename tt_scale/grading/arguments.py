@@ -1,13 +1,13 @@
-r"""Arguments without braces, as TeX and as people read them: `\frac2\pi`, `\sqrt13`, `\sqrt[3]2`, `x^10`, `10^-5`.
+r"""Insertion of missing braces around LaTeX arguments: `\frac2\pi`, `\sqrt13`, `\sqrt[3]2`, `x^10`, `10^-5`.
 
     >>> brace_arguments(r"\frac2\pi-1"), brace_arguments(r"4\sqrt(2)"), brace_arguments("10^-5")
     ('\\frac{2}{\\pi}-1', '4\\sqrt{2}', '10^{-5}')
 
-`\frac` takes single digits, as TeX does (`\frac12`). Roots and scripts take a whole number: TeX sets `\sqrt13` as a
-root of 1 beside a 3, which no solution means. A root and a script also take a bracket.
+`\frac` takes single digits, as in TeX (`\frac12`). Roots and scripts take a whole number: TeX renders `\sqrt13` as a
+root of 1 followed by a 3, which no solution means. A root and a script also take a parenthesised argument.
 
-An argument is rewritten only once its command is known to have all of them: a `\frac` without its second argument
-would have the first one rewritten twice, and with others nested in it, time would double with each.
+An argument is rewritten only after all arguments of its command are found: otherwise a `\frac` without its second
+argument would rewrite the first one twice, and nested ones would take exponential time.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from dataclasses import dataclass
 __all__ = ["brace_arguments", "partners"]
 
 _LONGEST = 2000
-"""Characters; what is longer is no answer that a rule for missing braces can help."""
+"""Maximum length in characters; a longer text is not rewritten."""
 _DEEPEST, _COMMAND_DEPTH = 24, 3
-"""Most levels: one for each pair of braces, three for a command that is another's argument without braces."""
+"""Maximum nesting: a pair of braces counts 1, a command that is an argument without braces counts 3."""
 
 _NEEDY = re.compile(r"\\(?:frac|binom|sqrt)(?![a-zA-Z])|(?<!\\)[\^_]")
 _ESCAPE = re.compile(r"\\.|[{}()\[\]]", re.DOTALL)
@@ -38,10 +38,10 @@ _WRAPPERS = frozenset(_WRAPPER_NAMES.split())
 
 
 def brace_arguments(text: str) -> str:
-    r"""Put braces around the arguments of `\frac`, `\binom`, `\sqrt`, `^` and `_` that have none.
+    r"""Insert braces around the arguments of `\frac`, `\binom`, `\sqrt`, `^` and `_` that lack them.
 
     Args:
-        text: LaTeX; where an argument is missing it is left as it is.
+        text: LaTeX; a command without all of its arguments is not changed.
     """
     if len(text) > _LONGEST or not _NEEDY.search(text):
         return text
@@ -49,19 +49,19 @@ def brace_arguments(text: str) -> str:
 
 
 def partners(text: str) -> dict[int, int]:
-    """Give the place of the closing bracket for that of each opening one, in linear time.
+    """Map the offset of each opening bracket to that of its closing one, in linear time.
 
     Args:
-        text: LaTeX; escaped braces are not brackets, and each kind of bracket is paired by itself.
+        text: LaTeX; escaped braces are not brackets, and each kind of bracket is paired separately.
     """
     pairs: dict[int, int] = {}
-    open_places: dict[str, list[int]] = {"}": [], ")": [], "]": []}
+    open_offsets: dict[str, list[int]] = {"}": [], ")": [], "]": []}
     closing = {"{": "}", "(": ")", "[": "]"}
-    for found in _ESCAPE.finditer(text):
-        if found[0] in closing:
-            open_places[closing[found[0]]].append(found.start())
-        elif open_places.get(found[0]):
-            pairs[open_places[found[0]].pop()] = found.start()
+    for match in _ESCAPE.finditer(text):
+        if match[0] in closing:
+            open_offsets[closing[match[0]]].append(match.start())
+        elif open_offsets.get(match[0]):
+            pairs[open_offsets[match[0]].pop()] = match.start()
     return pairs
 
 
@@ -70,8 +70,8 @@ class _Argument:
     """An argument, or a command with its arguments.
 
     Attributes:
-        written: gives how it reads now.
-        end: where the text goes on.
+        written: function that returns it in rewritten form.
+        end: offset behind it.
     """
 
     written: Callable[[], str]
@@ -79,7 +79,7 @@ class _Argument:
 
 
 class _Arguments:
-    """One text whose arguments are rewritten, with the partners of its brackets."""
+    """Rewrites the arguments of one text."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -91,33 +91,33 @@ class _Arguments:
         return "".join(self._pieces(start, end, depth)) if depth < _DEEPEST else self.text[start:end]
 
     def _pieces(self, start: int, end: int, depth: int) -> Iterator[str]:
-        while found := _NEEDY.search(self.text, start, end):
-            yield self.text[start : found.start()]
-            argument = self._needy(found, end, depth)
-            yield argument.written() if argument else found[0]
-            start = argument.end if argument else found.end()
+        while match := _NEEDY.search(self.text, start, end):
+            yield self.text[start : match.start()]
+            argument = self._needy(match, end, depth)
+            yield argument.written() if argument else match[0]
+            start = argument.end if argument else match.end()
         yield self.text[start:end]
 
-    def _needy(self, found: re.Match[str], end: int, depth: int, *, wide: bool = True) -> _Argument | None:
-        """Read a command with its arguments; None where one is missing, which is found out once."""
-        place = (found.end(), end, wide)
-        if place in self._lacking:
+    def _needy(self, match: re.Match[str], end: int, depth: int, *, wide: bool = True) -> _Argument | None:
+        """Parse a command with its arguments; None if one is missing, which is cached."""
+        span = (match.end(), end, wide)
+        if span in self._lacking:
             return None
-        argument = self._complete(found, end, depth, wide=wide)
+        argument = self._complete(match, end, depth, wide=wide)
         if argument is None:
-            self._lacking.add(place)
+            self._lacking.add(span)
         return argument
 
-    def _complete(self, found: re.Match[str], end: int, depth: int, *, wide: bool) -> _Argument | None:
-        if found[0] == r"\sqrt":
-            return self._root(found.end(), end, depth, wide=wide)
-        if found[0] in "^_":
-            return self._script(found[0], found.end(), end, depth)
-        first = self._argument(found.end(), end, depth, wide=False)
+    def _complete(self, match: re.Match[str], end: int, depth: int, *, wide: bool) -> _Argument | None:
+        if match[0] == r"\sqrt":
+            return self._root(match.end(), end, depth, wide=wide)
+        if match[0] in "^_":
+            return self._script(match[0], match.end(), end, depth)
+        first = self._argument(match.end(), end, depth, wide=False)
         second = first and self._argument(first.end, end, depth, wide=False)
         if not first or not second:
             return None
-        return _Argument(lambda: f"{found[0]}{{{first.written()}}}{{{second.written()}}}", second.end)
+        return _Argument(lambda: f"{match[0]}{{{first.written()}}}{{{second.written()}}}", second.end)
 
     def _root(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
         at = index = self._past_space(at, end)
@@ -139,16 +139,16 @@ class _Arguments:
     def _script(self, sign: str, at: int, end: int, depth: int) -> _Argument | None:
         if signed := _SIGNED.match(self.text, at, end):
             return _Argument(lambda: f"{sign}{{{signed[1].replace(' ', '')}}}", signed.end())
-        place = self._past_space(at, end)
-        if place < end and (self.text[place] in "(" or self.text[place].isdigit() or self.text.startswith("\\", place)):
-            if self.text.startswith((r"\circ", r"\prime", r"\text", r"\mathrm"), place):
+        start = self._past_space(at, end)
+        if start < end and (self.text[start] in "(" or self.text[start].isdigit() or self.text.startswith("\\", start)):
+            if self.text.startswith((r"\circ", r"\prime", r"\text", r"\mathrm"), start):
                 return None
-            content = self._argument(place, end, depth, wide=True)
+            content = self._argument(start, end, depth, wide=True)
             return content and _Argument(lambda: f"{sign}{{{content.written()}}}", content.end)
         return None
 
     def _argument(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
-        """Read one argument; None where there is none."""
+        """Parse one argument; None if there is none."""
         at = self._past_space(at, end)
         if at >= end:
             return None
@@ -162,22 +162,22 @@ class _Arguments:
             return self._command(at, end, depth, wide=wide)
         number = _NUMBER.match(self.text, at, end) if wide else None
         if number:
-            return self._as_it_is(at, number.end())
-        return self._as_it_is(at, at + 1) if opening.isascii() and opening.isalnum() else None
+            return self._unchanged(at, number.end())
+        return self._unchanged(at, at + 1) if opening.isascii() and opening.isalnum() else None
 
     def _command(self, at: int, end: int, depth: int, *, wide: bool) -> _Argument | None:
-        found = _COMMAND.match(self.text, at, end)
-        if not found or depth >= _DEEPEST:
+        match = _COMMAND.match(self.text, at, end)
+        if not match or depth >= _DEEPEST:
             return None
         if needy := _NEEDY.match(self.text, at, end):
             return self._needy(needy, end, depth + _COMMAND_DEPTH, wide=wide)
-        name = found[0][1:]
+        name = match[0][1:]
         if name in _WRAPPERS:
-            closing = self.partners.get(self._past_space(found.end(), end), end)
-            return self._as_it_is(at, closing + 1) if closing < end else None
-        return self._as_it_is(at, found.end()) if name in _GREEK else None
+            closing = self.partners.get(self._past_space(match.end(), end), end)
+            return self._unchanged(at, closing + 1) if closing < end else None
+        return self._unchanged(at, match.end()) if name in _GREEK else None
 
-    def _as_it_is(self, start: int, end: int) -> _Argument:
+    def _unchanged(self, start: int, end: int) -> _Argument:
         return _Argument(lambda: self.text[start:end], end)
 
     def _past_space(self, at: int, end: int) -> int:

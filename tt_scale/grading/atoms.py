@@ -1,4 +1,4 @@
-r"""Atoms that no algebra is needed for: times of the day, plain numbers, ratios, choice letters and words.
+r"""Comparison of atoms without algebra: times of the day, plain numbers, ratios, choice letters and words.
 
 >>> compare_plain("1:2", r"\frac{1}{2}"), compare_plain("C", "C. x = 42"), compare_plain("even", "odd")
 (True, True, False)
@@ -20,17 +20,17 @@ from tt_scale.grading.units import split_unit
 __all__ = ["compare_choices", "compare_numbers", "compare_plain", "in_words"]
 
 _WORD = 4
-"""Letters from which on a bare word is read as a word and not as a product of variables."""
+"""Minimum number of letters for a bare word not to be a product of variables."""
 
 _TO = re.compile(r"(?<=[\d}])\s*(?:\\text\s*\{\s*to\s*\}|to)\s*(?=[\d\\])")
 
 
 def compare_numbers(gold: str, answer: str) -> bool | None:
-    """Compare times of the day and plain numbers; None where a side is neither.
+    """Compare times of the day and plain numbers; None if a side is neither.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
     """
     time, other_time = clock(gold), clock(answer)
     if time and other_time:
@@ -42,11 +42,11 @@ def compare_numbers(gold: str, answer: str) -> bool | None:
 
 
 def compare_choices(gold: str, answer: str) -> bool | None:
-    """Compare choice letters, with the text beside them where both have one; None where a side is no choice.
+    """Compare choice letters, and their texts if both have one; None if a side is not a choice.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
     """
     one, other = choice(gold), choice(answer)
     if not one or not other:
@@ -57,11 +57,11 @@ def compare_choices(gold: str, answer: str) -> bool | None:
 
 
 def compare_plain(gold: str, answer: str) -> bool | None:
-    """Compare two atoms by spelling, number, choice letter or word; None where only algebra can tell.
+    """Compare two atoms by spelling, number, choice letter or word; None if algebra is needed.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
     """
     one, other = key(gold), key(answer)
     if one == other and one:
@@ -76,29 +76,29 @@ def compare_plain(gold: str, answer: str) -> bool | None:
 
 
 def in_words(text: str) -> bool:
-    """Whether an answer, its unit apart, holds words.
+    """Whether an answer without its unit contains words.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     return has_words(split_unit(clean(text))[0])
 
 
 def _compare_words(gold: str, answer: str) -> bool | None:
-    """Compare answers in words; None where neither side is in words, or the other side must be read first."""
+    """Compare answers in words; None if neither side is in words, or the other one has to be parsed first."""
     in_gold, in_answer = in_words(gold), in_words(answer)
     if in_gold and in_answer:
-        return _said(gold) == _said(answer)
+        return _wording(gold) == _wording(answer)
     number = quantity(answer) if in_gold else quantity(gold) if in_answer else None
     return False if number else None
 
 
-def _said(text: str) -> str:
+def _wording(text: str) -> str:
     return words(text) or re.sub(r"[\s.{}$]", "", untexted(clean(text)).casefold())
 
 
 def _compare_ratios(gold: str, answer: str) -> bool | None:
-    r"""Compare `3:4` with `6:8` and, as a quotient, with `\frac{3}{4}`."""
+    r"""Compare ratios: `3:4` with `6:8`, and with the quotient `\frac{3}{4}`; None if neither side is one."""
     one, other = _ratio(gold), _ratio(answer)
     if not one or not other or max(len(one), len(other)) < 2:
         return None
@@ -110,7 +110,7 @@ def _compare_ratios(gold: str, answer: str) -> bool | None:
 
 
 def _ratio(text: str) -> list[Fraction]:
-    """Read the terms of a ratio, or the one value of a number; empty where it is anything else."""
+    """Parse the terms of a ratio, or the value of a number; empty for anything else."""
     if len(text) > 100:
         return []
     terms = [quantity(term) for term in _TO.sub(":", clean(text)).replace("\\colon", ":").split(":")]

@@ -1,4 +1,4 @@
-r"""Unicode mathematics in LaTeX: `x¹⁰`, `⅓`, `√13` and `θ` as `x^{10}`, `\frac{1}{3}`, `\sqrt 13` and `\theta`.
+r"""Conversion of Unicode mathematics to LaTeX: `x¹⁰`, `⅓`, `√13`, `θ` to `x^{10}`, `\frac{1}{3}`, `\sqrt 13`, `\theta`.
 
 >>> to_latex("2⁻³·√π")
 '2^{-3}\\cdot \\sqrt \\pi '
@@ -66,29 +66,29 @@ _ROOTED = re.compile(f"(?<!{_ABOVE[:-1]})({_ABOVE})√")
 
 
 def to_latex(text: str) -> str:
-    """Write characters outside ASCII that mathematics uses as LaTeX commands.
+    """Replace mathematical characters outside of ASCII by LaTeX commands.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     if text.isascii():
         return text
-    text = _ROOTED.sub(lambda found: rf"\sqrt[{found[1].translate(_RAISED)}]", text)
+    text = _ROOTED.sub(lambda match: rf"\sqrt[{match[1].translate(_RAISED)}]", text)
     text = _STACKED.sub(_fraction, text)
     return _SCRIPTS.sub(_script, text).translate(_CHARACTERS)
 
 
-def _fraction(found: re.Match[str]) -> str:
-    return rf"\frac{{{found['top'].translate(_RAISED)}}}{{{found['bottom'].translate(_LOWERED)}}}"
+def _fraction(match: re.Match[str]) -> str:
+    return rf"\frac{{{match['top'].translate(_RAISED)}}}{{{match['bottom'].translate(_LOWERED)}}}"
 
 
-def _script(found: re.Match[str]) -> str:
-    if found["above"]:
-        return f"^{{{found['above'].translate(_RAISED)}}}"
-    if found["below"]:
-        return f"_{{{found['below'].translate(_LOWERED)}}}"
-    plain = unicodedata.normalize("NFKC", found[0])
-    if found["styled"]:
+def _script(match: re.Match[str]) -> str:
+    if match["above"]:
+        return f"^{{{match['above'].translate(_RAISED)}}}"
+    if match["below"]:
+        return f"_{{{match['below'].translate(_LOWERED)}}}"
+    plain = unicodedata.normalize("NFKC", match[0])
+    if match["styled"]:
         return plain
     top, _, bottom = plain.partition("⁄")
     return rf"\frac{{{top}}}{{{bottom}}}"

@@ -1,11 +1,11 @@
-r"""Times of the day: `1:03 PM`, `9 a.m.`, `21:00`, `noon`.
+r"""Parsing and comparison of times of the day: `1:03 PM`, `9 a.m.`, `21:00`, `noon`.
 
     >>> same_time(clock(r"\text{1:03 PM}"), clock("1:03 p.m.")), same_time(clock("9 am"), clock("9:00 pm"))
     (True, False)
     >>> same_time(clock("21:00"), clock("9 pm")), clock("3:4") is None
     (True, True)
 
-Between 1:00 and 12:59 the half of the day may be left out; then it is understood, as a unit is.
+Between 1:00 and 12:59, am or pm may be omitted on one side, like a unit.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ class Clock:
     """A time of the day.
 
     Attributes:
-        second: since the last 0:00 or 12:00, in [0, 43200).
-        late: whether it is in the second half of the day; None where that is left out.
+        second: seconds since the last 0:00 or 12:00, in [0, 43200).
+        late: whether it is in the second half of the day; None if not stated.
     """
 
     second: int
@@ -43,10 +43,10 @@ class Clock:
 
 
 def clock(text: str) -> Clock | None:
-    """Read an answer as a time of the day, or give None where it is anything else.
+    """Parse an answer as a time of the day; None for anything else.
 
     Args:
-        text: an answer as a model or a data set wrote it. A bare number is no time.
+        text: an answer as a model or a data set states it; a bare number is not a time.
     """
     return _clock(text) if len(text) <= _LONGEST else None
 
@@ -66,11 +66,11 @@ def _clock(text: str) -> Clock | None:
 
 
 def same_time(gold: Clock, answer: Clock) -> bool:
-    """Whether two times are the same; a half of the day that one side leaves out is understood.
+    """Whether two times are equal; am or pm may be omitted on one side.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
     """
     halves = {gold.late, answer.late} - {None}
     return gold.second == answer.second and len(halves) < 2

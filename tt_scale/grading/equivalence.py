@@ -1,14 +1,14 @@
-r"""Whether an answer means the same as the gold answer.
+r"""Equivalence of an answer and the gold answer.
 
-Both sides are taken apart in the same way (`matching`). Plain numbers, times, choice letters and words are `settled`
-at once and anywhere; formulas are compared by value and by Math-Verify, which can hang or eat all memory, so `verdict`
-runs in a worker process that can be killed. So do answers of more than 1,000 characters, and lists with so many members
-that more than 1,000 comparisons would be needed, since the caller waits for `settled`.
+Both are parsed in the same way (`matching`). `settled` compares plain numbers, times, choice letters and words in the
+calling process. Formulas are compared by value and with Math-Verify, which can hang or use all memory, so that
+`verdict` runs in a worker process that can be killed. It also compares answers of more than 1,000 characters, and lists
+that need more than 1,000 comparisons of parts, because `settled` blocks its caller.
 
     >>> settled("0.5", r"\frac{1}{2}"), settled("3", "4"), settled("x+1", "1+x")
     (True, False, None)
 
-A side that cannot be read leaves the pair ungraded, whichever side it is, unless both are spelled alike.
+If either side cannot be parsed, the pair is ungraded, unless both have the same spelling.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ _MOST_COMPARISONS = 1000
 
 
 def settled(gold: str, answer: str) -> bool | None:
-    """Compare structures, spellings, plain numbers, times and words; None where only a worker can tell.
+    """Compare structures, spellings, plain numbers, times and words; None if a worker has to decide.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
     """
     if max(len(gold), len(answer)) > _LONGEST:
         return True if key(gold) and key(gold) == key(answer) else None
@@ -44,15 +44,15 @@ def settled(gold: str, answer: str) -> bool | None:
 
 
 def equivalent(gold: str, answer: str) -> bool:
-    """Whether an answer means the same as the gold answer. May hang: call it in a worker.
+    """Whether an answer is equivalent to the gold answer. May hang: call it in a worker.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
 
     Raises:
-        GradingError: a side cannot be read, so that only equal spelling could have told.
-        Exception: whatever sympy raises where it cannot compare the two.
+        GradingError: a side cannot be parsed, and the spellings differ.
+        Exception: any error of SymPy while it compares the two.
     """
     same = Comparison(_compare_atoms).same(gold, answer)
     if same is None:
@@ -61,18 +61,18 @@ def equivalent(gold: str, answer: str) -> bool:
 
 
 def verdict(gold: str, answer: str, seconds: float) -> bool | None:
-    """Give `equivalent`, or None where the comparison itself failed; what a worker runs.
+    """Result of `equivalent`, or None if the comparison failed; runs in a worker.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
         seconds: wall-clock limit that the parent enforces.
     """
     logging.getLogger("math_verify").setLevel(logging.ERROR)  # it warns that its own time limits are off
     try:
         with alarm(seconds):
             return equivalent(gold, answer)
-    except Exception:  # noqa: BLE001  (any failure of the grader is the grader's, never a wrong answer)
+    except Exception:  # noqa: BLE001  (a failure of the grader never makes an answer wrong)
         return None
 
 

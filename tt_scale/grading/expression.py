@@ -1,9 +1,9 @@
-"""Formulas as SymPy expressions, and whether two of them have one value.
+"""Parsing of formulas to SymPy expressions, and comparison of their values.
 
-Where both sides are rational they are compared exactly. Else both are evaluated to thirty digits, with variables at
-fixed generic points: expressions that differ at a point are different functions, and analytic ones that agree at
-several have one value (Schwartz 1980, Zippel 1979). The comparison is relative, so that 1/20! and 1/21! differ, and
-knows no overflow. What has no value at a point (relations, sets, sums up to n) is left to Math-Verify.
+Rational numbers are compared exactly. All else is evaluated to thirty digits, with variables at fixed generic points:
+expressions that differ at a point are different functions, and analytic ones that agree at several points are equal
+with high probability (Schwartz 1980, Zippel 1979). The comparison is relative, so that 1/20! and 1/21! differ, and
+cannot overflow. Expressions without a value at a point (relations, sets, sums up to n) are compared by Math-Verify.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["read_formula", "same_formula", "same_value"]
 
 _DIGITS = 30
 _AGREEMENT = 20
-"""Digits to which equal values agree; ten are left to rounding."""
+"""Number of digits to which equal values agree; the other ten allow for rounding."""
 
 _EXACT_ZERO = 10
-"""Bits of precision under which SymPy has found no digit of a value: it is zero."""
+"""Bits of precision up to which a value of SymPy has no correct digit and counts as zero."""
 
 _COMPLEX = re.compile(r"(?<![a-zA-Z\\])i(?![a-zA-Z])|\\(?:imath|arg|Re|Im|mathbb\{C\})")
 _CHAIN = re.compile(r"(?<![\\<>!])=")
@@ -32,13 +32,13 @@ _CHAIN = re.compile(r"(?<![\\<>!])=")
 
 @lru_cache(maxsize=2048)
 def read_formula(text: str) -> Any:
-    r"""Read LaTeX as SymPy does, with the case of letters kept and `i` as the imaginary unit.
+    r"""Parse LaTeX to a SymPy expression, case-sensitive and with `i` as the imaginary unit.
 
     Args:
         text: a cleaned answer without its unit.
 
     Raises:
-        GradingError: it cannot be read.
+        GradingError: it cannot be parsed.
     """
     from latex2sympy2_extended.latex2sympy2 import NormalizationConfig, normalize_latex
 
@@ -52,16 +52,16 @@ def read_formula(text: str) -> Any:
         last = _CHAIN.split(source)[-1] if len(_CHAIN.split(source)) > 2 and not re.search("[,;]", source) else source
         if last != source:
             return read_formula(last)
-        raise GradingError(f"latex2sympy cannot read {text!r}.") from error
+        raise GradingError(f"latex2sympy cannot parse {text!r}.") from error
 
 
 def same_value(gold: Any, answer: Any, slack: Any = 0) -> bool | None:
-    """Whether two scalar expressions have one value; None where they have none to compare.
+    """Whether two scalar expressions have the same value; None if they have no values to compare.
 
     Args:
-        gold: the reference, as `read_formula` gives it.
-        answer: what is compared with it.
-        slack: by how much a gold answer may be off that was rounded when written.
+        gold: gold answer, as `read_formula` returns it.
+        answer: answer to compare.
+        slack: rounding error of a rounded gold answer.
     """
     if not (_is_scalar(gold) and _is_scalar(answer)):
         return None
@@ -76,18 +76,18 @@ def same_value(gold: Any, answer: Any, slack: Any = 0) -> bool | None:
 
 
 def same_formula(gold: Any, answer: Any) -> bool:
-    """Whether Math-Verify finds two readings equal: relations, sets, unions, sums.
+    """Whether Math-Verify considers two expressions equal: relations, sets, unions, sums.
 
     Args:
-        gold: the reference, as `read_formula` gives it.
-        answer: what is compared with it.
+        gold: gold answer, as `read_formula` returns it.
+        answer: answer to compare.
     """
     from math_verify import verify
 
     # No time limits inside: they are signals, fail off the main thread, and are swallowed as "not equal".
     try:
         same = verify([gold], [answer], allow_set_relation_comp=True, timeout_seconds=None, raise_on_error=True)
-    except KeyError:  # it does not know that `x != 3` is its own inverse
+    except KeyError:  # raised for `x != 3`, which is its own inverse
         same = False
     return bool(same) or _same_solutions(gold, answer)
 
@@ -132,7 +132,7 @@ def _is_scalar(reading: Any) -> bool:
 
 
 def _exact(expression: Any) -> Any:
-    """Read decimals as the fractions that they are written as."""
+    """Convert decimals to exact fractions."""
     from sympy import Float, Rational
 
     floats = expression.atoms(Float)
@@ -140,7 +140,7 @@ def _exact(expression: Any) -> Any:
 
 
 def _renamed_constant(answer: Any, gold: Any) -> Any:
-    """Write the constant of integration as the gold answer does: `+ c` and `+ C` are one."""
+    """Rename the constant of integration to that of the gold answer: `+ c` equals `+ C`."""
     small, large = ({str(symbol): symbol for symbol in side.free_symbols} for side in (answer, gold))
     for own, other in (("c", "C"), ("C", "c")):
         if own in small and other in large and own not in large and other not in small:
@@ -170,7 +170,7 @@ def _agree(gold: Any, answer: Any, point: Mapping[str, Any]) -> bool | None:
 
 
 def _close(one: Any, other: Any, slack: Any = 0) -> bool | None:
-    """Whether two values agree to twenty digits; None where one is missing."""
+    """Whether two values agree to twenty digits; None if one is missing."""
     from sympy import Abs, Float
 
     if one is None or other is None:
@@ -180,7 +180,7 @@ def _close(one: Any, other: Any, slack: Any = 0) -> bool | None:
 
 
 def _value(expression: Any, point: Mapping[str, Any]) -> Any:
-    """Evaluate to thirty digits, exactly zero where there are none; None where there is no number."""
+    """Evaluate to thirty digits, exactly zero if no digit is correct; None if the value is not a number."""
     from sympy import Integral, Limit, Product, Sum, UnevaluatedExpr, nan, zoo
 
     if point and expression.has(Sum, Product, Integral, Limit, UnevaluatedExpr):
@@ -199,7 +199,7 @@ def _value(expression: Any, point: Mapping[str, Any]) -> Any:
 
 
 def _digits(part: Any) -> Any:
-    """Give a real number that evaluation found, zero where it found no digit, None where it is no number."""
+    """The evaluated real number, zero if no digit is correct; None if it is not a number."""
     from sympy import S
 
     if part.is_Float:
@@ -208,7 +208,7 @@ def _digits(part: Any) -> Any:
 
 
 def _points(names: set[str]) -> list[dict[str, Any]]:
-    """Three points with coordinates that depend on the names only: positive, of both signs, and small."""
+    """Three points whose coordinates depend on the names only: positive, of both signs, and small."""
     from sympy import Rational
 
     spread = {name: Rational(crc32(name.encode()) % 9973 + 1, 9974) for name in names}

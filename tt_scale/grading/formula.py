@@ -1,6 +1,6 @@
-r"""Atoms that are formulas: units and currencies apart, then compared by value, or by Math-Verify.
+r"""Comparison of atoms that are formulas: by unit, then by value or with Math-Verify.
 
-A unit that one side leaves out is understood, beside a formula as beside a number; two different ones are wrong.
+As for numbers, a unit may be omitted on one side; two different units are wrong.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Measured:
 
     Attributes:
         formula: cleaned LaTeX.
-        unit: as the table of units names it; empty where there is none.
+        unit: canonical name of the unit; empty if there is none.
     """
 
     formula: str
@@ -35,20 +35,18 @@ class _Measured:
 
 
 def compare_formulas(gold: str, answer: str) -> bool:
-    """Whether two atoms have one value. May hang: call it in a worker.
+    """Whether two atoms have the same value. May hang: call it in a worker.
 
     Args:
-        gold: the reference.
-        answer: what is compared with it.
+        gold: gold answer.
+        answer: answer to compare.
 
     Raises:
-        GradingError: a side cannot be read.
+        GradingError: a side cannot be parsed.
     """
     one, other = _measured(gold), _measured(answer)
-    if _is_told(gold) or _is_told(answer):
-        read_formula(
-            (other if _is_told(gold) else one).formula
-        )  # no formula is a word; but what cannot be read, is none
+    if _is_text(gold) or _is_text(answer):
+        read_formula((other if _is_text(gold) else one).formula)  # words and formulas differ, if the formula is valid
         return False
     reference, reading = _read(one.formula), _read(other.formula)
     if not same_unit(one.unit, other.unit):
@@ -59,13 +57,13 @@ def compare_formulas(gold: str, answer: str) -> bool:
     return bool(percents) and one.unit != other.unit and _same(*_as_shares(one, other, reference, reading), gold)
 
 
-def _is_told(text: str) -> bool:
-    """Whether an answer is in words or a time, and so no formula."""
+def _is_text(text: str) -> bool:
+    """Whether an answer is in words or a time, and therefore not a formula."""
     return in_words(text) or clock(text) is not None
 
 
 def _read(text: str) -> Any:
-    r"""Read a formula, or several inequalities as the set in which one of them holds: `x<-1 \text{ or } x>1`."""
+    r"""Parse a formula, or several inequalities as the union of their solutions: `x<-1 \text{ or } x>1`."""
     parts = split_outside(text, "comma")
     if len(parts) < 2 or not all(split_outside(part, "relation")[1:] for part in parts):
         return read_formula(text)
@@ -80,7 +78,7 @@ def _same(reference: Any, reading: Any, gold: str) -> bool:
 
 
 def _slack(gold: str) -> Any:
-    """By how much a long decimal may be off: it was rounded when written."""
+    """Rounding error of a long decimal."""
     number = quantity(gold)
     if not number or number.decimals < ROUNDED:
         return 0
@@ -90,7 +88,7 @@ def _slack(gold: str) -> Any:
 
 
 def _as_shares(one: _Measured, other: _Measured, reference: Any, reading: Any) -> tuple[Any, Any]:
-    """Give what the two sides are worth where only one has a percent sign."""
+    """Values of the two sides if only one has a percent sign."""
     from sympy import Expr, Rational
 
     if not (isinstance(reference, Expr) and isinstance(reading, Expr)):
@@ -103,5 +101,5 @@ def _measured(text: str) -> _Measured:
     formula, currency = split_currency(clean(text))
     body, suffix = split_unit(formula)
     if not re.search(r"\w", body):
-        raise GradingError(f"{text!r} holds no formula.")
+        raise GradingError(f"{text!r} contains no formula.")
     return _Measured(body, currency or unit_name(suffix))

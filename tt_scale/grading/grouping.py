@@ -1,7 +1,7 @@
-"""Canonical classes: which answers of a pool are one candidate.
+"""Grouping of a pool's answers into equivalence classes.
 
-Equivalence as graders see it is neither symmetric nor transitive, so answers are compared with one representative of
-each class only, in an order that depends on the answers and not on the pool.
+Equivalence of answers, as graded, is neither symmetric nor transitive. Therefore answers are compared with one
+representative of each class only, in an order that depends on the answers and not on the pool.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from tt_scale.grading.normal import key
 __all__ = ["Same", "Turn", "group", "group_spellings"]
 
 Same = Callable[[str, str], Awaitable["bool | None"]]
-"""(one answer, another) -> whether they mean the same; None where the comparison failed."""
+"""(one answer, another) -> whether they are equivalent; None if the comparison failed."""
 
 Turn = Callable[[], Awaitable[None]]
-"""Lets other tasks run where this one has held the event loop for long."""
+"""Yields to other tasks if this one has blocked the event loop for long."""
 
-_PATIENCE = 2
-"""Failed comparisons after which an answer stands for itself: a tower of powers would time out against each class."""
+_MOST_FAILURES = 2
+"""Failed comparisons after which an answer is its own class: a tower of powers would time out against each class."""
 
 
 async def _no_turn() -> None:
@@ -28,15 +28,15 @@ async def _no_turn() -> None:
 
 
 async def group(answers: Sequence[str | None], same: Same, turn: Turn = _no_turn) -> list[int]:
-    """Number the answer classes of a pool.
+    """Assign the answers of a pool to classes.
 
     Args:
-        answers: in pool order [members]; None and texts that say nothing are in no class.
+        answers: in pool order [members]; None and texts without content belong to no class.
         same: compares two answers of different spelling.
-        turn: waited for before each answer that is read.
+        turn: awaited before each answer is normalised.
 
     Returns:
-        For each member its class, numbered from 0 in order of first appearance, or `NO_ANSWER` [members].
+        The class of each member, numbered from 0 in order of first appearance, or `NO_ANSWER` [members].
     """
     keys: dict[str, str] = {}
     for text in sorted({answer or "" for answer in answers}, reverse=True):
@@ -49,28 +49,28 @@ async def group(answers: Sequence[str | None], same: Same, turn: Turn = _no_turn
 
 
 def group_spellings(answers: Sequence[str | None]) -> list[int]:
-    """Number the classes of answers that are spelled alike in normal form; nothing is compared by a worker.
+    """Assign answers with the same normal form to the same class, without workers.
 
-    Finer than `group`: 1/2 and 0.5 are two classes. Searches ask for it while they sample, so it must cost little.
+    Finer than `group`: 1/2 and 0.5 are two classes. Searches call it while they sample, so that it must be cheap.
 
     Args:
-        answers: as of `group`.
+        answers: as for `group`.
 
     Returns:
-        As `group` [members].
+        As for `group` [members].
     """
     return equal_texts([key(answer or "") for answer in answers])
 
 
 async def _leaders(spelled: dict[str, str], same: Same) -> dict[str, str]:
-    """Map each spelling to the representative of its class; shorter spellings lead."""
+    """Map each spelling to the representative of its class, the shortest one."""
     leaders: dict[str, str] = {}
     leading: list[str] = []
     failures = dict.fromkeys(spelled, 0)
     for spelling in sorted(spelled, key=lambda text: (len(text), text)):
         leaders[spelling] = spelling
         for leader in leading:
-            if max(failures[spelling], failures[leader]) >= _PATIENCE:
+            if max(failures[spelling], failures[leader]) >= _MOST_FAILURES:
                 continue
             verdict = await same(spelled[leader], spelled[spelling])
             if verdict is None:

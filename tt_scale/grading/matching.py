@@ -1,12 +1,12 @@
-r"""Two answers taken apart in the same way, and compared part by part.
+r"""Comparison of two answers by their structure, part by part.
 
-Prose after an answer is dropped first. Then names (`x =`), lists, sets, tuples, intervals, matrices and unions are
-matched; what is left are atoms, which a function given by the caller compares. Three verdicts: they are the same, they
-differ, or None where the caller's function cannot tell.
+Prose after an answer is removed first. Then names (`x =`), lists, sets, tuples, intervals, matrices and unions are
+matched; the remaining atoms are compared by a function of the caller. The result is None if that function cannot
+decide.
 
-The gold answer stands first: what it leaves out (a unit, a name, an order, how often a value occurs) is understood.
+The gold answer comes first: an answer may state what it omits (a unit, a name, an order, repetitions).
 
-Members of lists are compared each with each, so that time grows with the square of their number: `most` bounds it.
+Items of lists are compared pairwise, so that time grows with the square of their number; `most` limits it.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from tt_scale.grading.structure import Structure, structure
 __all__ = ["Atoms", "Comparison", "TooManyComparisonsError"]
 
 Atoms = Callable[[str, str], "bool | None"]
-"""Compares two atoms, the gold one first; None where it cannot tell."""
+"""(gold atom, atom) -> whether they are equivalent; None if undecided."""
 
 _DEEPEST = 6
 _ENUMERATIONS = frozenset({"list", "set", "atom"})
 
 
 class TooManyComparisonsError(Exception):
-    """Two answers have more parts than may be compared with each other here."""
+    """The comparison of two answers needs more comparisons of parts than allowed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """How two answers are compared, once.
+    """A comparison of two answers.
 
     Attributes:
-        atoms: compares what cannot be taken apart.
-        depth: how many structures lie around what is compared.
-        most: comparisons of parts, at most; unlimited where a process can be killed.
-        number: counts them.
+        atoms: compares atoms.
+        depth: number of structures around the compared parts.
+        most: maximum number of comparisons of parts; unlimited in a process that can be killed.
+        number: counter of comparisons.
     """
 
     atoms: Atoms
@@ -52,14 +52,14 @@ class Comparison:
     number: Iterator[int] = field(default_factory=count)
 
     def same(self, gold: str, answer: str) -> bool | None:
-        """Compare two answers, whatever they are made of.
+        """Compare two answers of any structure.
 
         Args:
-            gold: the reference.
-            answer: what is compared with it.
+            gold: gold answer.
+            answer: answer to compare.
 
         Raises:
-            TooManyComparisonsError: it would take more than `most`.
+            TooManyComparisonsError: more than `most` comparisons are needed.
         """
         if next(self.number) > self.most:
             raise TooManyComparisonsError
@@ -103,7 +103,7 @@ class Comparison:
         return self.atoms(gold.text, answer.text)
 
     def _same_named(self, gold: Named, answer: Named) -> bool | None:
-        """Compare values that may have a name; one that a side leaves out is understood."""
+        """Compare values with optional names; a name may be omitted on one side."""
         if gold.name and answer.name and not same_name(gold.name, answer.name):
             related = gold.mentions(answer.name) or answer.mentions(gold.name)
             return self.atoms(gold.text, answer.text) if related else False
@@ -114,7 +114,7 @@ class Comparison:
         return self.same(gold.value, answer.value)
 
     def _same_enumerations(self, gold: Structure, answer: Structure) -> bool | None:
-        """Compare lists and sets: by name where several are named, else in any order."""
+        """Compare lists and sets: by name if several items have names, otherwise in any order."""
         ones, others = _named_parts(gold.parts), _named_parts(answer.parts)
         if any(part.is_relation for part in (*ones, *others)):
             return self.atoms(gold.text, answer.text)
@@ -129,7 +129,7 @@ class Comparison:
         return self._in_any_order([part.value for part in ones], [part.value for part in others])
 
     def _by_name(self, gold: Sequence[Named], answer: Sequence[Named]) -> bool | None:
-        r"""Compare lists whose members have different names: `a=1, b=2`; subscripts of one name are no names."""
+        r"""Compare lists whose items have different names: `a=1, b=2`; subscripts of one name do not count as names."""
         one_base = len({part.base for part in (*gold, *answer)}) == 1
         if one_base and min(len({*map(_name, side)}) for side in (gold, answer)) == 1:
             return self._in_any_order([part.value for part in gold], [part.value for part in answer])
@@ -144,10 +144,10 @@ class Comparison:
         return _all([self.same(one, other) for one, other in zip(gold, answer, strict=True)])
 
     def _in_any_order(self, gold: Sequence[str], answer: Sequence[str]) -> bool | None:
-        """Match the members of two lists.
+        """Match the items of two lists.
 
-        What is left over must repeat: an answer may list a value twice where the gold answer lists none twice, and the
-        gold answer may write one value in two ways (`28, 28_9`).
+        Unmatched items must be repetitions: an answer may repeat a value if the gold answer repeats none, and the gold
+        answer may state one value in two ways (`28, 28_9`).
         """
         repeats = len({*map(key, gold)}) < len(gold)
         fewer, more = sorted((len(gold), len(answer)))
@@ -155,9 +155,9 @@ class Comparison:
             return False
         spare, unmatched, unknown = list(answer), [], False
         for one in gold:
-            place, undecided = self._first_equal(one, spare)
-            if place is not None:
-                del spare[place]
+            index, undecided = self._first_equal(one, spare)
+            if index is not None:
+                del spare[index]
             elif undecided:
                 unknown = True
             elif fewer == more:
@@ -167,24 +167,24 @@ class Comparison:
         return None if unknown else self._repeated(gold, spare, unmatched)
 
     def _first_equal(self, one: str, others: Sequence[str]) -> tuple[int | None, bool]:
-        """Find the first member that equals one; None where there is none, and whether a comparison was undecided."""
+        """Index of the first equal item, None if there is none, and whether a comparison was undecided."""
         undecided = False
-        for place, other in enumerate(others):
+        for index, other in enumerate(others):
             same = self.same(one, other)
             if same:
-                return place, undecided
+                return index, undecided
             undecided = undecided or same is None
         return None, undecided
 
     def _repeated(self, gold: Sequence[str], spare: Sequence[str], unmatched: Sequence[str]) -> bool | None:
-        """Whether all that is left over on either side is another gold member again."""
+        """Whether all unmatched items on either side repeat another item of the gold answer."""
         again = [_any([self.same(one, other) for one in gold]) for other in spare]
         twice = [_any([self.same(each, one) for each in gold if each is not one]) for one in unmatched]
         return _all([*again, *twice])
 
 
 def _without_remarks(gold: str, answer: str) -> tuple[str, str, bool]:
-    """Drop the prose after both answers, and say whether what it demands differs."""
+    """Remove the prose after both answers, and return whether their conditions differ."""
     (one, kind, remark), (other, other_kind, other_remark) = split_remark(gold), split_remark(answer)
     bound = [text for text, which in ((remark, kind), (other_remark, other_kind)) if which in ("domain", "condition")]
     if len(bound) == 2:
@@ -193,7 +193,7 @@ def _without_remarks(gold: str, answer: str) -> tuple[str, str, bool]:
 
 
 def _differ_in_kind(gold: Structure, answer: Structure) -> bool:
-    r"""Whether two structures of different kinds can not be equal; `\mathbb{R}` may be written as an interval."""
+    r"""Whether two structures of different kinds cannot be equal; `\mathbb{R}` may be written as an interval."""
     kinds = {gold.kind, answer.kind}
     if any(side.kind == "atom" and "\\mathbb" in side.text for side in (gold, answer)):
         return False
@@ -213,7 +213,7 @@ def _is_finite(side: Structure) -> bool:
 
 
 def _named_parts(parts: Sequence[str]) -> list[Named]:
-    """Name the members of a list; a name before the first alone is that of all: `x = 1, 2`."""
+    """Parse the names of a list's items; a name before the first item only applies to all: `x = 1, 2`."""
     members = [named(part) for part in parts]
     if len(members) > 1 and members[0].name and not any(part.name or part.is_equation for part in members[1:]):
         return [members[0], *[part.under(members[0].name) for part in members[1:]]]
@@ -225,7 +225,7 @@ def _named_whole(side: Structure) -> Named:
 
 
 def _ordered(side: Structure) -> Sequence[str]:
-    """Give the members of a tuple, or of a list in the order of their names: `y=2, x=1` is `(1,2)`."""
+    """Items of a tuple, or of a list in the order of their names: `y=2, x=1` is `(1,2)`."""
     parts = _named_parts(side.parts) if side.kind == "list" else [Named(part) for part in side.parts]
     return [part.value for part in (sorted(parts, key=_name) if len({*map(_name, parts)}) == len(parts) else parts)]
 

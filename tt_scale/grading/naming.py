@@ -5,7 +5,8 @@ r"""Answers with a name: `x = 5`, `m_{\max} = n^2-n-1`, `f(x) = 2x`, `x \in [1,2
     >>> named("2x+3y=6").name, named("2x+3y=6").is_equation
     ('', True)
 
-A name is what could stand for a quantity: no number and no power is in it, but for subscripts and arguments.
+A name is an expression that can denote a quantity: apart from subscripts and arguments it contains no number and no
+power.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ _WORDY = re.compile(r"[a-z]{4}|^[A-Za-z]*[a-z]{3}$")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An answer, with the name that it gives to its value.
+    """An answer, split into a name and its value.
 
     Attributes:
-        text: the whole.
-        name: in one spelling; empty where it has none.
-        value: what is named, or the right side of an equation, or the text itself.
+        text: the whole answer.
+        name: its name in canonical spelling; empty if it has none.
+        value: the named value, the right side of an equation, or the text itself.
         is_equation: whether it is an equation between two formulas, neither of which is a name.
         is_relation: whether it is an inequality or another relation.
     """
@@ -58,21 +59,21 @@ class Named:
         return self.is_equation and not re.search(r"[a-zA-Z]", re.sub(r"\\[a-zA-Z]+", "", self.text.split("=")[0]))
 
     def mentions(self, name: str) -> bool:
-        """Whether the value depends on what another answer names."""
+        """Whether the value contains the name of another answer."""
         letters = re.sub(r"\\(?:frac|sqrt|sin|cos|tan|log|ln|cdot|times)(?![a-zA-Z])|\\text\{[^{}]*\}", " ", self.value)
         return name in letters
 
     def under(self, name: str) -> Named:
-        """Give the same value a name."""
+        """The same value under another name."""
         return replace(self, name=name)
 
 
 @lru_cache(maxsize=4096)
 def named(text: str) -> Named:
-    """Read an answer with the name before its value, or behind it as in `5 = x`.
+    """Parse an answer with the name before its value, or behind it as in `5 = x`.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     text = clean(text)
     if split_outside(text, "relation")[1:]:
@@ -88,11 +89,11 @@ def named(text: str) -> Named:
 
 
 def same_name(one: str, other: str) -> bool:
-    """Whether two names may mean one quantity: they are equal, or one is a word and the other a symbol.
+    """Whether two names may denote the same quantity: they are equal, or one is a word and the other a symbol.
 
     Args:
-        one: a name, as `named` gives it.
-        other: another.
+        one: a name, as `named` returns it.
+        other: another name.
     """
     return one == other or bool(_WORDY.search(one)) != bool(_WORDY.search(other))
 

@@ -1,16 +1,16 @@
-r"""One spelling for answers that differ only in spelling.
+r"""Normalisation of answers that differ only in spelling.
 
-`clean` rewrites LaTeX into plainer LaTeX that still parses; `key` goes further and is for comparing only.
+`clean` rewrites LaTeX to simpler LaTeX that still parses; `key` goes further and is for comparison only.
 
     >>> clean(r"$\dfrac97.$"), clean("√13"), clean("2*pi")
     ('\\frac{9}{7}', '\\sqrt{13}', '2*\\pi')
     >>> key(r"\text{Even}") == key("even"), key("R") == key("r")
     (True, False)
 
-What needs algebra is not covered: `x+1` and `1+x` have different keys.
+Algebra is not covered: `x+1` and `1+x` have different keys.
 
-Both take linear time: no rule lets two repetitions match the same characters, and runs of blank space, which mean
-nothing, are shortened first. Of more than 2,000 characters the key is the text as it is spelled, space aside.
+Both take linear time: in no rule can two repetitions match the same characters, and runs of whitespace are shortened
+first. The key of more than 2,000 characters is the text without whitespace.
 """
 
 from __future__ import annotations
@@ -105,28 +105,28 @@ _SPELLINGS = tuple(
 _GAP = re.compile(r"\s{4,}")
 _PASSES = 6
 _CACHED = 1000
-"""Characters of the answers that are remembered."""
+"""Maximum length of answers whose results are cached, in characters."""
 _LONGEST = 2000
-"""Characters of an answer whose key is worked out."""
+"""Maximum length of an answer that is normalised for its key, in characters."""
 
 _SHORT_WORD_LIST = "yes odd red one two six ten all sun mon blue east west north south even true none"
 _SHORT_WORDS = frozenset(_SHORT_WORD_LIST.split())
 
 
 def clean(text: str) -> str:
-    """Rewrite an answer into plainer LaTeX with the same meaning.
+    """Rewrite an answer to simpler LaTeX with the same meaning.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     return _clean_short(text) if len(text) <= _CACHED else _clean(text)
 
 
 def key(text: str) -> str:
-    """Give a string that answers of the same spelling share; empty where the answer says nothing.
+    """Canonical spelling of an answer, for comparison; empty if the answer has no content.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     if len(text) > _LONGEST:
         return "".join(text.split()) if re.search(r"\w|\\", text) else ""
@@ -134,7 +134,7 @@ def key(text: str) -> str:
 
 
 def without_commas(text: str) -> str:
-    """Drop the thousands commas of a text that is one number and nothing else; `(1,234)` stays a pair.
+    """Remove the thousands separators of a text that is a single number; `(1,234)` stays a pair.
 
     Args:
         text: a cleaned answer.
@@ -143,7 +143,7 @@ def without_commas(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Rewrite until nothing changes: one rule's result may be what another looks for."""
+    """Apply the rules until nothing changes, since the result of one rule may match another."""
     for _ in range(_PASSES):
         before, text = text, _rewritten(text)
         if text == before:
@@ -174,7 +174,7 @@ _key_short = lru_cache(maxsize=4096)(_key)
 
 
 def _is_word(letters: str) -> bool:
-    """Whether letters are a word, whose case means nothing, and not points (`ABCD`) or variables (`abc`)."""
+    """Whether letters are a word, which is case-insensitive, and not points (`ABCD`) or variables (`abc`)."""
     if letters.casefold() in _SHORT_WORDS:
         return True
     if letters.isupper():
@@ -183,13 +183,13 @@ def _is_word(letters: str) -> bool:
 
 
 def _unboxed(text: str) -> str:
-    r"""Drop a `\boxed{}` around the whole answer."""
-    found = re.match(r"\\(?:boxed|fbox)\s*(?=\{)", text)
-    return text[found.end() + 1 : -1] if found and partners(text).get(found.end()) == len(text) - 1 else text
+    r"""Remove a `\boxed{}` around the whole answer."""
+    match = re.match(r"\\(?:boxed|fbox)\s*(?=\{)", text)
+    return text[match.end() + 1 : -1] if match and partners(text).get(match.end()) == len(text) - 1 else text
 
 
 def _undelimited(text: str) -> str:
-    """Strip space, closing punctuation and math delimiters, as often as they are nested."""
+    """Strip whitespace, closing punctuation and math delimiters, at any nesting."""
     while True:
         shorter = _unpunctuated(text.strip())
         for opening, closing in _DELIMITERS:
@@ -203,6 +203,6 @@ def _undelimited(text: str) -> str:
 
 
 def _unpunctuated(text: str) -> str:
-    r"""Drop closing punctuation, but not half of the command `\,`."""
+    r"""Remove closing punctuation, but not half of the command `\,`."""
     core = text.rstrip(".,;: \t\n")
     return text[: len(core) + 1] if core.endswith("\\") and len(core) < len(text) else core

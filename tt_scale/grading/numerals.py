@@ -1,4 +1,4 @@
-r"""Numerals in another base: `1202_3`, `(1202)_{3}`, `BAD_{16}`, `1202 (base 3)`, `1202_{\text{three}}`.
+r"""Parsing of numerals with a base: `1202_3`, `(1202)_{3}`, `BAD_{16}`, `1202 (base 3)`, `1202_{\text{three}}`.
 
 >>> numeral_of("(1202)_{3}")
 Numeral(value=Fraction(47, 1), base=3, bare=Fraction(1202, 1))
@@ -44,12 +44,12 @@ _NUMERAL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Numeral:
-    """A whole number with its base.
+    """An integer with its base.
 
     Attributes:
-        value: what it is worth.
-        base: in [2, 36].
-        bare: what its digits are worth to a reader who takes the base as understood; None where some are letters.
+        value: its value.
+        base: its base, in [2, 36].
+        bare: value of its digits in base 10, for an answer that omits the base; None if some digits are letters.
     """
 
     value: Fraction
@@ -58,30 +58,30 @@ class Numeral:
 
 
 def numeral_of(text: str) -> Numeral | None:
-    """Read an answer as a numeral with a base, or give None where it is anything else.
+    """Parse an answer as a numeral with a base; None for anything else.
 
     Args:
         text: a cleaned answer.
     """
     if "_" not in text and "base" not in text and "in " not in text:
         return None
-    found = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip())
-    base = _BASES.get(found["below"] or found["beside"] or found["named"]) if found else None
-    if not found or not base:
+    match = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip())
+    base = _BASES.get(match["below"] or match["beside"] or match["named"]) if match else None
+    if not match or not base:
         return None
-    digits = re.sub(r"[ ,]", "", found["digits"])
-    if not _is_numeral(digits, written_beside=not found["below"]):
+    digits = re.sub(r"[ ,]", "", match["digits"])
+    if not _is_numeral(digits, written_beside=not match["below"]):
         return None
     try:
         value = int(digits, base)
     except ValueError:
         return None
-    sign = -1 if found["sign"] else 1
+    sign = -1 if match["sign"] else 1
     return Numeral(Fraction(sign * value), base, Fraction(sign * int(digits)) if digits.isdigit() else None)
 
 
 def _is_numeral(digits: str, *, written_beside: bool) -> bool:
-    r"""Whether digits are not the name of a variable: `A_{12}` and `a_3` are, `BAD_{16}` and `1A_{16}` are not."""
+    r"""Whether digits are a numeral and not a variable: `BAD_{16}` and `1A_{16}` are, `A_{12}` and `a_3` are not."""
     if digits.isdigit() or written_beside:
         return True
     return digits.upper() == digits and len(digits) > 1

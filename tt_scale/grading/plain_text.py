@@ -1,9 +1,9 @@
-r"""Functions and constants that are written without a backslash: `7*sin(pi*x/5)`, `sqrt(13)`, `x >= 3`, `2**10`.
+r"""Conversion of plain-text mathematics to LaTeX commands: `7*sin(pi*x/5)`, `sqrt(13)`, `x >= 3`, `2**10`.
 
     >>> to_commands("7*sin(pi*x/5)+1"), to_commands("5 min"), to_commands("cosx")
     ('7*\\sin(\\pi *x/5)+1', '5 min', '\\cos x')
 
-A name counts only as a whole word, and a function only where an argument follows, so that `basin` stays a word and
+A name counts only as a whole word, and a function only if an argument follows, so that `basin` stays a word and
 `5 sec` a time.
 """
 
@@ -31,7 +31,7 @@ _FUNCTIONS = MappingProxyType(
     }
 )
 _CALLED = MappingProxyType({name: f"\\{name}" for name in _CALLED_NAMES.split()})
-"""Names that are functions only before a bracket: `5 min` is a time and `x_max` a name."""
+"""Names that are functions only before a parenthesis: `5 min` is a time, and `x_max` a name."""
 
 _CONSTANTS = MappingProxyType(
     {
@@ -57,27 +57,27 @@ def to_commands(text: str) -> str:
     r"""Write plain-text functions, constants and relations as LaTeX commands.
 
     Args:
-        text: an answer; what stands in `\text{}` is left alone.
+        text: an answer; the content of `\text{}` is not changed.
     """
-    return _SIGNS.sub(lambda found: _SIGN_NAMES.get(found[0], r"\pm "), _RUNS.sub(_run, text))
+    return _SIGNS.sub(lambda match: _SIGN_NAMES.get(match[0], r"\pm "), _RUNS.sub(_run, text))
 
 
-def _run(found: re.Match[str]) -> str:
-    run = found["run"]
+def _run(match: re.Match[str]) -> str:
+    run = match["run"]
     if run is None:
-        function = _FUNCTIONS.get((found["content"] or "").strip())
-        return function + " " if function and found["wrapper"] in ("operatorname", "mathrm", "text") else found[0]
+        function = _FUNCTIONS.get((match["content"] or "").strip())
+        return function + " " if function and match["wrapper"] in ("operatorname", "mathrm", "text") else match[0]
     if run in _CONSTANTS:
         return _CONSTANTS[run]
-    if run in _FUNCTIONS and found["argument"] is not None:
-        return _spaced(_FUNCTIONS[run], found)
-    if found["called"] is not None and (run in _CALLED or run[1:] in _FUNCTIONS):
+    if run in _FUNCTIONS and match["argument"] is not None:
+        return _spaced(_FUNCTIONS[run], match)
+    if match["called"] is not None and (run in _CALLED or run[1:] in _FUNCTIONS):
         return _CALLED.get(run) or run[0] + _FUNCTIONS[run[1:]]
     if run[:-1] in _FUNCTIONS and run[-1] == "x":
-        return _spaced(_FUNCTIONS[run[:-1]], found) + " x"
+        return _spaced(_FUNCTIONS[run[:-1]], match) + " x"
     return run
 
 
-def _spaced(function: str, found: re.Match[str]) -> str:
+def _spaced(function: str, match: re.Match[str]) -> str:
     """A command ends where no letter follows it."""
-    return function + " " if found.string[found.end() : found.end() + 1].isalpha() else function
+    return function + " " if match.string[match.end() : match.end() + 1].isalpha() else function

@@ -1,4 +1,4 @@
-r"""Answers in words: what is prose, what prose after a complete answer may be dropped, and choice letters.
+r"""Answers in words: detection of prose, remarks after a complete answer, and choice letters.
 
 >>> split_remark(r"2x^3+c \text{ for any real constant } c")
 ('2x^{3}+c', 'free', 'for any real constant c')
@@ -53,7 +53,7 @@ _SHORT = frozenset(_SHORT_WORDS.split())
 
 
 def untexted(text: str) -> str:
-    r"""Write the content of `\text{}` and its like without the command.
+    r"""Replace `\text{}` and similar commands by their content.
 
     Args:
         text: a cleaned answer.
@@ -62,22 +62,22 @@ def untexted(text: str) -> str:
 
 
 def has_words(text: str) -> bool:
-    """Whether an answer holds words, and so is no formula.
+    """Whether an answer contains words, and therefore is not a formula.
 
     Args:
         text: a cleaned answer without its unit.
     """
-    if any(_says(found[1]) for found in _TEXT.finditer(text)):
+    if any(_contains_word(match[1]) for match in _TEXT.finditer(text)):
         return True
     outside = re.sub(r"_\s*\{[^{}]*\}|\\begin\{[^{}]*\}|\\end\{[^{}]*\}", " ", text)
-    return any(_is_word(found[0]) for found in _RUN.finditer(outside))
+    return any(_is_word(match[0]) for match in _RUN.finditer(outside))
 
 
 def words(text: str) -> str:
-    """Give an answer that is nothing but words in one spelling; empty where it is anything else.
+    """Canonical spelling of an answer that consists of words; empty for anything else.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     text = clean(text)
     if len(text) > _LONGEST or not has_words(text):
@@ -89,60 +89,60 @@ def words(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def split_remark(text: str) -> tuple[str, Remark, str]:
-    r"""Part a complete answer from the prose after it.
+    r"""Split a complete answer from the prose after it.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
 
     Returns:
-        The answer; what the remark is ("free": may be dropped, as `for all n`; "domain": a range of a variable, which
-        may be left out; "condition": part of the answer); and the remark.
+        The answer; the kind of the remark ("free": irrelevant, as `for all n`; "domain": range of a variable, which may
+        be omitted; "condition": part of the answer); and the remark.
     """
     text = clean(text)
     if len(text) > _LONGEST:
         return text, "", ""
-    if (found := _membership(text)) and _mentions(text[: found.start()], found["names"]):
-        return text[: found.start()].strip(), "free", found[0].strip()
+    if (match := _membership(text)) and _mentions(text[: match.start()], match["names"]):
+        return text[: match.start()].strip(), "free", match[0].strip()
     plain = untexted(text)
-    for found in _REMARK.finditer(plain):
-        head = plain[: found.start()].strip()
+    for match in _REMARK.finditer(plain):
+        head = plain[: match.start()].strip()
         if not head:
             return text, "", ""
-        kind: Remark = "domain" if found["domain"] else "free" if found["free"] else "condition"
-        tail = plain[found.start() :].strip(" ,;:()—.")
+        kind: Remark = "domain" if match["domain"] else "free" if match["free"] else "condition"
+        tail = plain[match.start() :].strip(" ,;:()—.")
         several = re.search(r"(?:\bif\b|\bwhen\b|\botherwise\b|\belse\b|\bunless\b)", tail[4:], re.IGNORECASE)
         return (head, "condition" if several else kind, tail) if not has_words(head) else (text, "", "")
     return text, "", ""
 
 
 def choice(text: str) -> tuple[str, str] | None:
-    """Read a choice letter with the text beside it, or give None where an answer is anything else.
+    """Parse a choice letter with its text; None for anything else.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
 
     Returns:
-        The letter in upper case, and its text; empty where there is none.
+        The letter in upper case, and its text; empty if there is none.
     """
     plain = untexted(clean(text))
-    found = _CHOICE.fullmatch(plain) if len(plain) < _LONGEST else None
-    if not found:
+    match = _CHOICE.fullmatch(plain) if len(plain) < _LONGEST else None
+    if not match:
         return None
-    letter = found["bracketed"] or found["marked"] or found["bare"]
-    rest = found["after"] or found["text"] or ""
-    if _NO_TEXT.match(rest) or not (letter.isupper() or found["bracketed"] or rest):
+    letter = match["bracketed"] or match["marked"] or match["bare"]
+    rest = match["after"] or match["text"] or ""
+    if _NO_TEXT.match(rest) or not (letter.isupper() or match["bracketed"] or rest):
         return None
     return letter.upper(), rest.strip()
 
 
 def _membership(text: str) -> re.Match[str] | None:
-    r"""Find `, n \in \mathbb{N}` at the end; what could be its names is looked for close before the last `\in` only."""
+    r"""Match `, n \in \mathbb{N}` at the end; names are searched only shortly before the last `\in`."""
     sign = text.rfind("\\in")
     return _MEMBERSHIP.search(text, max(sign - _LONGEST_NAMES, 0)) if sign >= 0 else None
 
 
-def _says(content: str) -> bool:
-    r"""Whether what stands in `\text{}` is a word, and not a letter, points (`AB`), or the `or` of a list."""
+def _contains_word(content: str) -> bool:
+    r"""Whether the content of `\text{}` is a word, and not a letter, points (`AB`), or the `or` of a list."""
     letters = re.sub(r"[^a-zA-Z]", "", content)
     return len(letters) > 1 and not letters.isupper() and letters not in ("and", "or")
 

@@ -1,4 +1,4 @@
-r"""Answers that are plain numbers, compared exactly: no floats, no parser, no worker.
+r"""Parsing and exact comparison of plain numbers, without floats or a worker.
 
     >>> quantity(r"\$1,234.50")
     Quantity(value=Fraction(2469, 2), decimals=2, unit='$', bare=None)
@@ -53,10 +53,10 @@ class Quantity:
     """A plain number with its unit.
 
     Attributes:
-        value: exact.
-        decimals: digits written after the decimal point.
-        unit: in the table's spelling, with its power; empty where there is none, or none that the table knows.
-        bare: what the number is worth to a reader who takes the unit as understood; differs for `%` and bases.
+        value: exact value.
+        decimals: number of digits after the decimal point.
+        unit: canonical name of the unit, with its power; empty if there is none, or if it is unknown.
+        bare: value without the unit, for an answer that omits it; differs from `value` for `%` and bases.
     """
 
     value: Fraction
@@ -66,10 +66,10 @@ class Quantity:
 
 
 def quantity(text: str) -> Quantity | None:
-    """Read an answer as a plain number, or give None where it is anything else.
+    """Parse an answer as a plain number; None for anything else.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     return _quantity(text) if len(text) <= _LONGEST else None
 
@@ -91,13 +91,13 @@ def _quantity(text: str) -> Quantity | None:
 
 
 def split_currency(text: str) -> tuple[str, str]:
-    """Part an answer from the currency sign before it.
+    """Split an answer from the currency sign before it.
 
     Args:
         text: a cleaned answer.
 
     Returns:
-        The answer without the sign, and the currency; empty where there is none.
+        The answer without the sign, and the currency; empty if there is none.
     """
     found = _CURRENCY.match(text)
     if not found:
@@ -107,13 +107,13 @@ def split_currency(text: str) -> tuple[str, str]:
 
 
 def same_quantity(gold: Quantity, answer: Quantity) -> bool:
-    """Whether two plain numbers are the same: exactly, but for a gold answer that was rounded when written.
+    """Whether two plain numbers are equal, exactly or up to the rounding of the gold answer.
 
-    A unit that one side leaves out is understood: 50 % agrees with 1/2 and with 50, 101_2 with 5 and with 101.
+    A unit may be omitted on one side: 50 % equals 1/2 and 50, and 101_2 equals 5 and 101.
 
     Args:
-        gold: the reference; the relation is symmetric but for its rounding.
-        answer: what is compared with it.
+        gold: gold answer; apart from its rounding, the relation is symmetric.
+        answer: answer to compare.
     """
     if not same_unit(gold.unit, answer.unit):
         return gold.unit.isdigit() and answer.unit.isdigit() and gold.value == answer.value

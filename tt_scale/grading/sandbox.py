@@ -1,11 +1,11 @@
-"""What a grading worker does to itself before its first comparison.
+"""Self-imposed limits of a grading worker, set before its first comparison.
 
-A worker ignores Ctrl-C (its parent ends it), dies when its parent is gone, and kills itself when it has grown past its
-memory limit. It is killed rather than refused memory because Math-Verify swallows a `MemoryError` and then calls the
-two answers unequal; the hard limit of the operating system stands behind, higher, for a single giant allocation.
+A worker ignores Ctrl-C (its parent ends it), ends when its parent is gone, and kills itself when it exceeds its memory
+limit. It is killed instead of refused memory because Math-Verify swallows a `MemoryError` and then reports the answers
+as unequal; a higher limit of the operating system catches single huge allocations.
 
-The watch is a thread, which a long integer power does not let run. An alarm of the operating system therefore ends each
-comparison that its parent should have ended and did not, because it was itself killed.
+The memory is checked by a thread, which a long integer power blocks. Therefore an alarm of the operating system ends
+each comparison that the parent did not end in time because it was killed itself.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["alarm", "enter"]
 _GIBIBYTE = 1 << 30
 _INTERVAL = 0.05
 _GRACE = 1.0
-"""Seconds that the parent has to end a comparison after its limit."""
+"""Additional seconds before the alarm, in which the parent should have ended the comparison."""
 
 
 def enter(memory: int) -> None:
-    """Confine this process and load the grader, so that no comparison pays for the import.
+    """Set the limits of this process, and import the grader, so that no comparison includes the import.
 
     Args:
-        memory: most bytes that the process may keep resident.
+        memory: maximum resident memory of the process in bytes.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a busy interpreter never gets to run a handler
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # a busy interpreter would not run a handler
     if sys.platform != "win32":
         import resource
 
@@ -49,7 +49,7 @@ def enter(memory: int) -> None:
 
 @contextmanager
 def alarm(seconds: float) -> Iterator[None]:
-    """Let the operating system end this process where it is still at it after the limit.
+    """Let the operating system end this process if the block exceeds the limit.
 
     Args:
         seconds: limit that the parent enforces, above 0.
@@ -71,7 +71,7 @@ def _watch(memory: int, parent: int) -> None:
 
 
 def _resident() -> int:
-    """Bytes in memory now; 0 where the system does not tell. Peak figures are useless: a child inherits them."""
+    """Current resident memory in bytes; 0 if unknown. Peak values are useless, since a child inherits them."""
     try:
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:

@@ -1,11 +1,11 @@
-r"""LaTeX as latex2sympy must be given it, so that it means to the parser what it means to people.
+r"""Preprocessing of LaTeX for latex2sympy, so that it is parsed as people read it.
 
     >>> for_parser(r"\csc x \cdot \cos x"), for_parser(r"2\sin 3x\cos y")
     ('\\csc( x) \\cdot \\cos( x)', '2\\sin( 3x)\\cos( y)')
 
-latex2sympy2_extended 1.11 reads `\csc x \cdot \cos x` as csc(x cos x), `2(3)` as a mixed number, `\pi(x+1)` as a
-function named pi, `f'` as f, `dc` as a differential, `I` as the imaginary unit, and knows no `m_{\max}`. An argument
-without brackets ends at a sign of addition or multiplication, at a relation and at the next function.
+latex2sympy2_extended 1.11 parses `\csc x \cdot \cos x` as csc(x cos x), `2(3)` as a mixed number, `\pi(x+1)` as a
+function named pi, `f'` as f, `dc` as a differential and `I` as the imaginary unit, and does not parse `m_{\max}`. Here
+an argument without parentheses ends at a sign of addition or multiplication, a relation, or the next function.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ _WRITTEN = {"abs": ("|", "|"), "floor": (r"\lfloor ", r"\rfloor "), "ceil": (r"\
 
 
 def for_parser(text: str) -> str:
-    """Spell a formula as latex2sympy reads it rightly.
+    """Rewrite a formula so that latex2sympy parses it correctly.
 
     Args:
         text: a cleaned answer without its unit.
@@ -71,40 +71,40 @@ def for_parser(text: str) -> str:
         elif pattern.groups == 1:
             text = pattern.sub(_subscript, text)
         else:
-            text = pattern.sub(lambda found: f"{found[1]}_{{{'prime' * len(found[2])}}}", text)
+            text = pattern.sub(lambda match: f"{match[1]}_{{{'prime' * len(match[2])}}}", text)
     return _MIXED.sub(_mixed, text)
 
 
-def _subscript(found: re.Match[str]) -> str:
-    r"""`_{\max}` and `_{\text{total}}` as plain letters, which is all that a subscript can be."""
-    return "{" + re.sub(r"[^a-zA-Z0-9]", "", re.sub(r"\\(?:text|mathrm|operatorname)", "", found[1])) + "}"
+def _subscript(match: re.Match[str]) -> str:
+    r"""Replace `_{\max}` and `_{\text{total}}` by plain letters, as latex2sympy requires in a subscript."""
+    return "{" + re.sub(r"[^a-zA-Z0-9]", "", re.sub(r"\\(?:text|mathrm|operatorname)", "", match[1])) + "}"
 
 
-def _mixed(found: re.Match[str]) -> str:
-    """A number before a fraction is a mixed number where the fraction is proper, else a product."""
-    return found[0] if int(found[2]) < int(found[3]) else rf"{found[1]}\cdot\frac{{{found[2]}}}{{{found[3]}}}"
+def _mixed(match: re.Match[str]) -> str:
+    """Keep a number before a proper fraction as a mixed number; otherwise write a product."""
+    return match[0] if int(match[2]) < int(match[3]) else rf"{match[1]}\cdot\frac{{{match[2]}}}{{{match[3]}}}"
 
 
 def _calls(text: str) -> str:
-    while found := _CALLS.search(text):
-        closing = partners(text).get(found.end())
-        before, after = _WRITTEN[found[1]]
+    while match := _CALLS.search(text):
+        closing = partners(text).get(match.end())
+        before, after = _WRITTEN[match[1]]
         if closing is None:
             return text
-        text = text[: found.start()] + before + text[found.end() + 1 : closing] + after + text[closing + 1 :]
+        text = text[: match.start()] + before + text[match.end() + 1 : closing] + after + text[closing + 1 :]
     return text
 
 
 def _functions(text: str) -> str:
-    """Put the argument of each function into brackets, the last function first: it may be in another's argument."""
-    places = list(_FUNCTION.finditer(text))
-    if len(places) > _MOST_FUNCTIONS:
+    """Parenthesise the argument of each function, the last function first: it may be in another's argument."""
+    functions = list(_FUNCTION.finditer(text))
+    if len(functions) > _MOST_FUNCTIONS:
         return text
-    for found in reversed(places):
-        head = found.end()
+    for match in reversed(functions):
+        head = match.end()
         while script := _SCRIPT.match(text, head):
             head = script.end()
-        end = _argument_end(text, head, angle=bool(re.fullmatch(_TRIGONOMETRIC, found["name"])))
+        end = _argument_end(text, head, angle=bool(re.fullmatch(_TRIGONOMETRIC, match["name"])))
         argument = _degrees(text[head:end])
         if argument.strip():
             inner = argument if _is_bracketed(argument) else f"({argument})"
@@ -113,7 +113,7 @@ def _functions(text: str) -> str:
 
 
 def _argument_end(text: str, start: int, *, angle: bool) -> int:
-    r"""Find where the argument of a function ends; `\sin\pi/6` is of an angle, `\ln 2/3` a third of a logarithm."""
+    r"""Offset of the end of a function's argument; `\sin\pi/6` is sin(π/6), but `\ln 2/3` is ln(2)/3."""
     pairs = partners(text)
     at = start
     if sign := _SIGN.match(text, at):
@@ -143,5 +143,5 @@ def _is_bracketed(argument: str) -> bool:
 
 
 def _degrees(argument: str) -> str:
-    r"""Make degrees radians: `\sin 30^\circ` is of the angle, not of the number 30."""
+    r"""Convert degrees to radians, as in `\sin 30^\circ`."""
     return re.sub(r"\s*\^\s*\{?\s*\\circ\s*\}?", r" \\cdot\\frac{\\pi}{180}", argument)

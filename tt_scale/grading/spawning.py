@@ -1,8 +1,8 @@
-"""Processes that do not import the script that started them.
+"""Multiprocessing context whose processes do not import the main script.
 
-`multiprocessing` runs a user's main module again in every process that it spawns, so that functions defined there can
-be found. A script without `if __name__ == "__main__":` then starts its whole work a second time. What workers run is
-part of this package, so they need no main module.
+`multiprocessing` imports a user's main module in every process that it spawns, so that functions defined there can be
+unpickled. A script without `if __name__ == "__main__":` would then run all of its work again. Workers run only
+functions of this package, so that they do not need the main module.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["worker_context"]
 
 
 def worker_context() -> Any:
-    """Give the context in which workers are started; on Windows it is the usual one, which imports the script."""
+    """The context in which workers are started; on Windows the standard one, which imports the main script."""
     return multiprocessing.get_context("spawn") if sys.platform == "win32" else WorkerContext()
 
 
 class WorkerProcess(process.BaseProcess):
-    """A spawned process that leaves the main module of its parent alone."""
+    """A spawned process that does not import the main module of its parent."""
 
     _start_method = "spawn"
 
@@ -32,14 +32,14 @@ class WorkerProcess(process.BaseProcess):
 
 
 class WorkerContext(context.BaseContext):
-    """As the context "spawn", with `WorkerProcess`."""
+    """The context "spawn" with `WorkerProcess`."""
 
     _name = "spawn"
     Process = WorkerProcess
 
 
 def _popen_class() -> type[Any]:
-    """Make the class that launches: that of the standard library, told nothing about the main module."""
+    """The standard library's class that launches a process, without information about the main module."""
     from multiprocessing import popen_spawn_posix as posix
 
     quiet = SimpleNamespace(**{**vars(spawn), "get_preparation_data": _without_main})
@@ -49,6 +49,6 @@ def _popen_class() -> type[Any]:
 
 
 def _without_main(name: str) -> dict[str, Any]:
-    """What a new process is told of this one: paths, arguments, logging; not what its main module is."""
-    told = spawn.get_preparation_data(name)
-    return {key: value for key, value in told.items() if not key.startswith("init_main")}
+    """Preparation data of a new process: paths, arguments, logging, but not the main module."""
+    preparation = spawn.get_preparation_data(name)
+    return {key: value for key, value in preparation.items() if not key.startswith("init_main")}

@@ -1,4 +1,4 @@
-r"""How an answer is put together: a list, a set, a tuple, an interval, a matrix, a union, or one atom.
+r"""Parsing of an answer's structure: a list, set, tuple, interval, matrix, union, or a single atom.
 
     >>> structure("1, 2, and 3").parts
     ('1', '2', '3')
@@ -8,8 +8,7 @@ r"""How an answer is put together: a list, a set, a tuple, an interval, a matrix
     >>> structure(r"-1, \frac{1\pm\sqrt{5}}{2}").parts
     ('-1', '\\frac{1+\\sqrt{5}}{2}', '\\frac{1-\\sqrt{5}}{2}')
 
-Only what stands outside all brackets divides. Several signs of plus or minus in one part are independent, unless a
-`\mp` ties them together.
+Only separators outside of all brackets count. Several `\pm` in one part are independent, unless there is a `\mp`.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ Kind = Literal["atom", "list", "set", "tuple", "interval", "matrix", "union", "r
 _LONGEST = 1000
 _MOST_SIGNS = 3
 _MOST_PARENTHESES = 20
-"""Pairs of parentheses that mean nothing, around one another."""
+"""Maximum number of nested redundant parentheses."""
 
 _TOKENS = re.compile(
     r"""(?P<open>[(\[{]|\\\{|\\(?:langle|begin|lfloor|lceil)(?![a-zA-Z]))
@@ -56,13 +55,13 @@ _PAIRS = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
 
 @dataclass(frozen=True, slots=True)
 class Structure:
-    """What an answer is made of.
+    """Structure of an answer.
 
     Attributes:
-        kind: what it is; a bare enumeration is a "list", a pair in parentheses a "tuple", though it may be an interval.
-        parts: the elements in order, a matrix row by row, or the text itself for "atom" and "relation".
-        brackets: around a tuple, set or interval; the size of a matrix; empty for all else.
-        text: the whole, cleaned.
+        kind: its kind; a bare enumeration is a "list", a pair in parentheses a "tuple", though it may be an interval.
+        parts: the elements in order, of a matrix row by row; the text itself for "atom" and "relation".
+        brackets: brackets of a tuple, set or interval, or the size of a matrix; otherwise empty.
+        text: the whole answer, cleaned.
     """
 
     kind: Kind
@@ -73,16 +72,16 @@ class Structure:
 
 @lru_cache(maxsize=4096)
 def structure(text: str) -> Structure:
-    r"""Take an answer apart, with every `\pm` written out.
+    r"""Parse the structure of an answer, with every `\pm` expanded.
 
     Args:
-        text: an answer as a model or a data set wrote it.
+        text: an answer as a model or a data set states it.
     """
     text = clean(text)
-    return replace(_taken_apart(text), text=text)
+    return replace(_parse(text), text=text)
 
 
-def _taken_apart(text: str, depth: int = 0) -> Structure:
+def _parse(text: str, depth: int = 0) -> Structure:
     if len(text) > _LONGEST or depth > _MOST_PARENTHESES or without_commas(text) != text:
         return Structure("atom", (text,))
     pieces = split_outside(text, "comma")
@@ -91,13 +90,13 @@ def _taken_apart(text: str, depth: int = 0) -> Structure:
     if any(split_outside(text, mark)[1:] for mark in ("relation", "cup")):
         kind: Kind = "relation" if split_outside(text, "relation")[1:] else "union"
         return Structure(kind, tuple(split_outside(text, "cup")) if kind == "union" else (text,))
-    if "\\begin" in text and (found := _MATRIX.fullmatch(text)):
-        return _matrix(found["body"])
+    if "\\begin" in text and (match := _MATRIX.fullmatch(text)):
+        return _matrix(match["body"])
     return _enclosed(text, depth) or _assigned(text, depth) or _atom(text)
 
 
 def split_outside(text: str, mark: str) -> list[str]:
-    r"""Split a text at marks that stand outside all brackets.
+    r"""Split a text at separators outside of all brackets.
 
     Args:
         text: a cleaned answer.
@@ -108,19 +107,19 @@ def split_outside(text: str, mark: str) -> list[str]:
     """
     spaced = ", " in text
     cuts, depth = [0], 0
-    for found in _TOKENS.finditer(text):
-        if found["open"]:
+    for match in _TOKENS.finditer(text):
+        if match["open"]:
             depth += 1
-        elif found["close"]:
+        elif match["close"]:
             depth -= 1
-        elif depth == 0 and found[mark] and not (spaced and mark == "comma" and _THOUSANDS.match(text, found.start())):
-            cuts += found.span()
+        elif depth == 0 and match[mark] and not (spaced and mark == "comma" and _THOUSANDS.match(text, match.start())):
+            cuts += match.span()
     pieces = [text[start:end].strip() for start, end in pairwise([*cuts, len(text)])][::2]
     return [piece for piece in pieces if piece] or [text]
 
 
 def _enclosed(text: str, depth: int = 0) -> Structure | None:
-    """Read one pair of brackets around everything; parentheses around a single value mean nothing."""
+    """Parse a pair of brackets around the whole text; parentheses around a single value are redundant."""
     opening = next((sign for sign in _PAIRS if text.startswith(sign)), "")
     closing = next((sign for sign in _PAIRS.values() if text.endswith(sign)), "")
     if not opening or not closing or not _spans(text):
@@ -130,7 +129,7 @@ def _enclosed(text: str, depth: int = 0) -> Structure | None:
     if opening == r"\{" and closing == r"\}":
         return Structure("set", _signed(parts), "{}") if inner and not re.search(r"\\mid|\||:", inner) else None
     if len(parts) < 2:
-        return _taken_apart(inner, depth + 1) if (opening, closing) == ("(", ")") and inner else None
+        return _parse(inner, depth + 1) if (opening, closing) == ("(", ")") and inner else None
     if (opening, closing) in (("(", ")"), (r"\langle", r"\rangle")):
         return _tuple(inner, parts)
     if opening in "([" and closing in ")]":
@@ -139,7 +138,7 @@ def _enclosed(text: str, depth: int = 0) -> Structure | None:
 
 
 def _assigned(text: str, depth: int) -> Structure | None:
-    """Read `(a,b) = (1,2)` as the list `a=1, b=2`."""
+    """Parse `(a,b) = (1,2)` as the list `a=1, b=2`."""
     sides = [_enclosed(side, depth + 1) for side in split_outside(text, "equal")]
     if len(sides) != 2 or not all(side and side.kind == "tuple" for side in sides):
         return None
@@ -152,10 +151,10 @@ def _assigned(text: str, depth: int) -> Structure | None:
 def _spans(text: str) -> bool:
     """Whether the first bracket of a text is closed at its very end."""
     depth = 0
-    for found in _TOKENS.finditer(text):
-        depth += bool(found["open"]) - bool(found["close"])
-        if depth == 0 and found["close"]:
-            return found.end() == len(text)
+    for match in _TOKENS.finditer(text):
+        depth += bool(match["open"]) - bool(match["close"])
+        if depth == 0 and match["close"]:
+            return match.end() == len(text)
     return False
 
 
@@ -182,7 +181,7 @@ def _signed(parts: list[str]) -> tuple[str, ...]:
 
 
 def _expanded(part: str) -> Iterator[str]:
-    r"""Write out the signs of plus or minus: tied together where there is a `\mp`, else independent."""
+    r"""Expand `\pm`: jointly if there is a `\mp`, else independently."""
     signs = _TIES.findall(part)
     if not 0 < len(signs) <= _MOST_SIGNS or not re.search(r"\w", _TIES.sub("", part)):
         yield part

@@ -1,4 +1,4 @@
-r"""Units after a number or an expression: told from variables, and named so that two spellings of one unit agree.
+r"""Parsing of units after a number or an expression, and canonical names of units.
 
     >>> split_unit(r"36 \text{ sq cm}")
     ('36', ' \\text{ sq cm}')
@@ -70,7 +70,7 @@ _SHORTHANDS = MappingProxyType(
 )
 
 _LONGEST = 400
-"""Characters of an answer that may have a unit."""
+"""Maximum length of an answer with a unit, in characters."""
 
 _WRAPPED = r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|unit)\s*"
 _POWER = r"(?:\s*\^\s*(?:\{\s*)?-?\d(?:\s*\})?)?"
@@ -106,7 +106,7 @@ _RATED = re.compile(
 )
 
 _ANGLE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot)(?![a-zA-Z])[^()]*$")
-"""A function whose argument the degrees belong to."""
+"""A function whose argument contains the degrees."""
 
 _NO_UNIT = re.compile(
     r"(?<![a-z])(?:and|or|to|mod|pmod|pi|hundred|thousand|million|billion|trillion|dozen|half|halves|thirds?|quarters?|"
@@ -116,29 +116,29 @@ _NO_UNIT = re.compile(
 
 
 def split_unit(text: str) -> tuple[str, str]:
-    r"""Part an answer from the unit after it: `\text{...}`, a percent or degree sign, or plain words after a space.
+    r"""Split an answer from the unit after it: `\text{...}`, a percent or degree sign, or plain words after a space.
 
     Args:
         text: a cleaned answer.
 
     Returns:
-        The answer without its unit, and the unit as written; empty where there is none.
+        The answer without its unit, and the unit as written; empty if there is none.
     """
     if len(text) > _LONGEST:
         return text, ""
-    found = _MARKED.fullmatch(text) or _plain_unit(text) or _ATTACHED.fullmatch(text) or _RATED.fullmatch(text)
-    if not found or _NO_UNIT.search(found["unit"].lower()) or found["body"].count("{") != found["body"].count("}"):
+    match = _MARKED.fullmatch(text) or _plain_unit(text) or _ATTACHED.fullmatch(text) or _RATED.fullmatch(text)
+    if not match or _NO_UNIT.search(match["unit"].lower()) or match["body"].count("{") != match["body"].count("}"):
         return text, ""
-    if "circ" in found["unit"] and _ANGLE.search(found["body"]):
+    if "circ" in match["unit"] and _ANGLE.search(match["body"]):
         return text, ""
-    return found["body"], found["unit"]
+    return match["body"], match["unit"]
 
 
 def unit_name(unit: str) -> str:
-    r"""Name a unit as the table does, with its power; empty where the table does not know it.
+    r"""Canonical name of a unit, with its power; empty if it is unknown.
 
     Args:
-        unit: as written, such as `\text{ square inches}`, `in^2` or `m/s`.
+        unit: unit as written, such as `\text{ square inches}`, `in^2` or `m/s`.
     """
     words = re.sub(r"\\frac\{(.*)\}\{(.*)\}", r"\1/\2", unit.replace("\\circ", "°").replace("\\cdot", " "))
     words = re.sub(rf"{_WRAPPED}|[{{}}\\~]", " ", words)
@@ -152,19 +152,19 @@ def unit_name(unit: str) -> str:
 
 
 def same_unit(one: str, other: str) -> bool:
-    """Whether two units agree; one that is left out is understood, and so is the scale of degrees.
+    """Whether two units agree; a unit may be omitted, and so may the scale of degrees.
 
     Args:
-        one: as `unit_name` gives it.
-        other: another.
+        one: a unit, as `unit_name` returns it.
+        other: another unit.
     """
     return not one or not other or one == other or (one[0] == other[0] == "°" and "°" in (one, other))
 
 
 def _plain_unit(text: str) -> re.Match[str] | None:
-    """Find plain words after a space: a long word, or a unit of the table."""
-    found = _WORDS.fullmatch(text)
-    return found if found and (len(found["word"]) > 2 or found["word"].lower() in _UNITS) else None
+    """Match plain words after a space: a long word, or a known unit."""
+    match = _WORDS.fullmatch(text)
+    return match if match and (len(match["word"]) > 2 or match["word"].lower() in _UNITS) else None
 
 
 _PART = re.compile(
@@ -175,7 +175,7 @@ _KINDS = MappingProxyType({"sq": 2, "square": 2, "squared": 2, "cu": 3, "cubic":
 
 
 def _powers(words: str) -> Counter[str]:
-    """Read a product of units as their powers; empty where its first or a divided one is unknown."""
+    """Parse a product of units to their powers; empty if the first unit or one in a denominator is unknown."""
     powers: Counter[str] = Counter()
     sign, kind = 1, 1
     for word in _SHORTHANDS:

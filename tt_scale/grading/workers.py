@@ -1,15 +1,15 @@
-r"""The grader: verdicts on answers, from worker processes that can be killed.
+r"""The grader: grades answers, in worker processes that can be killed.
 
     with Grader() as grader:
         await grader.grade(gold=r"\frac{1}{2}", answer="0.5")      # "correct"
 
-Equal spellings and plain numbers are settled at once, so that most benchmarks never start a worker. Every other
-comparison has a wall-clock limit and a memory limit; one that is killed, crashes or raises is `ungraded`, which says
-that the grader failed, never that the answer is wrong.
+Equal spellings and plain numbers are decided without a worker, so that most benchmarks never start one. Every other
+comparison has a wall-clock limit and a memory limit; one that is killed, crashes or raises is `ungraded`: the grader
+failed, which never means that the answer is wrong.
 
-What is settled at once is settled in the event loop of the caller, at most 10 ms in a row before other tasks have their
-turn. Answers of more than 1,000 characters and lists of many members go to the workers; of more than 100,000, equal
-spelling counts and all else is `ungraded`.
+Comparisons without a worker run in the caller's event loop, for at most 10 ms before other tasks run. Answers of more
+than 1,000 characters and lists of many items are compared by workers; of more than 100,000 characters, only equal
+spelling is correct, and all else is `ungraded`.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ if TYPE_CHECKING:
 __all__ = ["Grade", "Grader"]
 
 Grade = Literal["correct", "wrong", "no_answer", "ungraded"]
-"""The verdict on an answer; `ungraded` where the grader failed."""
+"""Grade of an answer; `ungraded` if the grader failed."""
 
-_REMEMBERED = 1 << 16
+_CACHE_SIZE = 1 << 16
 _ATTEMPTS = 2
 _LONGEST = 100_000
-"""Characters of an answer that a worker is given."""
+"""Maximum length of an answer that a worker compares, in characters."""
 _RELATION = re.compile(r"[=<>≤≥≠,]|\\(?:[lg]e|[lg]t|ne|in|cup|pm)(?![a-zA-Z])|\\[lg]eq")
-"""Only with relations, sets and lists does it matter which of two answers stands first."""
+"""Signs of relations, sets and lists, whose comparison depends on the order of the two answers."""
 
 
 class Grader:
     """Grades answers and groups them into classes.
 
-    Workers start with the first comparison that needs one and end with `close`, or with this process. The instance
-    belongs to no event loop and to no thread.
+    Workers start with the first comparison that needs one, and end with `close` or with this process. An instance is
+    not bound to an event loop or a thread.
 
     Args:
         seconds: wall-clock limit of one comparison, above 0.
-        memory: most bytes that a worker may keep resident.
-        workers: comparisons at a time, at least 1.
+        memory: maximum resident memory of a worker in bytes.
+        workers: maximum number of concurrent comparisons, at least 1.
     """
 
     name: ClassVar[str] = "math-verify"
@@ -77,24 +77,24 @@ class Grader:
 
     @property
     def version(self) -> str:
-        """The installed version of Math-Verify, for the manifest."""
+        """Installed version of Math-Verify, for the manifest."""
         return importlib.metadata.version(self.name)
 
     async def grade(self, gold: str, answer: str | None) -> Grade:
         """Grade one answer.
 
         Args:
-            gold: the reference.
-            answer: as extracted; None where the solution states none.
+            gold: gold answer.
+            answer: extracted answer; None if the solution states none.
 
         Raises:
-            GradingError: the gold answer says nothing, or no worker can be started.
+            GradingError: the gold answer has no content, or no worker can be started.
         """
         await self._slice.turn()
         if not key(gold):
             raise GradingError(
-                f"The gold answer {gold!r} says nothing, so no answer can be graded against it.",
-                "Give every problem of the set an answer.",
+                f"The gold answer {gold!r} has no content, so that no answer can be graded.",
+                "Set the gold answer of every problem of the set.",
             )
         if answer is None or not key(answer):
             return "no_answer"
@@ -105,11 +105,11 @@ class Grader:
         """Grade the answers of a pool [members]; each distinct one is compared once.
 
         Args:
-            gold: the reference.
+            gold: gold answer.
             answers: in pool order [members].
 
         Raises:
-            GradingError: as `grade`.
+            GradingError: as for `grade`.
         """
         distinct = list(dict.fromkeys(answers))
         grades = await asyncio.gather(*[self.grade(gold, answer) for answer in distinct])
@@ -117,14 +117,14 @@ class Grader:
         return [by_answer[answer] for answer in answers]
 
     async def group(self, answers: Sequence[str | None]) -> list[int]:
-        """Number the answer classes of a pool: 1/2 and 0.5 are one candidate.
+        """Assign the answers of a pool to equivalence classes: 1/2 and 0.5 are one class.
 
         Args:
             answers: in pool order [members].
 
         Returns:
-            A class for each member, from 0 in order of appearance; -1 where there is no answer [members]. Answers
-            that cannot be compared are told apart by their spelling.
+            The class of each member, from 0 in order of appearance; -1 if it has no answer [members]. Answers that
+            cannot be compared are distinguished by their spelling.
 
         Raises:
             GradingError: no worker can be started.
@@ -158,7 +158,7 @@ class Grader:
         pair = _digest(gold, answer)
         if pair not in self._known:
             same = await self._compare(gold, answer)
-            while len(self._known) >= _REMEMBERED:
+            while len(self._known) >= _CACHE_SIZE:
                 del self._known[next(iter(self._known))]
             self._known[pair] = same
         return self._known[pair]
@@ -184,7 +184,7 @@ class Grader:
         if self._answered:
             return None
         raise GradingError(
-            "The grading processes die as they start.",
+            "The grading processes fail to start.",
             'On Windows, call tt_scale in a script under: if __name__ == "__main__":',
         )
 
@@ -200,13 +200,13 @@ class Grader:
                     context=worker_context(),
                 )
                 self._pool.active  # noqa: B018  (reading it starts the workers)
-            # Also where nobody closes: an interpreter that ends while a worker starts leaves that worker a traceback.
+            # Also without `close`: if the interpreter exits while a worker starts, the worker prints a traceback.
             self._end = weakref.finalize(self, _stop, self._pool)
         return self._pool
 
 
 def _digest(gold: str, answer: str) -> bytes:
-    """Name a pair, of whatever length."""
+    """Cache key of a pair of any length."""
     return blake2b(f"{len(gold)} {gold}{answer}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
@@ -221,7 +221,7 @@ def _nothing_to_end() -> None:
 
 @contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Start threads and processes that never see Ctrl-C: both inherit the signal mask of the starting thread."""
+    """Block SIGINT in threads and processes that start within; both inherit the signal mask of the starting thread."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return

@@ -1,6 +1,6 @@
 """The pocket benchmark: generated problems in levels, a checker of solution steps, and the weights of two small models.
 
-`pocket_math` generates problems, `follows` judges a step of a solution, `model_folder` finds the shipped weights.
+`pocket_math` generates problems, `follows` checks a step of a solution, `model_folder` returns the shipped weights.
 
 Imports `core` and `errors` alone.
 """

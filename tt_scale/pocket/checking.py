@@ -1,11 +1,11 @@
-r"""Whether a step of a solution follows: exact, and independent of any model.
+r"""Exact checker of solution steps, independent of any model.
 
-A step holds one equation (`14 + 15 = 29`), in whatever words. It follows where all before it follow, the equation is
-true, and it is an operation of the problem's plan, not computed before, on numbers that the question states or
-earlier steps computed; the order is free as far as that allows, and so is that of the numbers of a sum or product. The
-last step, `\boxed{...}`, holds no equation and states the value of the plan's last operation, computed before. Other
-ways to the answer (taking away first what another would add first) do not count: the models that are checked were
-taught one.
+A step contains one equation (`14 + 15 = 29`) in any wording. It is right if all steps before it are, the equation is
+true, and it is an operation of the problem's plan that was not computed before, on numbers that the question states or
+earlier steps computed. Operations may come in any order that this allows, and so may the operands of a sum or product.
+The last step, `\boxed{...}`, contains no equation and states the value of the plan's last operation, computed before.
+Other derivations (subtracting first what the plan adds first) do not count: the models that are checked were trained on
+the plan's.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tt_scale.pocket.plan import OPERATORS, Operation, PocketProblem
 __all__ = ["follows", "right_steps"]
 
 _EQUATION = re.compile(
-    # no end of a longer sum (`10 + 5 + 4 = 9`), of a decimal or of a number below zero
+    # not the end of a longer sum (`10 + 5 + 4 = 9`), of a decimal or of a negative number
     r"(?<![\d.+*/-])(?<!\d,)(?<![-+*/] )(?<!mod )(?<!% of )"
     r"(\d{1,9})(?: ([-+*/]|mod) |(% of) )(\d{1,9}) = (\d{1,9})"
     r"(?!\d|[.,]\d| ?[-+*/%]| mod\b)",
@@ -28,46 +28,46 @@ _EQUATION = re.compile(
 
 
 def right_steps(problem: PocketProblem, steps: Sequence[str]) -> list[bool]:
-    """Judge every step of a solution; after the first that does not follow, none does.
+    """Check every step of a solution; all steps after the first wrong one are wrong.
 
     Args:
-        problem: which is solved.
-        steps: texts [steps].
+        problem: the problem.
+        steps: texts of the steps [steps].
 
     Returns:
-        Whether each follows [steps].
+        Whether each step is right [steps].
     """
-    # Which operations are still open; of two equal ones, only a later step may tell which was meant.
-    readings = {frozenset(range(len(problem.plan)))}
+    # Possible sets of pending operations: of two equal operations, only a later step shows which one was meant.
+    pending_sets = {frozenset(range(len(problem.plan)))}
     verdicts: list[bool] = []
     for step in steps:
-        readings = {after for still_open in readings for after in _accept(problem, step, still_open)}
-        verdicts.append(bool(readings))
+        pending_sets = {after for pending in pending_sets for after in _accept(problem, step, pending)}
+        verdicts.append(bool(pending_sets))
     return verdicts
 
 
 def follows(problem: PocketProblem, before: Sequence[str], step: str) -> bool:
-    """Judge one step after the steps before it; see `right_steps`."""
+    """Check one step after the steps before it; see `right_steps`."""
     return right_steps(problem, [*before, step])[-1]
 
 
-def _accept(problem: PocketProblem, step: str, still_open: frozenset[int]) -> list[frozenset[int]]:
-    """Judge a step after sound ones: what may be open after it; empty where it does not follow."""
+def _accept(problem: PocketProblem, step: str, pending: frozenset[int]) -> list[frozenset[int]]:
+    """Possible sets of pending operations after a step that follows right ones; empty if the step is wrong."""
     boxed = extract_answer(step)
     if boxed is not None:
-        done = "=" not in step and len(problem.plan) - 1 not in still_open
-        return [still_open] if done and boxed.strip() == problem.answer else []
+        done = "=" not in step and len(problem.plan) - 1 not in pending
+        return [pending] if done and boxed.strip() == problem.answer else []
     equations = _EQUATION.findall(step)
     if len(equations) != 1 or step.count("=") != 1:
         return []
     left, plain, percent, right, result = equations[0]
-    found = []
-    for place in still_open:
-        operation = problem.plan[place]
-        known = all(operand.source not in still_open for operand in (operation.left, operation.right))
+    accepted = []
+    for index in pending:
+        operation = problem.plan[index]
+        known = all(operand.source not in pending for operand in (operation.left, operation.right))
         if known and int(result) == operation.value and _same(operation, int(left), plain or percent, int(right)):
-            found.append(still_open - {place})
-    return found
+            accepted.append(pending - {index})
+    return accepted
 
 
 def _same(operation: Operation, left: int, sign: str, right: int) -> bool:

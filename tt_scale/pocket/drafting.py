@@ -1,4 +1,4 @@
-"""A plan under construction: numbers come in, operations pile up, steps are worded."""
+"""Construction of a problem: random numbers, operations of the plan, and the wording of its steps."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ __all__ = ["LIMITS", "Draft", "Size"]
 
 
 class Size:
-    """How large the numbers of a level are.
+    """Number of operations and size of the numbers at a level.
 
     Args:
         level: 1 to 5.
 
     Attributes:
-        operations: that a solution takes.
-        limit: of every number in question and solution, percents apart.
-        start: most for the first number.
-        change: most for a number that is added or taken away.
-        factor: most for a number of groups, a divisor or a multiple.
+        operations: number of operations of a solution.
+        limit: largest number in question and solution, percentages excepted.
+        start: largest first number.
+        change: largest number that is added or subtracted.
+        factor: largest number of groups, divisor or factor.
     """
 
     __slots__ = ("change", "factor", "level", "limit", "operations", "start")
@@ -35,19 +35,19 @@ class Size:
 
 
 LIMITS = (30, 60, 100, 150, 200)
-"""Largest number of each level."""
+"""Largest number at each level."""
 
 
 class Draft:
-    """Collects the sentences of a question and the plan and steps of its solution.
+    """Collects the sentences of a question, and the plan and steps of its solution.
 
     Args:
-        random: where every choice comes from.
-        size: of the numbers.
+        random: source of randomness.
+        size: size of the numbers.
 
     Attributes:
-        sentences: of the question, in order.
-        value: the number that the story stands at.
+        sentences: sentences of the question, in order.
+        value: current value of the quantity.
     """
 
     def __init__(self, random: Random, size: Size) -> None:
@@ -60,14 +60,14 @@ class Draft:
 
     @property
     def left(self) -> int:
-        """How many operations are still wanted."""
+        """Number of operations that are still missing."""
         return self.size.operations - len(self._plan)
 
     def compute(self, left: Operand, sign: Sign, right: Operand, lead: str, unit: str) -> Operand:
-        """Add an operation and word its step: lead, equation, unit.
+        """Add an operation and its step, worded as lead, equation, unit.
 
         Returns:
-            Its result, to be worked on.
+            Its result, as operand of later operations.
         """
         operation = Operation(left, sign, right)
         self._plan.append(operation)
@@ -75,10 +75,10 @@ class Draft:
         return Operand(operation.value, len(self._plan) - 1)
 
     def number(self, least: int, most: int) -> int:
-        """Draw a number of the question, both ends included."""
+        """Draw a number of the question, uniformly from [least, most]."""
         return self.random.randint(least, max(least, most))
 
     def written(self, question: str, subject: str) -> Written:
-        """Finish: the answer is the value of the last operation."""
+        """Complete the problem; its answer is the value of the last operation."""
         answer = f"The answer is \\boxed{{{self._plan[-1].value}}}."
         return Written(question, subject, tuple(self._plan), (*self._steps, answer))

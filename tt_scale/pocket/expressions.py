@@ -1,4 +1,4 @@
-"""Expressions that are worked out from left to right, such as `Compute (14 + 3 * 5) / 2 - 7`."""
+"""Generated expressions that are evaluated from left to right, such as `Compute (14 + 3 * 5) / 2 - 7`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ _ASKED = ("Compute {}.", "What is {}?", "Find the value of {}.", "Work out {}.")
 
 
 def expression(random: Random, size: Size) -> Written:
-    """Write an expression that grows on its right: a number, a product of two, or a factor or divisor of all so far.
+    """Generate an expression by appending terms: a number, a product of two, or a factor or divisor of the whole.
 
     Args:
-        random: where every choice comes from.
-        size: of the numbers; every value on the way stays between 1 and its limit.
+        random: source of randomness.
+        size: size of the numbers; every intermediate value is between 1 and its limit.
     """
     draft = Draft(random, size)
     draft.value = Operand(draft.number(2, size.start))
@@ -46,15 +46,15 @@ def expression(random: Random, size: Size) -> Written:
 
 
 def _signs(draft: Draft) -> list[Sign]:
-    """List what can follow; frequent signs stand there more than once."""
+    """Signs that can follow; more frequent ones are repeated."""
     value, size = draft.value.value, draft.size
-    found: list[Sign] = []
+    signs: list[Sign] = []
     if value + 2 <= size.limit:
-        found += ["+", "+"]
+        signs += ["+", "+"]
     if value > 3:
-        found += ["-", "-"]
+        signs += ["-", "-"]
     if value * 2 <= size.limit:
-        found.append("*")
+        signs.append("*")
     if any(value % k == 0 for k in range(2, size.factor + 1)):
-        found.append("/")
-    return found
+        signs.append("/")
+    return signs

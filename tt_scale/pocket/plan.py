@@ -1,4 +1,4 @@
-"""What a pocket problem is made of: numbers, and operations on them in an order that works."""
+"""Records of a pocket problem: operands, operations, and the plan of its solution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 __all__ = ["OPERATORS", "Operand", "Operation", "PocketProblem", "Sign", "Written"]
 
 Sign = Literal["+", "-", "*", "/", "mod", "% of"]
-"""How an operation is written between its numbers; `20 % of 150` is written `20% of 150`."""
+"""Infix sign of an operation; `20 % of 150` is written `20% of 150`."""
 
 OPERATORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
     {
@@ -22,16 +22,16 @@ OPERATORS: Mapping[str, Callable[[int, int], int]] = MappingProxyType(
         "% of": lambda left, right: left * right // 100,
     }
 )
-"""Signs to what they do; a plan divides only where nothing is left over."""
+"""Operators by sign; divisions in a plan have no remainder."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operand:
-    """A number that an operation works on.
+    """Operand of an operation.
 
     Attributes:
-        value: at least 0.
-        source: which operation gave it, by place in the plan; None: the question states it.
+        value: its value, at least 0.
+        source: index in the plan of the operation that computes it; None if the question states it.
     """
 
     value: int
@@ -40,12 +40,12 @@ class Operand:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One step of a plan.
+    """One operation of a plan.
 
     Attributes:
-        left: first number; of a percentage, the percents.
-        sign: what is done.
-        right: second number.
+        left: first operand; the percentage if the sign is "% of".
+        sign: its sign.
+        right: second operand.
     """
 
     left: Operand
@@ -54,24 +54,24 @@ class Operation:
 
     @property
     def value(self) -> int:
-        """Its exact result."""
+        """Exact result."""
         return OPERATORS[self.sign](self.left.value, self.right.value)
 
     @property
     def equation(self) -> str:
-        """As a solution writes it: `14 + 15 = 29`."""
+        """The equation as a solution states it: `14 + 15 = 29`."""
         gap = "" if self.sign == "% of" else " "
         return f"{self.left.value}{gap}{self.sign} {self.right.value} = {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """A problem in words, before it belongs to a set.
+    """A worded problem without id and level.
 
     Attributes:
-        question: what is asked.
-        subject: the kind of text.
-        plan: operations in the order of the solution; the last one gives the answer.
+        question: text of the question.
+        subject: kind of text.
+        plan: operations in the order of the solution; the last one computes the answer.
         steps: the solution, one text for each operation and one for the answer.
     """
 
@@ -82,21 +82,21 @@ class Written:
 
     @property
     def skeleton(self) -> str:
-        """The bare arithmetic; two problems that differ only in words share it."""
+        """The equations of the plan; problems that differ only in wording share them."""
         return "; ".join([operation.equation for operation in self.plan])
 
 
 @dataclass(frozen=True, slots=True)
 class PocketProblem:
-    r"""One generated problem with everything that is known of it.
+    r"""A generated problem with its solution.
 
     Attributes:
         id: unique in its set, the same on every machine.
-        question: what is asked.
-        answer: the gold answer, a whole number of at least 0.
-        level: 1 to 5; a solution takes `level + 1` operations, and the numbers grow with it.
-        subject: the kind of text: expression, goods, money, time, distance, comparison.
-        plan: operations in the order of the solution; the last one gives the answer.
+        question: text of the question.
+        answer: gold answer, an integer of at least 0.
+        level: 1 to 5; a solution has `level + 1` operations, and the numbers grow with the level.
+        subject: kind of text: expression, goods, money, time, distance, comparison.
+        plan: operations in the order of the solution; the last one computes the answer.
         steps: a right solution: one text for each operation, then the one with `\boxed{}`.
     """
 
@@ -110,5 +110,5 @@ class PocketProblem:
 
     @property
     def solution(self) -> str:
-        """The right solution as a model should write it: steps divided by blank lines."""
+        """The right solution as a model should write it, with steps separated by blank lines."""
         return "\n\n".join(self.steps)

@@ -1,9 +1,9 @@
-"""`pocket-math`: as many problems as one likes, the same on every machine.
+"""`pocket-math`: a generated problem set of any size, the same on every machine.
 
-Training and test problems never share their arithmetic: a hash of all equations of a solution, words left out, says
-which of the two a problem belongs to. Equations are taken as they are written: of the easiest problems some return with
-the numbers of a sum swapped (5,000 problems against 100,000 of training: 31 % of level 1, 4 % of level 2, hardly any
-above).
+Training and test problems never share their equations: the split of a problem is determined by a hash of all equations
+of its solution, without words. The hash depends on the order of operands: some of the easiest test problems occur in
+training with the operands of a sum swapped (of 5,000 problems against 100,000 of training: 31 % at level 1, 4 % at
+level 2, hardly any above).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ Split = Literal["train", "test"]
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What `pocket-math:count=200,seed=7,levels=3-5` asks for.
+    """Settings in a name such as `pocket-math:count=200,seed=7,levels=3-5`.
 
     Attributes:
-        count: at least 1.
-        seed: of the set.
-        levels: which there are, in turn.
+        count: number of problems, at least 1.
+        seed: seed of the set.
+        levels: levels, in turn.
         split: train or test.
     """
 
@@ -53,21 +53,21 @@ class Request:
 def pocket_math(
     count: int = 1000, seed: int = 0, levels: Sequence[int] = LEVELS, split: Split = "test"
 ) -> list[PocketProblem]:
-    """Make a set.
+    """Generate a problem set.
 
     A longer set begins with the shorter one of the same seed, levels and split.
 
     Args:
-        count: how many problems, at least 1.
-        seed: of the set; sets of different seeds are independent.
-        levels: taken in turn, each in 1 to 5.
-        split: "train" or "test"; they never share their arithmetic.
+        count: number of problems, at least 1.
+        seed: seed of the set; sets with different seeds are independent.
+        levels: levels in turn, each from 1 to 5.
+        split: "train" or "test"; the two never share equations.
 
     Returns:
         The problems; no question occurs twice [count].
 
     Raises:
-        ProblemSetError: a count, level or split that does not exist.
+        ProblemSetError: count, levels or split are invalid.
     """
     _check(count, levels, split)
     random = Random(f"{NAME} {split} {seed}")
@@ -98,25 +98,25 @@ def _write(random: Random, level: int, split: Split, seen: set[str]) -> Written:
         if _split_of(written.skeleton) == split and written.question not in seen:
             return written
     raise ProblemSetError(
-        f"No new question of level {level} was found in {_ATTEMPTS} tries.", "Ask for fewer problems."
+        f"No new question of level {level} was found in {_ATTEMPTS} attempts.", "Request fewer problems."
     )
 
 
 def _split_of(skeleton: str) -> Split:
-    """One in eight belongs to the test set."""
+    """Split of a problem; one in eight belongs to the test split."""
     return "test" if blake2b(skeleton.encode(), digest_size=1).digest()[0] < 32 else "train"
 
 
 def as_problem(problem: PocketProblem) -> Problem:
-    """Give what a search may see, and the gold answer for the grader."""
+    """Convert to the record of a problem set, without plan and solution."""
     return Problem(problem.id, problem.question, problem.answer, problem.level, problem.subject, NAME)
 
 
 def read_request(text: str) -> Request:
-    """Read what stands behind `pocket-math:`, for example `count=200,seed=7,levels=3-5`; empty is the usual set.
+    """Parse the settings after `pocket-math:`, such as `count=200,seed=7,levels=3-5`; empty means the defaults.
 
     Raises:
-        ProblemSetError: a setting that does not exist, or a value that it cannot have.
+        ProblemSetError: a setting is unknown, or its value is invalid.
     """
     given: dict[str, str] = {}
     for part in filter(None, text.split(",")):
@@ -139,8 +139,8 @@ def read_request(text: str) -> Request:
 
 def _whole(text: str, key: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS):
-        allowed = f"a whole number of at most {_DIGITS} digits is needed"
-        raise ProblemSetError(f"{key} of {NAME} is {text!r}; {allowed}.", f"Type: {key}={_TYPED[key]}")
+        allowed = f"an integer of at most {_DIGITS} digits"
+        raise ProblemSetError(f"{key} of {NAME} is {text!r}; allowed: {allowed}.", f"Type: {key}={_TYPED[key]}")
     return int(text)
 
 
@@ -150,7 +150,7 @@ def _levels(text: str) -> tuple[int, ...]:
     if not dash:
         return (least,)
     most = _whole(last, "levels")
-    # no range is made of ends that `_check` refuses: it could be endless
+    # bounds that `_check` rejects are not expanded to a range, which could be huge
     return LEVELS[least - 1 : most] if 1 <= least <= most <= max(LEVELS) else (least, most)
 
 

@@ -1,4 +1,4 @@
-"""Word problems: one quantity that events change, and chains of people who have more or less than one another."""
+"""Generated word problems: a quantity that events change, and chains of comparisons between people."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _PERCENTS = (10, 20, 25, 50)
 
 
 def story(random: Random, size: Size) -> Written:
-    """Write a story about one quantity: a start, events, a question, and distractors in between.
+    """Generate a story about one quantity: a start, events, a question, and distractors in between.
 
     Args:
-        random: where every choice comes from.
-        size: of the numbers; the quantity stays between 1 and its limit.
+        random: source of randomness.
+        size: size of the numbers; the quantity is always between 1 and its limit.
     """
     theme = random.choice(THEMES)
-    told = _Story(theme, Draft(random, size))
-    draft = told.draft
+    narrative = _Story(theme, Draft(random, size))
+    draft = narrative.draft
     draft.value = Operand(draft.number(4, size.start))
-    told.tell(theme.start, n=draft.value.value)
+    narrative.add_sentence(theme.start, n=draft.value.value)
     while draft.left:
-        random.choice(told.events())()
-    if not told.asked:
-        told.tell(theme.ask)
-    _distract(draft, told.words)
+        random.choice(narrative.events())()
+    if not narrative.asked:
+        narrative.add_sentence(theme.ask)
+    _distract(draft, narrative.words)
     return draft.written(" ".join(draft.sentences), theme.subject)
 
 
 class _Story:
-    """The events that can happen to a quantity; each adds a sentence and one or two operations."""
+    """Events that change a quantity; each adds a sentence and one or two operations."""
 
     def __init__(self, theme: Theme, draft: Draft) -> None:
         name, other = draft.random.sample(NAMES, 2)
@@ -48,44 +48,44 @@ class _Story:
         self.draft = draft
         self.asked = False
 
-    def tell(self, templates: tuple[str, ...], **numbers: int) -> None:
+    def add_sentence(self, templates: tuple[str, ...], **numbers: int) -> None:
         things = self.draft.random.choice(THINGS)
         text = self.draft.random.choice(templates)
         self.draft.sentences.append(text.format(**self.words, things=things, thing=things[:-1], **numbers))
 
     def events(self) -> list[Callable[[], None]]:
-        """List what can happen now; frequent things stand there more than once."""
+        """Events that are possible now; more frequent ones are repeated."""
         draft, size, value = self.draft, self.draft.size, self.draft.value.value
-        found: list[Callable[[], None]] = []
+        events: list[Callable[[], None]] = []
         if value + 2 <= size.limit:
-            found += [self.gain] * 3
+            events += [self.gain] * 3
         if value > 3:
-            found += [self.lose] * 3
+            events += [self.lose] * 3
         if value * 2 <= size.limit:
-            found.append(self.multiply)
+            events.append(self.multiply)
         if self._divisors():
-            found.append(self.split)
+            events.append(self.split)
         if draft.left >= 2:
             if value + 6 <= size.limit:
-                found += [self.gain_groups] * 2
+                events += [self.gain_groups] * 2
             if value > 8:
-                found += [self.lose_groups] * 2
+                events += [self.lose_groups] * 2
             if self._percents():
-                found.append(self.lose_percent)
+                events.append(self.lose_percent)
         if draft.left == 1 and value > 9:
-            found.append(self.pack)
-        return found
+            events.append(self.pack)
+        return events
 
     def gain(self) -> None:
         size = self.draft.size
         n = self.draft.number(2, min(size.change, size.limit - self.draft.value.value))
-        self.tell(self.theme.gain, n=n)
-        self._go("+", Operand(n))
+        self.add_sentence(self.theme.gain, n=n)
+        self._apply("+", Operand(n))
 
     def lose(self) -> None:
         n = self.draft.number(2, min(self.draft.size.change, self.draft.value.value - 1))
-        self.tell(self.theme.lose, n=n)
-        self._go("-", Operand(n))
+        self.add_sentence(self.theme.lose, n=n)
+        self._apply("-", Operand(n))
 
     def gain_groups(self) -> None:
         self._groups(self.theme.gain_groups, "+", self.draft.size.limit - self.draft.value.value)
@@ -96,35 +96,35 @@ class _Story:
     def multiply(self) -> None:
         draft = self.draft
         k = draft.number(2, min(draft.size.factor, draft.size.limit // draft.value.value))
-        self.tell(self.theme.multiply, k=k)
-        self._go("*", Operand(k))
+        self.add_sentence(self.theme.multiply, k=k)
+        self._apply("*", Operand(k))
 
     def split(self) -> None:
         k = self.draft.random.choice(self._divisors())
-        self.tell(self.theme.split, k=k)
-        self._go("/", Operand(k))
+        self.add_sentence(self.theme.split, k=k)
+        self._apply("/", Operand(k))
 
     def lose_percent(self) -> None:
         p = self.draft.random.choice(self._percents())
-        self.tell(self.theme.lose_percent, p=p)
+        self.add_sentence(self.theme.lose_percent, p=p)
         part = self.draft.compute(Operand(p), "% of", self.draft.value, "That is", self.unit)
-        self._go("-", part)
+        self._apply("-", part)
 
     def pack(self) -> None:
         k = self.draft.number(3, min(9, self.draft.value.value - 1))
-        self.tell(self.theme.pack, k=k)
+        self.add_sentence(self.theme.pack, k=k)
         self.asked = True
-        self._go("mod", Operand(k))
+        self._apply("mod", Operand(k))
 
     def _groups(self, templates: tuple[str, ...], sign: str, most: int) -> None:
         draft = self.draft
         k = draft.number(2, min(draft.size.factor, most // 2))
         n = draft.number(2, min(draft.size.change, most // k))
-        self.tell(templates, k=k, n=n)
+        self.add_sentence(templates, k=k, n=n)
         part = draft.compute(Operand(k), "*", Operand(n), "That is", self.unit)
-        self._go(sign, part)
+        self._apply(sign, part)
 
-    def _go(self, sign: str, operand: Operand) -> None:
+    def _apply(self, sign: str, operand: Operand) -> None:
         draft = self.draft
         draft.value = draft.compute(draft.value, sign, operand, self.lead, self.unit)  # type: ignore[arg-type]
 
@@ -138,37 +138,37 @@ class _Story:
 
 
 def comparison(random: Random, size: Size) -> Written:
-    """Write about people in a row, each compared with the one before.
+    """Generate a chain of comparisons: each person has more or less than the one before.
 
     Args:
-        random: where every choice comes from.
-        size: of the numbers; what each person has stays between 1 and its limit.
+        random: source of randomness.
+        size: size of the numbers; the amount of each person is between 1 and its limit.
     """
     draft = Draft(random, size)
     noun = random.choice(NOUNS)
     together = size.operations > 1 and random.random() < 0.4
     names = random.sample(NAMES, size.operations + (0 if together else 1))
     value = Operand(draft.number(4, size.start))
-    has = [value]
-    told = [f"{names[0]} has {value.value} {noun}."]
+    amounts = [value]
+    sentences = [f"{names[0]} has {value.value} {noun}."]
     for before, name in pairwise(names):
         sign, number = _difference(draft, value.value)
         template = random.choice(COMPARED[sign])
-        told.append(template.format(name=name, before=before, n=number, noun=noun))
+        sentences.append(template.format(name=name, before=before, n=number, noun=noun))
         value = draft.compute(value, sign, Operand(number), f"{name} has", noun)  # type: ignore[arg-type]
-        has.append(value)
-    draft.sentences = told
+        amounts.append(value)
+    draft.sentences = sentences
     if together:
-        draft.compute(has[-2], "+", has[-1], "Together they have", noun)
-        told.append(f"How many {noun} do {names[-2]} and {names[-1]} have together?")
+        draft.compute(amounts[-2], "+", amounts[-1], "Together they have", noun)
+        sentences.append(f"How many {noun} do {names[-2]} and {names[-1]} have together?")
     else:
-        told.append(f"How many {noun} does {names[-1]} have?")
+        sentences.append(f"How many {noun} does {names[-1]} have?")
     _distract(draft, {"name": names[-1], "other": random.choice([each for each in NAMES if each not in names])})
     return draft.written(" ".join(draft.sentences), "comparison")
 
 
 def _difference(draft: Draft, value: int) -> tuple[str, int]:
-    """Draw how the next person differs."""
+    """Draw the difference of the next person: sign and number."""
     size = draft.size
     possible = []
     if value + 2 <= size.limit // 2:
@@ -186,7 +186,7 @@ def _difference(draft: Draft, value: int) -> tuple[str, int]:
 
 
 def _distract(draft: Draft, words: dict[str, str]) -> None:
-    """Put sentences that change nothing somewhere before the question; the more, the higher the level."""
+    """Insert irrelevant sentences before the question, more of them at higher levels."""
     random, size = draft.random, draft.size
     for template in random.sample(DISTRACTORS, random.randint(0, (size.level + 1) // 2)):
         noun = random.choice([each for each in THINGS if each != words.get("noun")])

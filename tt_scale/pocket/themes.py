@@ -1,4 +1,4 @@
-"""The words of word problems."""
+"""Wording of the word problems: names, things, and sentence templates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Theme:
     Attributes:
         subject: its name.
         unit: what is counted.
-        lead: how a step begins that says where the quantity stands.
+        lead: beginning of a step that states the new quantity.
         start: the first sentence.
         gain: n more.
         lose: n fewer.

@@ -1,4 +1,4 @@
-"""The shipped models `pocket-gen` and `pocket-prm`: where they are, and that they are whole."""
+"""Location and integrity check of the shipped models `pocket-gen` and `pocket-prm`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ __all__ = ["POCKET_MODELS", "model_folder"]
 
 POCKET_MODELS = ("pocket-gen", "pocket-prm")
 CHECKSUMS = "checksums.json"
-_MEND = "Install tt_scale again, or make the models anew in a clone of its repository: make pocket"
+_MEND = "Reinstall tt_scale, or train the models again in a clone of its repository: make pocket"
 
 
 def model_folder(name: str) -> Path:
-    """Give the folder of a shipped model, after a look at every file of it.
+    """Return the folder of a shipped model, after a checksum of each of its files.
 
     Args:
         name: one of `POCKET_MODELS`.
 
     Raises:
-        ConfigError: a file is missing or not what was shipped.
+        ConfigError: a file is missing or damaged.
     """
     folder = Path(str(files("tt_scale.pocket") / "models" / name))
     try:

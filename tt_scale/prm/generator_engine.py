@@ -48,13 +48,13 @@ class GeneratorEnginePRM(TokenPRM):
             raise ConfigError(
                 f"prm is 'generator', but prm_name is {_named(config.prm_name, config.prm_revision)} and model_name is "
                 f"{_named(config.model_name, config.model_revision)}.",
-                "Leave out --prm, or give both the same name and revision.",
+                "Omit --prm, or give both the same name and revision.",
             )
         for key, value in (("prm_quantization", config.prm_quantization), ("prm_device", config.prm_device)):
             if value is not None:
                 raise ConfigError(
                     f"{key} is {value!r}, but the generator's own engine scores; it is loaded once.",
-                    f"Leave out --{key.replace('_', '-')}, or load a second engine with --prm vllm or huggingface.",
+                    f"Omit --{key.replace('_', '-')}, or load a second engine with --prm vllm or huggingface.",
                 )
         super().__init__(config)
         self._model = model

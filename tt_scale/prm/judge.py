@@ -67,7 +67,7 @@ class JudgePRM(PRM):
             key = "prm_quantization" if config.prm_device is None else "prm_device"
             raise ConfigError(
                 f"{key} is {getattr(config, key)!r}, but the judge runs {'beside' if own else 'in'} the generator.",
-                f"Leave out --{key.replace('_', '-')}.",
+                f"Omit --{key.replace('_', '-')}.",
             )
         if not own:
             return cls(generator, config.stop_tokens, context=config.prm_max_model_len)

@@ -1,8 +1,8 @@
-"""A vLLM engine that gives a row for every token of a prompt that it computed.
+"""vLLM engine with token-wise pooling: returns one output row for every computed token of a prompt.
 
-Read with an index from the end, the rows do not care how much of the prompt came from the prefix cache; what came from
-there has none, and is asked for again in prompts that end at it, since the block of the last token is always computed.
-Pooling type ALL, never STEP: with cache reading that kills the engine.
+Rows are indexed from the end of the prompt, since tokens from the prefix cache have none. Positions among those are
+requested again by prompts that end at them: the block of the last token is always computed. The pooling type is ALL;
+STEP crashes the engine if prefix caching is on.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.core.concurrency import gather_or_cancel
-from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.dtypes import engine_device, resolve_dtype
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.transformers.parameters import parameters_by_settings
 from tt_scale.engines.vllm.devices import device_args
@@ -24,35 +24,35 @@ from tt_scale.prm.adapters.base import ScoringInput
 if TYPE_CHECKING:
     from tt_scale.config import Config
 
-__all__ = ["PoolingEngine", "Rows"]
+__all__ = ["PooledRows", "PoolingEngine"]
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """What was read.
+class PooledRows:
+    """Output rows at the requested positions of an input, and their cost.
 
     Attributes:
-        found: row by position; [classes] of a classifier, [width] of hidden states.
-        tokens: of all prompts that it took.
-        cached: how many of them were not computed again.
+        by_position: row by position; [classes] of a classifier, [width] of hidden states.
+        tokens: tokens of all prompts that were sent.
+        cached: number of them that came from the prefix cache.
     """
 
-    found: dict[int, Any]
+    by_position: dict[int, Any]
     tokens: int
     cached: int
 
 
 class PoolingEngine:
-    """One engine for one PRM.
+    """A pooling engine for one PRM.
 
     Args:
-        config: of the run; read are `dtype` and `prm_quantization`, and how to load a model.
+        config: the run's configuration; `dtype`, `prm_quantization` and the keys for loading models are read.
         folder: model folder or hub name.
-        task: of vLLM's poolers: "token_classify" or "token_embed"; hidden states are given as they are.
-        context: most tokens of a prompt.
-        share: of the GPU's memory, in (0, 1].
-        gpus: that it may see; none for where vLLM puts it.
-        own: fields of `AsyncEngineArgs` that say how the model is read.
+        task: vLLM's pooling task, "token_classify" or "token_embed"; hidden states are returned without activation.
+        context: context length in tokens.
+        share: share of the GPU's memory, in (0, 1].
+        gpus: indices of the GPUs; empty for vLLM's default.
+        own: further fields of `AsyncEngineArgs`, such as the architecture.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class PoolingEngine:
         self._engine = Engine(folder, lambda: _args(config, folder, task, context, share, gpus, own), gpus)
 
     async def launch(self) -> None:
-        """Start the engine's process; `start` waits for it. Errors as of `Engine.launch`."""
+        """Start the engine's process; `start` waits for it. Errors as for `Engine.launch`."""
         await self._engine.launch()
 
     async def start(self) -> None:
@@ -75,20 +75,20 @@ class PoolingEngine:
         await self._engine.start()
 
     async def close(self) -> None:
-        """End the engine and its processes; a second call does nothing."""
+        """Shut down the engine and its processes; a second call does nothing."""
         await self._engine.close()
 
     def died(self) -> str:
-        """Say how the engine ended that nobody closed; empty while it runs."""
+        """Describe how the engine ended unexpectedly; empty while it runs."""
         return self._engine.died()
 
     def on_output(self, call: Callable[[], None]) -> None:
-        """Have something called whenever scores come from the engine."""
+        """Set a callback for every output of the engine."""
         self._engine.on_output = call
 
     @property
     def llm(self) -> Any:
-        """The `AsyncLLM` of vLLM.
+        """VLLM's `AsyncLLM`.
 
         Raises:
             EngineDeadError: it is closed, or was never started.
@@ -99,64 +99,65 @@ class PoolingEngine:
 
     @property
     def dtype(self) -> Any:
-        """In which the engine computes."""
+        """Dtype in which the engine computes."""
         return self.llm.model_config.dtype
 
     @property
     def parameters(self) -> int:
-        """How many the whole model has, its language-model head included."""
+        """Number of parameters of the whole model, including its language-model head."""
         return parameters_by_settings(self.llm.model_config.hf_config.to_dict())
 
-    async def read(self, reading: ScoringInput) -> Rows:
-        """Give the rows at all positions of a reading.
+    async def read(self, scoring_input: ScoringInput) -> PooledRows:
+        """Compute the rows at all positions of an input.
 
         Raises:
-            PRMError: vLLM refused, or did not give what it computes.
+            PRMError: vLLM rejected the request, or returned fewer rows than it computes.
             EngineDeadError: the engine is gone.
         """
-        found, tokens, cached = await self._rows(reading.ids, reading.positions)
-        while hidden := [place for place in reading.positions if place not in found]:
-            prompts = [(reading.ids[: places[-1] + 1], places) for places in self._by_block(hidden)]
-            for more, read, hits in await gather_or_cancel([self._rows(*prompt) for prompt in prompts]):
-                found |= more
+        ids, positions = scoring_input.ids, scoring_input.positions
+        computed, tokens, cached = await self._rows(ids, positions)
+        while missing := [position for position in positions if position not in computed]:
+            prompts = [(ids[: block[-1] + 1], block) for block in self._by_block(missing)]
+            for rows, read, hits in await gather_or_cancel([self._rows(*prompt) for prompt in prompts]):
+                computed |= rows
                 tokens, cached = tokens + read, cached + hits
-        return Rows(found, tokens, cached)
+        return PooledRows(computed, tokens, cached)
 
-    def _by_block(self, places: Sequence[int]) -> list[list[int]]:
-        """Put together what one prompt shows: the cache holds whole blocks, and the last one is computed anew."""
+    def _by_block(self, positions: Sequence[int]) -> list[list[int]]:
+        """Group positions by KV block, since one prompt returns all rows of its last block."""
         size = self.llm.vllm_config.cache_config.block_size
         blocks: dict[int, list[int]] = {}
-        for place in places:
-            blocks.setdefault(place // size, []).append(place)
+        for position in positions:
+            blocks.setdefault(position // size, []).append(position)
         return list(blocks.values())
 
-    async def _rows(self, ids: tuple[int, ...], places: Sequence[int]) -> tuple[dict[int, Any], int, int]:
-        answer = await self._ask(ids)
-        rows, cached = answer.outputs.data, answer.num_cached_tokens or 0
+    async def _rows(self, ids: tuple[int, ...], positions: Sequence[int]) -> tuple[dict[int, Any], int, int]:
+        output = await self._encode(ids)
+        rows, cached = output.outputs.data, output.num_cached_tokens or 0
         if not 0 <= cached < len(ids) or len(rows) != len(ids) - cached:
-            raise PRMError(f"The engine gave {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
-        found = {place: rows[place - len(ids)] for place in places if place >= cached}
-        if places[-1] not in found:
-            raise PRMError("The engine gave no row for the last token of a prompt, which it always computes.")
-        return found, len(ids), cached
+            raise PRMError(f"The engine returned {len(rows)} rows for {len(ids)} tokens of which {cached} were cached.")
+        computed = {position: rows[position - len(ids)] for position in positions if position >= cached}
+        if positions[-1] not in computed:
+            raise PRMError("The engine returned no row for the last token of a prompt, which it always computes.")
+        return computed, len(ids), cached
 
-    async def _ask(self, ids: tuple[int, ...]) -> Any:
+    async def _encode(self, ids: tuple[int, ...]) -> Any:
         from vllm import PoolingParams, TokensPrompt
 
         llm = self.llm
         plain = {"use_activation": False} if self._task == "token_embed" else {}
         params = PoolingParams(task=self._task, skip_reading_prefix_cache=False, **plain)
         prompt = TokensPrompt(prompt_token_ids=list(ids))
-        number = f"score-{next(self._numbers)}"
+        request_id = f"score-{next(self._numbers)}"
         try:
-            answers = [answer async for answer in llm.encode(prompt, params, number)]
+            outputs = [output async for output in llm.encode(prompt, params, request_id)]
         except Exception as error:
             if llm.errored:
                 raise EngineDeadError(f"The PRM's engine died. {self._engine.reason()}".strip()) from error
-            raise PRMError(f"vLLM refused to score: {sentence(error.__cause__ or error)}") from error
-        if not answers:
-            raise PRMError("vLLM gave no answer to a scoring request.")
-        return answers[-1]
+            raise PRMError(f"vLLM failed to score: {sentence(error.__cause__ or error)}") from error
+        if not outputs:
+            raise PRMError("vLLM returned no output for a scoring request.")
+        return outputs[-1]
 
 
 def _args(
@@ -171,7 +172,7 @@ def _args(
         runner="pooling",
         dtype=resolve_dtype(
             config.dtype,
-            place_of("vllm", config.prm_device),
+            engine_device("vllm", config.prm_device),
             folder,
             config.prm_quantization,
             own.get("revision", config.prm_revision),

@@ -55,7 +55,7 @@ class RecordedPRM(PRM):
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """There are none."""
+        """None: no model is loaded."""
         return ()
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:

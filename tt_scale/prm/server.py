@@ -1,14 +1,14 @@
 """PRMs on vLLM servers, over HTTP.
 
-A PRM with a head of its own is asked at `/pooling`, with token ids; back comes a row for each token. The server must
-give a row for every token, so it is started with
+A PRM with a scoring head is used through `/pooling`, which takes token ids. The server must return a row for every
+token, so it is started with
 
     vllm serve MODEL --runner pooling --pooler-config '{"task": "token_classify", "tok_pooling_type": "ALL"}'
 
-There a prompt is never read from the prefix cache: every path is computed whole, and counted so.
+This disables the prefix cache: every path is computed, and counted, completely.
 
-A PRM whose verdict is the odds of two next tokens may also run as the language model that it is (`vllm serve MODEL`).
-It is asked at `/v1/completions` how likely the two are where each step ends; the prefix cache has the steps before.
+A PRM whose score is the odds of two next tokens may also be served as a language model (`vllm serve MODEL`). Then the
+log-probabilities of the two tokens after each step are requested from `/v1/completions`; previous steps are cached.
 
 The server decides how its model is loaded.
 """
@@ -44,14 +44,14 @@ if TYPE_CHECKING:
 __all__ = ["API_KEY", "PoolingServerPRM"]
 
 API_KEY = "TT_SCALE_PRM_API_KEY"
-"""The environment variable that holds the key of a server that asks for one."""
+"""Environment variable with the API key of the servers."""
 
 LARGEST = 1e300
 BYTES, BYTES_FOR_A_TOKEN = 1 << 16, 256
-"""Most bytes of an answer to /pooling; a row of two numbers takes some 45."""
+"""Maximum size of a response of /pooling, in all and per token; a row of two numbers takes about 45 bytes."""
 
 START_ATTEMPTS = 2
-"""Retries of each request of the start, at most."""
+"""Maximum number of retries of each request at the start."""
 
 START = """vllm serve MODEL --runner pooling --pooler-config '{"task": "token_classify", "tok_pooling_type": "ALL"}'"""
 
@@ -60,11 +60,11 @@ class PoolingServerPRM(TokenPRM):
     """A PRM on one or several vLLM servers.
 
     Args:
-        config: of the run; read are `prm_url`, `prm_name`, `prm_adapter`, `prm_args`, `prm_max_model_len`,
-            `request_timeout`, `max_retries` and `stop_tokens`.
+        config: the run's configuration; `prm_url`, `prm_name`, `prm_adapter`, `prm_args`, `prm_max_model_len`,
+            `request_timeout`, `max_retries` and `stop_tokens` are read.
 
     Raises:
-        ConfigError: there is no `prm_url`, or something is asked for that the server has to decide.
+        ConfigError: `prm_url` is not set, or a key is set that the server decides.
     """
 
     summary: ClassVar[str] = (
@@ -74,12 +74,12 @@ class PoolingServerPRM(TokenPRM):
 
     def __init__(self, config: Config) -> None:
         if config.prm_url is None:
-            raise ConfigError("prm is 'http', and there is no prm_url.", "Type: --prm-url http://localhost:8000")
+            raise ConfigError("prm is 'http', but prm_url is not set.", "Type: --prm-url http://localhost:8000")
         for key, value in (("prm_quantization", config.prm_quantization), ("prm_device", config.prm_device)):
             if value is not None:
                 raise ConfigError(
                     f"{key} is {value!r}, but the server at prm_url decides how its model is loaded.",
-                    f"Leave out --{key.replace('_', '-')}.",
+                    f"Omit --{key.replace('_', '-')}.",
                 )
         super().__init__(config)
         self._urls = split_urls(config.prm_url)
@@ -89,14 +89,14 @@ class PoolingServerPRM(TokenPRM):
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """None: the server has loaded them."""
+        """None; the server loads the weights."""
         return ()
 
     async def start(self) -> None:
-        """Load the tokenizer and ask each server for its models.
+        """Load the tokenizer and query the models of each server.
 
         Raises:
-            PRMError: there is no such server, it does not serve `prm_name`, or no adapter is known.
+            PRMError: a server cannot be reached, does not serve `prm_name`, or no adapter is known.
             MissingExtraError: httpx is not installed.
         """
         config = self._config
@@ -121,58 +121,58 @@ class PoolingServerPRM(TokenPRM):
             await endpoint.close()
 
     async def score_inputs(self, inputs: Sequence[ScoringInput]) -> list[Scores]:
-        """Send inputs, each as a request of its own, or one for each place where a step is scored."""
-        score = self._pooled if self._chooser is None else self._chosen
+        """Score inputs: one request for each input, or one for each scored position of a language model."""
+        score = self._score_pooled if self._chooser is None else self._score_choices
         try:
             return await gather_or_cancel([score(each) for each in inputs])
         except RequestFault as fault:
             raise await self._error(fault) from fault
 
     async def _connect(self, endpoints: Sequence[HttpEndpoint], names: set[str]) -> None:
-        """Find the model on every server, and how it is asked there."""
+        """Find the model on every server, and determine how it is served."""
         config = self._config
         cards = await gather_or_cancel([self._served(endpoint, names) for endpoint in endpoints])
         self._model = str(cards[0]["id"])
         for endpoint, card in zip(endpoints, cards, strict=True):
             if card["id"] != self._model:
                 raise PRMError(
-                    f"The server at {endpoints[0].url} calls the PRM {self._model!r}, that at {endpoint.url} "
-                    f"{card['id']!r}.",
+                    f"The PRM is named {self._model!r} on the server at {endpoints[0].url}, but {card['id']!r} on that "
+                    f"at {endpoint.url}.",
                     "Start them with the same --served-model-name.",
                 )
         own = self.context_of(self.adapter.checkpoint.settings, config)
-        longest = [self._longest(endpoint.url, card) for endpoint, card in zip(endpoints, cards, strict=True)]
+        longest = [self._context_on(endpoint.url, card) for endpoint, card in zip(endpoints, cards, strict=True)]
         self.context = min([own, *[tokens for tokens in longest if tokens is not None]])
         self._endpoints = tuple(endpoints)
         servers = [Server(endpoint.url, endpoint) for endpoint in endpoints]
         policy = RetryPolicy(config.max_retries)
         self._servers = Servers(servers, policy, config.request_timeout, HttpEndpoint.models)
-        if isinstance(self.adapter.head, TokenHead) and await self._writes(endpoints):
+        if isinstance(self.adapter.head, TokenHead) and await self._generates(endpoints):
             self._chooser = Chooser(self._model, self._servers)
-            self.context -= 2  # one token is written, and one may stand at the prompt's end
+            self.context -= 2  # one token is generated, and one may be appended to the prompt
 
     async def _served(self, endpoint: HttpEndpoint, names: set[str]) -> Mapping[str, Any]:
-        """Find the PRM among what is served; another model's scores would stand under its name."""
+        """Find the PRM among the served models, so that no other model's scores are recorded under its name."""
         try:
-            models = await self._patient(endpoint).ask(HttpEndpoint.models)
+            models = await self._with_retries(endpoint).ask(HttpEndpoint.models)
         except RequestFault as fault:
             raise self._start_error(fault) from fault
         for each in models:
             if each["id"] in names or each.get("root") in [*names]:
                 return each
-        there = listed([each["id"] for each in models], quoted=True) or "nothing"
+        served = listed([each["id"] for each in models], quoted=True) or "nothing"
         raise PRMError(
-            f"prm_name is {self._config.prm_name!r}; the server at {endpoint.url} serves {there}.",
-            "Give --prm-name its name, or start the server with --served-model-name.",
+            f"prm_name is {self._config.prm_name!r}, but the server at {endpoint.url} serves {served}.",
+            "Set --prm-name to its name, or start the server with --served-model-name.",
         )
 
-    async def _writes(self, endpoints: Sequence[HttpEndpoint]) -> bool:
-        """Whether all servers run the model as one that writes."""
+    async def _generates(self, endpoints: Sequence[HttpEndpoint]) -> bool:
+        """Whether all servers run the model as a language model."""
         head = self.adapter.head
         assert isinstance(head, TokenHead)
         for endpoint in endpoints:
             try:
-                chooser = Chooser(self._model, self._patient(endpoint))
+                chooser = Chooser(self._model, self._with_retries(endpoint))
                 await chooser.choose([head.positive, head.negative], [head.positive, head.negative])
             except RequestFault as fault:
                 if fault.kind not in ("missing", "refused"):
@@ -180,8 +180,8 @@ class PoolingServerPRM(TokenPRM):
                 return False
         return True
 
-    async def _pooled(self, scoring_input: ScoringInput) -> Scores:
-        """Read the scores out of the rows of all tokens."""
+    async def _score_pooled(self, scoring_input: ScoringInput) -> Scores:
+        """Score an input by the pooled rows of its tokens."""
         body = {"model": self._model, "input": list(scoring_input.ids), "task": "token_classify"}
         most = BYTES + BYTES_FOR_A_TOKEN * len(scoring_input.ids)
         answer = await self._running().ask(
@@ -190,15 +190,15 @@ class PoolingServerPRM(TokenPRM):
         progressed(self)
         where, rows = ", ".join(self._urls), _rows(answer)
         if rows is None:
-            raise PRMError(f"The server at {where} gave no rows to /pooling.", f"Start it with: {START}")
+            raise PRMError(f"The server at {where} returned no rows from /pooling.", f"Start it with: {START}")
         count = len(rows)
         if count != len(scoring_input.ids):
             raise PRMError(
-                f"The server at {where} gave {count} rows for {len(scoring_input.ids)} tokens; one each is needed.",
+                f"The server at {where} returned {count} rows for {len(scoring_input.ids)} tokens; expected one each.",
                 f"Start it with: {START}",
             )
         return Scores(
-            scoring_input.checked([self._value(rows[place], where) for place in scoring_input.positions]), count
+            scoring_input.checked([self._value(rows[position], where) for position in scoring_input.positions]), count
         )
 
     def _value(self, row: Any, where: str) -> float:
@@ -206,42 +206,45 @@ class PoolingServerPRM(TokenPRM):
         if isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) > LARGEST:
             return float(value)
         raise PRMError(
-            f"The server at {where} gave {shown(row)} for a token; number {self._column + 1} of it is the score."
+            f"The server at {where} returned {shown(row)} for a token; expected a score as its number "
+            f"{self._column + 1}."
         )
 
-    def _longest(self, url: str, card: Mapping[str, Any]) -> int | None:
-        """Read how many tokens a server's model reads; None where it does not say."""
-        told = card.get("max_model_len")
-        if told is not None and (isinstance(told, bool) or not isinstance(told, int) or told < 1):
-            raise PRMError(f"The server at {url} says that its model reads {shown(told)} tokens; allowed: 1 or more.")
-        return told
+    def _context_on(self, url: str, card: Mapping[str, Any]) -> int | None:
+        """Context length that a server reports; None if it reports none."""
+        length = card.get("max_model_len")
+        if length is not None and (isinstance(length, bool) or not isinstance(length, int) or length < 1):
+            raise PRMError(f"The server at {url} reports max_model_len {shown(length)}; allowed: 1 or more.")
+        return length
 
-    async def _chosen(self, scoring_input: ScoringInput) -> Scores:
-        """Ask for the odds of the two tokens at every place."""
+    async def _score_choices(self, scoring_input: ScoringInput) -> Scores:
+        """Score an input by the odds of the two tokens at every position."""
         head, chooser = self.adapter.head, self._chooser
         assert isinstance(head, TokenHead)
         assert chooser is not None
         self._running()
         tokens = [head.positive, head.negative]
-        prompts = [scoring_input.ids[: place + 1] for place in scoring_input.positions]
-        found = await gather_or_cancel([chooser.choose(prompt, tokens) for prompt in prompts])
+        prompts = [scoring_input.ids[: position + 1] for position in scoring_input.positions]
+        choices = await gather_or_cancel([chooser.choose(prompt, tokens) for prompt in prompts])
         progressed(self)
-        values = scoring_input.checked([two_way_softmax(*choice.logprobs) for choice in found])
-        return Scores(values, sum(map(len, prompts)), sum([choice.cached for choice in found]))
+        values = scoring_input.checked([two_way_softmax(*choice.logprobs) for choice in choices])
+        return Scores(values, sum(map(len, prompts)), sum([choice.cached for choice in choices]))
 
     def _running(self) -> Servers[HttpEndpoint]:
         if self._servers is None:
             raise EngineDeadError("The PRM is closed.")
         return self._servers
 
-    def _patient(self, endpoint: HttpEndpoint) -> Servers[HttpEndpoint]:
-        """One server, asked a few times."""
+    def _with_retries(self, endpoint: HttpEndpoint) -> Servers[HttpEndpoint]:
+        """Requests to one server with retries."""
         policy = RetryPolicy(min(START_ATTEMPTS, self._config.max_retries))
         return Servers([Server(endpoint.url, endpoint)], policy, self._config.request_timeout, HttpEndpoint.models)
 
     def _start_error(self, fault: RequestFault) -> PRMError:
         if fault.kind == "key":
-            return PRMError(f"The server wants a key: {fault.message}", f"Put it into the variable {API_KEY}.")
+            return PRMError(
+                f"The server requires an API key: {fault.message}", f"Set the environment variable {API_KEY}."
+            )
         if fault.kind == "connection":
             return PRMError(
                 f"There is no server at {fault.url}: {fault.message}", f"Check prm_url, or start one: {START}"
@@ -249,14 +252,14 @@ class PoolingServerPRM(TokenPRM):
         return PRMError(fault.message)
 
     async def _error(self, fault: RequestFault) -> PRMError | EngineDeadError:
-        """What a request that failed for good means for the run."""
+        """Turn a fault whose retries are exhausted into an error; it ends the run if no server is available."""
         if fault.kind in ("key", "load") or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The PRM's server can no longer be used: {fault.message}")
         return PRMError(f"The PRM's server did not score: {fault.message}")
 
 
 def _rows(answer: Mapping[str, Any]) -> list[Any] | None:
-    """Find the rows of the only text in an answer to /pooling; None where there are none."""
+    """Rows of the first input in a response of /pooling; None if there are none."""
     match answer:
         case {"data": [{"data": list(rows)}, *_]}:
             return rows

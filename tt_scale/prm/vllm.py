@@ -79,7 +79,7 @@ class VLLMPRM(TokenPRM):
         await self._engine.start()
 
     def died(self) -> str:
-        """Say how the engine ended that nobody closed; empty while it runs."""
+        """Describe how the engine ended unexpectedly; empty while it runs."""
         return self._engine.died() if self._engine is not None else ""
 
     async def close(self) -> None:
@@ -94,5 +94,5 @@ class VLLMPRM(TokenPRM):
     async def _score(self, scoring_input: ScoringInput) -> Scores:
         assert self._engine is not None, "start() comes first"
         rows = await self._engine.read(scoring_input)
-        values = [float(rows.found[position][self._column]) for position in scoring_input.positions]
+        values = [float(rows.by_position[position][self._column]) for position in scoring_input.positions]
         return Scores(scoring_input.checked(values), rows.tokens, rows.cached)

@@ -39,7 +39,7 @@ def folder_for_vllm(model: str, adapter: Adapter, quantization: str | None = Non
         raise PRMError(
             f"prm_quantization is {quantization!r}, but the weights of {adapter.checkpoint.name!r} are not quantized: "
             "vLLM would quantize the head as well, and round every score.",
-            "Leave out --prm-quantization, or type: --prm huggingface --prm-quantization bnb-8bit",
+            "Omit --prm-quantization, or type: --prm huggingface --prm-quantization bnb-8bit",
         )
     if isinstance(adapter.head, TokenHead) or _is_native(adapter) or adapter.head.layers == ("score",):
         return model

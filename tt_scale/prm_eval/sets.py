@@ -111,8 +111,8 @@ def _check_recorded(each: GivenSet | SampledSet) -> None:
     solutions = each.solutions if isinstance(each, GivenSet) else ()
     if not solutions or not all(one.recorded for one in solutions):
         raise ConfigError(
-            f"{each.name!r} holds no recorded scores for every step.",
-            "Name a PRM, or a replay with scores; of the scores of several PRMs, name one and type: --prm recorded",
+            f"{each.name!r} has no recorded score for every step.",
+            "Name a PRM, or a replay with scores; if it has scores of several PRMs, name one and type: --prm recorded",
         )
     for one in solutions:
         for score in one.recorded:

@@ -32,7 +32,7 @@ from tt_scale.grading import extract_answer
 from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution, given_steps
 from tt_scale.problems.header import without_header
 from tt_scale.problems.local import extension_of, name_of, parse_jsonl, read_file
-from tt_scale.problems.rows import Row, refuse_half_characters
+from tt_scale.problems.rows import RawRow, refuse_half_characters
 from tt_scale.problems.samples import UNNAMED, RecordedSample, finite, list_of, read_samples
 
 __all__ = ["read_rows", "read_solutions"]
@@ -59,7 +59,7 @@ def read_solutions(path: str, prm: str = "") -> GivenSet | None:
     return read_rows(name_of(path), rows, prm=prm)
 
 
-def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE, prm: str = "") -> GivenSet:
+def read_rows(name: str, rows: Sequence[RawRow], truth: str = BY_FILE, prm: str = "") -> GivenSet:
     """Convert the rows of a file to a set of solutions; `prm` is that of `read_solutions`.
 
     Raises:
@@ -71,7 +71,7 @@ def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE, prm: str = "
     for number, row in enumerate(rows):
         own = _text(row, ("id",), f"{name}-{number}")
         if has_controls(own):
-            raise ProblemSetError(f"{row.place}: the id {shown(own)} holds a control character.", "Take it out.")
+            raise ProblemSetError(f"{row.place}: the id {shown(own)} contains a control character.", "Remove it.")
         problem = Problem(own, _text(row, _QUESTION, "" if replay else None), "")
         for each in _samples(row, problem, prm) if replay else [_labelled(row, problem)]:
             if each.id in seen:
@@ -84,7 +84,7 @@ def read_rows(name: str, rows: Sequence[Row], truth: str = BY_FILE, prm: str = "
     return GivenSet(name, truth, solutions, replay)
 
 
-def _labelled(row: Row, problem: Problem) -> LabelledSolution:
+def _labelled(row: RawRow, problem: Problem) -> LabelledSolution:
     steps = list_of(row, row.values, "steps", lambda value: isinstance(value, str) and bool(value.strip()), "text")
     if "labels" in row.values:
         labels = tuple(
@@ -104,7 +104,7 @@ def _labelled(row: Row, problem: Problem) -> LabelledSolution:
     return LabelledSolution(problem.id, problem, texts, labels, correct=correct, answer=answer, recorded=recorded)
 
 
-def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -> tuple[float, ...]:
+def _scores(row: RawRow, values: Mapping[str, Any], steps: int | None, what: str) -> tuple[float, ...]:
     """Recorded scores; empty if the field is missing."""
     if "scores" not in values:
         return ()
@@ -114,7 +114,7 @@ def _scores(row: Row, values: Mapping[str, Any], steps: int | None, what: str) -
     return tuple(map(float, scores))
 
 
-def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
+def _from_first_error(row: RawRow, steps: int) -> tuple[bool | None, ...]:
     """Labels of steps from the first wrong one; later steps have no label."""
     label = row.values.get("label")
     if isinstance(label, bool) or not isinstance(label, int) or not -1 <= label < steps:
@@ -127,7 +127,7 @@ def _from_first_error(row: Row, steps: int) -> tuple[bool | None, ...]:
     return (True,) * label + (False,) + (None,) * (steps - label - 1)
 
 
-def _samples(row: Row, problem: Problem, prm: str) -> Iterator[LabelledSolution]:
+def _samples(row: RawRow, problem: Problem, prm: str) -> Iterator[LabelledSolution]:
     for number, sample in enumerate(read_samples(row)):
         if sample.correct is None:
             raise ProblemSetError(f"{row.place}: correct of sample {number} is None, not true or false.")
@@ -146,7 +146,7 @@ def _samples(row: Row, problem: Problem, prm: str) -> Iterator[LabelledSolution]
 
 
 def _steps_and_scores(
-    row: Row, number: int, sample: RecordedSample, prm: str
+    row: RawRow, number: int, sample: RecordedSample, prm: str
 ) -> tuple[Sequence[str], tuple[float, ...]]:
     """Texts of the steps, and their recorded scores.
 
@@ -172,7 +172,7 @@ def _recorded(sample: RecordedSample, prm: str) -> tuple[float, ...]:
     return next(iter(sample.scores.values())) if len(sample.scores) == 1 else ()
 
 
-def _text(row: Row, names: Sequence[str], default: str | None) -> str:
+def _text(row: RawRow, names: Sequence[str], default: str | None) -> str:
     value = next((row.values[name] for name in names if name in row.values), default)
     if not isinstance(value, str) or (default is None and not value.strip()):
         fault = f"is {shown(value)}" if value is not None else "is missing"

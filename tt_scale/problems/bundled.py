@@ -1,6 +1,6 @@
-"""The sets that come with the package; `data/ATTRIBUTION.md` says where from.
+"""Problem sets that are part of the package; `data/ATTRIBUTION.md` names their sources.
 
-The loaders below give raw rows; those of one set all have the same fields.
+The loaders return raw rows; all rows of a set have the same fields.
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from importlib.resources import files
 from types import MappingProxyType
 
 from tt_scale.problems.local import parse_jsonl
-from tt_scale.problems.rows import Row
+from tt_scale.problems.rows import RawRow
 
 __all__ = ["BUNDLED", "gsm8k", "math500", "svamp"]
 
 
-def math500() -> list[Row]:
+def math500() -> list[RawRow]:
     r"""Read MATH-500; 500 rows such as this one.
 
     {"id": "test/intermediate_algebra/1994.json",
@@ -27,7 +27,7 @@ def math500() -> list[Row]:
     return _read("math500")
 
 
-def gsm8k() -> list[Row]:
+def gsm8k() -> list[RawRow]:
     """Read the test part of GSM8K; 1319 rows such as this one.
 
     {"id": "gsm8k-test-1",
@@ -38,7 +38,7 @@ def gsm8k() -> list[Row]:
     return _read("gsm8k")
 
 
-def svamp() -> list[Row]:
+def svamp() -> list[RawRow]:
     """Read SVAMP; 1000 rows such as this one.
 
     {"id": "chal-2",
@@ -49,10 +49,12 @@ def svamp() -> list[Row]:
     return _read("svamp")
 
 
-BUNDLED: Mapping[str, Callable[[], list[Row]]] = MappingProxyType({"math500": math500, "gsm8k": gsm8k, "svamp": svamp})
+BUNDLED: Mapping[str, Callable[[], list[RawRow]]] = MappingProxyType(
+    {"math500": math500, "gsm8k": gsm8k, "svamp": svamp}
+)
 """Names to loaders."""
 
 
-def _read(name: str) -> list[Row]:
+def _read(name: str) -> list[RawRow]:
     data = files("tt_scale.problems").joinpath("data").joinpath(f"{name}.jsonl").read_bytes()
     return parse_jsonl(name, data)

@@ -1,4 +1,4 @@
-"""The problem sets that have a short name."""
+"""Catalogue of the problem sets that have a short name."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ __all__ = ["HUB_NAMES", "ProblemSet", "list_problem_sets"]
 
 @dataclass(frozen=True, slots=True)
 class ProblemSet:
-    """What is known of a problem set before it is loaded.
+    """Metadata of a problem set.
 
     Attributes:
-        name: what to type.
-        summary: one line about it.
-        count: how many problems it holds.
-        licence: of its texts.
-        hub: its Hugging Face name; None where it is bundled and needs no network.
+        name: short name, as typed.
+        summary: description in one line.
+        count: number of problems.
+        licence: licence of its texts.
+        hub: its name on the Hugging Face hub; None if it is bundled and needs no network.
     """
 
     name: str
@@ -50,9 +50,9 @@ _SETS = (
 )
 
 HUB_NAMES = {known.name: known.hub for known in _SETS if known.hub}
-"""Short names to hub names."""
+"""Hub names by short name."""
 
 
 def list_problem_sets() -> list[ProblemSet]:
-    """Every set that has a short name, bundled ones first."""
+    """All sets that have a short name, bundled ones first."""
     return list(_SETS)

@@ -1,4 +1,4 @@
-r"""The header of a file of recorded samples: an optional first line that says what holds for all of them.
+r"""Header of a file of recorded samples: an optional first line with properties of all samples.
 
 One header::
 
@@ -14,7 +14,7 @@ from typing import Any, cast, get_args
 from tt_scale.core.final_answer import AnswerRule
 from tt_scale.core.printable import has_controls, shown
 from tt_scale.errors import ProblemSetError
-from tt_scale.problems.rows import Row
+from tt_scale.problems.rows import RawRow
 
 __all__ = ["FORMAT", "Header", "read_header", "without_header"]
 
@@ -24,12 +24,12 @@ RULES: tuple[str, ...] = get_args(AnswerRule)
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What holds for all samples of a file.
+    """Properties of all samples of a file.
 
     Attributes:
-        answer_rule: where solutions state their answer; None if the file does not say.
-        generator: the model that sampled them; empty if the file does not say.
-        temperature: at which they were sampled; None if the file does not say.
+        answer_rule: how solutions state their answer; None if not stated.
+        generator: the model that sampled them; empty if not stated.
+        temperature: temperature at which they were sampled; None if not stated.
     """
 
     answer_rule: AnswerRule | None = None
@@ -37,12 +37,12 @@ class Header:
     temperature: float | None = None
 
 
-def without_header(rows: Sequence[Row]) -> list[Row]:
-    """Leave out the header of a file, if it has one."""
+def without_header(rows: Sequence[RawRow]) -> list[RawRow]:
+    """Remove the header of a file, if it has one."""
     return list(rows[1:] if rows and rows[0].values.get("format") == FORMAT else rows)
 
 
-def read_header(rows: Sequence[Row]) -> Header:
+def read_header(rows: Sequence[RawRow]) -> Header:
     """Read the header of a file, and the `answer_rule` of its rows, which may state it instead.
 
     Raises:
@@ -53,7 +53,7 @@ def read_header(rows: Sequence[Row]) -> Header:
     return Header(_rule(rows), _name(rows[0], values.get("generator")) if headed else "", _temperature(rows, values))
 
 
-def _rule(rows: Sequence[Row]) -> AnswerRule | None:
+def _rule(rows: Sequence[RawRow]) -> AnswerRule | None:
     stated: dict[str, str] = {}
     for row in rows:
         rule = row.values.get("answer_rule")
@@ -64,17 +64,19 @@ def _rule(rows: Sequence[Row]) -> AnswerRule | None:
         stated.setdefault(rule, row.place)
     if len(stated) > 1:
         (one, _), (other, place) = list(stated.items())[:2]
-        raise ProblemSetError(f"{place}: answer_rule is {other!r}, but a row before says {one!r}.", "State one.")
+        raise ProblemSetError(
+            f"{place}: answer_rule is {other!r}, but {one!r} in an earlier row.", "Use one rule for all rows."
+        )
     return cast("AnswerRule | None", next(iter(stated), None))
 
 
-def _name(row: Row, value: Any) -> str:
+def _name(row: RawRow, value: Any) -> str:
     if value is not None and (not isinstance(value, str) or has_controls(value)):
         raise ProblemSetError(f"{row.place}: generator is {shown(value)}; the name of a model is needed.")
     return value or ""
 
 
-def _temperature(rows: Sequence[Row], values: Any) -> float | None:
+def _temperature(rows: Sequence[RawRow], values: Any) -> float | None:
     value = values.get("temperature")
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if value is not None and not (number and 0 <= value <= 100):

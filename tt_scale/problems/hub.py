@@ -1,6 +1,6 @@
-r"""Sets of the Hugging Face hub, through the `datasets` library.
+r"""Problem sets of the Hugging Face hub, through the `datasets` library.
 
-Rows as the hub gives them, of HuggingFaceH4/MATH-500 and of openai/gsm8k::
+Rows of HuggingFaceH4/MATH-500 and of openai/gsm8k::
 
     {"problem": "What is the smallest positive perfect cube that can be written as the sum of three consecutive
                  integers?",
@@ -23,10 +23,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.engines.hub import without_dead_hub
+from tt_scale.engines.hub import hub_access
 from tt_scale.engines.model_names import at_revision
 from tt_scale.errors import MissingExtraError, ProblemSetError
-from tt_scale.problems.rows import Row
+from tt_scale.problems.rows import RawRow
 
 __all__ = ["HUB_NAME", "read_hub"]
 
@@ -38,17 +38,17 @@ HUB_NAME = re.compile(
 """`owner/name`, `owner/name:configuration` or `owner/name:configuration:split`; `@revision` behind the name or last."""
 
 _BENCHMARK: Mapping[str, tuple[str, str]] = MappingProxyType({"openai/gsm8k": ("main", "test")})
-"""Configuration and split of sets whose other splits are not what people report."""
+"""Configuration and split of sets whose default is not the benchmark that is reported."""
 
-_LOCAL_HINT = "Check the name and the network, or give a local file: --dataset problems.jsonl"
+_LOCAL_HINT = "Check the name and the network, or use a local file: --dataset problems.jsonl"
 
 
-def read_hub(name: str, split: str) -> list[Row]:
+def read_hub(name: str, split: str) -> list[RawRow]:
     """Read one split of a hub set.
 
     Args:
-        name: matches `HUB_NAME`; a configuration or split in it wins over every default.
-        split: taken where the name says none; a set with a single split is read whatever that is called.
+        name: matches `HUB_NAME`; a configuration or split in it overrides all defaults.
+        split: split to read if the name has none; a set with a single split is read under any name.
 
     Raises:
         ProblemSetError: no such set, revision or split, no network, or a set that `datasets` cannot read.
@@ -74,7 +74,7 @@ def read_hub(name: str, split: str) -> list[Row]:
         )
     table = splits[chosen]
     labels = _labels(table)
-    return [Row(f"{repo}, row {number}", _decoded(row, labels)) for number, row in enumerate(table, start=1)]
+    return [RawRow(f"{repo}, row {number}", _decoded(row, labels)) for number, row in enumerate(table, start=1)]
 
 
 def _load(repo: str, config: str | None, revision: str | None) -> Mapping[str, Any]:
@@ -85,7 +85,7 @@ def _load(repo: str, config: str | None, revision: str | None) -> Mapping[str, A
             "datasets", "hub", f"Reading the problem set {repo!r} from the Hugging Face hub"
         ) from None
     try:
-        with without_dead_hub(repo):
+        with hub_access(repo):
             loaded: Mapping[str, Any] = datasets.load_dataset(repo, config, **at_revision(revision))
             return loaded
     except Exception as error:  # noqa: BLE001  the library lets through whatever its HTTP, Arrow and YAML layers raise
@@ -110,7 +110,7 @@ def _explained(repo: str, revision: str | None, error: Exception) -> ProblemSetE
 
 
 def _labels(table: Any) -> dict[str, list[str]]:
-    """Find the columns that hold the number of a label: number 0 may well mean "Level 1"."""
+    """Label names of the columns that contain class numbers: number 0 may mean "Level 1"."""
     features = getattr(table, "features", None) or {}
     return {name: feature.names for name, feature in features.items() if hasattr(feature, "names")}
 

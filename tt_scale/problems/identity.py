@@ -1,4 +1,4 @@
-"""Ids that stay the same, and samples that depend on nothing else."""
+"""Stable ids of problems, and random samples that depend only on ids and a seed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["identify", "sample"]
 
 
 def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem]:
-    """Give every problem without an id a hash of its set's name and its question.
+    """Set the id of every problem that has none to a hash of its set's name and its question.
 
-    Questions that occur twice stay two problems: the number of the occurrence is hashed too.
+    A question that occurs twice is two problems: the number of the occurrence is hashed, too.
 
     Args:
         problems: in file order [problems].
-        places: where each of them stands [problems].
+        places: position of each in its file, for messages [problems].
 
     Raises:
         ProblemSetError: an id occurs twice.
@@ -33,7 +33,7 @@ def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem
         own = problem.id or _digest(12, problem.source, problem.question, occurrences[problem.question])
         if own in taken:
             raise ProblemSetError(
-                f"{place}: the id {own!r} is already that of {taken[own]}.", "Give each row its own id."
+                f"{place}: the id {own!r} is already used by {taken[own]}.", "Give each row its own id."
             )
         taken[own] = place
         named.append(replace(problem, id=own))
@@ -41,15 +41,15 @@ def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem
 
 
 def sample(problems: Sequence[Problem], count: int | None, seed: int) -> list[Problem]:
-    """Draw a random sample that is the same for everyone.
+    """Draw a random sample that is the same on every machine.
 
-    Problems are ranked by a hash of seed and id, so the sample of 10 is part of the sample of 20, and a problem
-    added to the set moves at most one other out.
+    Problems are ranked by a hash of seed and id, so that the sample of 10 is part of the sample of 20, and a problem
+    added to the set replaces at most one in the sample.
 
     Args:
         problems: in file order [problems].
-        count: at least 1; None or more than there are takes all.
-        seed: of the sample.
+        count: size of the sample, at least 1; None, or more than there are, means all.
+        seed: seed of the sample.
 
     Returns:
         The sample in file order.

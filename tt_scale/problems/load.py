@@ -1,4 +1,4 @@
-"""From a name to problems."""
+"""Loading of a problem set by name, path or hub name."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tt_scale.problems.header import without_header
 from tt_scale.problems.hub import HUB_NAME, read_hub
 from tt_scale.problems.identity import identify, sample
 from tt_scale.problems.local import READERS, extension_of, name_of, read_local
-from tt_scale.problems.rows import Row, read_problem
+from tt_scale.problems.rows import RawRow, read_problem
 from tt_scale.problems.simulated import simulated_problems
 
 __all__ = ["load_problems"]
@@ -32,31 +32,30 @@ def load_problems(
     """Load a problem set.
 
     Args:
-        name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`, `pocket-math`, of which settings can follow:
+        name: a bundled set (`math500`, `gsm8k`, `svamp`, `simulated`, or `pocket-math`, which accepts settings:
             `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .jsonl.gz, .json, .csv,
             .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
-            `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`; `@revision` behind the name
-            is a branch, tag or commit of it.
-        split: of a hub set that has several; openai/gsm8k is always read from "test" unless its name says otherwise.
-        num_samples: a seeded random sample of so many problems, at least 1, in file order; more than the set holds
-            takes all of it.
-        seed: of the sample.
-        question_field: field of the question, where it has no usual name; bundled sets need none.
-        answer_field: field of the gold answer, likewise.
-        gold: whether each problem must have a gold answer; False gives "" where there is none, for problems that are
-            answered and not graded.
+            `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`; `@revision` after the name is a
+            branch, tag or commit.
+        split: split of a hub set that has several; openai/gsm8k is read from "test" unless its name contains a split.
+        num_samples: size of a seeded random sample, at least 1, in file order; None, or more than there are, means all.
+        seed: seed of the sample.
+        question_field: field of the question, if it has no common name; not used for bundled sets.
+        answer_field: field of the gold answer, if it has no common name; not used for bundled sets.
+        gold: whether each problem must have a gold answer; with False, a missing one is "", for problems that are
+            solved but not graded.
 
     Returns:
         The problems, with ids that are unique in the set and the same on every machine.
 
     Raises:
-        ProblemSetError: the set cannot be found or read, or a row is broken.
+        ProblemSetError: the set cannot be found or read, or a row is invalid.
         ConfigError: `num_samples` is below 1.
-        MissingExtraError: a hub set or a Parquet file, and no library to read it.
+        MissingExtraError: the library for hub sets or Parquet files is not installed.
     """
     name = os.fspath(name)
     if num_samples is not None and num_samples < 1:
-        raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Leave it unset for the whole set.")
+        raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Omit it to use the whole set.")
     _refuse_revision(name)
     if name == "simulated":
         return sample(simulated_problems(), num_samples, seed)
@@ -67,19 +66,19 @@ def load_problems(
         question_field = answer_field = None
     source, rows = _read(name, split)
     if not rows:
-        raise ProblemSetError(f"{name} holds no problems.", "Give a set with at least one row.")
+        raise ProblemSetError(f"{name} contains no problems.", "Use a set with at least one row.")
     problems = [read_problem(row, source, question_field, answer_field, gold=gold) for row in rows]
     return sample(identify(problems, [row.place for row in rows]), num_samples, seed)
 
 
 def _pocket(settings: str) -> list[Problem]:
-    asked = pocket.read_request(settings)
-    made = pocket.pocket_math(asked.count, asked.seed, asked.levels, asked.split)
-    return [pocket.as_problem(problem) for problem in made]
+    request = pocket.read_request(settings)
+    generated = pocket.pocket_math(request.count, request.seed, request.levels, request.split)
+    return [pocket.as_problem(problem) for problem in generated]
 
 
-def _read(name: str, split: str) -> tuple[str, list[Row]]:
-    """Find the set, and say what its results are filed under: never a folder of this machine."""
+def _read(name: str, split: str) -> tuple[str, list[RawRow]]:
+    """Read the rows of a set, and return them with the set's name in results: never a path of this machine."""
     if name in BUNDLED:
         return name, BUNDLED[name]()
     path = os.path.expanduser(name)
@@ -94,7 +93,7 @@ def _read(name: str, split: str) -> tuple[str, list[Row]]:
 
 
 def _refuse_revision(name: str) -> None:
-    """Only a set of the hub has revisions; one that is ignored would be worse than one that is refused."""
+    """Reject a revision of a set that is not on the hub, instead of ignoring it."""
     short, mark, revision = name.partition("@")
     if os.path.exists(os.path.expanduser(name)) or not mark:
         return

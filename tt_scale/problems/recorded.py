@@ -1,4 +1,4 @@
-"""Files of recorded samples: problems, the solutions that a model sampled of each, and scores of their steps."""
+"""Reader of files of recorded samples: problems with sampled solutions, and scores of their steps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tt_scale.errors import ProblemSetError
 from tt_scale.problems.header import Header, read_header, without_header
 from tt_scale.problems.identity import identify
 from tt_scale.problems.local import extension_of, name_of, parse_jsonl, read_file
-from tt_scale.problems.rows import Row, read_problem, refuse_half_characters
+from tt_scale.problems.rows import RawRow, read_problem, refuse_half_characters
 from tt_scale.problems.samples import RecordedSample, read_samples
 
 __all__ = ["RecordedSet", "read_recorded"]
@@ -25,12 +25,12 @@ class RecordedSet:
     """Problems with recorded samples.
 
     Attributes:
-        path: of the file.
-        name: of the set: the `source` of its problems.
-        header: what holds for all samples.
-        problems: in file order.
-        samples: problem id -> its samples, in file order.
-        digest: of the content of the file, in sixteen hex digits.
+        path: path of the file.
+        name: name of the set, the `source` of its problems.
+        header: properties of all samples.
+        problems: problems in file order.
+        samples: samples by problem id, in file order.
+        digest: hash of the file's content, in sixteen hex digits.
     """
 
     path: str
@@ -42,34 +42,34 @@ class RecordedSet:
 
     @property
     def prms(self) -> list[str]:
-        """The PRMs whose scores some sample has, in the order of the file."""
+        """PRMs with scores of at least one sample, in the order of the file."""
         return list(dict.fromkeys([prm for each in self.samples.values() for sample in each for prm in sample.scores]))
 
     @property
     def counts_tokens(self) -> bool:
-        """Whether every sample says how many tokens it has."""
+        """Whether every sample has a token count."""
         return all(sample.tokens is not None for each in self.samples.values() for sample in each)
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest sample; 0 if they are unknown."""
+        """Length of the longest sample in tokens; 0 if unknown."""
         return max([sample.tokens or 0 for each in self.samples.values() for sample in each], default=0)
 
 
 def read_recorded(path: str, question_field: str | None = None, answer_field: str | None = None) -> RecordedSet:
-    """Read a file of recorded samples, once for each state of the file.
+    """Read a file of recorded samples; cached until the file changes.
 
     Args:
-        path: of a file of JSON Lines, plain or compressed by gzip.
-        question_field: field of the question, where it has no usual name.
-        answer_field: field of the gold answer, likewise.
+        path: path of a JSON Lines file, plain or compressed with gzip.
+        question_field: field of the question, if it has no common name.
+        answer_field: field of the gold answer, if it has no common name.
 
     Raises:
-        ProblemSetError: it cannot be read, is no such file, or a row is broken.
+        ProblemSetError: it cannot be read, has another format, or a row is invalid.
     """
     if extension_of(path) != ".jsonl" or not os.path.isfile(os.path.expanduser(path)):
         raise ProblemSetError(
-            f"{path!r} is no file of recorded samples.", "Name one that ends in .jsonl or .jsonl.gz: --dataset FILE"
+            f"{path!r} is not a file of recorded samples.", "Name one that ends in .jsonl or .jsonl.gz: --dataset FILE"
         )
     state = os.stat(os.path.expanduser(path))
     return _read(path, question_field, answer_field, state.st_mtime_ns, state.st_size)
@@ -86,17 +86,17 @@ def _read(path: str, question_field: str | None, answer_field: str | None, chang
     problems = identify(problems, [row.place for row in rows])
     samples = {problem.id: _samples(row) for problem, row in zip(problems, rows, strict=True)}
     if not problems:
-        raise ProblemSetError(f"{path} holds no problems.", "Give a set with at least one row.")
+        raise ProblemSetError(f"{path} contains no problems.", "Use a set with at least one row.")
     digest = hashlib.blake2b(data, digest_size=8).hexdigest()
     return RecordedSet(path, name, header, problems, samples, digest)
 
 
-def _samples(row: Row) -> list[RecordedSample]:
+def _samples(row: RawRow) -> list[RecordedSample]:
     """Read and check the samples of one row."""
     if "samples" not in row.values:
         raise ProblemSetError(
             f"{row.place}: no field samples; fields present: {listed(row.values, quoted=True)}.",
-            "This is a problem set, not a file of recorded samples: leave out --generator recorded.",
+            "This is a problem set, not a file of recorded samples: omit --generator recorded.",
         )
     samples = read_samples(row)
     for number, sample in enumerate(samples):
@@ -113,7 +113,7 @@ def _samples(row: Row) -> list[RecordedSample]:
             wrong = next((score for score in scores if not 0.0 <= score <= 1.0), None)
             if wrong is not None:
                 raise ProblemSetError(
-                    f"{row.place}: sample {number} has the score {wrong} by {prm!r}; a score lies between 0 and 1."
+                    f"{row.place}: sample {number} has the score {wrong} by {prm!r}; a score must be between 0 and 1."
                 )
     refuse_half_characters(row.place, [sample.text for sample in samples])
     return samples

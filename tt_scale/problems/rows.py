@@ -1,4 +1,4 @@
-"""One raw row of a problem set, and the names by which its fields are recognised."""
+"""Conversion of raw rows to problems, with the common names of their fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tt_scale.errors import ProblemSetError
 from tt_scale.grading.equivalence import settled
 from tt_scale.grading.structure import structure
 
-__all__ = ["Row", "kind", "read_problem", "refuse_half_characters"]
+__all__ = ["RawRow", "kind", "read_problem", "refuse_half_characters"]
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -29,16 +29,16 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "id": ("id", "unique_id", "problem_idx"),
     }
 )
-"""Our name of each field, and what sets call it: upper and lower case are one, the first that is there counts."""
+"""Names of each field in problem sets, regardless of case; the first one that a row has counts."""
 
 _DRAWING = re.compile(r"\[asy\].*?\[/asy\]", re.DOTALL)
 _GAP = re.compile(r"\\phantom\s*\{[^{}]*\}")
-"""A box in a drawing or a gap is no answer."""
+"""Drawings and gaps, in which a box is not an answer."""
 _LONGEST = 100_000
-"""Characters of a gold answer, or of the solution that it is taken from."""
+"""Maximum length of a gold answer, or of the solution that contains it, in characters."""
 _MOST_BOXES = 50
 _MOST_MEMBERS = 20
-"""Members of a list that other boxes are compared with, one by one."""
+"""Maximum number of items of a list that other boxes are compared with."""
 
 _TAKEN_BACK = re.compile(
     r"\b(?:no|not|wrong|rather|instead|actually|wait|mistake|corrected|correcting)\b", re.IGNORECASE
@@ -46,13 +46,13 @@ _TAKEN_BACK = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """One row as it was read.
+class RawRow:
+    """A row of a data set as it was read.
 
     Attributes:
-        place: where people find it: `mine.jsonl, line 3`.
+        place: its position, for messages: `mine.jsonl, line 3`.
         values: its fields.
-        hint: what else may be wrong where a field is missing; depends on the format.
+        hint: advice for a missing field that depends on the format.
     """
 
     place: str
@@ -61,28 +61,28 @@ class Row:
 
 
 def read_problem(
-    row: Row, source: str, question_field: str | None = None, answer_field: str | None = None, *, gold: bool = True
+    row: RawRow, source: str, question_field: str | None = None, answer_field: str | None = None, *, gold: bool = True
 ) -> Problem:
-    """Understand one row.
+    """Convert a raw row to a problem.
 
     Args:
-        row: as it was read.
-        source: the name of the set.
-        question_field: the exact name of the question's field; None looks for a known one.
-        answer_field: the same for the gold answer.
-        gold: whether there must be one; False gives "" where there is none.
+        row: the raw row.
+        source: name of the set.
+        question_field: exact name of the question's field; None searches for a common one.
+        answer_field: exact name of the gold answer's field; None searches for a common one.
+        gold: whether a gold answer is required; with False, a missing one is "".
 
     Returns:
-        The problem; its id is empty where the row has none.
+        The problem; its id is empty if the row has none.
 
     Raises:
-        ProblemSetError: the question or the gold answer is missing, empty, or no text.
+        ProblemSetError: the question or the gold answer is missing, empty, or not text.
     """
     question_name = _required(row, "question", question_field)
     question = row.values[question_name]
     if not isinstance(question, str | None):
         raise ProblemSetError(
-            f"{row.place}: the question, field {question_name!r}, holds a {kind(question)}, not text.",
+            f"{row.place}: the question, field {question_name!r}, is a {kind(question)}, not text.",
             "Name the right field with --question-field.",
         )
     if not (question or "").strip():
@@ -99,34 +99,34 @@ def read_problem(
         source=source,
     )
     if has_controls(problem.id):
-        raise ProblemSetError(f"{row.place}: the id {shown(problem.id)} holds a control character.", "Take it out.")
+        raise ProblemSetError(f"{row.place}: the id {shown(problem.id)} contains a control character.", "Remove it.")
     refuse_half_characters(row.place, [problem.id, problem.question, problem.answer, problem.subject or ""])
     return problem
 
 
 def refuse_half_characters(place: str, texts: Iterable[str]) -> None:
-    """Refuse texts that cannot be written.
+    """Reject texts that cannot be encoded in UTF-8.
 
     Raises:
-        ProblemSetError: one of them holds half a character, as JSON can write it.
+        ProblemSetError: one of them contains a lone surrogate, as JSON allows it.
     """
     try:
         "".join(texts).encode()
     except UnicodeEncodeError as error:
         half = error.object[error.start].encode("ascii", "backslashreplace").decode()
-        raise ProblemSetError(f"{place}: {half} is half a character.", "Write the row as UTF-8 again.") from None
+        raise ProblemSetError(f"{place}: {half} is a lone surrogate.", "Write the row as UTF-8 again.") from None
 
 
-def _has_gold(row: Row, chosen: str | None) -> bool:
-    """Whether a row has something to grade against; a field that was named must be there all the same."""
+def _has_gold(row: RawRow, chosen: str | None) -> bool:
+    """Whether a row has a gold answer; a field that the user named counts as one, so that a missing one is an error."""
     name = chosen if chosen is not None else _find(row, "answer")
     return name is not None and (name not in row.values or str(row.values[name] or "").strip() != "")
 
 
-def _required(row: Row, meaning: str, chosen: str | None) -> str:
-    found = _find(row, meaning) if chosen is None else chosen
-    if found is not None and found in row.values:
-        return found
+def _required(row: RawRow, meaning: str, chosen: str | None) -> str:
+    name = _find(row, meaning) if chosen is None else chosen
+    if name is not None and name in row.values:
+        return name
     wanted = f"no field {chosen!r}" if chosen else f"no field for the {meaning} ({', '.join(ALIASES[meaning])})"
     present = listed(row.values, quoted=True) or "none"
     raise ProblemSetError(
@@ -135,23 +135,23 @@ def _required(row: Row, meaning: str, chosen: str | None) -> str:
     )
 
 
-def _find(row: Row, meaning: str) -> str | None:
+def _find(row: RawRow, meaning: str) -> str | None:
     folded = {name.lower(): name for name in row.values}
     return next((folded[alias] for alias in ALIASES[meaning] if alias in folded), None)
 
 
-def _optional(row: Row, meaning: str) -> Any:
+def _optional(row: RawRow, meaning: str) -> Any:
     name = _find(row, meaning)
     return None if name is None else row.values[name]
 
 
-def _gold(row: Row, name: str) -> str:
-    r"""Give the final answer: what follows `####` (GSM8K), else what is in boxes (MATH), else the field itself."""
+def _gold(row: RawRow, name: str) -> str:
+    r"""Extract the final answer: the text after `####` (GSM8K), else the content of boxes (MATH), else the field."""
     where = f"{row.place}: the gold answer, field {name!r},"
     text = _plain(row.values[name], where)
     if len(text) > _LONGEST:
         raise ProblemSetError(
-            f"{where} has {len(text):,} characters; at most {_LONGEST:,} are read.",
+            f"{where} has {len(text):,} characters; at most {_LONGEST:,} are allowed.",
             "Name the right field with --answer-field.",
         )
     if "####" in text:
@@ -164,21 +164,21 @@ def _gold(row: Row, name: str) -> str:
 
 
 def _boxed(solution: str, where: str) -> str:
-    r"""Give what a solution has in boxes: several that follow each other as one list are one answer.
+    r"""Content of the last box of a solution, or of the last list of boxes.
 
-    Boxes apart from each other may be steps, alternatives or cases (a dozen solutions of MATH have such), and which is
-    the answer no rule can tell: they are refused, unless they agree or the solution takes the earlier ones back.
+    Separate boxes may be steps, alternatives or cases (as in a dozen solutions of MATH), and no rule can determine
+    which of them is the answer: they are rejected, unless they agree or the solution corrects the earlier ones.
     """
-    solution = _seen(solution)
+    solution = _without_drawings(solution)
     last = last_boxes(solution)
     if last is None:
-        raise ProblemSetError(f"{where} holds no complete \\boxed{{}}.", "Name the right field with --answer-field.")
+        raise ProblemSetError(f"{where} contains no complete \\boxed{{}}.", "Name the right field with --answer-field.")
     members = [last.content, *structure(last.content).parts[:_MOST_MEMBERS]]
     before = [box for box in boxes(solution) if box.end <= last.start and box.content]
     contents = dict.fromkeys([box.content for box in before])
     if len(contents) > _MOST_BOXES:
         raise ProblemSetError(
-            f"{where} has {len(contents)} different boxes before the last one; at most {_MOST_BOXES} are read.",
+            f"{where} has {len(contents)} different boxes before the last one; at most {_MOST_BOXES} are allowed.",
             "Name a field with only the answer: --answer-field.",
         )
     differing = {content for content in contents if not any(settled(member, content) for member in members)}
@@ -186,20 +186,20 @@ def _boxed(solution: str, where: str) -> str:
     if others and not _TAKEN_BACK.search(solution[others[-1].end : last.start]):
         answers = "; ".join(dict.fromkeys(box.content for box in (*others, last)))
         raise ProblemSetError(
-            f"{where} has several boxes that are not one list: {answers}.",
+            f"{where} has several boxes that do not form a list: {answers}.",
             "Write the whole answer into one \\boxed{}, or name a field with only the answer: --answer-field.",
         )
     return last.content
 
 
-def _seen(solution: str) -> str:
-    """Drop drawings and gaps; a drawing that is never closed, after all others, is not searched for its end."""
+def _without_drawings(solution: str) -> str:
+    """Remove drawings and gaps; an unclosed drawing at the end is kept, so that matching takes linear time."""
     closing = solution.rfind("[/asy]") + len("[/asy]")
     return _GAP.sub("", _DRAWING.sub("", solution[:closing]) + solution[closing:])
 
 
 def _plain(value: Any, where: str) -> str:
-    """Write a value as text: 142.0 is "142", a list of one is its item, null and NaN are empty."""
+    """Convert a value to text: 142.0 is "142", a list of one is its item, null and NaN are empty."""
     if isinstance(value, list) and len(value) == 1:
         value = value[0]
     if value is None or value != value:
@@ -209,12 +209,12 @@ def _plain(value: Any, where: str) -> str:
     if value in (inf, -inf):
         raise ProblemSetError(f"{where} is infinite, not text or a number.")
     if isinstance(value, bool) or not isinstance(value, str | Number):
-        raise ProblemSetError(f"{where} holds a {kind(value)}, not text or a number.")
+        raise ProblemSetError(f"{where} is a {kind(value)}, not text or a number.")
     return str(value).strip()
 
 
 def _level(value: Any) -> int | None:
-    """Read 3, 3.0, "3" and "Level 3"; None for anything else, such as "Level ?"."""
+    """Parse 3, 3.0, "3" and "Level 3"; None for anything else, such as "Level ?"."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     text = str(value).strip() if isinstance(value, str | Number) else ""
@@ -228,11 +228,11 @@ def _subject(value: Any) -> str | None:
 
 
 def kind(value: Any) -> str:
-    """Name what a value is, as people who write JSON would."""
+    """Name the type of a value in JSON terms."""
     names = {
         "dict": "JSON object",
         "str": "text",
-        "bool": "truth value",
+        "bool": "boolean",
         "int": "number",
         "float": "number",
         "NoneType": "null",

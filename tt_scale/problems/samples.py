@@ -1,4 +1,4 @@
-r"""The samples of one problem, as files of recorded solutions hold them; this is the one reader of that form.
+r"""Parsing of the recorded samples of a problem; all readers of files of recorded samples use it.
 
 A row is a row of a problem set with a list of `samples`::
 
@@ -6,8 +6,8 @@ A row is a row of a problem set with a list of `samples`::
         {"text": "3 * 4 = 12.\n\nIt is \\boxed{14}.", "tokens": 15, "correct": true,
          "scores": {"owner/prm": [0.98, 0.95]}}]}
 
-`docs/recorded.md` describes every field. Scores, steps and token counts are taken as they are given: nothing is split
-or counted again, so that a sample may have more or fewer scores than its text has paragraphs.
+`docs/recorded.md` describes every field. Scores, steps and token counts are used as given: nothing is split or counted
+again, so that the number of scores may differ from the number of paragraphs of the text.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from typing import Any
 from tt_scale.core.logprobs import TOP_LOGPROBS, confidence
 from tt_scale.core.printable import listed, shown
 from tt_scale.errors import ProblemSetError
-from tt_scale.problems.rows import Row, kind
+from tt_scale.problems.rows import RawRow, kind
 
 __all__ = ["UNNAMED", "RecordedSample", "finite", "list_of", "read_samples"]
 
 UNNAMED = "recorded"
-"""The PRM's name where a sample has one list of scores, without a name."""
+"""Name of the PRM if a sample has a single list of scores without a name."""
 
 TOKENS = ("tokens", "n_tokens")
 VERDICT = ("correct", "upstream_correct")
@@ -36,17 +36,17 @@ class RecordedSample:
     """One recorded solution.
 
     Attributes:
-        text: the whole solution, its steps joined by blank lines; or its end where that is all that was kept.
+        text: the whole solution, its steps joined by blank lines; or its end, if only that was recorded.
         whole: whether `text` is the whole solution.
-        steps: its steps, where the source gives them as texts; empty otherwise [steps].
-        tokens: generated tokens; None if the source does not say.
-        correct: verdict of the source on its final answer; None if it gives none.
-        scores: PRM -> scores of the steps [steps].
-        answer: its final answer as the source has it; None if it has none, or the source does not say.
-        answered: whether the source says what its final answer is, or that it has none.
+        steps: texts of its steps, if the source states them; otherwise empty [steps].
+        tokens: number of generated tokens; None if unknown.
+        correct: whether the source grades its final answer as correct; None if unknown.
+        scores: scores of the steps by PRM [steps].
+        answer: its final answer by the source; None if it has none, or if unknown.
+        answered: whether the source states its final answer, or that it has none.
         finished: whether it ended by itself; otherwise a limit ended it.
-        logprobs: log-probability of each token [tokens]; empty if they were not kept.
-        confidences: as of `core.records.Step` [tokens]; empty if they were not kept.
+        logprobs: log-probability of each token [tokens]; empty if not recorded.
+        confidences: as in `core.records.Step` [tokens]; empty if not recorded.
     """
 
     text: str
@@ -62,7 +62,7 @@ class RecordedSample:
     confidences: tuple[float, ...] = ()
 
 
-def read_samples(row: Row) -> list[RecordedSample]:
+def read_samples(row: RawRow) -> list[RecordedSample]:
     """Read the samples of a row.
 
     Raises:
@@ -77,12 +77,12 @@ class _Fields:
     """The fields of one sample.
 
     Attributes:
-        row: that it is in.
-        number: of the sample, from 0.
+        row: row of the sample.
+        number: index of the sample, from 0.
         values: its fields.
     """
 
-    row: Row
+    row: RawRow
     number: int
     values: Mapping[str, Any]
 
@@ -118,7 +118,7 @@ class _Fields:
         if isinstance(end, str) and any(scores.values()):
             return end, False
         if isinstance(text, str) and "text" in self.values and "end" not in self.values:
-            return text, True  # the model said nothing
+            return text, True  # an empty solution
         raise ProblemSetError(
             f"{self._place} has no steps; fields present: {listed(self.values) or 'none'}.",
             'Write "steps": ["...", "..."], or "text": "...".',
@@ -132,7 +132,7 @@ class _Fields:
     def _tokens(self) -> int | None:
         name, value = self._first(TOKENS)
         if value is not None and (isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << 31):
-            raise self._wrong(name, value, "a whole number from 0 on")
+            raise self._wrong(name, value, "an integer of at least 0")
         return value
 
     def _verdict(self) -> bool | None:
@@ -196,18 +196,20 @@ class _Fields:
         return f"{self.row.place}: sample {self.number}"
 
 
-def list_of(row: Row, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str) -> list[Any]:
-    """Read a list that is not empty.
+def list_of(
+    row: RawRow, values: Mapping[str, Any], name: str, allowed: Callable[[Any], bool], wanted: str
+) -> list[Any]:
+    """Read a nonempty list.
 
     Args:
-        row: that the value is in, for the message.
+        row: row of the value, for the message.
         values: fields of the row, or of a part of it.
-        name: of the field.
+        name: name of the field.
         allowed: whether an item is valid.
-        wanted: what a valid item is, for the message.
+        wanted: description of a valid item, for the message.
 
     Raises:
-        ProblemSetError: it is missing, no list, empty, or holds an invalid item.
+        ProblemSetError: it is missing, not a list or empty, or contains an invalid item.
     """
     items = values.get(name)
     if not isinstance(items, list) or not items:

@@ -1,7 +1,7 @@
-"""The problem set of the simulated world.
+"""Problem set of the simulated generator.
 
-Its questions carry everything that the simulated generator has to know, as text, so that nothing but the text
-goes from a problem to a model. One problem, as a row::
+A question contains all parameters of a problem as text, so that the simulated generator gets nothing but the question,
+as a model does. One problem, as a row::
 
     {"id": "sim-00002", "question": "Simulated problem 2: level 3, 5 steps.", "answer": "960", "level": 3}
 """
@@ -22,12 +22,12 @@ _QUESTION = re.compile(r"Simulated problem ([0-9]{1,9}): level ([0-9]{1,9}), ([0
 
 @dataclass(frozen=True, slots=True)
 class SimulatedQuestion:
-    """What a simulated question says.
+    """Parameters in a simulated question.
 
     Attributes:
-        number: of the problem, from 0.
-        level: 1 is easiest.
-        steps: that a full solution takes.
+        number: number of the problem, from 0.
+        level: difficulty; 1 is easiest.
+        steps: number of steps of a complete solution.
     """
 
     number: int
@@ -36,34 +36,34 @@ class SimulatedQuestion:
 
 
 def simulated_question(number: int, level: int, steps: int) -> str:
-    """Write the question that `parse_question` reads."""
+    """Format the question that `parse_question` parses."""
     return f"Simulated problem {number}: level {level}, {steps} steps."
 
 
 def parse_question(text: str) -> SimulatedQuestion:
-    """Read a question of the simulated world.
+    """Parse a question of the simulated problem set.
 
     Raises:
-        ProblemSetError: the text is anything else.
+        ProblemSetError: the text is not such a question.
     """
-    found = _QUESTION.fullmatch(text.strip())
-    if found is None:
+    match = _QUESTION.fullmatch(text.strip())
+    if match is None:
         raise ProblemSetError(
-            f"The simulated generator cannot answer {text.strip()[:80]!r}; it knows only questions of the form "
+            f"The simulated generator cannot answer {text.strip()[:80]!r}; it answers only questions of the form "
             f"{simulated_question(7, 3, 5)!r}.",
             "Type: --dataset simulated",
         )
-    return SimulatedQuestion(*map(int, found.groups()))
+    return SimulatedQuestion(*map(int, match.groups()))
 
 
 def simulated_answer(number: int) -> int:
-    """Give the gold answer of a problem: a hash of its number, in [100, 999]."""
+    """Gold answer of a problem: a hash of its number, in [100, 999]."""
     digest = blake2b(f"simulated problem {number}".encode(), digest_size=8).digest()
     return 100 + int.from_bytes(digest, "big") % 900
 
 
 def simulated_problems(count: int = 1000) -> list[Problem]:
-    """Make the first `count` problems: levels 1 to 5 in turn, two steps more than the level."""
+    """The first `count` problems: levels 1 to 5 in turn, with `level + 2` steps."""
     return [_problem(number, 1 + number % 5) for number in range(count)]
 
 

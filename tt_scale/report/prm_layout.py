@@ -29,7 +29,7 @@ def print_layout(layout: Layout, config: Config, example: Example, numbers: str,
         numbers: description of the data type.
         console: the console to print on.
     """
-    adapter, look = layout.adapter, layout.look
+    adapter, look = layout.adapter, layout.encoded
     heading(console, f"PRM {config.prm_name}")
     for label, text in (
         ("adapter", f"{_name_of(type(adapter))}, {_reason(adapter, config)}"),

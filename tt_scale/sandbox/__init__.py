@@ -1,4 +1,4 @@
-"""Run code that a model wrote in a sandbox of bubblewrap, or not at all.
+"""Execution of model-written code in a bubblewrap sandbox; without a sandbox it is not run.
 
 Imports `errors` alone.
 """

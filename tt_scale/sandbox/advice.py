@@ -1,4 +1,4 @@
-"""Why a sandbox could not be made, and the way out."""
+"""Error messages for a sandbox that cannot be started, with advice."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SETTINGS = {
     "kernel/unprivileged_userns_clone": ("0", "sysctl -w kernel.unprivileged_userns_clone=1"),
     "user/max_user_namespaces": ("0", "sysctl -w user.max_user_namespaces=15000"),
 }
-"""Below /proc/sys: the value that forbids user namespaces, and what root types to allow them."""
+"""Settings below /proc/sys: the value that forbids user namespaces, and the command of root that allows them."""
 
 CONTAINER = (
     "In a container, start it with: docker run --security-opt seccomp=unconfined --security-opt "
@@ -24,23 +24,23 @@ PYTHON = "Use a Python from the distribution, pyenv, uv or conda, which every us
 FROM_PYTHON = ("execvp", "Python", "shared libraries", "python")
 
 
-def failed_start(told: str, settings: Path = Path("/proc/sys")) -> SandboxError:
-    """Make an error of what bubblewrap said.
+def failed_start(output: str, settings: Path = Path("/proc/sys")) -> SandboxError:
+    """Turn the output of a failed bubblewrap into an error with advice.
 
     Args:
-        told: all that it printed.
+        output: all that it printed.
         settings: folder of the kernel's settings.
     """
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
-    said = " ".join(lines)[:300].rstrip(".") or "it ended without a word"
-    if any(word in said for word in FROM_PYTHON):
-        return SandboxError(f"Python does not start in a sandbox on this machine: {said}.", PYTHON)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reason = " ".join(lines)[:300].rstrip(".") or "it exited without a message"
+    if any(word in reason for word in FROM_PYTHON):
+        return SandboxError(f"Python does not start in a sandbox on this machine: {reason}.", PYTHON)
     return SandboxError(
-        f"bubblewrap cannot make a sandbox on this machine: {said}.", " ".join(_ways_out(settings)) or CONTAINER
+        f"bubblewrap cannot create a sandbox on this machine: {reason}.", " ".join(_advice(settings)) or CONTAINER
     )
 
 
-def _ways_out(settings: Path) -> Iterator[str]:
+def _advice(settings: Path) -> Iterator[str]:
     for name, (forbidding, command) in SETTINGS.items():
         try:
             value = (settings / name).read_text().strip()

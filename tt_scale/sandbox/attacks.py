@@ -1,7 +1,7 @@
-"""Attacks from inside a sandbox: each tells what it could do, and nothing where it failed.
+"""Attacks from inside a sandbox: each returns what it could do, as text; empty if it failed.
 
-The text of this file runs in the sandbox, with a call of `attack` behind it. Nothing is changed where an attack
-succeeds: what is opened is not written to.
+The source of this file is run in the sandbox, followed by a call of `attack`. A successful attack changes nothing:
+files are opened but not written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Targets = Mapping[str, Sequence[str]]
-"""What there is to find outside, by kind of attack."""
+"""Objects outside of the sandbox that attacks try to reach, by kind."""
 
 ROOT = {
     "bin",
@@ -40,7 +40,7 @@ VARIABLES = {"PATH", "HOME", "LANG", "LC_CTYPE", "LD_LIBRARY_PATH", "OPENBLAS_NU
 SHARED_ANONYMOUS = 0x21
 NEW_USER_NAMESPACE, CHILD_SIGNAL = 0x10000000, 17
 FAKE_INPUT = 0x5412
-"""TIOCSTI, which types into a terminal."""
+"""TIOCSTI, which injects input into a terminal."""
 
 SYSTEM_CALLS: dict[str, tuple[int, int]] = {
     "memfd_create": (319, 279),
@@ -70,12 +70,12 @@ SYSTEM_CALLS: dict[str, tuple[int, int]] = {
     "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438),
 }
-"""Their numbers on x86-64 and on 64-bit ARM."""
+"""Forbidden system calls, with their numbers on x86-64 and on 64-bit ARM."""
 CLONE, MMAP = (56, 220), (9, 222)
 
 
 def opened(path: str, flags: int = os.O_RDONLY) -> str:
-    """Say so where a path can be opened."""
+    """A finding if a path can be opened."""
     try:
         os.close(os.open(path, flags | os.O_NONBLOCK))
     except OSError:
@@ -84,7 +84,7 @@ def opened(path: str, flags: int = os.O_RDONLY) -> str:
 
 
 def created(path: str) -> str:
-    """Say so where a file can be made, which is removed again."""
+    """A finding if a file can be created; it is removed again."""
     try:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
         os.unlink(path)
@@ -94,7 +94,7 @@ def created(path: str) -> str:
 
 
 def first(findings: Iterable[str]) -> str:
-    """The first finding; empty where there is none."""
+    """The first finding; empty if there is none."""
     return next(filter(None, findings), "")
 
 
@@ -104,13 +104,13 @@ def files_below(*folders: str) -> Iterator[str]:
 
 
 def kernel_settings(targets: Targets) -> str:
-    """Open for writing what root could change the machine with."""
+    """Open kernel settings for writing."""
     paths = [*files_below("/proc/sys", "/proc/irq", "/proc/bus", "/sys"), "/proc/sysrq-trigger"]
     return first(opened(path, os.O_WRONLY) for path in paths)
 
 
 def devices(targets: Targets) -> str:
-    """Find more devices than there should be, or make one."""
+    """Find devices beside the allowed ones, or create one."""
     more = sorted(set(os.listdir("/dev")) - DEVICES)
     if more:
         return f"sees /dev/{more[0]}"
@@ -122,7 +122,7 @@ def devices(targets: Targets) -> str:
 
 
 def unix_sockets(targets: Targets) -> str:
-    """Connect to services of this machine."""
+    """Connect to Unix sockets of services on this machine."""
     for path in targets["sockets"]:
         try:
             with socket.socket(socket.AF_UNIX) as client:
@@ -134,12 +134,12 @@ def unix_sockets(targets: Targets) -> str:
 
 
 def named_pipes(targets: Targets) -> str:
-    """Write to who reads a named pipe."""
+    """Open a named pipe that a process outside reads."""
     return first(opened(path, os.O_WRONLY) for path in targets["pipes"])
 
 
 def terminal(targets: Targets) -> str:
-    """Open the user's terminal, or type into it."""
+    """Open the user's terminal, or inject input into it."""
     found = first(opened(path, os.O_RDWR) for path in ("/dev/tty", "/dev/console", *targets["terminals"]))
     if found:
         return found
@@ -151,13 +151,13 @@ def terminal(targets: Targets) -> str:
 
 
 def private_files(targets: Targets) -> str:
-    """Read what only its owner, or nobody, may read."""
+    """Read files outside of the allow-list."""
     more = sorted(set(os.listdir("/")) - ROOT)
     return f"sees /{more[0]}" if more else first(map(opened, targets["files"]))
 
 
 def other_processes(targets: Targets) -> str:
-    """See processes outside, or what they were started with."""
+    """See processes outside of the sandbox, or their environment."""
     for number in filter(str.isdigit, os.listdir("/proc")):
         if int(number) not in (1, os.getpid()):
             return f"sees process {number}"
@@ -172,7 +172,7 @@ def other_processes(targets: Targets) -> str:
 
 
 def network(targets: Targets) -> str:
-    """Find an interface, or make a socket of any family."""
+    """Find a network interface, or create a socket of any family."""
     with open("/proc/net/dev", encoding="ascii") as file:
         interfaces = [line.partition(":")[0].strip() for line in file if ":" in line]
     if interfaces != ["lo"]:
@@ -188,7 +188,7 @@ def network(targets: Targets) -> str:
 
 
 def system_calls(targets: Targets) -> str:
-    """Reach system calls that the filter does not allow."""
+    """Make system calls that the filter does not allow."""
     machine = os.uname().machine
     column = {"x86_64": 0, "aarch64": 1}.get(machine)
     if column is None:
@@ -206,7 +206,7 @@ def system_calls(targets: Targets) -> str:
 
 
 def privileges(targets: Targets) -> str:
-    """Be somebody, or have a capability, or no filter."""
+    """Have another user id than nobody's, a capability, or no system call filter."""
     with open("/proc/self/status", encoding="ascii") as file:
         status = dict(line.rstrip("\n").split(":\t", 1) for line in file)
     if set(status["Uid"].split() + status["Gid"].split() + status["Groups"].split()) != {"65534"}:
@@ -218,7 +218,7 @@ def privileges(targets: Targets) -> str:
 
 
 def files_to_write(targets: Targets) -> str:
-    """Open what is there for writing, and make files where none may be made."""
+    """Open files for writing, and create files in read-only folders."""
     tops = ("/", "/dev", "/etc", "/packages", "/python", "/usr")
     folders = [folder for top in tops for folder in (top, *subfolders(top)) if folder not in ("/tmp", "/proc")]
     made = (created(f"{folder}/tt-scale-probe") for folder in folders)
@@ -227,7 +227,7 @@ def files_to_write(targets: Targets) -> str:
 
 
 def subfolders(top: str) -> list[str]:
-    """The folders in a folder; none where it is not there."""
+    """The folders in a folder; empty if it does not exist."""
     try:
         return [entry.path for entry in os.scandir(top) if entry.is_dir(follow_symlinks=False)]
     except OSError:
@@ -250,12 +250,12 @@ ATTACKS: dict[str, Callable[[Targets], str]] = {
 
 
 def attack(targets: Targets) -> None:
-    """Print what each attack could do, as JSON."""
+    """Run all attacks and print their findings as JSON."""
     sys.stdout.write(json.dumps({name: tried(each, targets) for name, each in ATTACKS.items()}))
 
 
 def tried(each: Callable[[Targets], str], targets: Targets) -> str:
-    """What an attack could do; that it broke is a finding too."""
+    """Finding of an attack; an exception is a finding too."""
     try:
         return each(targets)
     except Exception as error:  # noqa: BLE001

@@ -1,6 +1,6 @@
-"""The command line of bubblewrap: a root of its own, made from an allow-list, and no rights.
+"""Command line of bubblewrap: a separate root file system from an allow-list, and no privileges.
 
-See bwrap(1). The order of the options is the order of the mounts; the root itself is closed last.
+See bwrap(1). The order of the options is the order of the mounts; the root itself becomes read-only last.
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ from tt_scale.sandbox.limits import Limits
 __all__ = ["FIRST_PROGRAM", "bubblewrap_version", "find_bubblewrap", "first_program", "options", "run_python"]
 
 OLDEST = (0, 5)
-"""The first with --perms and --clearenv."""
+"""Oldest supported version: the first with --perms and --clearenv."""
 FIRST_WITH_SIZE = (0, 7)
 
 SYSTEM_LINKS = ("bin", "sbin", "lib", "lib32", "lib64", "libx32")
-"""Folders of the root that are links into `/usr`, or folders of their own on older systems."""
+"""Entries of the root that are links into `/usr`, or folders on older systems."""
 SYSTEM_FILES = ("etc/alternatives", "etc/ld.so.cache")
 DEVICES = ("null", "full", "random", "urandom")
-"""Without `zero`, of which a shared mapping is memory that is counted nowhere."""
+"""Without `zero`: a shared mapping of it is memory that no limit counts."""
 
 HIDDEN = ("kallsyms", "kcore", "key-users", "keys", "timer_list")
-"""Files of `/proc` about the machine and its users; a device that cannot be opened covers them."""
+"""Files of `/proc` about the machine and its users; /dev/null is mounted over them."""
 
 FIRST_PROGRAM = Path("/start.py")
-"""Where the sandbox has it, in memory."""
+"""Path of the first program in the sandbox, in memory."""
 
 
 def find_bubblewrap() -> str:
-    """The path of `bwrap`.
+    """Path of `bwrap`.
 
     Raises:
-        SandboxError: it is not in PATH, or too old, or this is no Linux.
+        SandboxError: it is not in PATH or too old, or the system is not Linux.
     """
     if not sys.platform.startswith("linux"):
         raise SandboxError(f"The sandbox for model-written code needs Linux; this is {sys.platform}.")
     program = which("bwrap")
     if program is None:
         raise SandboxError(
-            "The sandbox for model-written code needs bubblewrap, and there is no `bwrap` in PATH.",
+            "The sandbox for model-written code needs bubblewrap, but there is no `bwrap` in PATH.",
             "Type: apt install bubblewrap",
         )
     version = bubblewrap_version(program)
     if version < OLDEST:
-        shown = ".".join(map(str, version)) or "a version that it does not tell"
+        shown = ".".join(map(str, version)) or "of unknown version"
         raise SandboxError(
             f"The sandbox for model-written code needs bubblewrap 0.5 or newer; {program} is {shown}.",
             "Type: apt install bubblewrap",
@@ -62,23 +62,23 @@ def find_bubblewrap() -> str:
 
 @cache
 def bubblewrap_version(program: str) -> tuple[int, ...]:
-    """The version that a `bwrap` tells, such as (0, 8, 0); empty where it tells none."""
+    """Version of a `bwrap`, such as (0, 8, 0); empty if unknown."""
     try:
-        told = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        output = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=10, check=False).stdout
     except (OSError, subprocess.SubprocessError):
         return ()
-    found = re.search(r"(\d+)\.(\d+)\.(\d+)", told)
-    return tuple(map(int, found.groups())) if found else ()
+    match = re.search(r"(\d+)\.(\d+)\.(\d+)", output)
+    return tuple(map(int, match.groups())) if match else ()
 
 
 def options(program: str, limits: Limits, *, as_root: bool) -> list[str]:
-    """Everything that bubblewrap is told but the files and pipes that it inherits.
+    """Options of bubblewrap, except those for inherited files and pipes.
 
     Args:
         program: path of `bwrap`.
-        limits: of the execution.
-        as_root: whether root starts it, in a user namespace that is made for it; the first program inside then gives up
-            root by itself. Anybody else is mapped to 65534 by bubblewrap.
+        limits: limits of the execution.
+        as_root: whether root starts it, in a user namespace created for it; the first program inside then drops root.
+            Other users are mapped to 65534 by bubblewrap.
     """
     users = ("--unshare-user", "--uid", "65534", "--gid", "65534")
     return [
@@ -93,7 +93,7 @@ def options(program: str, limits: Limits, *, as_root: bool) -> list[str]:
 
 
 def run_python(limits: Limits) -> list[str]:
-    """The command inside: Python without site packages and user settings, unbuffered, in UTF-8."""
+    """Command inside the sandbox: Python without site packages and user settings, unbuffered, in UTF-8."""
     numbers = (limits.memory, limits.seconds + 1, limits.processes, limits.files)
     return [
         str(find_interpreter().program), "-I", "-S", "-u", "-X", "utf8", str(FIRST_PROGRAM), *map(str, numbers),
@@ -102,7 +102,7 @@ def run_python(limits: Limits) -> list[str]:
 
 @cache
 def first_program() -> bytes:
-    """The text that stands at `FIRST_PROGRAM` in the sandbox."""
+    """Content of `FIRST_PROGRAM` in the sandbox."""
     return Path(__file__).with_name("inside.py").read_bytes()
 
 
@@ -119,7 +119,7 @@ def _environment(python: Interpreter) -> list[str]:
 
 
 def _root(python: Interpreter) -> Iterator[str]:
-    """The allow-list: read-only `/usr`, the interpreter, four packages, four devices, a new `/proc`."""
+    """Options of the allow-list: read-only `/usr`, the interpreter, four packages, four devices, a new `/proc`."""
     yield from ("--ro-bind", "/usr", "/usr")
     for name in SYSTEM_LINKS:
         if (Path("/") / name).is_symlink():
@@ -129,12 +129,12 @@ def _root(python: Interpreter) -> Iterator[str]:
     yield from ("--perms", "0755", "--dir", "/etc")
     for name in SYSTEM_FILES:
         yield from ("--ro-bind-try", f"/{name}", f"/{name}")
-    shown = (*python.mounts, *package_mounts())
-    folders = sorted({folder for _, place in shown for folder in place.parents if folder != Path("/")})
+    mounts = (*python.mounts, *package_mounts())
+    folders = sorted({folder for _, target in mounts for folder in target.parents if folder != Path("/")})
     for folder in (*folders, Path("/dev")):
         yield from ("--perms", "0755", "--dir", str(folder))
-    for source, place in shown:
-        yield from ("--ro-bind", str(source), str(place))
+    for source, target in mounts:
+        yield from ("--ro-bind", str(source), str(target))
     for folder in python.hidden:
         yield from ("--tmpfs", str(folder), "--remount-ro", str(folder))
     yield from ("--proc", "/proc")
@@ -148,7 +148,7 @@ def _root(python: Interpreter) -> Iterator[str]:
 
 
 def _writable(program: str, limits: Limits) -> Iterator[str]:
-    """An empty `/tmp` of limited size, in memory; then nothing else can be written."""
+    """Options for an empty `/tmp` of limited size, in memory; everything else becomes read-only."""
     yield from ("--perms", "1777")
     if bubblewrap_version(program) >= FIRST_WITH_SIZE:
         yield from ("--size", str(limits.files))

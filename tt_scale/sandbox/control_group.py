@@ -1,8 +1,7 @@
-"""A cgroup (version 2) around a sandbox, where this process may make one: the kernel then keeps its limits exactly.
+"""Control group (version 2) of a sandbox, if this process can create one: the kernel then enforces the limits.
 
-That takes a cgroup that delegates `memory` and `pids` to its children and that this process may write to: as root under
-systemd there is one, as anybody else often, in a container seldom. Where there is none, the sandbox's processes are
-watched (`group.py`), which they are besides.
+This needs a writable cgroup that delegates `memory` and `pids` to its children: root under systemd has one, other users
+often do, containers seldom. The processes of a sandbox are monitored in any case (`process_group.py`).
 """
 
 from __future__ import annotations
@@ -28,31 +27,31 @@ OWN_PROCESSES = 1
 
 @cache
 def find_parent(proc: Path = Path("/proc/self")) -> Path | None:
-    """Find the nearest cgroup around this process in which others can be made; None where there is none.
+    """Find the nearest ancestor cgroup of this process in which cgroups can be created; None if there is none.
 
     Args:
-        proc: folder of this process.
+        proc: folder of this process in `/proc`.
     """
     try:
-        places = re.findall(r"^0::/(.*)$", (proc / "cgroup").read_text(), re.MULTILINE)
+        paths = re.findall(r"^0::/(.*)$", (proc / "cgroup").read_text(), re.MULTILINE)
         mounts = re.findall(r"^\S+ \S+ \S+ / (\S+) .* - cgroup2 ", (proc / "mountinfo").read_text(), re.MULTILINE)
     except OSError:
         return None
-    for mount in map(Path, mounts[:1] if places else ()):
-        own = mount / places[0]
+    for mount in map(Path, mounts[:1] if paths else ()):
+        own = mount / paths[0]
         return next((each for each in (own, *own.parents) if mount in (each, *each.parents) and _delegates(each)), None)
     return None
 
 
 class ControlGroup:
-    """One cgroup with the limits of a sandbox.
+    """A cgroup with the limits of a sandbox.
 
     Args:
-        parent: as `find_parent` says.
-        limits: of the sandbox.
+        parent: result of `find_parent`.
+        limits: limits of the sandbox.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be created.
     """
 
     def __init__(self, parent: Path, limits: Limits) -> None:
@@ -71,16 +70,16 @@ class ControlGroup:
             raise
 
     def add(self, processes: Iterable[int]) -> None:
-        """Put processes into it, and with them all that they will start.
+        """Move processes into the cgroup; processes that they start later belong to it, too.
 
         Raises:
-            OSError: this process may not.
+            OSError: this process is not allowed to.
         """
         for number in processes:
             self._write("cgroup.procs", number)
 
     def ran_out_of_memory(self) -> bool:
-        """Whether the kernel ended it for its memory."""
+        """Whether the kernel killed its processes because of the memory limit."""
         try:
             events = (self._folder / "memory.events").read_text()
         except OSError:
@@ -88,7 +87,7 @@ class ControlGroup:
         return re.search(r"^oom_kill [1-9]", events, re.MULTILINE) is not None
 
     def remove(self) -> None:
-        """Remove it; its processes have ended."""
+        """Remove the cgroup after its processes have ended."""
         for _ in range(100):
             try:
                 self._folder.rmdir()
@@ -112,7 +111,7 @@ def _delegates(folder: Path) -> bool:
 
 
 def _remove_left_over(parent: Path) -> None:
-    """Remove what a search that was killed has left."""
+    """Remove cgroups of processes that were killed."""
     for folder in parent.glob(f"{PREFIX}*"):
         owner = folder.name.removeprefix(PREFIX).partition("-")[0]
         if not Path("/proc", owner).exists():

@@ -1,4 +1,4 @@
-"""Run a program in a sandbox, and stop it at its limits."""
+"""Execution of a program in a sandbox, within its limits."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tt_scale.sandbox.process import SandboxProcess
 __all__ = ["run", "run_code"]
 
 WATCH_SECONDS = 0.05
-"""Time between two looks at what the processes of a sandbox hold."""
+"""Interval at which the resources of a sandbox's processes are checked."""
 CHUNK = 1 << 16
 
 
 async def run_code(code: str, limits: Limits | None = None) -> Result:
-    """Run Python code in a sandbox; as many at a time as this machine has processors.
+    """Run Python code in a sandbox; at most one per processor at a time.
 
     Args:
-        code: a program; lone surrogates in it become question marks.
-        limits: of it; None is `Limits()`.
+        code: source of a program; lone surrogates become question marks.
+        limits: limits of the execution; None means `Limits()`.
 
     Raises:
-        SandboxError: no sandbox can be made.
+        SandboxError: no sandbox can be created.
     """
     cancelled = threading.Event()
     running = _threads().submit(run, code, limits, cancelled)
@@ -41,14 +41,14 @@ async def run_code(code: str, limits: Limits | None = None) -> Result:
 
 
 def run(code: str, limits: Limits | None = None, cancelled: threading.Event | None = None) -> Result:
-    """Run Python code in a sandbox and wait for it; arguments and errors as of `run_code`.
+    """Run Python code in a sandbox and wait for it; errors as for `run_code`.
 
-    The thread that calls has to live until this returns: the sandbox ends with it.
+    The sandbox is killed if the calling thread ends.
 
     Args:
-        code: as of `run_code`.
-        limits: likewise.
-        cancelled: ends the program when it is set.
+        code: as for `run_code`.
+        limits: as for `run_code`.
+        cancelled: stops the program when it is set.
     """
     limits = limits or Limits()
     with SandboxProcess(limits) as sandbox:
@@ -61,14 +61,14 @@ def run(code: str, limits: Limits | None = None, cancelled: threading.Event | No
 
 
 def _watched(sandbox: SandboxProcess, limits: Limits, cancelled: threading.Event) -> tuple[bytes, Ending]:
-    """Read the output until it ends or a limit is passed."""
+    """Read the output until it ends or a limit is exceeded."""
     now = time.monotonic()
-    deadline, look = now + limits.seconds, now
+    deadline, next_check = now + limits.seconds, now
     poll = select.poll()
     poll.register(sandbox.output, select.POLLIN)
     output = b""
     while True:
-        if poll.poll(1000 * max(0.0, min(look, deadline) - time.monotonic())):
+        if poll.poll(1000 * max(0.0, min(next_check, deadline) - time.monotonic())):
             chunk = os.read(sandbox.output, CHUNK)
             output += chunk
             if not chunk:
@@ -78,8 +78,8 @@ def _watched(sandbox: SandboxProcess, limits: Limits, cancelled: threading.Event
         now = time.monotonic()
         if now >= deadline:
             return output, "time"
-        if now >= look:
-            look = now + WATCH_SECONDS
+        if now >= next_check:
+            next_check = now + WATCH_SECONDS
             ended: Ending = "cancelled" if cancelled.is_set() else sandbox.group.exceeded(limits)
             if ended:
                 return output, ended
@@ -87,5 +87,5 @@ def _watched(sandbox: SandboxProcess, limits: Limits, cancelled: threading.Event
 
 @cache
 def _threads() -> concurrent.futures.ThreadPoolExecutor:
-    """Threads that live as long as this process: bubblewrap ends with the thread that started it."""
+    """Thread pool for the life of this process, since bubblewrap ends with the thread that started it."""
     return concurrent.futures.ThreadPoolExecutor(max(2, os.cpu_count() or 1), "tt-scale-sandbox")

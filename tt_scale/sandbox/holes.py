@@ -1,10 +1,10 @@
-"""The probe: attack a sandbox on this machine, hole by hole, and decide whether code may run in one.
+"""Probe of the sandbox on this machine: attack it in many ways, and decide whether code may run in it.
 
     record = probe()
     record.holds, record.line
 
-Attacks that look for something (a socket, a private file, a program that goes on) are given it to find. It takes about
-a second, once in the life of a process.
+The probe creates the objects that attacks try to reach (a socket, a private file, a running process). It takes about a
+second, once per process.
 """
 
 from __future__ import annotations
@@ -34,19 +34,19 @@ from tt_scale.sandbox.system_calls import library_version
 __all__ = ["Hole", "Probe", "probe", "require_sandbox"]
 
 LIMITS = Limits(seconds=60, memory=256 << 20, processes=16, output=1 << 16, files=1 << 20)
-"""Of the attacks: a machine under load has time for them, a small one has the memory."""
+"""Limits of the attacks: generous in time, for machines under load, and small in memory, for small machines."""
 
 SECONDS_TO_END = 30.0
-"""A sandbox ends in milliseconds; a machine under load may look away for seconds."""
+"""Timeout for the end of a sandbox, which takes milliseconds, but seconds on a machine under load."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """One way out of a sandbox.
+    """An attack on the sandbox and its result.
 
     Attributes:
-        name: what is attacked.
-        finding: what the attack could do; empty where the hole is closed.
+        name: target of the attack.
+        finding: what the attack could do; empty if it failed.
     """
 
     name: str
@@ -55,14 +55,14 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Whether a sandbox holds on this machine.
+    """Result of a probe: whether the sandbox is safe on this machine.
 
     Attributes:
-        parts: what it is made of, with versions and the kind of its limits.
-        holes: that were tried; empty where no sandbox could be made.
-        fault: why none could be made; empty where one could.
+        parts: components of the sandbox, with versions, and how its limits are enforced.
+        holes: results of the attacks; empty if no sandbox could be created.
+        fault: why none could be created; empty if one could.
         hint: what to type next.
-        seconds: that the probe took.
+        seconds: duration of the probe.
     """
 
     parts: str
@@ -73,17 +73,17 @@ class Probe:
 
     @property
     def open_holes(self) -> tuple[Hole, ...]:
-        """The holes whose attack succeeded."""
+        """The attacks that succeeded."""
         return tuple([hole for hole in self.holes if hole.finding])
 
     @property
     def holds(self) -> bool:
-        """Whether code may run: a sandbox was made, and every hole is closed."""
+        """Whether code may run: a sandbox was created, and every attack failed."""
         return not self.fault and not self.open_holes
 
     @property
     def line(self) -> str:
-        """The result in one line, hole by hole."""
+        """The result in one line, with each attack."""
         if self.fault:
             return f"{self.fault} {self.hint}".rstrip()
         states = ", ".join(
@@ -93,22 +93,24 @@ class Probe:
 
 
 def require_sandbox() -> None:
-    """Make sure that code can be run in a sandbox.
+    """Check that code can be run in a sandbox.
 
     Raises:
-        SandboxError: it cannot; the message says why and what to install.
+        SandboxError: it cannot; the message states why and what to install.
     """
-    found = probe()
-    if found.fault:
-        raise SandboxError(found.fault, found.hint)
-    if found.open_holes:
-        told = "; ".join([f"{hole.name}: code {hole.finding}" for hole in found.open_holes])
-        raise SandboxError(f"The sandbox does not hold on this machine ({told}).", "`tt-scale doctor` shows all of it.")
+    result = probe()
+    if result.fault:
+        raise SandboxError(result.fault, result.hint)
+    if result.open_holes:
+        findings = "; ".join([f"{hole.name}: code {hole.finding}" for hole in result.open_holes])
+        raise SandboxError(
+            f"The sandbox does not hold on this machine ({findings}).", "`tt-scale doctor` shows all of it."
+        )
 
 
 @cache
 def probe() -> Probe:
-    """Attack a sandbox once in the life of this process, and remember what came of it."""
+    """Attack a sandbox; the result is cached for the life of this process."""
     began = time.monotonic()
     try:
         holes, fault, hint, parts = _attacked(), "", "", _parts()
@@ -124,8 +126,8 @@ def _parts() -> str:
 
 
 def _attacked() -> tuple[Hole, ...]:
-    """Try the attacks, all at once; their order here is that of the result."""
-    run("", LIMITS)  # where none can be made, one message says so
+    """Run all attacks concurrently; their order here is that of the result."""
+    run("", LIMITS)  # if no sandbox can be created, this raises the only error message
     alone: dict[str, Callable[[], str]] = {
         "300 forks": _forks,
         "20 x 150 MB": _memory,
@@ -145,15 +147,15 @@ def _from_inside() -> Mapping[str, str]:
     with _targets() as targets:
         result = run(f"{text}\nattack({targets!r})\n", LIMITS)
     try:
-        found: dict[str, str] = json.loads(result.output)
+        findings: dict[str, str] = json.loads(result.output)
     except ValueError:
-        raise SandboxError(f"The attacks on the sandbox did not end as they should: {result.text[-300:]!r}.") from None
-    return found
+        raise SandboxError(f"The attacks on the sandbox did not complete: {result.text[-300:]!r}.") from None
+    return findings
 
 
 @contextmanager
 def _targets() -> Iterator[dict[str, list[str]]]:
-    """Things outside that an attack would find."""
+    """Create the objects outside of the sandbox that attacks try to reach."""
     with ExitStack() as stack:
         folders = [stack.enter_context(tempfile.TemporaryDirectory(prefix="tt-scale-probe-"))]
         with suppress(OSError):
@@ -215,7 +217,7 @@ if made < 2:
 else:
     time.sleep(600)
 """
-"""Before Linux 5.14 the limit counts all processes of a user, so that hardly one can be started."""
+"""Before Linux 5.14 the limit counts all processes of a user, so that hardly any can be started."""
 
 FILES = """
 import os
@@ -257,12 +259,12 @@ def _output() -> str:
 
 
 def _number(result: Result) -> int | None:
-    """What an attack says that it could do; None where it was ended."""
+    """Number that an attack printed; None if a limit stopped it."""
     return int(result.output) if not result.ended and result.output.strip().isdigit() else None
 
 
 def _unless(result: Result, limit: Ending) -> str:
-    """What an attack could do that was not ended by its limit."""
+    """Finding of an attack that should have been stopped by a limit."""
     return "" if result.ended == limit else f"is not ended by its limit ({result.ended} {result.output[-200:]!r})"
 
 
@@ -280,7 +282,7 @@ with SandboxProcess(Limits(seconds=60)) as sandbox:
 
 
 def _killed_parent() -> str:
-    """Start a sandbox from a process of its own, kill that, and look for what is left."""
+    """Start a sandbox from a separate process, kill that process, and check that the sandbox ends."""
     root = Path(__file__).parents[2]
     with subprocess.Popen(
         [sys.executable, "-I", "-c", PARENT, str(root)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -299,7 +301,7 @@ def _killed_parent() -> str:
 
 
 def _runs(number: int) -> bool:
-    """Whether a process is there that has not ended."""
+    """Whether a process exists and has not ended."""
     try:
         state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:

@@ -1,7 +1,7 @@
-"""The Python that runs code in the sandbox, and the packages that the code may import.
+"""Python interpreter of the sandbox, and the packages that code may import there.
 
-It is the interpreter that the running environment was made from, with its standard library and without its packages;
-of the packages, those that a model's mathematics needs are shown where they are installed.
+It is the base interpreter of the running environment with its standard library. Of the installed packages, only those
+for mathematics are mounted.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ PACKAGES = ("numpy", "scipy", "sympy", "mpmath")
 PREFIX = Path("/python")
 
 Mount = tuple[Path, Path]
-"""A file or folder of this machine, and where the sandbox shows it, read-only."""
+"""A file or folder of this machine, and its read-only mount point in the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interpreter:
-    """Where the interpreter stands in the sandbox.
+    """Location of the interpreter in the sandbox.
 
     Attributes:
-        program: its path there.
-        libraries: folder of its shared libraries there.
-        mounts: what has to be shown for it beside `/usr`.
-        hidden: folders of these that are covered by an empty one.
+        program: path of the program.
+        libraries: folder of its shared libraries.
+        mounts: mounts that it needs beside `/usr`.
+        hidden: folders within the mounts that are covered by an empty one.
     """
 
     program: Path
@@ -42,9 +42,9 @@ class Interpreter:
 
 @cache
 def find_interpreter() -> Interpreter:
-    """Find the interpreter behind this process.
+    """Find the base interpreter of this process.
 
-    One below `/usr` is there already; any other is shown below `/python`, so that its own path is not.
+    One below `/usr` is mounted already; any other is mounted at `/python`, which hides its path on this machine.
     """
     program = Path(getattr(sys, "_base_executable", sys.executable)).resolve()
     prefix = Path(sys.base_prefix).resolve()
@@ -59,14 +59,14 @@ def find_interpreter() -> Interpreter:
 
 @cache
 def package_mounts() -> tuple[Mount, ...]:
-    """Find the packages of `PACKAGES` that are installed, with the shared libraries that wheels put beside them."""
+    """Mounts of the installed packages of `PACKAGES`, with the shared libraries that wheels install beside them."""
     return tuple([mount for name in PACKAGES for mount in _package(name)])
 
 
 def _package(name: str) -> Iterator[Mount]:
     try:
         spec = importlib.util.find_spec(name)
-    except ValueError:  # a stand-in that was put into sys.modules
+    except ValueError:  # a stub in sys.modules
         return
     for folder in (spec.submodule_search_locations or ()) if spec else ():
         for path in (Path(folder), Path(f"{folder}.libs")):
@@ -75,9 +75,9 @@ def _package(name: str) -> Iterator[Mount]:
 
 
 def _parts(prefix: Path) -> Iterator[Path]:
-    """The standard library and the shared libraries of an installation, and nothing else that lies beside them."""
+    """Standard library and shared libraries of an installation, and nothing else of it."""
     if (prefix / "conda-meta").is_dir():
-        yield prefix / "lib"  # where all libraries of the standard library are
+        yield prefix / "lib"  # contains all libraries that the standard library needs
         return
     library = _standard_library()
     yield library

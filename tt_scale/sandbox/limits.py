@@ -1,4 +1,4 @@
-"""What a program in the sandbox may use, and what came of running it."""
+"""Limits and result of a program in the sandbox."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal
 __all__ = ["Ending", "Limits", "Result"]
 
 Ending = Literal["", "time", "output", "memory", "processes", "files", "cancelled"]
-"""Which limit ended a program; empty where it ended by itself."""
+"""Limit that stopped a program; empty if it ended by itself."""
 
 MEBIBYTE = 1 << 20
 
@@ -18,11 +18,11 @@ class Limits:
     """Limits of one execution. Memory, processes, files and output count for the program and all its children together.
 
     Attributes:
-        seconds: of wall clock, and of processor time for each process; at least 1.
-        memory: bytes that all processes hold together, and of address space for each; at least 64 MiB.
-        processes: processes and threads at a time; at least 4.
-        output: bytes of standard output and standard error that are kept; at least 1.
-        files: bytes that fit into `/tmp`, the one folder that can be written; at least 1.
+        seconds: wall-clock time, and processor time of each process, in seconds; at least 1.
+        memory: memory of all processes together, and address space of each, in bytes; at least 64 MiB.
+        processes: number of processes and threads at a time; at least 4.
+        output: size of standard output and standard error together, in bytes; at least 1.
+        files: size of `/tmp`, the only writable folder, in bytes; at least 1.
     """
 
     seconds: int = 10
@@ -33,20 +33,20 @@ class Limits:
 
     @property
     def most_files(self) -> int:
-        """Files and folders that `/tmp` may hold: one for each 4 KiB of it, since an empty one takes memory too."""
+        """Maximum number of files and folders in `/tmp`: one for each 4 KiB, since an empty one uses memory, too."""
         return self.files // 4096
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a program printed, and how it ended.
+    """Output of a program, and how it ended.
 
     Attributes:
-        output: standard output and standard error as they were written, cut at the limit; bytes that are not UTF-8 are
-            replaced.
-        ended: the limit that ended it; empty where it ended by itself.
-        status: its exit status, 128 and the signal's number where a signal ended it; None where a limit did.
-        limits: that it ran under.
+        output: standard output and standard error in the order of writing, cut at the limit; bytes that are not UTF-8
+            are replaced.
+        ended: limit that stopped it; empty if it ended by itself.
+        status: exit status, or 128 plus the number of the signal that ended it; None if a limit stopped it.
+        limits: limits of the execution.
     """
 
     output: str
@@ -56,7 +56,7 @@ class Result:
 
     @property
     def text(self) -> str:
-        """The output, with a last line that names the limit where one ended the program."""
+        """The output, with a last line that names the limit if one stopped the program."""
         return self.output if not self.ended else f"{self.output}\n{self._sentence()}\n".lstrip("\n")
 
     def _sentence(self) -> str:
@@ -67,6 +67,6 @@ class Result:
             "memory": f"it used more than {limits.memory // MEBIBYTE} MiB of memory",
             "processes": f"it started more than {limits.processes} processes",
             "files": f"its files took more than {limits.files // MEBIBYTE} MiB, or were more than {limits.most_files}",
-            "cancelled": "it was no longer wanted",
+            "cancelled": "the search ended",
         }
         return f"Stopped: {reasons[self.ended]}."

@@ -1,11 +1,11 @@
-"""One sandbox: started with bubblewrap, handed its program, ended with all that runs in it.
+"""Lifecycle of a sandbox: start with bubblewrap, receive a program, end with all its processes.
 
     with SandboxProcess(limits) as sandbox:
         sandbox.send(b"print(1 + 1)")
         ...read sandbox.output to its end...
 
-The first program inside (`inside.py`) writes a zero byte when the sandbox is ready, and gets the code then. It ends
-where the code is not complete, so that nothing runs after a search that was killed while it started a sandbox.
+The first program inside (`inside.py`) writes a zero byte when the sandbox is ready, and then receives the code. It
+exits if the code is incomplete, so that nothing runs if the search is killed while it starts a sandbox.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ from tt_scale.sandbox.user_namespace import open_user_namespace
 __all__ = ["SandboxProcess"]
 
 START_SECONDS, END_SECONDS = 60.0, 30.0
-"""A sandbox is ready in a tenth of a second, and ends sooner; a machine under load may look away for seconds."""
-MOST_TOLD = 2000
-"""Bytes that are read of what bubblewrap says where it fails."""
+"""Timeouts for start and end of a sandbox, which take a tenth of a second, but seconds on a machine under load."""
+MOST_ERROR_BYTES = 2000
+"""Number of bytes of bubblewrap's error output that are read."""
 
 
 class SandboxProcess:
-    """A sandbox that waits for its program.
+    """A started sandbox that waits for its program.
 
     Args:
-        limits: of the program.
+        limits: limits of the program.
 
     Attributes:
-        first: number of its process 1, as this process sees it.
+        first: id of its process 1, as this process sees it.
         group: all its processes.
-        control_group: the cgroup around them; None where none can be made.
+        control_group: their cgroup; None if none can be created.
 
     Raises:
-        SandboxError: it cannot be made; the message says why.
+        SandboxError: it cannot be created; the message states why.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -75,28 +75,28 @@ class SandboxProcess:
 
     @property
     def output(self) -> int:
-        """File descriptor of standard output and standard error; where it ends, the program has ended."""
+        """File descriptor of standard output and standard error; at end of file the program has ended."""
         return cast(BinaryIO, self._process.stdout).fileno()
 
     def send(self, code: bytes) -> None:
-        """Hand over the program, which begins at once.
+        """Send the program, which starts at once.
 
         Args:
-            code: Python in UTF-8.
+            code: Python source in UTF-8.
         """
         stdin = cast(BinaryIO, self._process.stdin)
-        with suppress(OSError):  # it has ended already, which the reader of its output sees
+        with suppress(OSError):  # it has ended already, which its output shows
             stdin.write(len(code).to_bytes(8, "big") + code)
             stdin.close()
 
     def status(self) -> int | None:
-        """The exit status of the program, once its output has ended; None where bubblewrap tells none."""
+        """Exit status of the program, after its output has ended; None if bubblewrap does not exit."""
         with suppress(subprocess.TimeoutExpired):
             return self._process.wait(END_SECONDS)
         return None
 
     def close(self) -> None:
-        """End everything that runs in it, and wait for that."""
+        """Kill all processes of the sandbox, and wait for their end."""
         if not self.group.ended():
             with suppress(ProcessLookupError):
                 os.kill(self.first, signal.SIGKILL)  # the kernel ends all others with it
@@ -106,16 +106,16 @@ class SandboxProcess:
         while not self.group.ended() and time.monotonic() < deadline:
             time.sleep(0.001)
         self.group.close()
-        with suppress(ChildProcessError):  # in a container, this process may be the one that orphans come to
+        with suppress(ChildProcessError):  # in a container, this process may inherit orphaned processes
             os.waitpid(self.first, os.WNOHANG)
         self._stop()
 
     def _stop(self) -> None:
-        """End bubblewrap; what it has started ends with it, or with the pipe that its program comes through."""
+        """Kill bubblewrap; its child ends with it, or at the end of the pipe that its program comes through."""
         self._process.kill()
         self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # what could not be written any more
+            with suppress(OSError):  # unwritten data
                 cast(BinaryIO, pipe).close()
         if self.control_group:
             self.control_group.remove()
@@ -124,10 +124,10 @@ class SandboxProcess:
         try:
             return ProcessGroup(self.first)
         except OSError as error:
-            raise SandboxError(f"The processes of a sandbox cannot be watched on this machine: {error}.") from None
+            raise SandboxError(f"The processes of a sandbox cannot be monitored on this machine: {error}.") from None
 
     def _enclose(self, limits: Limits) -> None:
-        """Offer the sandbox to the kernel where memory runs out, and put it into a cgroup if there can be one."""
+        """Make the sandbox the first victim of the kernel's OOM killer, and move it into a cgroup if possible."""
         members = [self.first, *children_of(self.first)]
         parent = find_parent()
         with suppress(OSError):
@@ -139,31 +139,31 @@ class SandboxProcess:
                 self.control_group.add(members)
 
     def _wait_until_ready(self) -> None:
-        told = self._read(self.output, 1)
-        if told != b"\0":
-            raise self._failure(told)
+        first = self._read(self.output, 1)
+        if first != b"\0":
+            raise self._failure(first)
 
     def _read(self, descriptor: int, most: int) -> bytes:
-        """Read what is there, at most so many bytes; waits until there is something."""
+        """Wait for data and read at most `most` bytes."""
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
         if not poll.poll(max(0.0, self._deadline - time.monotonic()) * 1000):
-            raise SandboxError(f"bubblewrap has made no sandbox within {START_SECONDS:.0f} seconds.")
+            raise SandboxError(f"bubblewrap did not create a sandbox within {START_SECONDS:.0f} seconds.")
         return os.read(descriptor, most)
 
-    def _failure(self, told: bytes) -> SandboxError:
-        """What bubblewrap says, or Python in its sandbox, where it fails."""
-        while len(told) < MOST_TOLD and (more := self._read(self.output, MOST_TOLD)):
-            told += more
-        return failed_start(told.decode("utf-8", "replace"))
+    def _failure(self, output: bytes) -> SandboxError:
+        """Error with the output of bubblewrap, or of Python in the sandbox."""
+        while len(output) < MOST_ERROR_BYTES and (more := self._read(self.output, MOST_ERROR_BYTES)):
+            output += more
+        return failed_start(output.decode("utf-8", "replace"))
 
 
 def _started(limits: Limits) -> subprocess.Popen[bytes]:
-    """Start bubblewrap with what it is told, the filter, and the first program, each in a pipe."""
+    """Start bubblewrap with its options, the system call filter and the first program, each in a pipe."""
     program, as_root = find_bubblewrap(), os.geteuid() == 0
-    told = "\0".join(options(program, limits, as_root=as_root)).encode()
+    arguments = "\0".join(options(program, limits, as_root=as_root)).encode()
     with ExitStack() as stack:
-        files = [_filled(stack, content) for content in (first_program(), told, seccomp_filter())]
+        files = [_pipe_with(stack, content) for content in (first_program(), arguments, seccomp_filter())]
         if as_root:
             files.append(stack.enter_context(os.fdopen(open_user_namespace(), "rb")))
         numbers = [str(file.fileno()) for file in files]
@@ -181,8 +181,8 @@ def _started(limits: Limits) -> subprocess.Popen[bytes]:
         )
 
 
-def _filled(stack: ExitStack, content: bytes) -> BinaryIO:
-    """A pipe that holds a few kilobytes and ends behind them."""
+def _pipe_with(stack: ExitStack, content: bytes) -> BinaryIO:
+    """A closed pipe that contains a few kilobytes."""
     read_end, write_end = os.pipe()
     with os.fdopen(write_end, "wb") as file:
         file.write(content)

@@ -1,6 +1,6 @@
-"""What all processes of a sandbox hold together, read from outside in the sandbox's own `/proc`.
+"""Resources of all processes of a sandbox, read from outside in the sandbox's own `/proc`.
 
-That lists its processes and no others, whoever their parent is, so nothing that forks can hide.
+It lists exactly the processes of the sandbox, whatever their parent is, so that no forked process can hide.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tt_scale.sandbox.limits import Ending, Limits
 __all__ = ["ProcessGroup", "children_of"]
 
 HELD = re.compile(rb"^(?:RssAnon|RssShmem|VmSwap):\s+(\d+) kB$", re.MULTILINE)
-"""Memory that belongs to a process, resident or swapped out; pages of files are the kernel's to drop."""
+"""Memory of a process, resident or swapped out; pages of files do not count, since the kernel can drop them."""
 
 OWN_PROCESSES = 1
 """Process 1 is bubblewrap's."""
@@ -24,10 +24,10 @@ class ProcessGroup:
     """The processes of one sandbox.
 
     Args:
-        first: number of its process 1, as this process sees it; its root has been set up.
+        first: id of its process 1, as this process sees it; its root has been set up.
 
     Raises:
-        OSError: it is gone, or its root may not be looked at.
+        OSError: it has ended, or its root is not accessible.
     """
 
     def __init__(self, first: int) -> None:
@@ -40,21 +40,21 @@ class ProcessGroup:
             raise
 
     def close(self) -> None:
-        """Close its folders."""
+        """Close the descriptors of its folders."""
         os.close(self._processes)
         os.close(self._files)
 
     def ended(self) -> bool:
-        """Whether process 1 has ended, which it does as the last one."""
+        """Whether process 1 has ended; it is always the last one."""
         state = re.search(rb"^State:\s+(\w)", self._status("1"), re.MULTILINE)
         return state is None or state[1] in b"ZX"
 
     def memory(self) -> int:
-        """Bytes that its processes hold together; a page that two share counts twice."""
+        """Memory of its processes in bytes; a page that two share counts twice."""
         return 1024 * sum([self._held(number) for number in self._numbers()])
 
     def exceeded(self, limits: Limits) -> Ending:
-        """The limit that it has passed, if any."""
+        """The limit that it exceeds, if any."""
         if len(self._numbers()) > limits.processes + OWN_PROCESSES:
             return "processes"
         if self.memory() > limits.memory:
@@ -64,22 +64,22 @@ class ProcessGroup:
         return "files" if taken > limits.files or disk.f_files - disk.f_ffree > limits.most_files else ""
 
     def _held(self, number: str) -> int:
-        """KiB that a process holds; where its first thread has ended, only the others tell."""
-        found = HELD.findall(self._status(number))
-        if not found:
+        """Memory of a process in KiB; if its first thread has ended, only the other threads report it."""
+        sizes = HELD.findall(self._status(number))
+        if not sizes:
             threads = [HELD.findall(self._status(f"{number}/task/{each}")) for each in self._numbers(f"{number}/task")]
-            found = next(filter(None, threads), [])
-        return sum(map(int, found))
+            sizes = next(filter(None, threads), [])
+        return sum(map(int, sizes))
 
     def _numbers(self, folder: str = "") -> list[str]:
-        """Its processes, or the threads of one, as they number themselves."""
+        """Ids of its processes, or of the threads of one, within the sandbox."""
         try:
             return [name for name in os.listdir(f"/proc/self/fd/{self._processes}/{folder}") if name.isdigit()]
         except OSError:
             return []
 
     def _status(self, process: str) -> bytes:
-        """Of a process or a thread; empty where it has ended."""
+        """Status of a process or thread; empty if it has ended."""
         try:
             return Path(f"/proc/self/fd/{self._processes}/{process}/status").read_bytes()
         except OSError:
@@ -87,10 +87,10 @@ class ProcessGroup:
 
 
 def children_of(parent: int) -> list[int]:
-    """The numbers of a process's children, as this process sees them."""
+    """Ids of a process's children, as this process sees them."""
     try:
         return [int(word) for word in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
-    except OSError:  # a kernel that keeps no such list
+    except OSError:  # a kernel without this list
         return [int(path.parent.name) for path in Path("/proc").glob("[0-9]*/stat") if _parent_of(path) == parent]
 
 

@@ -1,9 +1,8 @@
-"""The system calls that a program in the sandbox may make, as a seccomp filter that libseccomp writes.
+"""Seccomp filter of the sandbox: an allow-list of system calls, compiled by libseccomp.
 
-The list names what is allowed. Everything else fails with ENOSYS, so that the C library falls back to older calls where
-it can; among it are sockets of every kind, memfd_create, ptrace, mount, unshare, setns, clone3, keyctl, bpf,
-perf_event_open, userfaultfd, io_uring, shared memory of System V, kexec and kernel modules. A call that the installed
-libseccomp does not know stays forbidden.
+All other calls fail with ENOSYS, so that the C library falls back to older calls where it can; among them are sockets
+of every kind, memfd_create, ptrace, mount, unshare, setns, clone3, keyctl, bpf, perf_event_open, userfaultfd, io_uring,
+System V shared memory, kexec and kernel modules. A call that the installed libseccomp does not know is forbidden.
 
 See seccomp_rule_add(3), and "Seccomp security profiles for Docker" for what programs commonly need.
 """
@@ -49,7 +48,7 @@ NAMESPACES = 0x7E020080
 """CLONE_NEWTIME, NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET."""
 
 SHARING, ANONYMOUS, HUGE_PAGES, PRIVATE = 0x0F, 0x20, 0x40000, 0x02
-"""Of mmap's flags. Shared anonymous memory stays when it is no longer resident, and would be counted nowhere."""
+"""Flags of mmap. Shared anonymous memory is forbidden: it persists when it is not resident, and no limit counts it."""
 
 TERMINAL_QUERIES = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)
 """TCGETS, TIOCGWINSZ, FIONREAD, FIONBIO, FIONCLEX and FIOCLEX: no ioctl that puts text into a terminal."""
@@ -66,7 +65,7 @@ ALLOWED_BY_ARGUMENT: dict[str, list[tuple[int, int, int]]] = {
     "ioctl": [(1, 0xFFFFFFFF, query) for query in TERMINAL_QUERIES],
     "prctl": [(0, 0xFFFFFFFF, name) for name in PROCESS_NAMES],
 }
-"""Call: which argument, the bits of it that are looked at, what they must be; one of the rows has to fit."""
+"""Conditions of system calls: argument index, mask, required value; one of the rows must match."""
 
 ALLOW, FAIL, KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
 MASKED_EQUAL = 7
@@ -92,7 +91,7 @@ class _Version(ctypes.Structure):
 
 
 def library_version() -> str:
-    """The version of libseccomp, such as "2.5.4".
+    """Version of libseccomp, such as "2.5.4".
 
     Raises:
         SandboxError: it is not installed.
@@ -105,10 +104,10 @@ def library_version() -> str:
 
 @cache
 def seccomp_filter() -> bytes:
-    """The filter as a program for the kernel, an array of `struct sock_filter` for this machine's architecture.
+    """The filter as BPF, an array of `struct sock_filter` for this machine's architecture.
 
     Raises:
-        SandboxError: libseccomp is not installed, or cannot write it.
+        SandboxError: libseccomp is not installed, or cannot compile the filter.
     """
     library = _library()
     with _context(library) as context:
@@ -137,7 +136,7 @@ def _library() -> ctypes.CDLL:
 def _context(library: ctypes.CDLL) -> Iterator[ctypes.c_void_p]:
     context = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(FAIL | errno.ENOSYS)))
     if not context:
-        raise SandboxError("libseccomp knows no filter for this machine's architecture.")
+        raise SandboxError("libseccomp does not support this machine's architecture.")
     try:
         yield context
     finally:
@@ -147,7 +146,7 @@ def _context(library: ctypes.CDLL) -> Iterator[ctypes.c_void_p]:
 def _allow(library: ctypes.CDLL, context: ctypes.c_void_p, name: str, comparisons: list[_Comparison]) -> None:
     number = library.seccomp_syscall_resolve_name(name.encode())
     if number < 0:
-        return  # another architecture has it, or a newer libseccomp knows it
+        return  # a call of another architecture, or unknown to this libseccomp
     rows = (_Comparison * len(comparisons))(*comparisons)
     _check(library.seccomp_rule_add_array(context, ctypes.c_uint32(ALLOW), number, len(comparisons), rows))
 
@@ -164,4 +163,4 @@ def _exported(library: ctypes.CDLL, context: Any) -> bytes:
 
 def _check(answer: int) -> None:
     if answer < 0:
-        raise SandboxError(f"libseccomp cannot write the sandbox's filter: {os.strerror(-answer)}.")
+        raise SandboxError(f"libseccomp cannot compile the sandbox's filter: {os.strerror(-answer)}.")

@@ -1,7 +1,7 @@
-"""A user namespace for a sandbox that root starts, with two users: root, who sets it up, and 65534, as whom code runs.
+"""User namespace for a sandbox that root starts, with two users: root, which sets it up, and 65534, which runs code.
 
-bubblewrap can map one user by itself, which for root would be root: its files would be the code's own, and the limit of
-processes would not count, since the kernel exempts root from it.
+bubblewrap itself can map only one user, which for root would be root: code could then access root's files, and the
+process limit would not apply, since the kernel exempts root from it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ __all__ = ["open_user_namespace"]
 
 USERS = "0 0 1\n65534 65534 1\n"
 HOLDER = ("unshare", "--user", "cat")
-"""The namespace lives as long as this process, or a descriptor of it, does. It ends with the pipe that it reads."""
+"""Process that keeps the namespace alive until a descriptor of it is open; it exits at the end of its input."""
 
 
 def open_user_namespace() -> int:
-    """Make a user namespace, and give a file descriptor of it, which the caller closes.
+    """Create a user namespace and return its file descriptor, which the caller closes.
 
     Raises:
-        SandboxError: it cannot be made.
+        SandboxError: it cannot be created.
     """
     try:
         with subprocess.Popen(

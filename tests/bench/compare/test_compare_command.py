@@ -243,7 +243,7 @@ def test_minutes(command: Command, tmp_path: Path) -> None:
     for flag, *value in (("--minutes", "9"), ("--no-derive",)):
         answer = command("compare", "logs/t", flag, *value)
         assert answer.status == 2
-        assert f"{flag} configures a new run, but 'logs/t' is a finished run. Leave out {flag}." in answer.err
+        assert f"{flag} configures a new run, but 'logs/t' is a finished run. Omit {flag}." in answer.err
 
 
 def test_foreign_files_are_left_alone(command: Command, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tt_scale.engines.endpoints.addresses import api_key, api_root, split_urls, without_key
 from tt_scale.engines.endpoints.faults import RequestFault, fault_of_status, retry_after
-from tt_scale.engines.endpoints.retries import LONGEST_WAIT, MOST_ASKED_WAIT, PATIENCE, RetryPolicy
+from tt_scale.engines.endpoints.retries import LONGEST_WAIT, MOST_ASKED_WAIT, OVERLOAD_FACTOR, RetryPolicy
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_who_is_asked_again() -> None:
         assert policy.gives_up(RequestFault(kind, "x"), 1)
     for kind in ("connection", "timeout", "server", "damaged"):
         assert [policy.gives_up(RequestFault(kind, "x"), count) for count in (1, 2, 3)] == [False, False, True]
-    assert not policy.gives_up(RequestFault("load", "x"), 2 * PATIENCE)
-    assert policy.gives_up(RequestFault("load", "x"), 2 * PATIENCE + 1)
+    assert not policy.gives_up(RequestFault("load", "x"), 2 * OVERLOAD_FACTOR)
+    assert policy.gives_up(RequestFault("load", "x"), 2 * OVERLOAD_FACTOR + 1)
 
 
 def test_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -136,7 +136,7 @@ async def test_tokens_are_those_that_the_server_counts(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", CONTINUING)
-async def test_nothing_is_left_to_the_servers_defaults(kind: str) -> None:
+async def test_all_sampling_parameters_are_sent(kind: str) -> None:
     """`generation_config.json` and llama.cpp's own top_k of 40 and min_p of .05 would be used silently."""
     with server(kind) as fake:
         async with started(fake) as generator:
@@ -186,7 +186,7 @@ async def test_a_stream_ends_where_the_step_does() -> None:
     assert "stop" not in fake.asked[0][1]
 
 
-async def test_likelihoods() -> None:
+async def test_logprobs_and_confidences() -> None:
     with server("ids, as vLLM") as fake:
         async with started(fake) as generator:
             step = await one(generator, request(generator, top_logprobs=3))
@@ -208,18 +208,18 @@ async def test_choices(monkeypatch: pytest.MonkeyPatch) -> None:
             [single] = await generator.choose([ids], [30, 40])
             assert single.logprobs == at_once.logprobs
             assert len(fake.asked) == 4
-            with pytest.raises(GeneratorError, match="context holds 512"):
+            with pytest.raises(GeneratorError, match="context length is 512"):
                 await generator.choose([(1,) * 512], [3])
     with server("text, as llama.cpp") as fake:
         async with started(fake) as generator:
-            with pytest.raises(GeneratorError, match=r"no log-probabilities of chosen tokens.*with vLLM"):
+            with pytest.raises(GeneratorError, match=r"no log-probabilities of given tokens.*with vLLM"):
                 await generator.choose([(1,)], [3])
 
 
 async def test_context() -> None:
     """What has no room is said, not sent."""
     with server("ids, as vLLM", context=64) as fake:
-        with pytest.raises(ConfigError, match=r"max_model_len is 512.*trained for 64.*--max-model-len 64"):
+        with pytest.raises(ConfigError, match=r"max_model_len is 512.* is 64.*--max-model-len 64"):
             async with started(fake):
                 pass
         async with started(fake, max_model_len=None) as generator:
@@ -228,17 +228,17 @@ async def test_context() -> None:
             assert (step.ended, step.ids, fake.asked) == ("context", (), [])
 
 
-async def test_a_limit_of_the_servers_own_is_no_end() -> None:
+async def test_a_server_side_token_limit_is_an_error() -> None:
     """vLLM takes max_new_tokens out of generation_config.json; answers cut there would be taken for long ones."""
     with server("ids, as vLLM", stops_at=30) as fake:
         async with started(fake) as generator:
             [step] = await generator.generate([request(generator, stop=(), max_tokens=60)])
     assert step.ended == "error"
-    assert "after 30 tokens where 60 were asked for" in step.error
+    assert "after 30 tokens with max_tokens 60" in step.error
     assert len(fake.asked) == 1
 
 
-async def test_a_beginning_is_not_put_twice(tmp_path: Path) -> None:
+async def test_the_beginning_of_sequence_token_is_not_repeated(tmp_path: Path) -> None:
     """A template writes the beginning-of-sequence token, and servers add one to every text."""
     tokens = byte_level()
     tokens.chat_template = (
@@ -256,14 +256,14 @@ async def test_a_beginning_is_not_put_twice(tmp_path: Path) -> None:
             assert fake.asked[0][1]["prompt"].startswith("<bos><|user|>")
 
 
-async def test_a_template_is_not_put_around_another() -> None:
+async def test_a_server_that_applies_a_template_to_completions() -> None:
     """Ollama does so with every text; what it serves is asked by messages then."""
     with server("text, as llama.cpp", wraps=5, continues="any") as fake:
         async with started(fake) as generator:
             await one(generator, request(generator))
             assert [path for path, _ in fake.asked] == ["/v1/chat/completions"]
         fake.chat = False
-        with pytest.raises(GeneratorError, match=r"makes \d+ tokens of a text of \d+, as with a template of its own"):
+        with pytest.raises(GeneratorError, match=r"reports \d+ tokens for a text of \d+: it applies a template"):
             async with started(fake):
                 pass
 
@@ -271,7 +271,10 @@ async def test_a_template_is_not_put_around_another() -> None:
 async def test_another_models_tokenizer_is_refused(tmp_path: Path) -> None:
     """Its ids would mean other words, and every number would look like any other."""
     byte_level().save_pretrained(tmp_path)
-    with server("ids, as vLLM") as fake, pytest.raises(GeneratorError, match=r"reads an answer .* the server reads it"):
+    with (
+        server("ids, as vLLM") as fake,
+        pytest.raises(GeneratorError, match=r"decodes an answer .* the server decodes it"),
+    ):
         async with started(fake, tokenizer=str(tmp_path)):
             pass
 
@@ -297,7 +300,7 @@ async def test_reasoning_in_a_field_of_its_own(caplog: pytest.LogCaptureFixture)
         async with started(fake) as generator:
             step = await one(generator, request(generator, stop=(), max_tokens=90))
             assert step.text.startswith("<think>Hm, 12 and 30.</think>We")
-            with pytest.raises(ConfigError, match="cuts the model's reasoning out"):
+            with pytest.raises(ConfigError, match="removes the model's reasoning"):
                 generator.check_search(make_searcher(config_for(fake, method="dvts", prm_name="judge")), Config())
 
 
@@ -323,7 +326,7 @@ async def test_a_chat_server_that_does_not_continue(own: dict[str, Any], why: st
             generator.check_search(make_searcher(plain), plain)
             for key, value in (("max_generated_tokens", 100), ("budget", 4), ("last_resort", "force")):
                 limited = plain.changed(**{key: value})
-                with pytest.raises(ConfigError, match=r"is set, which needs answers that go on.*--(last|max)"):
+                with pytest.raises(ConfigError, match=r"is set, which needs the continuation.*--(last|max)"):
                     generator.check_search(make_searcher(limited), limited)
             step = await one(generator, request(generator, stop=(), max_tokens=90))
             assert step.text == text_at(SEED % 2**31)
@@ -348,18 +351,18 @@ async def test_deepconf_needs_likelihoods() -> None:
 
 async def test_a_judge_needs_chosen_tokens() -> None:
     """Said at the start, not once for each problem."""
-    with server("text, as llama.cpp") as fake, pytest.raises(GeneratorError, match="no log-probabilities of chosen"):
+    with server("text, as llama.cpp") as fake, pytest.raises(GeneratorError, match="no log-probabilities of given"):
         await asolve(QUESTION, config_for(fake, method="dvts", prm_name="judge"))
     with server("ids, as vLLM") as fake:
         async with started(fake) as generator:
             await generator.require_choices()
             fake.likelihoods = False
-            with pytest.raises(GeneratorError, match="no log-probabilities of chosen"):
+            with pytest.raises(GeneratorError, match="no log-probabilities of given"):
                 await generator.require_choices()
 
 
 async def test_settings_that_a_server_refuses() -> None:
-    told = r"top_k is 20, and the server at .* refuses.*--top-k"
+    told = r"top_k is 20, but the server at .* rejects.*--top-k"
     with server("text, strict") as fake, pytest.raises(ConfigError, match=told):
         async with started(fake, top_k=20):
             pass
@@ -371,15 +374,13 @@ async def test_bad_addresses() -> None:
         async with started(Fake(url="http://127.0.0.1:9"), max_retries=0):
             pass
     with serving(Fake(completions=False, chat=False, no_models=True)) as fake:
-        told = (
-            r"completes no text\. http.* answered 404 to POST /completions: Not Found\. http.* answered 404 to POST /ch"
-        )
+        told = r"does not complete text\. http.* answered 404 to POST /completions: Not Found\. http.* answered 404"
         with pytest.raises(GeneratorError, match=told):
             async with started(fake):
                 pass
-    with pytest.raises(ConfigError, match="there is no base_url"):
+    with pytest.raises(ConfigError, match="base_url is not set"):
         OpenAIGenerator.from_config(Config(model_name="pocket-gen", generator="openai"))
-    with pytest.raises(ConfigError, match="holds a password"):
+    with pytest.raises(ConfigError, match="contains a password"):
         Config(base_url="http://me:secret@host")
     with pytest.raises(ConfigError, match="begins with http"):
         Config(base_url="http://a, b:8000")
@@ -390,11 +391,11 @@ async def test_bad_addresses() -> None:
 async def test_a_wrong_key(monkeypatch: pytest.MonkeyPatch) -> None:
     """The variable is named, and the key that was sent stands in no message."""
     with server("ids, as vLLM", key="right-key-0123") as fake:
-        with pytest.raises(GeneratorError, match=r"wants a key.*OPENAI_API_KEY"):
+        with pytest.raises(GeneratorError, match=r"requires an API key.*OPENAI_API_KEY"):
             async with started(fake):
                 pass
         monkeypatch.setenv("OPENAI_API_KEY", "wrong-key-0123")
-        with pytest.raises(GeneratorError, match=r"wants a key.*\*\*\*") as raised:
+        with pytest.raises(GeneratorError, match=r"requires an API key.*\*\*\*") as raised:
             async with started(fake):
                 pass
         assert "wrong-key-0123" not in str(raised.value)
@@ -465,10 +466,10 @@ async def test_a_server_that_goes_away() -> None:
         await generator.generate([request(generator)])
 
 
-async def test_start_says_what_is_not_exact(caplog: pytest.LogCaptureFixture) -> None:
+async def test_start_warns_of_inexact_token_counts(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), server("ids, as vLLM") as fake:
         async with started(fake):
             assert "text without token ids" not in caplog.text
     with caplog.at_level(logging.WARNING), server("text, as llama.cpp") as fake:
         async with started(fake):
-            assert "text without token ids: token counts are as it reports them" in caplog.text
+            assert "text without token ids: token counts are those that it reports" in caplog.text

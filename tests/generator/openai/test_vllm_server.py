@@ -110,7 +110,7 @@ async def test_choices(url: str) -> None:
         await generator.start()
         ids = generator.prompt(PROBLEMS[0], "")
         [at_once] = await generator.choose([ids], [20, 30, 40])
-        await generator._chooser.apart()
+        await generator._chooser.separate()
         [single] = await generator.choose([ids], [20, 30, 40])
     finally:
         await generator.close()

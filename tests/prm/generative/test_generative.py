@@ -213,7 +213,7 @@ async def test_genprm_forgets_without_harm(folder: FilePath, monkeypatch: pytest
     """Critiques of other paths may push out those of a path that is being judged; it is judged after its own."""
     prompts = []
     for remembered in (4096, 1):
-        monkeypatch.setattr("tt_scale.prm.generative.genprm.MOST_REMEMBERED", remembered)
+        monkeypatch.setattr("tt_scale.prm.generative.genprm.MAX_CRITIQUES", remembered)
         model = Scripted(folder, lambda prompt: f"thought {prompt.count('<analyze>')}</analyze>\n")
         prm = await made(GenPRM, model, folder)
         await prm.score(PROBLEM, [path_of(STEPS), path_of(["Other.", *STEPS])])
@@ -256,7 +256,7 @@ async def test_genprm_without_a_sandbox_does_not_start(folder: FilePath, monkeyp
         raise SandboxError("There is no `bwrap` in PATH.", "Type: apt install bubblewrap.")
 
     async def broken(code: str) -> Result:
-        raise SandboxError("bubblewrap has made no sandbox.")
+        raise SandboxError("bubblewrap did not create a sandbox.")
 
     model = Scripted(folder, lambda _: "x</analyze>\n```python\n1\n```\n")
     monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", missing)

@@ -56,7 +56,7 @@ def adapter_of(folder: Path, kind: type[Adapter] = QwenMath, **knobs: object) ->
     return kind(Checkpoint("tiny", Tokens.load(str(folder)), {}), **knobs)
 
 
-def test_the_read_tokens_are_shown_with_their_places(check: object, folder: Path) -> None:
+def test_scored_tokens_are_shown_with_their_positions(check: object, folder: Path) -> None:
     """A score that is read one token off is still a number: only the ids around the place tell."""
     answer = check("--question", "What is 1 + 1?", "--step", "It is 2.", "--step", "So 2.", "--wrong", "So 3.")
     assert answer.status == 0, answer.err
@@ -100,7 +100,7 @@ def test_the_scores_are_the_models(check: object, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
-def test_nothing_is_odd_about_a_family_of_ours(tmp_path: Path, name: str) -> None:
+def test_supported_families_cause_no_warning(tmp_path: Path, name: str) -> None:
     """A warning that is always there is read by nobody."""
     family = FAMILIES[name]
     family.save(tmp_path)
@@ -144,27 +144,27 @@ class TwoTokens(Trailing):
     tail = "!?"
 
 
-def test_special_tokens_in_data_are_noticed(folder: Path) -> None:
+def test_special_tokens_in_data_cause_a_warning(folder: Path) -> None:
     """A question with `<|im_end|>` in it ends its own turn, and nobody sees it."""
     adapter = adapter_of(folder, Obedient)
     [told] = layout_remarks(adapter, EXAMPLE, tokenize_example(adapter, EXAMPLE))
-    assert "would be obeyed" in told
+    assert "would be encoded as special tokens" in told
     assert "<extra_0>" in told
 
 
-def test_a_mark_that_is_no_single_token_is_noticed(folder: Path) -> None:
+def test_a_mark_of_several_tokens_causes_a_warning(folder: Path) -> None:
     """The tag of a PRM is one token in the vocabulary that it was trained with."""
     example = Example("?", ("a b", "c 7"))
     adapter = adapter_of(folder, TwoTokens)
-    [told] = layout_remarks(adapter, example, tokenize_example(adapter, example))
-    assert "is 2 tokens here" in told
-    assert "'!'" in told
+    [warning] = layout_remarks(adapter, example, tokenize_example(adapter, example))
+    assert "has 2 tokens here" in warning
+    assert "'!'" in warning
     adapter = adapter_of(folder, Trailing)
-    [told] = layout_remarks(adapter, example, tokenize_example(adapter, example))
-    assert "another token is read after each step" in told
+    [warning] = layout_remarks(adapter, example, tokenize_example(adapter, example))
+    assert "a different token is scored after each step" in warning
 
 
-def test_places_out_of_order_are_refused(folder: Path) -> None:
+def test_positions_out_of_order_are_rejected(folder: Path) -> None:
     """Scores would be handed to other steps than they were read for."""
     from tt_scale.errors import PRMError
 
@@ -173,23 +173,23 @@ def test_places_out_of_order_are_refused(folder: Path) -> None:
             ids, positions = super().layout(question, steps)
             return ids, positions[::-1]
 
-    with pytest.raises(PRMError, match="places ascend"):
+    with pytest.raises(PRMError, match="expected one per step, ascending"):
         tokenize_example(adapter_of(folder, Backwards), EXAMPLE)
 
 
-def test_ways_that_differ_end_with_status_1(check: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_differing_scores_end_with_status_1(check: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A layout that changes as steps are added scores a search otherwise than a benchmark of whole solutions."""
     (tmp_path / "wrong_place.py").write_text(WRONG_PLACE)
     monkeypatch.syspath_prepend(str(tmp_path))
     answer = check("--prm-adapter", "wrong_place:Growing")
     assert answer.status == 1
     assert "NOT the same: Transformers by step by 0." in answer.out
-    assert "laid out otherwise once another follows" in answer.out
+    assert "encoded differently once another follows" in answer.out
     assert "wrong_place:Growing, as configured" in answer.out
     sys.modules.pop("wrong_place")
 
 
-def test_odd_scores_are_told() -> None:
+def test_implausible_scores_cause_a_warning() -> None:
     """A random head, or the wrong label, gives numbers between 0 and 1, too."""
     example = Example("?", ("a", "b"), "c")
     assert score_remarks(example, [(0.9, 0.8), (0.9, 0.1)]) == []
@@ -207,7 +207,7 @@ def test_the_reference_is_the_last_way() -> None:
     assert found == {"a": pytest.approx(0.2), "b": pytest.approx(0.1), "c": 0.0}
 
 
-def test_precision_is_the_users_if_he_says_so() -> None:
+def test_a_configured_dtype_is_kept() -> None:
     """Rounding of 16 bits would hide a place that is one token off; asked for, it is kept and allowed for."""
     assert comparable(Config()).dtype == "float32"
     assert tolerance(comparable(Config())) == 1e-4
@@ -251,7 +251,7 @@ ROWS = {
     "no steps": (["FOLDER", "--question", "x"], "0 steps"),
     "no question": (["FOLDER", "--step", "x"], "no question"),
     "a blank step": (["FOLDER", "--question", "x", "--step", "y", "--step", " "], "--step number 2 is blank"),
-    "too long": (["FOLDER", "--prm-max-model-len", "32"], "is given at most 32"),
+    "too long": (["FOLDER", "--prm-max-model-len", "32"], "is 32"),
 }
 
 

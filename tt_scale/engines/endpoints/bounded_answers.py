@@ -1,11 +1,11 @@
-"""Answers of servers, read piece by piece and no further than allowed.
+"""HTTP event hooks that limit the size of responses, after decompression.
 
     client = httpx.AsyncClient(event_hooks=bounded_answers(LARGEST_ANSWER))
 
-The client may be that of httpx or of a package with the same interface: OpenAI's has had both.
+The client is httpx's, or that of a package with the same interface: OpenAI's client has used both.
 
-Requests ask for no compression. Where an answer is compressed all the same, as proxies do, it is unpacked here in
-bounded pieces, and the limit counts what comes out: a few kilobytes can stand for gigabytes.
+Requests ask for uncompressed responses. A response that is compressed nevertheless, as by proxies, is decompressed here
+in bounded chunks, and the limit applies to the decompressed size: a few kilobytes can expand to gigabytes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from tt_scale.engines.endpoints.faults import Kind, RequestFault
 __all__ = ["LARGEST_ANSWER", "MOST_BYTES", "bounded_answers"]
 
 LARGEST_ANSWER = 64 << 20
-"""Bytes: 32,000 tokens with the log-probabilities of twenty alternatives each take some 30 MB."""
+"""Default limit in bytes: 32,000 tokens with the log-probabilities of twenty alternatives each take about 30 MB."""
 MOST_BYTES = "most_bytes"
-"""Extension of a request of httpx: another limit for its answer."""
+"""Extension of an httpx request: another limit for its response."""
 GZIP_OR_ZLIB = 47
-"""Makes zlib find out which of both formats a body has."""
+"""Value of zlib's `wbits` that detects either format."""
 
 Hooks = dict[str, list[Callable[[Any], Awaitable[None]]]]
 
 
 def bounded_answers(most: int = LARGEST_ANSWER) -> Hooks:
-    """Give event hooks for a client; an answer that is too large or damaged raises `RequestFault` where it is read.
+    """Create event hooks for a client; reading a response that is too large or damaged raises `RequestFault`.
 
-    What is too large, or packed as nobody asked, would be so again: such a request is not sent twice.
+    A response that is too large, or in an encoding that was not requested, is not retried.
 
     Args:
-        most: bytes of an answer, after decompression.
+        most: maximum size of a response in bytes, after decompression.
     """
 
     async def ask_unpacked(request: Any) -> None:
@@ -44,7 +44,7 @@ def bounded_answers(most: int = LARGEST_ANSWER) -> Hooks:
 
     async def bound(answer: Any) -> None:
         url = str(answer.request.url.copy_with(query=None))
-        packed = answer.headers.pop("Content-Encoding", "")  # otherwise httpx unpacks a piece whatever its size
+        packed = answer.headers.pop("Content-Encoding", "")  # httpx would decompress a chunk to any size
         limit = answer.request.extensions.get(MOST_BYTES, most)
         kind: Any = type(answer.stream)
         answer.stream = _stream_class(kind)(answer.stream, url, packed, limit)
@@ -54,13 +54,13 @@ def bounded_answers(most: int = LARGEST_ANSWER) -> Hooks:
 
 @lru_cache(maxsize=8)
 def _stream_class(kind: Any) -> Any:
-    """Make a class of bounded streams that the client takes for one of its own."""
+    """Create a class of bounded streams that passes the client's type check."""
     base = next(each for each in kind.__mro__ if each.__name__ == "AsyncByteStream")
     return type("BoundedStream", (_BoundedStream, base), {})
 
 
 class _BoundedStream:
-    """The body of an answer, unpacked."""
+    """Body of a response, decompressed and limited."""
 
     def __init__(self, stream: Any, url: str, packed: str, most: int) -> None:
         self._stream = stream
@@ -77,9 +77,9 @@ class _BoundedStream:
                     raise self._fault("refused", f"is larger than {self._most:,} bytes")
                 yield piece
         except ValueError as error:
-            raise self._fault("refused", f"cannot be unpacked: {error}") from None
+            raise self._fault("refused", f"cannot be decompressed: {error}") from None
         except (EOFError, zlib.error) as error:
-            raise self._fault("damaged", f"cannot be unpacked: {error}") from None
+            raise self._fault("damaged", f"cannot be decompressed: {error}") from None
 
     async def aclose(self) -> None:
         await self._stream.aclose()
@@ -89,15 +89,15 @@ class _BoundedStream:
 
 
 async def _unpacked(stream: AsyncIterable[bytes], packed: str, most: int) -> AsyncIterator[bytes]:
-    """Give a body in pieces of at most `most` bytes.
+    """Yield a decompressed body in chunks of at most `most` bytes.
 
     Raises:
-        ValueError: it is packed in a way that was not asked for.
-        EOFError, zlib.error: it ends too early, or is damaged.
+        ValueError: its encoding was not requested.
+        EOFError, zlib.error: it is truncated or damaged.
     """
     names = [name for name in packed.lower().replace(" ", "").split(",") if name not in ("", "identity")]
     if names not in ([], ["gzip"], ["deflate"]):
-        raise ValueError(f"its encoding is {shown(', '.join(names))}, which was not asked for")
+        raise ValueError(f"its encoding is {shown(', '.join(names))}, which was not requested")
     unpacking = zlib.decompressobj(GZIP_OR_ZLIB) if names else None
     async for piece in stream:
         yield piece if unpacking is None else unpacking.decompress(piece, most)

@@ -1,4 +1,4 @@
-"""Why a request to a server failed, and whether asking again can help."""
+"""Classification of failed requests: the cause, and whether a retry can help."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from tt_scale.engines.load_errors import sentence
 __all__ = ["ENDS_A_RUN", "Kind", "RequestFault", "complaint", "fault_of_status", "object_in", "retry_after"]
 
 Kind = Literal["connection", "timeout", "load", "server", "damaged", "key", "missing", "refused"]
-"""No connection or one that broke; no answer in time; too busy (429, 503); the server failed (5xx); an answer that is
-cut short or contradicts itself; no valid key; no such address or model; a request that the server does not accept."""
+"""No connection or a broken one; no response in time; overload (429, 503); a server error (5xx); a response that is
+truncated or inconsistent; no valid API key; no such route or model; a request that the server rejects."""
 
 RETRYABLE: frozenset[Kind] = frozenset({"connection", "timeout", "load", "server", "damaged"})
 
 ENDS_A_RUN: frozenset[Kind] = frozenset({"load", "key", "missing"})
-"""Failures that meet every request once retries are used up; the run is resumed when the server has recovered."""
+"""Failures that, once retries are exhausted, affect all requests: the run ends and can be resumed later."""
 
 LONGEST_READ = 20_000
-"""Bytes of an error in which the server's own words are looked for."""
+"""Number of bytes of an error response that are searched for a message."""
 LONGEST_COMPLAINT = 400
-"""Characters of a server's own words that a message repeats."""
+"""Maximum number of characters of a server's error message that ours quotes."""
 
 
 class RequestFault(Exception):  # noqa: N818 - callers turn it into an error of the generator or the PRM
-    """A request that failed.
+    """A failed request.
 
     Args:
         kind: class of the failure.
-        message: what happened, as a sentence.
-        url: of the server.
-        status: of the answer; 0 where there was none.
-        wait: seconds after which the server wants to be asked again; 0 where it does not say.
+        message: description of the failure, as a sentence.
+        url: address of the server.
+        status: HTTP status of the response; 0 without a response.
+        wait: seconds that the server asks to wait before a retry; 0 if it states none.
     """
 
     def __init__(self, kind: Kind, message: str, url: str = "", status: int = 0, wait: float = 0.0) -> None:
@@ -52,22 +52,22 @@ class RequestFault(Exception):  # noqa: N818 - callers turn it into an error of 
 
     @property
     def retryable(self) -> bool:
-        """Whether the same request may succeed later, or elsewhere."""
+        """Whether the same request may succeed later, or at another server."""
         return self.kind in RETRYABLE
 
 
 def fault_of_status(
     status: int, headers: Mapping[str, str], body: bytes, url: str, asked: str, key: str | None = None
 ) -> RequestFault:
-    """Classify an answer that is an error.
+    """Classify an error response.
 
     Args:
-        status: of the answer; one below 400 counts as a failure of the server.
-        headers: of the answer; names in lower case, or a mapping that ignores case.
-        body: of the answer.
-        url: of the server.
+        status: HTTP status; below 400 it counts as a server error.
+        headers: headers; names in lower case, or a mapping that ignores case.
+        body: body.
+        url: address of the server.
         asked: method and path, for the message.
-        key: that was sent; it is blotted out of the server's words.
+        key: API key that was sent; it is masked in the server's message.
     """
     words = without_key(complaint(body), key)
     message = f"{url} answered {status} to {asked}{': ' + words if words else '.'}"
@@ -75,21 +75,22 @@ def fault_of_status(
 
 
 def object_in(content: bytes, url: str, asked: str, key: str | None = None) -> Mapping[str, Any]:
-    """Read an answer; arguments as of `fault_of_status`.
+    """Parse the body of a response; arguments as for `fault_of_status`.
 
     Raises:
-        RequestFault: it is no object in JSON, or an error under a status of success, as gateways send.
+        RequestFault: it is not a JSON object, or it is an error with a success status, as gateways send.
     """
     try:
         answer = parse_json(content)
     except json.JSONDecodeError:
         beginning = shown(content[:40].decode("utf-8", "replace"))
-        told = f"What {url} answered to {asked} is not JSON; it begins with {beginning}."
-        raise RequestFault("damaged", without_key(told, key), url, 200) from None
+        message = f"The response of {url} to {asked} is not JSON; it begins with {beginning}."
+        raise RequestFault("damaged", without_key(message, key), url, 200) from None
     except ValueError as error:
-        raise RequestFault("damaged", f"What {url} answered to {asked} cannot be read: {error}.", url, 200) from None
+        message = f"The response of {url} to {asked} cannot be parsed: {error}."
+        raise RequestFault("damaged", message, url, 200) from None
     if not isinstance(answer, dict):
-        raise RequestFault("damaged", f"What {url} answered to {asked} is not a JSON object.", url, 200)
+        raise RequestFault("damaged", f"The response of {url} to {asked} is not a JSON object.", url, 200)
     if answer.get("error"):
         raise fault_of_status(200, {}, content, url, asked, key)
     return answer
@@ -106,28 +107,28 @@ def _kind(status: int, words: str) -> Kind:
 
 
 def retry_after(headers: Mapping[str, str]) -> float:
-    """Read `Retry-After-Ms` or `Retry-After`, seconds or a date; 0 where neither says anything."""
+    """Seconds in `Retry-After-Ms` or `Retry-After`, which may be a date; 0 if there is neither."""
     for name, unit in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
-        told = headers.get(name)
-        if told is not None:
-            seconds = _seconds(told) / unit
+        value = headers.get(name)
+        if value is not None:
+            seconds = _seconds(value) / unit
             return seconds if isfinite(seconds) and seconds > 0 else 0.0
     return 0.0
 
 
-def _seconds(told: str) -> float:
+def _seconds(value: str) -> float:
     try:
-        return float(told)
+        return float(value)
     except ValueError:
         pass
     try:
-        return parsedate_to_datetime(told).timestamp() - time()
+        return parsedate_to_datetime(value).timestamp() - time()
     except (TypeError, ValueError, OverflowError):
         return 0.0
 
 
 def complaint(body: bytes) -> str:
-    """The server's own words, as one sentence; empty where it said nothing."""
+    """The server's error message, as one sentence; empty if there is none."""
     text = body[:LONGEST_READ].decode("utf-8", "replace").strip()
     if not text:
         return ""
@@ -140,7 +141,7 @@ def complaint(body: bytes) -> str:
 
 
 def _message_in(answer: Any) -> str:
-    """Find the message in OpenAI's error form, or in what others (FastAPI, llama.cpp) make of it."""
+    """Find the message in OpenAI's error format, or in those of other servers (FastAPI, llama.cpp)."""
     error = answer.get("error", answer) if isinstance(answer, dict) else answer
     if not isinstance(error, dict):
         return str(error)

@@ -1,4 +1,4 @@
-"""One vLLM server, asked by plain HTTP: for what OpenAI's API does not have, and where its client is not installed."""
+"""HTTP client of one vLLM server, for routes outside OpenAI's API and without OpenAI's client."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class HttpEndpoint:
     """A client of one server.
 
     Args:
-        url: of the server, with or without `/v1`.
-        key: that the server asks for; None for none.
-        seconds: that one answer may take.
+        url: address of the server, with or without `/v1`.
+        key: API key; None for none.
+        seconds: timeout of a request.
     """
 
     def __init__(self, url: str, key: str | None, seconds: float) -> None:
@@ -58,24 +58,24 @@ class HttpEndpoint:
         await self._client.aclose()
 
     async def models(self) -> list[Mapping[str, Any]]:
-        """Ask what is served.
+        """List the models that the server serves.
 
         Raises:
-            RequestFault: there is no such server, or it does not say.
+            RequestFault: the server cannot be reached, or does not list its models.
         """
         return models_in(await self._request("GET", "/v1/models"))
 
     async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
-        """Send a request of OpenAI's API and read the whole answer; errors as of `post`."""
+        """Send a request of OpenAI's API and return the response; errors as for `post`."""
         return await self._request("POST", f"/v1{route}", body)
 
     async def post(self, path: str, body: Body, most_bytes: int | None = None) -> Mapping[str, Any]:
-        """Send a request to a path of the server's own and read the whole answer.
+        """Send a request to any path of the server and return the response.
 
         Args:
-            path: begins with a slash.
-            body: of the request.
-            most_bytes: of the answer; None takes `LARGEST_ANSWER`.
+            path: path, with a leading slash.
+            body: body of the request.
+            most_bytes: maximum size of the response; None means `LARGEST_ANSWER`.
 
         Raises:
             RequestFault: it failed, or its answer is not as it should be.
@@ -94,8 +94,8 @@ class HttpEndpoint:
             kind: Kind = "connection" if isinstance(error, httpx.ConnectTimeout) else "timeout"
             raise RequestFault(kind, f"{self.url} gave no answer to {path} in time.", self.url) from None
         except httpx.HTTPError as error:
-            told = sentence(str(error) or type(error).__name__)
-            raise RequestFault("connection", f"{self.url} cannot be reached: {told}", self.url) from None
+            reason = sentence(str(error) or type(error).__name__)
+            raise RequestFault("connection", f"{self.url} cannot be reached: {reason}", self.url) from None
         except (OSError, ValueError, OverflowError, httpx.InvalidURL) as error:  # of what is no name of a server
             raise RequestFault("refused", f"{self.url} is not an address: {sentence(error)}", self.url) from None
         asked = f"{method} {path}"

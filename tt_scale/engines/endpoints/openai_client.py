@@ -1,7 +1,7 @@
-"""One OpenAI-compatible server, asked by the official client; what fails is a `RequestFault`.
+"""Client of one OpenAI-compatible server, on top of the official client; failures are `RequestFault`s.
 
-The client's own retries are off, since a retry may go to another server. Answers are read as plain JSON: servers add
-fields of their own, which are what makes them useful here.
+The client's own retries are disabled, since a retry may go to another server. Responses are read as plain JSON, since
+servers add fields to OpenAI's API that are needed here.
 """
 
 from __future__ import annotations
@@ -28,20 +28,20 @@ Route = Literal["/completions", "/chat/completions"]
 CONNECT_SECONDS = 10.0
 
 NO_KEY = "none"
-"""What the client sends where there is no key; it insists on one."""
+"""Placeholder for a missing API key, which the official client requires."""
 
 
 class Asks(Protocol):
-    """A client of a server, as far as completions go."""
+    """A client that can send completion requests."""
 
     url: str
 
     async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
-        """Send a request and read the whole answer."""
+        """Send a request and return the response."""
 
 
 def models_in(answer: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """The models in an answer to GET /models, each with its name as `id`; none where it lists none."""
+    """The models in a response to GET /models, each with its name as `id`; empty if it lists none."""
     found = answer.get("data")
     models = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
     return [each for each in models if isinstance(each.get("id"), str)]
@@ -63,9 +63,9 @@ class Endpoint:
     """A client of one server.
 
     Args:
-        url: as the configuration has it; `/v1` is added where it names a server alone.
-        key: that the server asks for; None for none.
-        seconds: that one answer may take.
+        url: configured address; `/v1` is added to one without a path.
+        key: API key; None for none.
+        seconds: timeout of a request.
     """
 
     def __init__(self, url: str, key: str | None, seconds: float) -> None:
@@ -87,17 +87,17 @@ class Endpoint:
         await self._client.close()
 
     async def models(self) -> list[Mapping[str, Any]]:
-        """Ask what is served.
+        """List the models that the server serves.
 
         Raises:
-            RequestFault: there is no such server, or it does not say.
+            RequestFault: the server cannot be reached, or does not list its models.
         """
         with self._faults("GET /models"):
             raw = await self._client.models.with_raw_response.list()
             return models_in(object_in(raw.http_response.content, self.url, "GET /models", self._key))
 
     async def ask(self, route: Route, body: Body) -> Mapping[str, Any]:
-        """Send a request and read the whole answer.
+        """Send a request and return the response.
 
         Raises:
             RequestFault: it failed.
@@ -108,10 +108,10 @@ class Endpoint:
 
     @asynccontextmanager
     async def stream(self, route: Route, body: Body) -> AsyncIterator[AsyncIterator[Mapping[str, Any]]]:
-        """Send a request and read the answer as it is written; leaving the context ends the request on the server.
+        """Send a request and stream the response; leaving the context aborts the request on the server.
 
         Raises:
-            RequestFault: it failed, at once or on the way.
+            RequestFault: it failed, at once or while streaming.
         """
         with self._faults(f"POST {route}"):
             stream = await self._create(route, {**body, "stream": True}, raw=False)
@@ -126,7 +126,7 @@ class Endpoint:
                 yield chunk.model_dump()
 
     async def _create(self, route: Route, body: Body, *, raw: bool) -> Any:
-        """Call the client; fields that it does not know go through `extra_body`."""
+        """Call the official client; fields outside OpenAI's API are passed as `extra_body`."""
         resource: Any = self._client.completions if route == "/completions" else self._client.chat.completions
         own = {"model", "stream", "prompt" if route == "/completions" else "messages"}
         named = {key: value for key, value in body.items() if key in own}
@@ -135,7 +135,7 @@ class Endpoint:
 
     @contextmanager
     def _faults(self, asked: str) -> Iterator[None]:
-        """Turn the client's errors into faults."""
+        """Turn errors of the official client into faults."""
         import openai
 
         try:
@@ -154,17 +154,18 @@ class Endpoint:
             raise fault_of_status(
                 answer.status_code, answer.headers, _content(error), self.url, asked, self._key
             ) from None
-        except (openai.APIError, json.JSONDecodeError) as error:  # an event of a stream that is broken, or an error
-            told = without_key(sentence(error), self._key)
-            raise RequestFault("damaged", f"{self.url} broke its answer to {asked} off: {told}", self.url) from None
+        except (openai.APIError, json.JSONDecodeError) as error:  # a broken event of a stream, or one with an error
+            reason = without_key(sentence(error), self._key)
+            raise RequestFault("damaged", f"{self.url} broke off its response to {asked}: {reason}", self.url) from None
         except Exception as error:
             if not type(error).__module__.partition(".")[0].startswith(("httpx", "httpcore", "h11", "anyio")):
                 raise
-            told = sentence(str(error) or type(error).__name__)  # the client lets what breaks a stream through
-            raise RequestFault("connection", f"{self.url} broke its answer to {asked} off: {told}", self.url) from None
+            reason = sentence(str(error) or type(error).__name__)  # the client does not wrap errors within a stream
+            message = f"{self.url} broke off its response to {asked}: {reason}"
+            raise RequestFault("connection", message, self.url) from None
 
 
 def _content(error: Any) -> bytes:
-    """The body of an answer that is an error: of a stream it was read by the client before."""
+    """Body of an error response; that of a stream was already read by the client."""
     body = error.body
     return error.response.content if body is None else json.dumps(body).encode()

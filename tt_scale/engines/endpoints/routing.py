@@ -1,4 +1,4 @@
-"""Requests over several equal servers: the least busy one first, others where one fails, broken ones left out."""
+"""Load balancing over equal servers: least busy first, failover, and health checks of servers that are down."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ Client = TypeVar("Client")
 Result = TypeVar("Result")
 
 MOST_IN_FLIGHT = 512
-"""Requests to one server at a time; more wait here."""
+"""Maximum number of concurrent requests to one server; further ones are queued here."""
 
 FAILURES_UNTIL_DOWN = 3
-"""Failures in a row, other than for load, after which a server is left out until it answers a check."""
+"""Consecutive failures, overload excepted, after which a server counts as down until it passes a health check."""
 
 HOME_ADVANTAGE = 4
-"""Requests that a prompt's own server may have more than the least busy one: its cache has the prompt's beginning."""
+"""Number of requests by which a prompt's home server may exceed the least busy one, since it has the prefix cached."""
 
 FIRST_CHECK, LONGEST_CHECK = 1.0, 30.0
-"""Seconds between checks of a server that is down: doubled from the first to the longest."""
+"""Seconds between health checks of a server that is down: doubled from the first to the longest."""
 
 CHECK_SECONDS = 30.0
-"""Within which a check is answered."""
+"""Timeout of a health check."""
 
 
 class Server(Generic[Client]):
-    """One server and how it has been doing.
+    """A server and its health.
 
     Args:
-        url: as the configuration has it.
-        client: to send requests by.
+        url: configured address.
+        client: client that sends its requests.
 
     Attributes:
-        in_flight: requests that it has not answered.
-        failures: in a row, other than for load.
-        resume_at: until then it wants no requests (seconds, monotonic clock).
+        in_flight: number of pending requests.
+        failures: number of consecutive failures, overload excepted.
+        resume_at: time until which the server asked for no requests (seconds, monotonic clock).
     """
 
     def __init__(self, url: str, client: Client) -> None:
@@ -53,30 +53,30 @@ class Server(Generic[Client]):
         self.resume_at = 0.0
         self._check_at = 0.0
         self._pause = FIRST_CHECK
-        self._places = asyncio.Semaphore(MOST_IN_FLIGHT)
+        self._slots = asyncio.Semaphore(MOST_IN_FLIGHT)
 
     @property
     def is_down(self) -> bool:
-        """Whether it is left out."""
+        """Whether it gets no requests."""
         return self.failures >= FAILURES_UNTIL_DOWN
 
     @property
     def check_is_due(self) -> bool:
-        """Whether a server that is down should be asked whether it is back."""
+        """Whether a server that is down is due for a health check."""
         return self.is_down and monotonic() >= self._check_at
 
     def postpone_check(self) -> None:
-        """Ask later, twice as long as before."""
+        """Schedule the next check, and double the interval."""
         self._check_at = monotonic() + self._pause
         self._pause = min(2 * self._pause, LONGEST_CHECK)
 
     def succeeded(self) -> None:
-        """Note an answer."""
+        """Record a response."""
         self.failures = 0
         self._pause = FIRST_CHECK
 
     def failed(self, fault: RequestFault) -> None:
-        """Note a failure; one that is the request's own fault says nothing of the server."""
+        """Record a failure; one that the request itself caused does not count against the server."""
         if fault.kind == "load":
             self.resume_at = max(self.resume_at, monotonic() + fault.wait)
         elif fault.retryable:
@@ -85,14 +85,14 @@ class Server(Generic[Client]):
                 self.postpone_check()
 
     async def send(self, request: Callable[[Client], Awaitable[Result]], seconds: float) -> Result:
-        """Send one request once it may be sent.
+        """Send a request as soon as a slot is free and the server accepts requests.
 
         Raises:
-            RequestFault: it failed, or took longer than so many seconds.
+            RequestFault: it failed, or took longer than `seconds`.
         """
         self.in_flight += 1
         try:
-            async with self._places:
+            async with self._slots:
                 await asyncio.sleep(max(0.0, self.resume_at - monotonic()))
                 return await asyncio.wait_for(request(self.client), seconds)
         except asyncio.TimeoutError:
@@ -102,13 +102,13 @@ class Server(Generic[Client]):
 
 
 class Servers(Generic[Client]):
-    """Equal servers behind one door.
+    """Load balancer over equal servers.
 
     Args:
-        servers: at least one.
-        policy: of retries.
-        seconds: that one answer may take.
-        check: asks a server that is down whether it is back.
+        servers: the servers, at least one.
+        policy: retry policy.
+        seconds: timeout of a request.
+        check: health check of a server that is down.
     """
 
     def __init__(
@@ -125,9 +125,9 @@ class Servers(Generic[Client]):
         self._checks: set[asyncio.Task[None]] = set()
 
     async def are_gone(self) -> bool:
-        """Whether none of them has answered since the last few requests, nor answers a check now.
+        """Whether all recent requests failed, and no server passes a health check now.
 
-        A request that breaks a server's answer each time says nothing of the others.
+        A request that makes every server fail does not imply that other requests fail.
         """
         failures = [server.failures for server in self.servers]
         if min(failures) == 0 or sum(failures) < FAILURES_UNTIL_DOWN:
@@ -135,20 +135,20 @@ class Servers(Generic[Client]):
         await gather_or_cancel([self._checked(server) for server in self.servers])
         return all(server.failures for server in self.servers)
 
-    async def ask(self, request: Callable[[Client], Awaitable[Result]], place: int = 0) -> Result:
-        """Send a request until it is answered or there is no use.
+    async def ask(self, request: Callable[[Client], Awaitable[Result]], home: int = 0) -> Result:
+        """Send a request, and retry it by the policy.
 
         Args:
             request: sends it by a client; called once for each attempt.
-            place: of the prompt's own server, any whole number.
+            home: number of the prompt's home server, modulo the number of servers.
 
         Raises:
-            RequestFault: of the last attempt.
+            RequestFault: the last attempt failed.
         """
         attempts = 0
         failed: Server[Client] | None = None
         while True:
-            server = self._chosen(place, failed)
+            server = self._choose(home, failed)
             try:
                 answer = await server.send(request, self._seconds)
             except RequestFault as fault:
@@ -163,13 +163,13 @@ class Servers(Generic[Client]):
             return answer
 
     async def close(self) -> None:
-        """End the checks under way; the clients are the caller's to close."""
+        """Cancel pending health checks; the caller closes the clients."""
         for check in self._checks:
             check.cancel()
         await asyncio.gather(*self._checks, return_exceptions=True)
 
-    def _chosen(self, place: int, failed: Server[Client] | None) -> Server[Client]:
-        """The least busy server that is up, other than the one that has just failed; of all where none is."""
+    def _choose(self, home: int, failed: Server[Client] | None) -> Server[Client]:
+        """Choose the home server or the least busy one, among those that are up and have not just failed."""
         for server in self.servers:
             if server.check_is_due:
                 self._begin_check(server)
@@ -177,12 +177,12 @@ class Servers(Generic[Client]):
         now = monotonic()
         ready = [server for server in up if server.resume_at <= now] or up
         ready = [server for server in ready if server is not failed] or ready
-        home = self.servers[place % len(self.servers)]
+        own = self.servers[home % len(self.servers)]
         least = min(ready, key=lambda server: server.in_flight)
-        return home if home in ready and home.in_flight <= least.in_flight + HOME_ADVANTAGE else least
+        return own if own in ready and own.in_flight <= least.in_flight + HOME_ADVANTAGE else least
 
     def _must_wait(self, server: Server[Client], fault: RequestFault) -> bool:
-        """Whether the next attempt would go to the same server, or the fault lies in what all of them do."""
+        """Whether the next attempt would go to the same server, or fail at any server."""
         others = [other for other in self.servers if other is not server and not other.is_down]
         return not others or fault.kind in ("damaged", "timeout")
 

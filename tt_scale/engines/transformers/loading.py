@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tt_scale.engines.dtypes import Place, resolve_dtype
+from tt_scale.engines.dtypes import EngineDevice, resolve_dtype
 from tt_scale.engines.load_errors import advice, sentence
 from tt_scale.engines.scratch import place_caches
 from tt_scale.errors import ConfigError, MissingExtraError, TTScaleError
@@ -75,7 +75,7 @@ def placement(dtype: str | None, model: str, device: str | None = None, revision
 
     key = "dtype" if Version(transformers.__version__) >= Version("4.56") else "torch_dtype"
     where = best_device() if device is None else _device_named(device)
-    chosen = resolve_dtype(dtype, Place("huggingface", str(where)), model, revision=revision)
+    chosen = resolve_dtype(dtype, EngineDevice("huggingface", str(where)), model, revision=revision)
     return {key: dtype_named(chosen)} | ({"device_map": {"": where.index or 0}} if where.type == "cuda" else {})
 
 
@@ -111,7 +111,10 @@ def explained(what: str, kind: type[TTScaleError]) -> Iterator[None]:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """No progress bars, and no report that calls a PRM's head unexpected: what is missing is checked by us."""
+    """Hide progress bars and the report of unexpected weights.
+
+    The report lists a PRM's head; missing weights are checked separately.
+    """
     from transformers.utils import logging
 
     verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from tt_scale.config import Config
-from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.dtypes import engine_device, resolve_dtype
 from tt_scale.engines.model_names import at_revision
 from tt_scale.engines.transformers.loading import dtype_named
 from tt_scale.errors import ConfigError
@@ -18,18 +18,18 @@ BITS = {"bitsandbytes": 4, "bnb-4bit": 4, "bnb-8bit": 8}
 
 
 def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str, Any]:
-    """Say how to quantize, or check that the weights already are what the configuration says.
+    """Arguments for quantization at load, or a check that the weights are quantized as configured.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         source: folder or hub name of the model.
-        prm: whether it is the PRM's weights that are meant.
+        prm: whether the model is the PRM.
 
     Returns:
-        Keyword arguments of `from_pretrained`; none where the weights are loaded as they are.
+        Keyword arguments of `from_pretrained`; empty if the weights are loaded as they are.
 
     Raises:
-        ConfigError: the quantization asked for cannot be had here.
+        ConfigError: the configured quantization is not supported here.
     """
     key, asked, name = "quantization", config.quantization, config.model_name
     if prm:
@@ -41,8 +41,8 @@ def quantization(config: Config, source: str, *, prm: bool = False) -> dict[str,
     if method and (asked.startswith(method) or (asked in BITS and method == "bitsandbytes")):
         return {}
     if asked in BITS and not method:
-        place = place_of("huggingface", config.prm_device if prm else None)
-        dtype = resolve_dtype(config.dtype, place, source, revision=revision)
+        target = engine_device("huggingface", config.prm_device if prm else None)
+        dtype = resolve_dtype(config.dtype, target, source, revision=revision)
         return {"quantization_config": _bitsandbytes(key, asked, dtype)}
     raise ConfigError(
         f"{key} is {asked!r}, but the weights of {name!r} are "

@@ -1,4 +1,4 @@
-"""Checks of a model's files before an engine is started."""
+"""Check of a model's folder before an engine is started."""
 
 from __future__ import annotations
 
@@ -12,17 +12,19 @@ WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
 
 
 def check_weights(model: str) -> None:
-    """Look for weights before an engine is started for nothing.
+    """Check that a model's folder contains config.json and weights; hub names pass.
 
     Raises:
-        GeneratorError: the model is a folder without configuration or weights.
+        GeneratorError: the folder lacks one of them.
     """
     folder = Path(model)
     if not folder.is_dir():
         return
     if not (folder / "config.json").is_file():
-        raise GeneratorError(f"The model folder {model!r} holds no config.json.", "Give a Hugging Face model folder.")
+        raise GeneratorError(
+            f"The model folder {model!r} contains no config.json.", "Use a folder in the Hugging Face format."
+        )
     if not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
         raise GeneratorError(
-            f"The model folder {model!r} holds no weights ({', '.join(WEIGHTS)}).", "Copy the weights into it."
+            f"The model folder {model!r} contains no weights ({', '.join(WEIGHTS)}).", "Copy the weights into it."
         )

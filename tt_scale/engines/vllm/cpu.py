@@ -18,17 +18,18 @@ __all__ = ["cpu_args", "engine_threads", "inspect_models_here", "require_shared_
 SHARED_MEMORY = Path("/dev/shm")
 QUEUE_CHUNKS = 10
 CHUNK_MIB = 16
-"""vLLM's queue between an engine and its worker process: so many chunks of this size (`VLLM_MQ_MAX_CHUNK_BYTES_MB`)."""
+"""Size of vLLM's queue between an engine and its worker process: `QUEUE_CHUNKS` chunks of `CHUNK_MIB`, which
+`VLLM_MQ_MAX_CHUNK_BYTES_MB` overrides."""
 
 
 def cpu_args(config: Config) -> dict[str, Any]:
     """Fields of `AsyncEngineArgs` that differ on a CPU.
 
-    A fixed cache, small blocks, no compilation, and prompts that are read in one piece: vLLM ends with "CPU Generator
-    does not use offset" when a seeded request's prompt is read in several pieces.
+    A KV cache of fixed size, small blocks, no compilation, no chunked prefill: with it, seeded requests crash vLLM
+    ("CPU Generator does not use offset").
 
     Raises:
-        GeneratorError: a worker process is needed, and /dev/shm has no room for its queue.
+        GeneratorError: a worker process is needed, and its queue does not fit into /dev/shm.
     """
     return {
         "kv_cache_memory_bytes": int(config.kv_cache_gib * 2**30),
@@ -41,11 +42,11 @@ def cpu_args(config: Config) -> dict[str, Any]:
 
 
 def _executor_args(config: Config) -> dict[str, Any]:
-    """Let the model run in the engine's own process where one process is enough and this vLLM can.
+    """Run the model in the engine's own process if one process suffices and this vLLM supports it.
 
-    vLLM would start a worker process for it, which imports everything once more, and talk to it through a queue in
-    /dev/shm, polling at both ends. It turns the name "uni" back into "mp", since it binds OpenMP threads in its
-    worker's environment; ours are counted by `engine_threads` and not bound.
+    By default vLLM starts a worker process, which imports everything again, and communicates with it through a queue in
+    /dev/shm, polling at both ends. It replaces the name "uni" by "mp" on a CPU, because it binds OpenMP threads in the
+    worker's environment; here `engine_threads` sets their number and they are not bound, so the class is passed.
     """
     executor = _single_process_executor() if config.tensor_parallel_size == 1 else None
     if executor is not None:
@@ -55,7 +56,7 @@ def _executor_args(config: Config) -> dict[str, Any]:
 
 
 def _single_process_executor() -> type | None:
-    """VLLM's executor without a worker process; None where this version has none of that name."""
+    """VLLM's executor without a worker process; None if this version lacks it."""
     try:
         from vllm.v1.executor.uniproc_executor import UniProcExecutor
     except ImportError:
@@ -64,10 +65,10 @@ def _single_process_executor() -> type | None:
 
 
 def require_shared_memory() -> None:
-    """Look for room in /dev/shm before an engine is started that needs a worker process.
+    """Check the free space of /dev/shm before an engine with a worker process is started.
 
     Raises:
-        GeneratorError: there is too little; older versions of vLLM die of a bus error then.
+        GeneratorError: it is too small; older versions of vLLM would die of a bus error.
     """
     if not SHARED_MEMORY.is_dir():
         return
@@ -82,21 +83,21 @@ def require_shared_memory() -> None:
 
 
 def engine_threads(config: Config) -> int:
-    """Give each engine its share of the cores, less one for this process.
+    """Number of threads of each engine: an equal share of the cores, less one for this process.
 
-    OpenMP threads wait for each other by spinning: with one more than there are free cores an engine crawls.
+    OpenMP threads wait for each other by spinning: with more threads than free cores an engine becomes very slow.
     """
     others = sum([len(prm.weights) for prm in resolve(config).prms])
     return max(1, (available_cores() - 1) // (1 + others))
 
 
 def inspect_models_here() -> None:
-    """Let vLLM look at a model's class in this process.
+    """Make vLLM inspect a model's class in this process.
 
-    To learn what a class supports, vLLM imports it in a process of its own, so that CUDA stays untouched in this one:
-    on a CPU that protects from nothing, and importing all of vLLM takes as long as starting an engine.
+    vLLM imports the class in a subprocess to keep CUDA uninitialised in this process. On a CPU that has no benefit,
+    and importing vLLM again takes as long as starting an engine.
     """
     from vllm.model_executor.models import registry
 
     if hasattr(registry, "_run_in_subprocess"):
-        registry._run_in_subprocess = lambda look: look()
+        registry._run_in_subprocess = lambda inspect: inspect()

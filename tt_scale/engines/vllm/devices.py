@@ -1,7 +1,7 @@
-"""Where the PRM's engine runs: `prm_device`, honoured by vLLM or refused.
+"""Device of the PRM's vLLM engine: `prm_device` is applied or rejected.
 
-vLLM fills devices from the first on. Newer versions are told which; older ones see only the wanted ones while their
-processes start.
+vLLM uses devices from the first one on. Newer versions accept device ids; for older ones only the chosen devices are
+visible while their processes start.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from tt_scale.errors import ConfigError
 __all__ = ["CONTEXT_GIB", "device_args", "first_gpu", "prm_gpus", "visible"]
 
 CONTEXT_GIB = 0.6
-"""What CUDA takes for a process before anything is there, by the order of it; an engine does not count it."""
+"""Approximate memory of a process's CUDA context, which an engine does not count."""
 
 
 def first_gpu(device: str) -> int | None:
-    """The number of a CUDA device ("cuda" is the first); None for the CPU."""
+    """Index of a CUDA device ("cuda" is the first); None for the CPU."""
     return None if device == "cpu" else int(device.partition(":")[2] or 0)
 
 
 def prm_gpus(config: Config) -> tuple[int, ...]:
-    """The GPUs of the PRM's vLLM engine, numbered as this process sees them; none where it goes where vLLM puts it.
+    """Indices of the GPUs of the PRM's vLLM engine, as this process sees them; empty for vLLM's default.
 
     Raises:
-        ConfigError: the installed vLLM cannot run there, or there are fewer GPUs.
+        ConfigError: the installed vLLM does not run on that device, or there are fewer GPUs.
     """
     device = config.prm_device
     if device is None:
@@ -43,31 +43,31 @@ def prm_gpus(config: Config) -> tuple[int, ...]:
             return ()
         raise ConfigError(
             f"prm_device is {device!r}, but the installed vLLM runs on the CPU.",
-            "Leave out --prm-device, or type: --prm huggingface",
+            "Omit --prm-device, or type: --prm huggingface",
         )
     if first is None or not current_platform.is_cuda_alike():
         raise ConfigError(
             f"prm_device is {device!r}, but the installed vLLM runs on {current_platform.device_name}.",
-            "Leave out --prm-device, or type: --prm huggingface",
+            "Omit --prm-device, or type: --prm huggingface",
         )
-    wanted, there = range(first, first + config.tensor_parallel_size), current_platform.device_count()
-    if wanted[-1] >= there:
+    gpus, count = range(first, first + config.tensor_parallel_size), current_platform.device_count()
+    if gpus[-1] >= count:
         raise ConfigError(
-            f"prm_device is {device!r} and tensor_parallel_size {config.tensor_parallel_size}, which takes GPUs up to "
-            f"number {wanted[-1]}; the last one here is number {there - 1}."
+            f"prm_device is {device!r} and tensor_parallel_size is {config.tensor_parallel_size}, which needs GPUs up "
+            f"to number {gpus[-1]}; the last one here is number {count - 1}."
         )
-    return tuple(wanted)
+    return tuple(gpus)
 
 
 def device_args(gpus: Sequence[int]) -> dict[str, Any]:
-    """The fields of `AsyncEngineArgs` that choose GPUs; none where vLLM has none for it, or none is chosen."""
-    return {"device_ids": list(gpus)} if gpus and _can_be_told() else {}
+    """Fields of `AsyncEngineArgs` that select GPUs; empty if this vLLM has no such field, or no GPU is selected."""
+    return {"device_ids": list(gpus)} if gpus and _accepts_device_ids() else {}
 
 
 @contextmanager
 def visible(gpus: Sequence[int]) -> Iterator[None]:
-    """Let processes that start within see only these GPUs, where vLLM cannot be told of them; all, for none."""
-    if not gpus or _can_be_told():
+    """Restrict the GPUs visible to processes that start within, if this vLLM accepts no device ids; none means all."""
+    if not gpus or _accepts_device_ids():
         yield
         return
     from vllm.platforms import current_platform
@@ -85,7 +85,7 @@ def visible(gpus: Sequence[int]) -> Iterator[None]:
             os.environ[name] = before
 
 
-def _can_be_told() -> bool:
+def _accepts_device_ids() -> bool:
     from vllm import AsyncEngineArgs
 
     return "device_ids" in {field.name for field in fields(AsyncEngineArgs)}

@@ -1,8 +1,8 @@
-"""A vLLM engine's life: quiet, private, and never outliving the process that started it.
+"""Lifecycle of a vLLM engine: start, monitoring, shutdown.
 
-The engine runs in processes of its own. What they print goes to a file, from which the reason of a failure is read;
-a user who sets VLLM_LOGGING_LEVEL sees everything instead. Ctrl-C reaches only this process, which then decides.
-Its temporary files lie in a folder that is removed with it.
+The engine runs in its own processes, which never outlive the process that started them. Their output goes to a file,
+from which the cause of a failure is read; with VLLM_LOGGING_LEVEL it goes to the terminal instead. Ctrl-C reaches only
+this process, which shuts the engine down. Its temporary files lie in a folder that is removed with it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale.config import Config
-from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.dtypes import engine_device, resolve_dtype
 from tt_scale.engines.load_errors import advice, sentence
 from tt_scale.engines.main_guard import check_main_guard
 from tt_scale.engines.scratch import Scratch, place_caches
@@ -36,25 +36,25 @@ ENVIRONMENT = {
     "VLLM_LOGGING_LEVEL": "ERROR",
     "VLLM_NO_USAGE_STATS": "1",
     "DO_NOT_TRACK": "1",
-    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would copy our threads' locks
+    "VLLM_WORKER_MULTIPROC_METHOD": "spawn",  # a fork would copy the locks of other threads
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # otherwise all engines bind the same cores
 }
-"""What vLLM reads from the environment; what the user has set stays."""
+"""Environment variables that vLLM reads; those that the user has set are kept."""
 
-TURN = threading.Lock()
-"""Held while an engine's processes are started: meanwhile the output and the environment of this process are theirs."""
+START_LOCK = threading.Lock()
+"""Held while an engine's processes start, since output and environment of this process are changed for them."""
 
 
 def prepare_vllm(purpose: str) -> None:
-    """Set what vLLM reads when it is first imported, and import it.
+    """Set the environment that vLLM reads when it is imported, and import it.
 
     Args:
         purpose: what it is needed for, for the message.
 
     Raises:
         MissingExtraError: vLLM is not installed.
-        ConfigError: the script that runs would begin anew in each process that vLLM starts.
-        GeneratorError: vLLM is installed and cannot be imported.
+        ConfigError: the running script has no main guard.
+        GeneratorError: vLLM is installed but cannot be imported.
     """
     if find_spec("vllm") is None:
         raise MissingExtraError("vllm", "gpu" if _has_nvidia() else "cpu", purpose)
@@ -65,7 +65,7 @@ def prepare_vllm(purpose: str) -> None:
     place_caches()
     _silence()
     _import_vllm()
-    _silence()  # the import brought its own handlers
+    _silence()  # the import installs its own handlers
 
 
 def _import_vllm() -> None:
@@ -79,7 +79,7 @@ def _import_vllm() -> None:
 
 
 def _silence() -> None:
-    """Turn off vLLM's logger in this process: what fails here comes back as an exception anyway."""
+    """Disable vLLM's logger in this process; failures here are raised as exceptions."""
     if EngineLog.hidden():
         log = logging.getLogger("vllm")
         log.handlers[:] = [logging.NullHandler()]
@@ -94,10 +94,10 @@ def on_cpu() -> bool:
 
 
 def engine_args(config: Config, model: str, **own: Any) -> Any:
-    """Say how to build an engine.
+    """Build the arguments of an engine.
 
     Args:
-        config: of the run.
+        config: the run's configuration.
         model: folder or hub name.
         own: fields of `AsyncEngineArgs` that differ for this engine.
 
@@ -112,7 +112,7 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
 
     shared: dict[str, Any] = {
         "model": model,
-        "dtype": resolve_dtype(config.dtype, place_of("vllm"), model, config.quantization, config.model_revision),
+        "dtype": resolve_dtype(config.dtype, engine_device("vllm"), model, config.quantization, config.model_revision),
         "quantization": config.quantization,
         "max_model_len": config.max_model_len,
         "gpu_memory_utilization": config.gpu_mem_util,
@@ -133,27 +133,27 @@ def engine_args(config: Config, model: str, **own: Any) -> Any:
 
 
 def revision_args(model: str, revision: str | None) -> dict[str, str | None]:
-    """Name the state of weights, tokenizer and remote code, as `AsyncEngineArgs` takes it; a folder has one only.
+    """Fields of `AsyncEngineArgs` for the revision of weights, tokenizer and remote code; None for a local folder.
 
     Args:
         model: folder or hub name.
         revision: branch, tag or commit on the hub; None is the newest.
     """
-    state = None if Path(model).is_dir() else revision
-    return {"revision": state, "tokenizer_revision": state, "code_revision": state}
+    pinned = None if Path(model).is_dir() else revision
+    return {"revision": pinned, "tokenizer_revision": pinned, "code_revision": pinned}
 
 
 class Engine:
-    """One running vLLM engine.
+    """A vLLM engine and its processes.
 
     Args:
-        model: its folder or hub name.
-        make_args: gives the `AsyncEngineArgs`; called when it starts.
-        gpus: that it may see; none for all.
+        model: folder or hub name.
+        make_args: returns the `AsyncEngineArgs`; called when the engine starts.
+        gpus: indices of the visible GPUs; empty for all.
 
     Attributes:
         llm: vLLM's `AsyncLLM` while it runs, else None.
-        on_output: called whenever the engine gives new tokens or scores, of whichever request.
+        on_output: called whenever the engine outputs tokens or scores of any request.
     """
 
     def __init__(self, model: str, make_args: Callable[[], Any], gpus: Sequence[int] = ()) -> None:
@@ -168,64 +168,64 @@ class Engine:
         self._building: asyncio.Future[Any] | None = None
 
     async def launch(self) -> None:
-        """Begin to build the engine; returns when its process runs, or has failed to. A second call does nothing.
+        """Begin to build the engine; return once its process runs, or failed to start. A second call does nothing.
 
         Raises:
-            GeneratorError: the model's folder lacks something, or there is no room for temporary files.
+            GeneratorError: the model's folder is incomplete, or no folder for temporary files is writable.
         """
         if self._building is not None:
             return
         check_weights(self.model)
-        async with _turn():
+        async with _exclusive_start():
             with self._log.collecting(), self._scratch.in_use(), visible(self._gpus):
                 self._processes.prepare(self._scratch.make())
                 self._building = asyncio.ensure_future(asyncio.to_thread(self._build))
                 try:
-                    while not self._building.done() and not self._processes.notice():
+                    while not self._building.done() and not self._processes.detect():
                         await asyncio.wait([self._building], timeout=0.05)
                 except BaseException:
                     await self.close()
                     raise
 
     async def start(self) -> None:
-        """Build the engine; returns when it can serve.
+        """Build the engine; return once it can serve requests.
 
         Raises:
-            GeneratorError: it cannot be built; the message holds vLLM's own reason.
+            GeneratorError: it cannot be built; the message contains vLLM's reason.
         """
         await self.launch()
         assert self._building is not None
         try:
             await asyncio.wait([self._building])
             self.llm = self._building.result()
-            self._processes.notice_workers()
+            self._processes.detect_workers()
             self._observe(self.llm)
-            _silence()  # the engine brought them again
+            _silence()  # the engine installs handlers again
         except BaseException:
             await self.close()
             raise
 
     async def close(self) -> None:
-        """End the engine and its processes, also while it is built; a second call does nothing."""
+        """Shut down the engine and its processes, also during a start; a second call does nothing."""
         building, self._building = self._building, None
         if building is not None and self.llm is None:
-            self.llm = await self._given_up(building)
+            self.llm = await self._abort(building)
         llm, self.llm = self.llm, None
         if llm is not None:
             await asyncio.to_thread(llm.shutdown)
-            _finish(llm)
+            _release_sockets(llm)
         self._processes.kill()
         self._processes.release()
         self._log.close()
         self._scratch.remove()
 
     def reason(self) -> str:
-        """What the engine complained of, or how it ended, with advice; empty where nothing is known."""
-        complaint = self._log.reason() or self._processes.died() or self._processes.ended()
-        return f"{sentence(_capital(complaint))} {advice(complaint)}".strip() if complaint else ""
+        """Error message of the engine, or how it ended, with advice; empty if unknown."""
+        cause = self._log.reason() or self._processes.died() or self._processes.ended()
+        return f"{sentence(_capitalized(cause))} {advice(cause)}".strip() if cause else ""
 
     def died(self) -> str:
-        """Say how the engine ended that nobody closed, as one sentence with advice; empty while it runs."""
+        """Describe how the engine ended unexpectedly, as a sentence with advice; empty while it runs."""
         if self.llm is None:
             return ""
         ended = self._processes.died()
@@ -235,17 +235,17 @@ class Engine:
         return f"{sentence(reason)} {advice(reason)}".strip()
 
     def _observe(self, llm: Any) -> None:
-        """Call `on_output` for whatever comes from the engine: requests of ours give nothing before their end."""
+        """Call `on_output` for each output of the engine, since our requests return nothing before their end."""
         processor = getattr(llm, "output_processor", None)
         process = getattr(processor, "process_outputs", None)
-        if processor is None or process is None:  # of a vLLM that has none, finished requests are the signs of progress
+        if processor is None or process is None:  # in this version only finished requests show progress
             return
 
-        def noted(*given: Any, **named: Any) -> Any:
+        def process_and_notify(*args: Any, **kwargs: Any) -> Any:
             self.on_output()
-            return process(*given, **named)
+            return process(*args, **kwargs)
 
-        processor.process_outputs = noted
+        processor.process_outputs = process_and_notify
 
     def _build(self) -> Any:
         try:
@@ -254,7 +254,7 @@ class Engine:
                 from vllm.usage.usage_lib import UsageContext
                 from vllm.v1.engine.async_llm import AsyncLLM
 
-                # On a GPU the batch is as large as the card allows only for who says what it is for.
+                # The default batch size on a GPU depends on the usage context; this is that of `vllm.LLM`.
                 purpose = UsageContext.ENGINE_CONTEXT if on_cpu() else UsageContext.LLM_CLASS
                 return AsyncLLM.from_engine_args(args, usage_context=purpose)
         except TTScaleError:
@@ -264,36 +264,36 @@ class Engine:
             message = f"The model {self.model!r} cannot be started: {sentence(reason)}"
             raise GeneratorError(message, advice(reason)) from error
 
-    async def _given_up(self, building: asyncio.Future[Any]) -> Any:
-        """End a start that failed or was cancelled; a build ends by itself once its processes are gone."""
+    async def _abort(self, building: asyncio.Future[Any]) -> Any:
+        """Abort a start that failed or was cancelled: the build returns once its processes are killed."""
         while not building.done():
-            self._processes.notice()
+            self._processes.detect()
             self._processes.kill()
             await asyncio.wait([building], timeout=0.1)
         return building.result() if not building.cancelled() and building.exception() is None else None
 
 
 @asynccontextmanager
-async def _turn() -> AsyncIterator[None]:
-    """Wait until no other engine's processes are being started, in whichever event loop."""
-    while not TURN.acquire(blocking=False):  # noqa: ASYNC110  (an asyncio lock belongs to one event loop)
+async def _exclusive_start() -> AsyncIterator[None]:
+    """Hold `START_LOCK`, also across event loops."""
+    while not START_LOCK.acquire(blocking=False):  # noqa: ASYNC110  (an asyncio lock belongs to one event loop)
         await asyncio.sleep(0.05)
     try:
         yield
     finally:
-        TURN.release()
+        START_LOCK.release()
 
 
-def _finish(llm: Any) -> None:
-    """Do what vLLM's `shutdown` leaves to the garbage collector, where it warns, or fails while Python ends."""
+def _release_sockets(llm: Any) -> None:
+    """Release what vLLM's `shutdown` leaves to the garbage collector, which warns, or fails while Python exits."""
     llm.shutdown = lambda timeout=None: None  # its __del__ calls it again
     resources = vars(getattr(llm.engine_core, "resources", None) or object)
     sockets = [value for name, value in resources.items() if name.endswith("_socket") and value is not None]
-    if "ctx" in resources and all(socket.closed for socket in sockets):  # with an open one it would wait for ever
+    if "ctx" in resources and all(socket.closed for socket in sockets):  # it would wait forever for an open one
         resources["ctx"].destroy(linger=0)
 
 
-def _capital(text: str) -> str:
+def _capitalized(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 

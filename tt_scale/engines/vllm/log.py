@@ -15,32 +15,32 @@ from tt_scale.core.safe_stream import safe_stream
 
 __all__ = ["EngineLog"]
 
-COMPLAINT = re.compile(r"\b(?:[A-Za-z_]+\.)*([A-Z][A-Za-z]*(?:Error|Exception|Exit)): (.+)")
-"""A traceback's last line, whatever a logger puts before it."""
+ERROR_LINE = re.compile(r"\b(?:[A-Za-z_]+\.)*([A-Z][A-Za-z]*(?:Error|Exception|Exit)): (.+)")
+"""Last line of a traceback, after any prefix of a logger."""
 
-SEQUELS = (
+CONSEQUENCES = (
     "Engine core initialization failed",
     "initialization failed due to an exception",
     "See stack trace",
     "Broken pipe",
 )
-"""Complaints that only say that something else went wrong."""
+"""Error messages that only report that something else failed."""
 
 
 class EngineLog:
-    """A file without a name that an engine's processes write to instead of the terminal."""
+    """Unnamed temporary file that receives the output of an engine's processes."""
 
     def __init__(self) -> None:
         self._file: IO[bytes] | None = None
 
     @staticmethod
     def hidden() -> bool:
-        """Whether engines are to be quiet; they are unless VLLM_LOGGING_LEVEL asks for more than errors."""
+        """Whether output is hidden; it is unless VLLM_LOGGING_LEVEL asks for more than errors."""
         return os.environ.get("VLLM_LOGGING_LEVEL", "ERROR") in ("ERROR", "CRITICAL")
 
     @contextmanager
     def collecting(self) -> Iterator[None]:
-        """Let processes that are started within inherit the file as output; Python's own streams stay as they are."""
+        """Redirect the output of processes that start within to the file; Python's own streams are unchanged."""
         if not self.hidden():
             yield
             return
@@ -51,13 +51,13 @@ class EngineLog:
             yield
 
     def reason(self) -> str:
-        """Find the first complaint that is no sequel of another; empty where there is none."""
+        """First error message that is not a consequence of another; empty if there is none."""
         if self._file is None:
             return ""
         size = os.fstat(self._file.fileno()).st_size
         text = os.pread(self._file.fileno(), min(size, 2**20), max(0, size - 2**20)).decode(errors="replace")
-        complaints = [match[2].strip() for match in COMPLAINT.finditer(text)]
-        causes = [complaint for complaint in complaints if not any(sequel in complaint for sequel in SEQUELS)]
+        messages = [match[2].strip() for match in ERROR_LINE.finditer(text)]
+        causes = [message for message in messages if not any(part in message for part in CONSEQUENCES)]
         return causes[0] if causes else ""
 
     def close(self) -> None:
@@ -69,7 +69,7 @@ class EngineLog:
 
 @contextmanager
 def _replaced(name: str, descriptor: int, file: int) -> Iterator[None]:
-    """Point a descriptor at a file, and the Python stream that writes to it at where it pointed before."""
+    """Redirect a descriptor to a file, and the Python stream that writes to it to the original target."""
     stream: Any = getattr(sys, name)
     original = os.dup(descriptor)
     moved = None

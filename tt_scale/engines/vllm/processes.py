@@ -1,7 +1,7 @@
-"""The processes of an engine, and a guard that ends them however this process ends.
+"""Processes of an engine, and a guard process that ends them if this process dies.
 
-vLLM ends its processes when Python exits; a SIGTERM or SIGKILL to this process leaves them alive, holding memory.
-The guard is a tiny process that waits for the end of a pipe, which comes however its writer dies.
+vLLM ends its processes when Python exits, but SIGTERM or SIGKILL to this process would leave them running. The guard is
+a small process that reads from a pipe; end of file means that this process has ended, in whatever way.
 """
 
 from __future__ import annotations
@@ -45,21 +45,21 @@ for process in psutil.wait_procs(everything, timeout=8)[1]:
 for folder in sys.argv[1:]:
     shutil.rmtree(folder, ignore_errors=True)
 """
-"""Reads process ids, one a line; at "end" it leaves, at the end of the pipe it ends those processes and theirs, and
-removes the folders that are its arguments. psutil comes with vLLM, and never mistakes a new process for an old one of
-the same number."""
+"""Reads process ids, one per line. At the line "end" it exits; at end of file it terminates these processes and their
+children, and removes the folders that are its arguments. psutil is a dependency of vLLM, and detects reused process
+ids."""
 
-ENDS = {
-    -signal.SIGKILL: "its process was killed by signal 9, probably as memory ran out",
-    -signal.SIGBUS: "its process died of a bus error, as where /dev/shm is full",
+EXIT_CAUSES = {
+    -signal.SIGKILL: "its process was killed by signal 9, probably because memory ran out",
+    -signal.SIGBUS: "its process died of a bus error, as when /dev/shm is full",
     -signal.SIGILL: "its process died of an instruction that this processor does not have",
     -signal.SIGSEGV: "its process died of a segmentation fault",
 }
-"""Exit codes of processes that could print no reason."""
+"""Exit codes of processes that could not print a reason."""
 
 
 class EngineProcesses:
-    """The processes that vLLM starts for one engine; from `prepare` to the first one no other engine's may start."""
+    """Processes of one vLLM engine; between `prepare` and the first of them no other engine may start processes."""
 
     def __init__(self) -> None:
         self._before: set[int | None] = set()
@@ -68,7 +68,7 @@ class EngineProcesses:
         self._guard: subprocess.Popen[str] | None = None
 
     def prepare(self, scratch: Path) -> None:
-        """Start the guard, before the engine starts; it removes the engine's temporary folder where nobody else can."""
+        """Start the guard before the engine starts; it also removes the engine's temporary folder."""
         self._before = {process.pid for process in multiprocessing.active_children()}
         self._guard = subprocess.Popen(
             [sys.executable, "-I", "-c", GUARD, str(scratch)],
@@ -79,18 +79,18 @@ class EngineProcesses:
             start_new_session=True,
         )
 
-    def notice(self) -> bool:
-        """Tell the guard of an engine's process that is new, and say whether there is one."""
+    def detect(self) -> bool:
+        """Find the engine's process, register it with the guard, and return whether it exists."""
         if self._known:
             return True
         for process in multiprocessing.active_children():
             if process.pid not in self._before and process.name.startswith("EngineCore"):
                 self._known.append(process)
-                self._tell(f"{process.pid}\n")
+                self._send(f"{process.pid}\n")
         return bool(self._known)
 
-    def notice_workers(self) -> None:
-        """Remember the workers, for an engine that dies can no longer be asked for them."""
+    def detect_workers(self) -> None:
+        """Record the worker processes, which cannot be listed any more once the engine's process has died."""
         import psutil  # type: ignore[import-untyped]
 
         for process in self._known:
@@ -98,14 +98,14 @@ class EngineProcesses:
                 self._workers |= set(psutil.Process(process.pid).children(recursive=True))
 
     def ended(self) -> str:
-        """Say how an engine's process ended that was not asked to; empty while it runs, or where it left by itself."""
+        """Describe how an engine's process was killed; empty while it runs, or if it exited by itself."""
         codes = [process.exitcode for process in self._known]
-        return next((ENDS[code] for code in codes if code in ENDS), "")
+        return next((EXIT_CAUSES[code] for code in codes if code in EXIT_CAUSES), "")
 
     def died(self) -> str:
-        """Say that a process has ended, and how; empty while all of them run.
+        """Describe how a process of the engine ended; empty while all of them run.
 
-        A worker is watched from the engine's start on, since vLLM itself notices its death only while it serves.
+        Workers are checked too, since vLLM itself detects the death of one only while it serves a request.
         """
         import psutil
 
@@ -113,13 +113,13 @@ class EngineProcesses:
             codes = [process.exitcode for process in self._known if process.exitcode is not None]
             return self.ended() or f"its process ended with status {codes[0]}"
         alive = [worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE for worker in self._workers]
-        return "" if all(alive) else "one of its worker processes was killed, probably as memory ran out"
+        return "" if all(alive) else "one of its worker processes was killed, probably because memory ran out"
 
     def kill(self) -> None:
-        """End at once what still runs, workers included."""
+        """Kill all processes that still run, including workers."""
         import psutil
 
-        self.notice_workers()
+        self.detect_workers()
         for process in self._known:
             process.kill()
             process.join(timeout=5)
@@ -128,19 +128,19 @@ class EngineProcesses:
                 worker.kill()
 
     def release(self) -> None:
-        """Dismiss the guard, once the engine has ended; a second call does nothing."""
+        """End the guard after the engine has ended; a second call does nothing."""
         if self._guard is None:
             return
-        self._tell("end\n")
+        self._send("end\n")
         with suppress(OSError):
             try:
                 self._guard.communicate(timeout=5)
-            except subprocess.TimeoutExpired:  # on a busy machine; the engine has ended, so nothing is left to guard
+            except subprocess.TimeoutExpired:  # on a busy machine; the engine has ended, so the guard is not needed
                 self._guard.kill()
                 self._guard.communicate()
         self._guard = None
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         if self._guard is not None and self._guard.stdin is not None:
             with suppress(OSError):
                 self._guard.stdin.write(line)
@@ -149,7 +149,7 @@ class EngineProcesses:
 
 @contextmanager
 def shielded_from_interrupts() -> Iterator[None]:
-    """Keep Ctrl-C from processes that this thread starts within: the mask is inherited, and vLLM leaves it alone."""
+    """Block SIGINT in processes that this thread starts within; they inherit the mask, and vLLM does not change it."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

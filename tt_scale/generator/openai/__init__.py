@@ -1,5 +1,6 @@
-"""Generators behind OpenAI-compatible servers: what a server can do, and three ways to ask it.
+"""Generator on OpenAI-compatible servers: probing of a server's features, and three protocols.
 
-`probing` finds out what a server does; `token_protocol` sends and gets token ids, `text_protocol` gets text,
-`chat_protocol` sends messages; `generator` puts one of them behind the contract. Imports `engines`, `core`, `config`.
+`probing` determines the features of a server. `token_protocol` exchanges token ids, `text_protocol` receives text,
+`chat_protocol` sends messages; `generator` implements the contract with one of them. Imports `engines`, `core`,
+`config`.
 """

@@ -1,4 +1,4 @@
-"""What a server can do, as `probing` found it."""
+"""Features of a server, as determined by `probing`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["Abilities"]
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a server can do; equal servers have equal ones.
+    """Features of a server; equal servers have equal features.
 
     Attributes:
-        route: at which it is asked.
-        dialect: the fields that it takes.
-        takes_ids: whether a prompt may be token ids.
+        route: route of the requests.
+        dialect: request fields that it accepts.
+        takes_ids: whether it accepts token ids as prompt.
         returns_ids: whether it returns the sampled token ids.
-        adds_beginning: whether it puts a beginning-of-sequence token before a text.
-        names_end: whether it says which of a stop string and the model ended an answer.
-        continuation: fields that ask it to continue an answer; None on `/completions`, and where it does not.
-        no_steps: why a path cannot be grown from its middle; empty where it can.
-        counts: whether it says how many tokens an answer has.
+        adds_beginning: whether it prepends a beginning-of-sequence token to a text.
+        names_end: whether it reports if a stop string or the model ended a response.
+        continuation: fields that make it continue a partial answer; None on `/completions`, and if it cannot.
+        no_steps: why it cannot extend partial paths; empty if it can.
+        counts: whether it reports the number of generated tokens.
     """
 
     route: Route
@@ -39,6 +39,6 @@ class Abilities:
 
     @property
     def in_words(self) -> str:
-        """The route, whether token ids come back, and whether steps can be searched."""
+        """Summary for messages: the route, the use of token ids, and whether it supports step-by-step search."""
         ids = "token ids both ways" if self.returns_ids else "token ids in prompts" if self.takes_ids else "text alone"
         return f"{self.route}, {ids}, {'no steps' if self.no_steps else 'steps'}"

@@ -1,4 +1,4 @@
-"""What an answer says: its choice, why it ended, and how many tokens it cost. What contradicts itself is damaged."""
+"""Parsing of responses: choice, finish reason, token counts, log-probabilities; an inconsistent one is damaged."""
 
 from __future__ import annotations
 
@@ -35,30 +35,30 @@ END_NAMES: Mapping[str, Ending] = {
     "end_turn": "eos",
     "stop_sequence": "stop",
 }
-"""What servers other than OpenAI's call an end; "stop" alone stands for both a stop string and the model's own end."""
+"""Finish reasons of various servers; "stop" alone means either a stop string or an end-of-sequence token."""
 
 WITHHELD = frozenset({"content_filter", "tool_calls", "function_call"})
-"""Ends of answers that are not to be had."""
+"""Finish reasons of responses whose text is not returned."""
 
 REASONING = ("reasoning_content", "reasoning")
-"""Fields in which servers put a reasoning block that they cut out of a message."""
+"""Fields in which servers return the reasoning that they remove from a message."""
 
 ID_PREFIX = "token_id:"
-"""How servers spell a token where `return_tokens_as_token_ids` is set."""
+"""Prefix of tokens in responses to requests with `return_tokens_as_token_ids`."""
 
 LONGEST_TOKEN = 256
-"""Bytes; a text that needs longer ones was not written with so few tokens."""
+"""Maximum length of a token in bytes, to check reported counts for plausibility."""
 
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Why an answer ended.
+    """Why a response ended.
 
     Attributes:
-        ending: "unknown" where it was a stop string or the model and the server does not say which; "failed" where
+        ending: "unknown" if the server does not distinguish a stop string from an end-of-sequence token; "failed" if
             the server gave up.
-        stop: the stop string, where the server names it.
-        reason: the server's word for it.
+        stop: the stop string, if the server names it.
+        reason: the server's `finish_reason`.
     """
 
     ending: Ending
@@ -68,12 +68,12 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Tokens as the server counted them; None where it does not say.
+    """Token counts that the server reported; None if it reported none.
 
     Attributes:
-        prompt: of the prompt.
-        generated: of the answer.
-        cached: of the prompt, not computed again.
+        prompt: tokens of the prompt.
+        generated: generated tokens.
+        cached: tokens of the prompt that came from the server's prefix cache.
     """
 
     prompt: int | None = None
@@ -82,37 +82,37 @@ class Counts:
 
 
 def damaged(what: str) -> RequestFault:
-    """The fault of an answer that cannot be so."""
+    """The fault of an inconsistent response."""
     return RequestFault("damaged", f"The server's answer {what}.")
 
 
 def failure(reason: str) -> RequestFault:
-    """The fault of an answer that neither a stop string nor a limit nor the model ended."""
+    """The fault of a response that ended neither by a stop string nor by a limit nor by the model."""
     if reason in WITHHELD:
         return RequestFault("refused", f"The server withheld an answer: it ended with {reason!r}.")
     return damaged(f"ended with {reason!r}")
 
 
 def choice_of(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Give the only choice of an answer.
+    """The first choice of a response.
 
     Raises:
-        RequestFault: there is none, or it does not say why it ended.
+        RequestFault: there is none, or it has no finish reason.
     """
     choices = answer.get("choices")
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         raise damaged("has no choices")
     choice: Mapping[str, Any] = choices[0]
     if not isinstance(choice.get("finish_reason"), str):
-        raise damaged("does not say why it ended")
+        raise damaged("has no finish_reason")
     return choice
 
 
 def end_of(choice: Mapping[str, Any], asked: Sequence[str]) -> End:
-    """Say why an answer ended.
+    """Determine why a response ended.
 
     Args:
-        choice: of the answer.
+        choice: choice of the response.
         asked: stop strings of the request.
     """
     reason = str(choice["finish_reason"])
@@ -126,22 +126,22 @@ def end_of(choice: Mapping[str, Any], asked: Sequence[str]) -> End:
 
 
 def counts_of(answer: Mapping[str, Any], text: str, limit: int) -> Counts:
-    """Read the server's counts.
+    """Read the token counts of a response.
 
     Args:
-        answer: whole.
-        text: that it holds.
-        limit: most tokens that were asked for.
+        answer: the response.
+        text: its text.
+        limit: `max_tokens` of the request.
 
     Raises:
-        RequestFault: they cannot be right.
+        RequestFault: the counts are impossible.
     """
     usage = answer.get("usage")
     if not isinstance(usage, dict):
         return Counts()
     prompt, generated = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if generated is not None and not len(text.encode()) / LONGEST_TOKEN <= generated <= limit:
-        raise damaged(f"counts {generated} tokens for {len(text)} characters where {limit} tokens were allowed")
+        raise damaged(f"reports {generated} tokens for {len(text)} characters with max_tokens {limit}")
     details = usage.get("prompt_tokens_details")
     cached = _count(details, "cached_tokens") or 0 if isinstance(details, dict) else 0
     return Counts(prompt, generated, min(cached, prompt or 0))
@@ -157,7 +157,7 @@ def _count(counts: Mapping[str, Any], name: str) -> int | None:
 
 
 def ids_in(choice: Mapping[str, Any]) -> tuple[int, ...]:
-    """Read the sampled ids.
+    """The sampled token ids of a choice.
 
     Raises:
         RequestFault: there are none.
@@ -168,35 +168,35 @@ def ids_in(choice: Mapping[str, Any]) -> tuple[int, ...]:
     return tuple(ids)
 
 
-def logprobs_by_id(told: Any) -> dict[int, float]:
-    """Read the log-probabilities at one place: `{"token_id:17": -0.3}`.
+def logprobs_by_id(listed: Any) -> dict[int, float]:
+    """Parse the log-probabilities at one position: `{"token_id:17": -0.3}`.
 
     Raises:
-        RequestFault: they are not spelled so.
+        RequestFault: they have another format.
     """
-    if not isinstance(told, dict) or not told or not all(key.startswith(ID_PREFIX) for key in told):
+    if not isinstance(listed, dict) or not listed or not all(key.startswith(ID_PREFIX) for key in listed):
         raise damaged("has no log-probabilities by token ids")
     try:
-        return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in told.items()}
+        return {int(key.removeprefix(ID_PREFIX)): float(value) for key, value in listed.items()}
     except (TypeError, ValueError, OverflowError):
-        raise damaged("has log-probabilities that are no numbers") from None
+        raise damaged("has log-probabilities that are not numbers") from None
 
 
 def logprobs_in(choice: Mapping[str, Any], name: str) -> list[Any]:
-    """Give one of the lists of log-probabilities of a choice [tokens].
+    """One of the lists of log-probabilities of a choice [tokens].
 
     Raises:
         RequestFault: there is none.
     """
-    told = choice.get("logprobs")
-    values = told.get(name) if isinstance(told, dict) else None
+    logprobs = choice.get("logprobs")
+    values = logprobs.get(name) if isinstance(logprobs, dict) else None
     if not isinstance(values, list) or not values or any(value is None for value in values):
         raise damaged("has no log-probabilities")
     return values
 
 
 def text_of(choice: Mapping[str, Any]) -> str:
-    """Give the text of a completion, or of a message with the reasoning that was cut out of it, in its tags again.
+    """Text of a completion or message; reasoning in a separate field is put back into its tags.
 
     Raises:
         RequestFault: there is none.
@@ -208,19 +208,19 @@ def text_of(choice: Mapping[str, Any]) -> str:
             raise damaged("has no text")
         return clean_text(text)
     content = message.get("content") or ""
-    thoughts = next((told for name in REASONING if isinstance(told := message.get(name), str) and told), "")
+    reasoning = next((text for name in REASONING if isinstance(text := message.get(name), str) and text), "")
     if not isinstance(content, str):
         raise damaged("has a message that is not text")
-    return clean_text(f"<think>{thoughts}</think>{content}" if thoughts else content)
+    return clean_text(f"<think>{reasoning}</think>{content}" if reasoning else content)
 
 
 def piece_of(choice: Mapping[str, Any]) -> str:
-    """Give what a piece of a stream adds to the text."""
+    """Text that a chunk of a stream adds."""
     delta = choice.get("delta")
     added = delta.get("content") if isinstance(delta, dict) else choice.get("text")
     return clean_text(added) if isinstance(added, str) else ""
 
 
 def clean_text(text: str) -> str:
-    """Replace halves of characters, which JSON can hold and nothing else."""
+    """Replace lone surrogates, which JSON can contain but UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()

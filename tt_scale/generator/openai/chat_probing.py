@@ -1,4 +1,4 @@
-"""Find out whether a server continues an answer that has begun, by giving it half of its own."""
+"""Probe whether a chat server continues a partial answer, by sending it the first half of its own answer."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ CHAT: Route = "/chat/completions"
 ASKED = [{"role": "user", "content": QUESTION}]
 
 ENOUGH = 6
-"""Characters in which a continuation must agree with the rest of the answer. Kernels round differently for another
-prompt, so that no more can be asked."""
+"""Number of characters by which a continuation must agree with the rest of the answer; few, since rounding depends on
+the prompt."""
 
 
 async def probe_chat(prober: Prober) -> Abilities | None:
-    """Try `/chat/completions`; None where the server has no such route, or refuses what is asked there."""
+    """Probe `/chat/completions`; None if the server has no such route, or rejects the request."""
     body = chat_body(prober.served, ASKED, "", None)
     answer = await prober.tried(CHAT, body)
     if answer is None:
@@ -42,10 +42,10 @@ async def probe_chat(prober: Prober) -> Abilities | None:
 
 
 async def _continuation(prober: Prober, answer: Answer) -> tuple[Continuation | None, str]:
-    """Find the fields by which the server continues an answer, or why it does not."""
+    """Determine the fields that make the server continue a partial answer, or why it does not."""
     message = answer.choice.get("message") or {}
     if any(message.get(name) for name in REASONING):
-        return None, "it cuts the model's reasoning out of its answers"
+        return None, "it removes the model's reasoning from its answers"
     text = answer.text
     begun, rest = _halves(text)
     if len(rest) < ENOUGH:
@@ -58,18 +58,18 @@ async def _continuation(prober: Prober, answer: Answer) -> tuple[Continuation | 
         elif not _agree(more.text, rest):
             reason = f"asked to continue {begun!r} it answered {more.text[:60]!r}"
         elif await _drops_line_breaks(prober, begun, continuation, more):
-            return None, "its chat template drops the line breaks at the end of an answer that has begun"
+            return None, "its chat template drops the line breaks at the end of a partial answer"
         else:
             return continuation, ""
     return None, reason
 
 
 def _halves(text: str) -> tuple[str, str]:
-    """Cut an answer before a word in its middle, where tokenizers cut, too."""
+    """Split an answer before a word in its middle, where tokenizers split, too."""
     middle = len(text) // 2
-    place = text.find(" ", middle)
-    place = middle if place < 0 else place
-    return text[:place], text[place:]
+    cut = text.find(" ", middle)
+    cut = middle if cut < 0 else cut
+    return text[:cut], text[cut:]
 
 
 def _agree(continuation: str, rest: str) -> bool:
@@ -78,7 +78,7 @@ def _agree(continuation: str, rest: str) -> bool:
 
 
 async def _drops_line_breaks(prober: Prober, begun: str, continuation: Continuation, without: Answer) -> bool:
-    """Whether the prompt is the same with and without a delimiter at its end: the next step would begin with it."""
+    """Whether the prompt is the same with and without a final delimiter; the next step would then begin with it."""
     ending = next((each for each in prober.delimiters if each != each.rstrip()), "")
     if not ending:
         return False

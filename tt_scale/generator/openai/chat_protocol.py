@@ -1,7 +1,7 @@
-"""`/v1/chat/completions`: the server renders its own chat template, and a path is the beginning of its answer.
+"""Protocol of `/v1/chat/completions`: the server applies its own chat template; a path is a partial assistant message.
 
-A server that continues the last message when that is the assistant's can be searched step by step; which fields ask
-for that is found by `probing`. Others draw whole answers only.
+A server that continues an assistant message at the end supports step-by-step search; `chat_probing` determines the
+fields that request this. Others only sample whole answers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tt_scale.generator.openai.text_protocol import TextProtocol
 __all__ = ["CONTINUATIONS", "ChatProtocol", "Continuation", "chat_body"]
 
 Continuation = tuple[Mapping[str, Any], Mapping[str, Any]]
-"""Fields of the request, and of the assistant's message, that ask a server to continue it."""
+"""Fields of the request and of the assistant message that make a server continue the message."""
 
 CONTINUATIONS: tuple[Continuation, ...] = (
     ({"continue_final_message": True, "add_generation_prompt": False}, {}),  # vLLM, SGLang
@@ -33,31 +33,31 @@ SYSTEM, USER, ANSWER = map(TextIds.mark, range(3))
 def chat_body(
     served: str, messages: Sequence[Mapping[str, Any]], answer: str, continuation: Continuation | None
 ) -> dict[str, Any]:
-    """Say what is asked, or continued where the answer has begun.
+    """Build the body of a request for an answer, or for the continuation of a partial one.
 
     Args:
-        served: the name of the model on the server.
-        messages: before the answer.
-        answer: its beginning; empty for none.
-        continuation: fields that ask for its continuation; None where the server does not continue.
+        served: name of the model on the server.
+        messages: messages before the answer.
+        answer: partial answer; empty for none.
+        continuation: fields that request its continuation; None if the server does not support it.
     """
     if not answer:
         return {"model": served, "messages": [*messages]}
     if continuation is None:
-        raise GeneratorError("The server does not continue an answer that has begun.")
+        raise GeneratorError("The server does not continue a partial answer.")
     fields, marks = continuation
     return {"model": served, "messages": [*messages, {"role": "assistant", "content": answer, **marks}], **fields}
 
 
 class ChatProtocol(TextProtocol):
-    """Messages go out, text comes back.
+    """Sends messages and receives text.
 
     Args:
-        served: the name of the model on the server.
-        dialect: of the server.
-        delimiters: that end a step.
-        names_end: whether the server says what ended an answer.
-        continuation: fields that ask for an answer's continuation; None where the server does not continue.
+        served: name of the model on the server.
+        dialect: request fields that the server accepts.
+        delimiters: strings that end a step.
+        names_end: whether the server reports what ended a response.
+        continuation: fields that request the continuation of an answer; None if the server does not support it.
     """
 
     route: ClassVar[Route] = "/chat/completions"
@@ -76,15 +76,15 @@ class ChatProtocol(TextProtocol):
         self._continuation = continuation
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Write the messages as ids: a mark before each, and one before the answer.
+        """Encode the messages as ids: a mark before each, and one before the answer.
 
-        How many tokens they are is a guess until the server counts them.
+        Their number is an estimate until the server reports the prompt's token count.
         """
         system = (SYSTEM, *self.encode(system_prompt)) if system_prompt else ()
         return (*system, USER, *self.encode(problem.question), ANSWER)
 
     def body(self, request: StepRequest) -> dict[str, Any]:
-        """Read the messages and the answer's beginning back out of the ids."""
+        """Decode the messages and the partial answer from the ids."""
         ids = request.ids
         answer = ids.index(ANSWER)
         user = ids.index(USER)

@@ -1,7 +1,7 @@
-"""How likely chosen tokens are to come next, asked of servers that take token ids.
+"""Log-probabilities of given next tokens, from servers that accept token ids.
 
-Newer vLLM takes the chosen tokens in one request. Where it does not, each is read as the last token of a prompt; so it
-is, too, once log-probabilities of samples are asked for, since vLLM mixes the two up where they share a step.
+Newer vLLM returns them for several tokens in one request. Otherwise each token is appended to the prompt in its own
+request; so it is once log-probabilities of samples are requested, too, since vLLM confuses the two within a step.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ Client = TypeVar("Client", bound=Asks)
 COMPLETIONS: Route = "/completions"
 
 HOME_TOKENS = 64
-"""Tokens at the beginning of a prompt by which its server is chosen: enough to tell problems apart."""
+"""Length of the prompt prefix that determines the home server: enough to distinguish problems."""
 
 
 class Chooser(Generic[Client]):
-    """Asks for the log-probabilities of chosen tokens.
+    """Requests log-probabilities of given next tokens.
 
     Args:
-        served: the name of the model on the servers.
-        servers: to ask.
+        served: name of the model on the servers.
+        servers: the servers.
     """
 
     def __init__(self, served: str, servers: Servers[Client]) -> None:
@@ -45,58 +45,58 @@ class Chooser(Generic[Client]):
         self._idle.set()
 
     async def choose(self, prompt: Sequence[int], choices: Sequence[int]) -> Choice:
-        """Ask about one prompt.
+        """Request the log-probabilities of the choices after one prompt.
 
         Raises:
             RequestFault: it failed.
         """
-        place = hash(tuple(prompt[:HOME_TOKENS]))
+        home = hash(tuple(prompt[:HOME_TOKENS]))
         if self._at_once:
             self._under_way += 1
             self._idle.clear()
             try:
-                return await self._servers.ask(lambda client: self._all(client, prompt, choices), place)
+                return await self._servers.ask(lambda client: self._all(client, prompt, choices), home)
             except RequestFault as fault:
                 if fault.kind not in ("missing", "refused"):
                     raise
-                self._at_once = False  # these servers cannot be asked so
+                self._at_once = False  # these servers do not support it
             finally:
                 self._under_way -= 1
                 if not self._under_way:
                     self._idle.set()
-        return await self._one_by_one(prompt, choices, place)
+        return await self._one_by_one(prompt, choices, home)
 
-    async def apart(self) -> None:
-        """Ask one by one from now on; returns when no other request is under way."""
+    async def separate(self) -> None:
+        """Use one request per token from now on; return when no joint request is pending."""
         self._at_once = False
         await self._idle.wait()
 
-    async def _one_by_one(self, prompt: Sequence[int], choices: Sequence[int], place: int) -> Choice:
+    async def _one_by_one(self, prompt: Sequence[int], choices: Sequence[int], home: int) -> Choice:
         async def ask(token: int) -> tuple[float, int]:
-            return await self._servers.ask(lambda client: self._last(client, [*prompt, token]), place)
+            return await self._servers.ask(lambda client: self._last(client, [*prompt, token]), home)
 
-        found = await gather_or_cancel([ask(token) for token in choices])
-        return Choice(tuple([logprob for logprob, _ in found]), min([cached for _, cached in found]))
+        answers = await gather_or_cancel([ask(token) for token in choices])
+        return Choice(tuple([logprob for logprob, _ in answers]), min([cached for _, cached in answers]))
 
     async def _all(self, client: Client, prompt: Sequence[int], choices: Sequence[int]) -> Choice:
-        """Ask about all choices in one request; "missing" where the server does not answer for chosen tokens."""
+        """Request all choices at once; the fault is "missing" if the server does not support it."""
         body = {"logprobs": 1, "logprob_token_ids": list(choices), "return_tokens_as_token_ids": True}
         answer = await client.ask(COMPLETIONS, self._greedy(prompt) | body)
         choice, found = choice_of(answer), dict[int, float]()
         with suppress(RequestFault):
             found = logprobs_by_id(logprobs_in(choice, "top_logprobs")[0])
         if not set(choices) <= set(found):
-            raise RequestFault("missing", f"{client.url} gave no log-probabilities of chosen tokens.", client.url)
+            raise RequestFault("missing", f"{client.url} returned no log-probabilities of given tokens.", client.url)
         return Choice(tuple([found[token] for token in choices]), counts_of(answer, "", 1).cached)
 
     async def _last(self, client: Client, prompt: Sequence[int]) -> tuple[float, int]:
-        """Ask how likely the last token of a prompt is, and how much of the prompt was cached."""
+        """Request the log-probability of the last token of a prompt, and the number of cached tokens."""
         answer = await client.ask(COMPLETIONS, self._greedy(prompt) | {"prompt_logprobs": 0})
-        told = choice_of(answer).get("prompt_logprobs")
-        last = told[-1] if isinstance(told, list) and told else None
+        logprobs = choice_of(answer).get("prompt_logprobs")
+        last = logprobs[-1] if isinstance(logprobs, list) and logprobs else None
         entry = last.get(str(prompt[-1])) if isinstance(last, dict) else None
         if not isinstance(entry, dict) or not isinstance(entry.get("logprob"), int | float):
-            raise RequestFault("missing", f"{client.url} gave no log-probabilities of a prompt.", client.url)
+            raise RequestFault("missing", f"{client.url} returned no log-probabilities of a prompt.", client.url)
         return float(entry["logprob"]), counts_of(answer, "", 1).cached
 
     def _greedy(self, prompt: Sequence[int]) -> dict[str, Any]:

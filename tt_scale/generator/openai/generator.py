@@ -1,7 +1,7 @@
-"""The generator behind one or several OpenAI-compatible servers.
+"""Generator on one or several OpenAI-compatible servers.
 
-At the start each server is asked what it serves and what it can do; after that requests go to the least busy one, by
-the best protocol that all of them speak. The servers decide how the model is loaded.
+`start` queries the model and probes the features of each server; after that requests go to the least busy one, with the
+best protocol that all of them support. The servers decide how the model is loaded.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ LOG = logging.getLogger("tt_scale")
 
 
 class OpenAIGenerator(LanguageModel):
-    """A language model behind OpenAI-compatible servers.
+    """A language model on OpenAI-compatible servers.
 
     Args:
-        config: of the run; read are `base_url`, `model_name`, `tokenizer`, `request_timeout`, `max_retries`, and what
-            is asked for.
+        config: the run's configuration; `base_url`, `model_name`, `tokenizer`, `request_timeout`, `max_retries` and the
+            sampling keys are read.
 
     Raises:
-        ConfigError: there is no `base_url`, or something is asked for that the server has to decide.
+        ConfigError: `base_url` is not set, or `quantization` is, which the server decides.
     """
 
     summary: ClassVar[str] = (
@@ -67,14 +67,14 @@ class OpenAIGenerator(LanguageModel):
     def __init__(self, config: Config) -> None:
         if config.base_url is None:
             raise ConfigError(
-                "generator is 'openai', and there is no base_url.", "Type: --base-url http://localhost:8000"
+                "generator is 'openai', but base_url is not set.", "Type: --base-url http://localhost:8000"
             )
         if config.quantization is not None:
             raise ConfigError(
                 f"quantization is {config.quantization!r}, but the server at base_url decides how its model is loaded.",
-                "Leave out --quantization.",
+                "Omit --quantization.",
             )
-        self.context = config.max_model_len or 0  # `start` looks up what null stands for
+        self.context = config.max_model_len or 0  # `start` determines the value of null
         self._config = config
         self._tokens: Tokens | None = None
         self._endpoints: tuple[Endpoint, ...] = ()
@@ -82,21 +82,21 @@ class OpenAIGenerator(LanguageModel):
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
-        """Make one as a configuration says; nothing is asked before `start`."""
+        """Construct a generator from a configuration; no request is sent before `start`."""
         return cls(config)
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
-        """None: the server has loaded them."""
+        """None; the server loads the weights."""
         return ()
 
     async def start(self) -> None:
-        """Load the tokenizer, and ask every server what it serves and what it can do.
+        """Load the tokenizer, and query and probe every server.
 
         Raises:
-            GeneratorError: there is no such server, it is none that completes text, wants a key, or serves another
-                model; the tokenizer cannot be loaded or is another model's.
-            ConfigError: the servers differ, or refuse a setting that the configuration has.
+            GeneratorError: no server can be reached, one does not complete text, requires an API key or serves another
+                model, or the tokenizer cannot be loaded or belongs to another model.
+            ConfigError: the servers differ, or reject a sampling parameter of the configuration.
             MissingExtraError: the `openai` package is not installed.
         """
         config = self._config
@@ -114,7 +114,7 @@ class OpenAIGenerator(LanguageModel):
         require_plain_sampling(abilities.dialect, settings, self.url)
         servers = [Server(endpoint.url, endpoint) for endpoint in self._endpoints]
         self._servers = Servers(servers, RetryPolicy(config.max_retries), config.request_timeout, Endpoint.models)
-        self._protocol = self._made_protocol(abilities, connection.name)
+        self._protocol = self._make_protocol(abilities, connection.name)
         self._abilities = abilities
         self.most_logprobs = TOP_LOGPROBS if abilities.returns_ids else 0
         self._fit(connection.context, name)
@@ -131,7 +131,7 @@ class OpenAIGenerator(LanguageModel):
 
     @property
     def url(self) -> str:
-        """The addresses, as the configuration has them."""
+        """The addresses as configured."""
         return str(self._config.base_url)
 
     @property
@@ -139,55 +139,55 @@ class OpenAIGenerator(LanguageModel):
         """The tokenizer.
 
         Raises:
-            GeneratorError: there is none, so that nobody can ask for single tokens.
+            GeneratorError: there is none.
         """
         if self._tokens is None:
             raise GeneratorError(
-                f"The tokenizer of {self._config.model_name!r} at {self.url} is not known.",
-                "Give it as --tokenizer, a folder or hub name.",
+                f"The tokenizer of {self._config.model_name!r} at {self.url} is unknown.",
+                "Set --tokenizer to a folder or hub name.",
             )
         return self._tokens
 
     @property
     def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
-        """The tags that the chat template names, where it is rendered here."""
+        """Reasoning tags in the chat template, if it is rendered by the client."""
         return () if self._tokens is None else LanguageModel.reasoning_tags.fget(self)  # type: ignore[attr-defined]
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Render the chat template once, here or as messages for the server's, as ids [length]."""
+        """Render the chat template once, or encode the messages for the server, as ids [length]."""
         return self._protocol.prompt(problem, system_prompt)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Give the text that each id adds [length]."""
+        """Decode each id to the text that it adds [length]."""
         return self._protocol.pieces(ids)
 
     def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
-        """Give the ids of a line that ends where a final answer begins."""
+        """Token ids of a line that ends where a final answer begins."""
         return self._protocol.encode(lead_in_text(final_answer_prefix))
 
     def check_search(self, searcher: Searcher, config: Config) -> None:
-        """Refuse a search that the server cannot serve.
+        """Reject a search that the server does not support.
 
         Raises:
-            ConfigError: it grows paths from their middle, or reads log-probabilities, and the server does not.
+            ConfigError: the search extends partial paths, or reads log-probabilities, and the server supports neither.
         """
         why = self._abilities.no_steps
         if why and not searcher.whole_answers:
             raise ConfigError(
-                f"method {config.method!r} searches step by step, and the server at {self.url} draws whole answers "
-                f"only: {why}.",
+                f"method {config.method!r} searches step by step, but the server at {self.url} only samples whole "
+                f"answers: {why}.",
                 f"Type: --method {', or '.join(whole_answer_methods())}",
             )
         if why and (config.limits.max_generated_tokens is not None or config.last_resort != "none"):
             key = "last_resort" if config.last_resort != "none" else "max_generated_tokens (or budget)"
             raise ConfigError(
-                f"{key} is set, which needs answers that go on where they were cut, and the server at {self.url} draws "
-                f"whole answers only: {why}.",
-                f"Leave out --{key.partition(' ')[0].replace('_', '-')}.",
+                f"{key} is set, which needs the continuation of partial answers, but the server at {self.url} only "
+                f"samples whole answers: {why}.",
+                f"Omit --{key.partition(' ')[0].replace('_', '-')}.",
             )
         if searcher.top_logprobs > self.most_logprobs:
             raise ConfigError(
-                f"method {config.method!r} reads log-probabilities, and the server at {self.url} returns text without "
+                f"method {config.method!r} reads log-probabilities, but the server at {self.url} returns text without "
                 "token ids.",
                 "Serve the model with vLLM or SGLang, and name its tokenizer: --tokenizer",
             )
@@ -195,30 +195,32 @@ class OpenAIGenerator(LanguageModel):
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample one continuation for each request, in the order of the requests.
 
-        Cancelling the call closes its connections, which ends the requests on the servers.
+        Cancelling the call closes its connections, which aborts the requests on the servers.
 
         Raises:
-            EngineDeadError: no server answers any more.
+            EngineDeadError: no server is available any more.
         """
         return await gather_or_cancel([self._sample(request) for request in requests])
 
     async def require_choices(self) -> None:
-        """Ask for chosen tokens once; errors as of `LanguageModel.require_choices`."""
+        """Send one request for given tokens; errors as for `LanguageModel.require_choices`."""
         prompt = self.tokens.encode(QUESTION)
         await self.choose([prompt], prompt[:2])
 
     async def choose(self, prompts: Sequence[tuple[int, ...]], choices: Sequence[int]) -> list[Choice]:
-        """Ask how likely each of several tokens is to come next; see `LanguageModel.choose`."""
+        """Log-probabilities of given next tokens after each prompt; see `LanguageModel.choose`."""
         no_choices = GeneratorError(
-            f"The server at {self.url} gives no log-probabilities of chosen tokens, by which a PRM is asked that is a "
-            "language model.",
-            "Serve the model with vLLM and name its tokenizer (--tokenizer), or take another PRM.",
+            f"The server at {self.url} returns no log-probabilities of given tokens, which a PRM that is a language "
+            "model needs.",
+            "Serve the model with vLLM and set --tokenizer, or use another PRM.",
         )
         if not isinstance(self._protocol, TokenProtocol):
             raise no_choices
         for prompt in prompts:
             if len(prompt) >= self.context:
-                raise GeneratorError(f"A prompt has {len(prompt)} tokens; the context holds {self.context}.")
+                raise GeneratorError(
+                    f"A prompt has {len(prompt)} tokens, but the context length is {self.context}.",
+                )
         try:
             return await gather_or_cancel([self._chooser.choose(prompt, choices) for prompt in prompts])
         except RequestFault as fault:
@@ -230,7 +232,7 @@ class OpenAIGenerator(LanguageModel):
             return nothing
         servers = self._running()
         if request.top_logprobs:
-            await self._chooser.apart()
+            await self._chooser.separate()
         try:
             return await servers.ask(lambda endpoint: self._answer(endpoint, request), _home(request.ids))
         except RequestFault as fault:
@@ -240,7 +242,7 @@ class OpenAIGenerator(LanguageModel):
             return replace(nothing, ended="error", error=error.message)
 
     async def _answer(self, endpoint: Endpoint, request: StepRequest) -> Step:
-        """Draw one continuation; each answer is a sign of progress, also one that says that the server is busy."""
+        """Sample one continuation; every response counts as progress, also that of an overloaded server."""
         try:
             step = await self._protocol.sample(endpoint, request)
         except RequestFault as fault:
@@ -251,7 +253,7 @@ class OpenAIGenerator(LanguageModel):
         return step
 
     def _fit(self, context: int | None, tokenizer: str) -> None:
-        """Take the context that servers and model have, and the size of the model."""
+        """Set the context length from servers and model, and the parameter count."""
         own = own_context(model_settings(tokenizer)) if tokenizer else None
         self._config = fitted(self._config, min([each for each in (context, own) if each], default=None))
         self.context = self._config.context
@@ -264,13 +266,13 @@ class OpenAIGenerator(LanguageModel):
         return self._servers
 
     async def _error(self, fault: RequestFault) -> GeneratorError:
-        """What a request that failed for good means for the run."""
+        """Turn a fault whose retries are exhausted into an error; it ends the run if no server is available."""
         if fault.kind in ENDS_A_RUN or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The server at {self.url} can no longer be used: {fault.message}")
         return GeneratorError(fault.message, retryable=fault.retryable)
 
-    def _made_protocol(self, abilities: Abilities, served: str) -> Protocol:
-        """Take the best way that the servers offer."""
+    def _make_protocol(self, abilities: Abilities, served: str) -> Protocol:
+        """Construct the best protocol that the servers support."""
         delimiters = self._config.stop_tokens
         if abilities.returns_ids:
             self._chooser = Chooser(served, self._running())
@@ -296,20 +298,20 @@ class OpenAIGenerator(LanguageModel):
     def _warn(self, abilities: Abilities) -> None:
         if not abilities.returns_ids:
             LOG.warning(
-                "The server at %s returns text without token ids: token counts are %s, and a run cannot be repeated "
-                "tree for tree.",
+                "The server at %s returns text without token ids: token counts are %s, and a run cannot be reproduced "
+                "exactly.",
                 self.url,
-                "as it reports them" if abilities.counts else "estimated, as it reports none",
+                "those that it reports" if abilities.counts else "estimated, since it reports none",
             )
 
 
 def whole_answer_methods() -> list[str]:
-    """The methods that draw whole answers, by name."""
+    """Names of the methods that sample whole answers."""
     from tt_scale.registry import available, searcher_class
 
     return [name for name in available("searchers") if searcher_class(name).whole_answers]
 
 
 def _home(ids: Sequence[int]) -> int:
-    """Which server's cache has the beginning of a prompt, as a number."""
+    """Number of the home server of a prompt, whose prefix cache has its beginning."""
     return hash(tuple(ids[:HOME_TOKENS]))

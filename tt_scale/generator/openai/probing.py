@@ -1,7 +1,7 @@
-"""Find out what a server can do, by a few short requests: nothing is taken from its name or version.
+"""Determine the features of a server by a few short requests, independent of its name or version.
 
-Completions are tried first where a tokenizer is at hand, with token ids, then with text; messages are what is left.
-Each trial goes down from all fields to the standard ones, so that a server that refuses unknown fields is used, too.
+With a tokenizer, completions are probed first, with token ids and then with text; otherwise chat completions are used.
+Each probe starts with all request fields and falls back to the standard ones, for servers that reject unknown fields.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ PROBE_TOKENS = 24
 DIALECTS = (Dialect(), Dialect(extras=False), Dialect(extras=False, limit="max_completion_tokens"))
 
 Ask = Callable[[Route, Body], Awaitable[Mapping[str, Any]]]
-"""Send a request to the server in question, with retries."""
+"""Sends a request to the probed server, with retries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a trial gave.
+    """Response to a probe.
 
     Attributes:
-        dialect: with which it was asked.
-        choice: of the answer.
-        usage: of the answer; empty where there is none.
+        dialect: request fields that were sent.
+        choice: choice of the response.
+        usage: token counts of the response; empty if it has none.
     """
 
     dialect: Dialect
@@ -50,23 +50,23 @@ class Answer:
 
     @property
     def text(self) -> str:
-        """Of the choice."""
+        """Text of the choice."""
         return text_of(self.choice)
 
     @property
     def prompt_tokens(self) -> int | None:
-        """As the server counts them."""
+        """Number of prompt tokens that the server reported."""
         return self.usage.get("prompt_tokens")
 
 
 class Prober:
-    """Asks one server.
+    """Probes one server.
 
     Args:
-        endpoint: for streams.
-        ask: for all other requests.
-        served: the name of the model on the server.
-        delimiters: that end a step.
+        endpoint: client for streams.
+        ask: function for all other requests.
+        served: name of the model on the server.
+        delimiters: strings that end a step.
     """
 
     def __init__(self, endpoint: Endpoint, ask: Ask, served: str, delimiters: Sequence[str]) -> None:
@@ -77,10 +77,10 @@ class Prober:
         self._ask = ask
 
     async def completions(self, tokens: Tokens) -> Abilities | None:
-        """Try `/completions`; None where the server has no such route, or refuses what is asked there.
+        """Probe `/completions`; None if the server has no such route, or rejects the requests.
 
         Raises:
-            GeneratorError: the tokenizer is another model's.
+            GeneratorError: the tokenizer belongs to another model.
         """
         chat = [{"role": "user", "content": QUESTION}]
         ids = tokens.render(chat)
@@ -88,11 +88,11 @@ class Prober:
         for prompt in (list(ids), text):
             answer = await self.tried("/completions", {"prompt": prompt, "return_token_ids": True})
             if answer is not None:
-                return await self._found(tokens, prompt, len(ids), answer)
+                return await self._abilities(tokens, prompt, len(ids), answer)
         return None
 
     async def tried(self, route: Route, body: Body, dialects: Sequence[Dialect] = DIALECTS) -> Answer | None:
-        """Ask with all fields, then with fewer; None where the server refuses every time."""
+        """Send a request with all fields, then with fewer; None if the server rejects all of them."""
         for dialect in dialects:
             fields = dialect.fields(StepRequest((), Sampling(0.0), (), PROBE_TOKENS, seed=1))
             given = {key: value for key, value in body.items() if dialect.extras or key != "return_token_ids"}
@@ -110,7 +110,7 @@ class Prober:
         return None
 
     async def names_end(self, route: Route, body: Body, answer: Answer) -> bool:
-        """Cut the same answer short by a stop string out of its middle, and see whether the server says so."""
+        """Repeat the request with a stop string from the middle of its answer; return whether the server reports it."""
         text = answer.text
         middle = text[len(text) // 2 :][:3]
         if len(text) < 6 or not middle.strip():
@@ -119,12 +119,12 @@ class Prober:
         return again is not None and end_of(again.choice, [middle]).ending == "stop"
 
     async def streams(self, route: Route, body: Body, dialect: Dialect) -> Dialect | None:
-        """See whether an answer can be read as it is written; None where not."""
+        """Probe whether the server streams responses; None if it does not."""
         request = StepRequest((), Sampling(0.0), (), PROBE_TOKENS, seed=1)
         for usage in (True, False):
-            told = {"stream_options": {"include_usage": True}} if usage else {}
+            options = {"stream_options": {"include_usage": True}} if usage else {}
             try:
-                whole = {"model": self.served, **body, **dialect.fields(request), **told}
+                whole = {"model": self.served, **body, **dialect.fields(request), **options}
                 async with self.endpoint.stream(route, whole) as chunks:
                     pieces = [piece_of(choice) async for chunk in chunks for choice in chunk.get("choices") or ()]
             except RequestFault as fault:
@@ -134,7 +134,7 @@ class Prober:
                 return replace(dialect, stream_usage=usage)
         return None
 
-    async def _found(self, tokens: Tokens, prompt: list[int] | str, count: int, answer: Answer) -> Abilities | None:
+    async def _abilities(self, tokens: Tokens, prompt: list[int] | str, count: int, answer: Answer) -> Abilities | None:
         takes_ids = isinstance(prompt, list)
         counts = isinstance(answer.usage.get("completion_tokens"), int)
         if takes_ids and _returns_ids(answer.choice):
@@ -149,36 +149,36 @@ class Prober:
             return replace(found, names_end=True)
         dialect = await self.streams("/completions", body, answer.dialect)
         if dialect is None:
-            return replace(found, no_steps="it does not say why an answer ended, and does not stream answers")
+            return replace(found, no_steps="it does not report why an answer ended, and does not stream answers")
         return replace(found, dialect=dialect)
 
     def _check_tokenizer(self, tokens: Tokens, answer: Answer) -> None:
         ours, theirs = "".join(tokens.pieces(ids_in(answer.choice))).strip(), answer.text.strip()
         if ours != theirs:
             raise GeneratorError(
-                f"The tokenizer of {tokens.name!r} reads an answer of {self.served!r} at {self.endpoint.url} as "
-                f"{ours[:40]!r}; the server reads it as {theirs[:40]!r}.",
-                "Give the model's own tokenizer as --tokenizer, a folder or hub name.",
+                f"The tokenizer of {tokens.name!r} decodes an answer of {self.served!r} at {self.endpoint.url} to "
+                f"{ours[:40]!r}; the server decodes it to {theirs[:40]!r}.",
+                "Set --tokenizer to the model's own tokenizer, a folder or hub name.",
             )
 
     def _wraps(self, count: int, answer: Answer) -> bool:
-        """Whether the server puts the prompt into a template of its own, as Ollama does: it counts far more tokens."""
+        """Whether the server applies a template to the prompt, as Ollama does: it then reports many more tokens."""
         counted = answer.prompt_tokens
         if counted is None or counted <= count + 1:
             return False
-        told = f"{self.endpoint.url} makes {counted} tokens of a text of {count}, as with a template of its own."
-        self.refusals.append(RequestFault("refused", told, self.endpoint.url))
+        message = f"{self.endpoint.url} reports {counted} tokens for a text of {count}: it applies a template to it."
+        self.refusals.append(RequestFault("refused", message, self.endpoint.url))
         return True
 
     def _adds_beginning(self, tokens: Tokens, text: str, count: int, answer: Answer) -> bool:
-        """Whether the server counts one token more than the tokenizer, and the text begins with one that it adds."""
+        """Whether the server prepends a beginning-of-sequence token: it reports one token more than the tokenizer."""
         beginning = getattr(tokens.tokenizer, "bos_token", None)
         counted = answer.prompt_tokens
         if beginning and text.startswith(beginning) and counted == count + 1:
             return True
         if counted is not None and counted != count:
             LOG.warning(
-                "The server at %s counts %s tokens of a prompt that has %s by the tokenizer of %s. Check --tokenizer.",
+                "The server at %s reports %s tokens for a prompt of %s by the tokenizer of %s. Check --tokenizer.",
                 self.endpoint.url, counted, count, tokens.name,
             )  # fmt: skip
         return False

@@ -1,4 +1,4 @@
-"""What the ways of asking a server share: the fields that say how to sample, and the contract of a way."""
+"""Base class of the protocols, and the request fields for sampling."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tt_scale.errors import ConfigError
 __all__ = ["Dialect", "Protocol", "require_plain_sampling", "step_of"]
 
 NARROW_SEED = 2**31
-"""Seeds of servers that are not known to take more are below this."""
+"""Upper bound of seeds for servers that may not accept larger ones."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """Which fields of a request a server takes.
+    """Request fields that a server accepts.
 
     Attributes:
-        extras: top_k, min_p and repetition_penalty, which OpenAI's own servers refuse.
-        limit: what the field is called that says how many tokens may be generated.
-        stream_usage: whether a stream ends with the counts of the whole answer where that is asked for.
+        extras: whether it accepts top_k, min_p and repetition_penalty, which OpenAI's own servers reject.
+        limit: name of the field that limits the number of generated tokens.
+        stream_usage: whether it accepts the option to end a stream with the token counts.
     """
 
     extras: bool = True
@@ -32,12 +32,12 @@ class Dialect:
     stream_usage: bool = True
 
     def fields(self, request: StepRequest, *, stop: bool = True, wide_seed: bool = False) -> dict[str, Any]:
-        """Say how to sample, with nothing left to the server's defaults.
+        """Sampling fields of a request; all are explicit, none is left to the server's defaults.
 
         Args:
-            request: what to draw.
-            stop: whether the server cuts at stop strings.
-            wide_seed: whether seeds of 48 bits are passed on as they are.
+            request: the request.
+            stop: whether to send the stop strings.
+            wide_seed: whether the server accepts seeds of 48 bits.
         """
         sampling = request.sampling
         fields: dict[str, Any] = {
@@ -51,16 +51,16 @@ class Dialect:
         if self.extras:
             penalty = sampling.repetition_penalty
             fields |= {"top_k": sampling.top_k or -1, "min_p": sampling.min_p, "repetition_penalty": penalty}
-            fields |= {} if penalty == 1 else {"repeat_penalty": penalty}  # as llama.cpp calls it
+            fields |= {} if penalty == 1 else {"repeat_penalty": penalty}  # its name in llama.cpp
         return fields
 
 
 class Protocol(ABC):
-    """A way of asking a server.
+    """Base class of protocols: how requests and responses are encoded.
 
     Attributes:
-        route: that it asks at.
-        continues: whether a path can be grown from its middle.
+        route: route of the requests.
+        continues: whether partial paths can be extended.
     """
 
     route: ClassVar[Route]
@@ -76,39 +76,39 @@ class Protocol(ABC):
 
     @abstractmethod
     def encode(self, text: str) -> tuple[int, ...]:
-        """Give the ids of a text that is put behind a path [length]."""
+        """Encode a text that is appended to a path [length]."""
 
     @abstractmethod
     async def sample(self, endpoint: Endpoint, request: StepRequest) -> Step:
-        """Draw one continuation.
+        """Sample one continuation.
 
         Raises:
-            RequestFault: the request failed, or its answer cannot be right.
+            RequestFault: the request failed, or its response is inconsistent.
         """
 
 
 def require_plain_sampling(dialect: Dialect, sampling: Mapping[str, float], url: str) -> None:
-    """Refuse settings that a server cannot be told.
+    """Reject sampling parameters that a server does not accept.
 
     Args:
-        dialect: of the server.
+        dialect: request fields that the server accepts.
         sampling: top_k, min_p and repetition_penalty of the configuration.
-        url: of the server, for the message.
+        url: address of the server, for the message.
 
     Raises:
-        ConfigError: one of them is on.
+        ConfigError: one of them is set, and the server does not accept it.
     """
     off = {"top_k": 0, "min_p": 0, "repetition_penalty": 1}
     on = [key for key, value in sampling.items() if value != off[key]]
     if on and not dialect.extras:
         raise ConfigError(
-            f"{on[0]} is {sampling[on[0]]}, and the server at {url} refuses a request that holds it.",
-            f"Leave out --{on[0].replace('_', '-')}.",
+            f"{on[0]} is {sampling[on[0]]}, but the server at {url} rejects requests with {on[0]}.",
+            f"Omit --{on[0].replace('_', '-')}.",
         )
 
 
 def step_of(
     request: StepRequest, text: str, ids: tuple[int, ...], ended: Ended, *, prompt: int | None = None, cached: int = 0
 ) -> Step:
-    """Make the step that answers a request; `prompt` tokens are as the server counted them."""
+    """Construct the step for a request; `prompt` is the number of prompt tokens that the server reported."""
     return Step(text, ids, ended, request.seed, request.sampling.temperature, cached=cached, prompt_tokens=prompt or 0)

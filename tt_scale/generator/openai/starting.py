@@ -1,4 +1,4 @@
-"""What servers are asked at the start: their models, then what they can do; errors say what was asked and answered."""
+"""Start of the generator: query the models of all servers, then probe their features."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ __all__ = ["Connection", "ModelCard", "connect", "listed_models", "tokenizer_nam
 LOG = logging.getLogger("tt_scale")
 
 ATTEMPTS = 2
-"""Further ones at each request of the start, at most."""
+"""Maximum number of retries of each request at the start."""
 
 SHOWN = 12
-"""Names of models that a message lists; hosted servers have hundreds."""
+"""Maximum number of model names in a message; hosted servers have hundreds."""
 
 Models = Sequence[Mapping[str, Any]]
 
@@ -45,8 +45,8 @@ class ModelCard:
     """A model as a server lists it.
 
     Attributes:
-        name: by which it is asked for.
-        context: most tokens of prompt and answer; None where the server does not say.
+        name: name of the model on the server.
+        context: context length in tokens; None if the server does not report it.
     """
 
     name: str
@@ -55,13 +55,13 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Servers that answered, all alike.
+    """Available servers, all equal.
 
     Attributes:
-        endpoints: a client of each [servers].
-        abilities: what all of them can do.
-        name: of the model on them.
-        context: most tokens that all of them take; None where none says.
+        endpoints: client of each [servers].
+        abilities: their features.
+        name: name of the model on them.
+        context: smallest context length in tokens; None if none reports it.
     """
 
     endpoints: tuple[Endpoint, ...]
@@ -71,9 +71,9 @@ class Connection:
 
 
 def tokenizer_name(config: Config) -> str:
-    """Name the tokenizer of the model; empty where the server shall do without.
+    """Name of the model's tokenizer; empty to use the server without one.
 
-    Unset, it is that of `model_name` where that can be a folder or a name on the hub.
+    If `tokenizer` is not set, it is that of `model_name`, if that can be a folder or a hub name.
     """
     if config.tokenizer is not None:
         return "" if config.tokenizer == "none" else config.tokenizer
@@ -83,11 +83,11 @@ def tokenizer_name(config: Config) -> str:
 
 
 async def connect(config: Config, tokens: Tokens | None) -> Connection:
-    """Ask every server what it serves and what it can do. One that does not answer is left out, unless none does.
+    """Query and probe every server. One that cannot be reached is skipped with a warning, unless all are.
 
     Raises:
-        GeneratorError: no server answers, or one of them wants a key, serves other models, completes no text or has
-            another tokenizer.
+        GeneratorError: no server can be reached, or one of them requires an API key, serves other models, does not
+            complete text, or has another tokenizer.
         ConfigError: the servers differ.
     """
     key = api_key(GENERATOR_KEYS)
@@ -95,7 +95,7 @@ async def connect(config: Config, tokens: Tokens | None) -> Connection:
     async with AsyncExitStack() as stack:
         for endpoint in endpoints:
             stack.push_async_callback(endpoint.close)
-        listed = await _answering(endpoints, config)
+        listed = await _reachable(endpoints, config)
         cards = [await asyncio.to_thread(_card, endpoint.url, models, config) for endpoint, models in listed]
         there = [endpoint for endpoint, _ in listed]
         asked = [_abilities(endpoint, card.name, tokens, config) for endpoint, card in zip(there, cards, strict=True)]
@@ -109,27 +109,27 @@ async def connect(config: Config, tokens: Tokens | None) -> Connection:
 
 
 async def listed_models(endpoint: Endpoint, attempts: int = ATTEMPTS) -> Models:
-    """Ask what a server serves; nothing where it does not say.
+    """Models that a server lists; empty if it does not list any.
 
     Raises:
-        RequestFault: there is no server, it wants a key, or it is too busy.
+        RequestFault: the server cannot be reached, requires an API key, or is overloaded.
     """
     try:
-        return await _patient(endpoint, attempts).ask(lambda each: each.models())
+        return await _with_retries(endpoint, attempts).ask(lambda each: each.models())
     except RequestFault as fault:
         if fault.kind not in ("missing", "refused", "damaged"):
             raise
         return []
 
 
-async def _answering(endpoints: Sequence[Endpoint], config: Config) -> list[tuple[Endpoint, Models]]:
-    """Ask all servers for their models; those that do not answer are named and left out."""
+async def _reachable(endpoints: Sequence[Endpoint], config: Config) -> list[tuple[Endpoint, Models]]:
+    """Query the models of all servers; those that cannot be reached are skipped with a warning."""
     attempts = min(ATTEMPTS, config.max_retries)
     answers = await asyncio.gather(*[listed_models(each, attempts) for each in endpoints], return_exceptions=True)
-    found, away = [], []
+    found, unreachable = [], []
     for endpoint, answer in zip(endpoints, answers, strict=True):
         if isinstance(answer, RequestFault) and answer.kind in ("connection", "timeout", "server"):
-            away.append(answer)
+            unreachable.append(answer)
         elif isinstance(answer, RequestFault):
             raise _start_error(answer) from answer
         elif isinstance(answer, BaseException):
@@ -137,17 +137,17 @@ async def _answering(endpoints: Sequence[Endpoint], config: Config) -> list[tupl
         else:
             found.append((endpoint, answer))
     if not found:
-        raise _start_error(away[0]) from away[0]
-    for fault in away:
-        LOG.warning("%s It is left out.", fault.message)
+        raise _start_error(unreachable[0]) from unreachable[0]
+    for fault in unreachable:
+        LOG.warning("%s It is not used.", fault.message)
     return found
 
 
 def _card(url: str, models: Models, config: Config) -> ModelCard:
-    """Find the model among what a server lists; one that lists nothing is taken at the configuration's word.
+    """Find the configured model among those that a server lists; a server that lists none is not checked.
 
     Raises:
-        GeneratorError: the server has other models.
+        GeneratorError: the server serves other models only.
     """
     if not models:
         return ModelCard(config.model_name)
@@ -164,16 +164,16 @@ def _card(url: str, models: Models, config: Config) -> ModelCard:
         f"model_name is {config.model_name!r}; the server at {url} serves {shown}.",
         close
         if close.startswith("Did you mean")
-        else "Give one of these as --model-name, its tokenizer as --tokenizer.",
+        else "Set --model-name to one of these, and --tokenizer to its tokenizer.",
     )
 
 
 def _context_of(card: Mapping[str, Any]) -> int | None:
-    """What vLLM, SGLang, OpenRouter or llama.cpp say of a model's context."""
+    """Context length as vLLM, SGLang, OpenRouter or llama.cpp report it."""
     meta = card.get("meta")
     own = meta.get("n_ctx") if isinstance(meta, dict) else None
-    told = [card.get("max_model_len"), card.get("context_length"), own]
-    return next((value for value in told if isinstance(value, int) and value > 0), None)
+    reported = [card.get("max_model_len"), card.get("context_length"), own]
+    return next((value for value in reported if isinstance(value, int) and value > 0), None)
 
 
 def _least_context(cards: Sequence[ModelCard]) -> int | None:
@@ -181,15 +181,15 @@ def _least_context(cards: Sequence[ModelCard]) -> int | None:
 
 
 async def _abilities(endpoint: Endpoint, served: str, tokens: Tokens | None, config: Config) -> Abilities:
-    """Find out what a server can do.
+    """Probe the features of a server.
 
     Raises:
-        GeneratorError: it completes no text, wants a key, or has another tokenizer.
+        GeneratorError: it does not complete text, requires an API key, or has another tokenizer.
     """
-    patient = _patient(endpoint, min(ATTEMPTS, config.max_retries))
+    retrying = _with_retries(endpoint, min(ATTEMPTS, config.max_retries))
 
     async def ask(route: Route, body: Body) -> Mapping[str, Any]:
-        return await patient.ask(lambda each: each.ask(route, body))
+        return await retrying.ask(lambda each: each.ask(route, body))
 
     prober = Prober(endpoint, ask, served, config.stop_tokens)
     try:
@@ -203,36 +203,37 @@ async def _abilities(endpoint: Endpoint, served: str, tokens: Tokens | None, con
 
 
 def _require_equal(endpoints: Sequence[Endpoint], cards: Sequence[ModelCard], found: Sequence[Abilities]) -> None:
-    """Refuse servers of which one would answer otherwise than another."""
+    """Reject servers with different models or features."""
     for endpoint, card, abilities in zip(endpoints, cards, found, strict=True):
         if (abilities, card.name) != (found[0], cards[0].name):
             raise ConfigError(
                 f"The servers at {endpoints[0].url} and {endpoint.url} differ: {cards[0].name!r} with "
                 f"{found[0].in_words}, {card.name!r} with {abilities.in_words}.",
-                "Give equal servers, or one.",
+                "List equal servers in --base-url, or only one.",
             )
 
 
 def _start_error(fault: RequestFault) -> GeneratorError:
-    """Say why a server cannot be used at all."""
+    """Turn a fault at the start into an error with advice."""
     if fault.kind == "key":
         return GeneratorError(
-            f"The server wants a key: {fault.message}", f"Put it into the variable {' or '.join(GENERATOR_KEYS)}."
+            f"The server requires an API key: {fault.message}",
+            f"Set the environment variable {' or '.join(GENERATOR_KEYS)}.",
         )
     if fault.kind == "connection":
-        return GeneratorError(fault.message, "Check base_url, and that the server runs.")
+        return GeneratorError(fault.message, "Check base_url, and that the server is running.")
     return GeneratorError(fault.message)
 
 
 def _no_completions(url: str, refusals: Sequence[RequestFault], tokens: Tokens | None) -> GeneratorError:
-    told = " ".join(dict.fromkeys([fault.message for fault in refusals]))
-    only_chat = "" if tokens else " Only chat completions were asked for, since no tokenizer is known."
+    messages = " ".join(dict.fromkeys([fault.message for fault in refusals]))
+    only_chat = "" if tokens else " Only chat completions were tried, since no tokenizer is known."
     return GeneratorError(
-        f"The server at {url} completes no text. {told}{only_chat}",
-        "Give the address under which it serves OpenAI's API, such as http://localhost:8000/v1.",
+        f"The server at {url} does not complete text. {messages}{only_chat}",
+        "Set --base-url to the address of its OpenAI-compatible API, such as http://localhost:8000/v1.",
     )
 
 
-def _patient(endpoint: Endpoint, attempts: int) -> Servers[Endpoint]:
-    """One server, asked a few times."""
+def _with_retries(endpoint: Endpoint, attempts: int) -> Servers[Endpoint]:
+    """Requests to one server with retries."""
     return Servers([Server(endpoint.url, endpoint)], RetryPolicy(attempts), endpoint.seconds, Endpoint.models)

@@ -1,9 +1,9 @@
-"""Ids for text whose token ids nobody tells: as many as the server counted tokens, the same wherever they are made.
+"""Substitute ids for text whose token ids the server does not return: one per token that it reports, deterministic.
 
-Searches, budgets and records count the ids of a path. A server that returns text and a number of tokens is given as
-many ids: its text is cut into so many pieces, and the id of a piece of up to six bytes is these bytes, so that anybody
-can read it back. The few longer pieces are hashed and known to the process that met them. Ids are above those of any
-tokenizer and below 2**53, exact in JSON readers that know only doubles.
+Searches, budgets and records count the ids of a path. The text of a response is split into as many pieces as the server
+reports tokens. The id of a piece of up to six bytes encodes these bytes, so that any process can decode it. Longer
+pieces, which are rare, are hashed and can be decoded only by the process that encoded them. Ids are above those of any
+tokenizer and below 2**53, so that JSON readers that use doubles represent them exactly.
 """
 
 from __future__ import annotations
@@ -17,66 +17,66 @@ from tt_scale.errors import GeneratorError
 __all__ = ["FIRST_TEXT_ID", "TextIds", "cut_into"]
 
 FIRST_TEXT_ID = 2**48
-"""Every id of a text is at least this."""
+"""Smallest id of a text."""
 
 SHORT_BYTES = 6
 FIRST_MARK, FIRST_HASH = 2**51, 2**52
 
 
 class TextIds:
-    """Turns pieces of text into ids and back."""
+    """Encodes pieces of text as ids, and decodes them."""
 
     def __init__(self) -> None:
         self._hashed: dict[int, str] = {}
 
     def encode(self, pieces: Sequence[str]) -> tuple[int, ...]:
-        """Give the id of each piece [pieces]."""
+        """Encode each piece as an id [pieces]."""
         return tuple([self._id_of(piece) for piece in pieces])
 
     def decode(self, token: int) -> str:
-        """Give the piece of an id; a mark has no text.
+        """Decode an id to its piece; a mark has no text.
 
         Raises:
-            GeneratorError: it is the hash of a piece that another process met, or no id of a text.
+            GeneratorError: it is the hash of a piece that another process encoded, or not the id of a text.
         """
         if token >= FIRST_HASH:
             if token not in self._hashed:
-                raise GeneratorError(f"The id {token} stands for text that this process has not met.")
+                raise GeneratorError(f"The id {token} is the hash of a text that another process encoded.")
             return self._hashed[token]
         length, value = divmod(token, FIRST_TEXT_ID)
         if not 1 <= length <= SHORT_BYTES + 2:
-            raise GeneratorError(f"The id {token} is a tokenizer's, and the server's tokenizer is not known.")
+            raise GeneratorError(f"The id {token} belongs to a tokenizer, but the server's tokenizer is unknown.")
         return value.to_bytes(length - 1, "big").decode() if token < FIRST_MARK else ""
 
     @staticmethod
     def mark(number: int) -> int:
-        """Give an id without text that separates others, by its number (0 to 255)."""
+        """An id without text that separates others, by its number (0 to 255)."""
         return FIRST_MARK + number
 
     def _id_of(self, piece: str) -> int:
-        written = piece.encode()
-        if len(written) <= SHORT_BYTES:
-            return FIRST_TEXT_ID * (1 + len(written)) + int.from_bytes(written, "big")
-        token = FIRST_HASH + int.from_bytes(blake2b(written, digest_size=SHORT_BYTES).digest(), "big")
+        encoded = piece.encode()
+        if len(encoded) <= SHORT_BYTES:
+            return FIRST_TEXT_ID * (1 + len(encoded)) + int.from_bytes(encoded, "big")
+        token = FIRST_HASH + int.from_bytes(blake2b(encoded, digest_size=SHORT_BYTES).digest(), "big")
         self._hashed[token] = piece
         return token
 
 
 def cut_into(text: str, count: int, delimiters: Sequence[str]) -> list[str]:
-    """Cut a text into pieces of about equal length, none of which goes on behind a delimiter.
+    """Split a text into pieces of about equal length, none of which extends beyond a delimiter.
 
     Args:
-        text: of an answer.
-        count: pieces, at least 1: as many as the server counted tokens.
-        delimiters: that end a step.
+        text: text of a response.
+        count: number of pieces, at least 1: the number of tokens that the server reported.
+        delimiters: strings that end a step.
 
     Returns:
-        The pieces [count]; joined, they are the text. Some are empty where there are more tokens than characters.
-        Where there are fewer pieces than steps, the last one holds several.
+        The pieces [count]; joined, they are the text. Some are empty if there are more tokens than characters. If there
+        are fewer pieces than steps, the last one contains several.
     """
     ends = _ends_of_steps(text, delimiters)
     ends = [*ends[: count - 1], len(text)] if len(ends) > count else ends
-    counts = _shared_out(count, ends)
+    counts = _allocate(count, ends)
     return [
         piece
         for (begin, end), share in zip(pairwise([0, *ends]), counts, strict=True)
@@ -85,28 +85,28 @@ def cut_into(text: str, count: int, delimiters: Sequence[str]) -> list[str]:
 
 
 def _ends_of_steps(text: str, delimiters: Sequence[str]) -> list[int]:
-    """Where steps end, ascending; the last is the end of the text."""
+    """Offsets of the ends of steps, ascending; the last is the end of the text."""
     ends: list[int] = []
     begin = 0
     while True:
-        found = [place + len(each) for each in delimiters if (place := text.find(each, begin)) >= 0]
-        begin = min(found, default=len(text))
+        next_ends = [start + len(each) for each in delimiters if (start := text.find(each, begin)) >= 0]
+        begin = min(next_ends, default=len(text))
         if begin >= len(text):
             return [*ends, len(text)]
         ends.append(begin)
 
 
-def _shared_out(count: int, ends: Sequence[int]) -> list[int]:
-    """Share pieces out over parts in proportion to their lengths, at least one each [parts]."""
+def _allocate(count: int, ends: Sequence[int]) -> list[int]:
+    """Allocate pieces to parts in proportion to their lengths, at least one each [parts]."""
     whole, parts = max(ends[-1], 1), len(ends)
-    places = [round(count * end / whole) for end in ends[:-1]] + [count]
-    least = accumulate(places, lambda before, place: max(before + 1, place), initial=0)
-    upto = [min(place, count - parts + number) for number, place in enumerate(least)]
+    targets = [round(count * end / whole) for end in ends[:-1]] + [count]
+    least = accumulate(targets, lambda before, target: max(before + 1, target), initial=0)
+    upto = [min(target, count - parts + number) for number, target in enumerate(least)]
     return [end - begin for begin, end in pairwise(upto)]
 
 
 def _evenly(text: str, count: int) -> list[str]:
-    """Cut a text into pieces of equal length; what is short of characters begins with empty ones."""
+    """Split a text into pieces of equal length; if it has too few characters, the first pieces are empty."""
     full = min(count, len(text))
     cuts = [len(text) * number // full for number in range(full + 1)] if full else [0]
     return [""] * (count - full) + [text[begin:end] for begin, end in pairwise(cuts)]

@@ -1,8 +1,8 @@
-"""Text comes back, whatever goes out: the ids of a path are those of its text, as many as the server counted tokens.
+"""Protocols of servers that return text without token ids; the ids of a path are substitutes (`text_ids`).
 
-A step ends exactly where its delimiter does, also where a token went on behind it: the text is what is continued, and
-the server tokenises all of it again. Where a server does not say whether a stop string or the model ended an answer,
-the answer is streamed without stop strings and ended here.
+A step ends exactly at its delimiter, also if a token extends beyond it: requests continue the text, and the server
+tokenises all of it again. If a server does not report whether a stop string or the model ended a response, it is
+streamed without stop strings and aborted here.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from tt_scale.generator.tokens import UNKNOWN
 __all__ = ["CompletionProtocol", "TextProtocol"]
 
 CHARACTERS_OF_A_TOKEN = 4
-"""How long a token is taken to be where nobody counts."""
+"""Assumed length of a token if the server reports no counts."""
 
 
 class TextProtocol(Protocol):
-    """What the routes that return text share.
+    """Base class of the protocols whose responses are text.
 
     Args:
-        served: the name of the model on the server.
-        dialect: of the server.
-        delimiters: that end a step.
-        names_end: whether the server says what ended an answer.
+        served: name of the model on the server.
+        dialect: request fields that the server accepts.
+        delimiters: strings that end a step.
+        names_end: whether the server reports what ended a response.
     """
 
     def __init__(self, served: str, dialect: Dialect, delimiters: Sequence[str], *, names_end: bool) -> None:
@@ -45,18 +45,18 @@ class TextProtocol(Protocol):
 
     @abstractmethod
     def body(self, request: StepRequest) -> dict[str, Any]:
-        """Say what is continued, without how to sample."""
+        """Body of a request, without its sampling fields."""
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Read the text back out of the ids."""
+        """Decode the ids to their pieces of text."""
         return [self._texts.decode(token) for token in ids]
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Cut a text into pieces of a usual length."""
+        """Encode a text in pieces of the assumed length of a token."""
         return self._encoded(text, _usual_count(text))
 
     async def sample(self, endpoint: Endpoint, request: StepRequest) -> Step:
-        """Send what is continued, get text."""
+        """Send a request and convert the text of its response to a step."""
         if request.stop and not self._names_end:
             return await self._streamed(endpoint, request)
         answer = await endpoint.ask(self.route, self.body(request) | self._dialect.fields(request))
@@ -64,14 +64,14 @@ class TextProtocol(Protocol):
         end, text = end_of(choice, request.stop), text_of(choice)
         if end.ending == "failed":
             raise failure(end.reason)
-        ended: Ended = "eos" if end.ending == "unknown" else end.ending  # a stop string would have been named
+        ended: Ended = "eos" if end.ending == "unknown" else end.ending  # a stop string would have been reported
         if ended == "stop":
-            whole = _end_of_step(text, request.stop)  # most servers cut the stop string off, some keep a whole token
+            whole = _end_of_step(text, request.stop)  # most servers remove the stop string, some keep a whole token
             text = text[:whole] if whole else text + (end.stop or request.stop[0])
         return self._step(request, text, ended, counts_of(answer, text, request.max_tokens))
 
     async def _streamed(self, endpoint: Endpoint, request: StepRequest) -> Step:
-        """Read an answer as it is written, up to the first delimiter."""
+        """Stream a response up to the first delimiter."""
         text, reader = "", _StreamCounts(request.max_tokens)
         body = self.body(request) | self._dialect.fields(request, stop=False)
         body |= {"stream_options": {"include_usage": True}} if self._dialect.stream_usage else {}
@@ -82,18 +82,18 @@ class TextProtocol(Protocol):
                 if end:
                     return self._step(request, text[:end], "stop", reader.counts)
                 if reason and reader.complete:
-                    break  # what follows says nothing new
+                    break  # later chunks contain nothing new
         if not reader.reason:
-            raise damaged("ended without saying why")
+            raise damaged("ended without a finish_reason")
         ending = end_of({"finish_reason": reader.reason}, ()).ending
         if ending not in ("eos", "length"):
             raise failure(reader.reason)
         return self._step(request, text, ending, reader.counts)
 
     def _step(self, request: StepRequest, text: str, ended: Ended, counts: Counts) -> Step:
-        """Make a step of a text: as many ids as tokens were counted, at least one."""
+        """Construct a step with as many ids as tokens were reported, at least one."""
         if ended == "length":
-            text = text.rstrip(UNKNOWN)  # the next request goes on behind whole characters
+            text = text.rstrip(UNKNOWN)  # the next request continues after complete characters
         count = counts.generated if counts.generated is not None else min(_usual_count(text), request.max_tokens)
         ids = self._encoded(text, max(count, 1))
         return step_of(request, text, ids, ended, prompt=counts.prompt, cached=counts.cached)
@@ -103,16 +103,16 @@ class TextProtocol(Protocol):
 
 
 class CompletionProtocol(TextProtocol):
-    """`/v1/completions` of a server that returns no token ids; the chat template is rendered here.
+    """Protocol of `/v1/completions` without token ids in responses; the client renders the chat template.
 
     Args:
-        model: its tokenizer and chat template.
-        served: the name of the model on the server.
-        dialect: of the server.
-        delimiters: that end a step.
-        names_end: whether the server says what ended an answer.
-        takes_ids: whether prompts go out as token ids.
-        adds_beginning: whether the server puts a beginning-of-sequence token before a text.
+        model: provides tokenizer and chat template.
+        served: name of the model on the server.
+        dialect: request fields that the server accepts.
+        delimiters: strings that end a step.
+        names_end: whether the server reports what ended a response.
+        takes_ids: whether prompts are sent as token ids.
+        adds_beginning: whether the server prepends a beginning-of-sequence token to a text.
     """
 
     route: ClassVar[Route] = "/completions"
@@ -135,19 +135,19 @@ class CompletionProtocol(TextProtocol):
         self._prompts: dict[tuple[int, ...], str] = {}
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Render the chat template here; the ids are the tokenizer's."""
+        """Render the chat template to ids of the tokenizer."""
         ids = LanguageModel.prompt(self._model, problem, system_prompt)
         if not self._takes_ids and ids not in self._prompts:
             self._prompts[ids] = self._rendered(problem, system_prompt)
         return ids
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Read the text back out of the ids; those of a prompt are the tokenizer's."""
+        """Decode the ids to text; those of the prompt belong to the tokenizer."""
         own = _own_ids(ids)
         return [*self._model.tokens.pieces(ids[:own]), *super().pieces(ids[own:])]
 
     def body(self, request: StepRequest) -> dict[str, Any]:
-        """Put the path's text behind the prompt."""
+        """Append the path's text to the prompt."""
         own = _own_ids(request.ids)
         prompt, text = request.ids[:own], "".join(super().pieces(request.ids[own:]))
         if self._takes_ids:
@@ -166,40 +166,40 @@ class CompletionProtocol(TextProtocol):
 
 
 class _StreamCounts:
-    """Counts the tokens of a stream: by what the server says on the way, else one for each piece of text.
+    """Counts the tokens of a stream by the server's reports, or one for each chunk of text.
 
     Args:
-        limit: most tokens that were asked for.
+        limit: `max_tokens` of the request.
     """
 
     def __init__(self, limit: int) -> None:
         self.reason = ""
         self._limit = limit
         self._pieces = 0
-        self._told: Counts | None = None
+        self._reported: Counts | None = None
 
     @property
     def complete(self) -> bool:
-        """Whether the counts of the whole answer have come."""
-        return self._told is not None
+        """Whether the counts of the whole response were reported."""
+        return self._reported is not None
 
     @property
     def counts(self) -> Counts:
-        """So far."""
-        return self._told or Counts(None, min(max(self._pieces, 1), self._limit))
+        """Counts so far."""
+        return self._reported or Counts(None, min(max(self._pieces, 1), self._limit))
 
-    def note(self, chunk: Mapping[str, Any], text: str, written: str) -> None:
-        """Count one piece; `text` is all so far."""
+    def add(self, chunk: Mapping[str, Any], text: str, written: str) -> None:
+        """Count one chunk; `text` is the whole text so far."""
         self._pieces += bool(written)
         timings = chunk.get("timings")
         if isinstance(timings, dict) and isinstance(timings.get("predicted_n"), int):
             self._pieces = timings["predicted_n"]
         if isinstance(chunk.get("usage"), dict):
-            self._told = counts_of(chunk, text, self._limit)
+            self._reported = counts_of(chunk, text, self._limit)
 
 
 async def _texts_in(chunks: AsyncIterator[Mapping[str, Any]], reader: _StreamCounts) -> AsyncIterator[tuple[str, str]]:
-    """Give what each piece of a stream adds, and why the answer ended once that is known."""
+    """Yield the text that each chunk of a stream adds, and the finish reason once it is known."""
     text = ""
     async for chunk in chunks:
         added = ""
@@ -207,18 +207,18 @@ async def _texts_in(chunks: AsyncIterator[Mapping[str, Any]], reader: _StreamCou
             added += piece_of(choice)
             reader.reason = choice.get("finish_reason") or reader.reason
         text += added
-        reader.note(chunk, text, added)
+        reader.add(chunk, text, added)
         yield added, reader.reason
 
 
 def _end_of_step(text: str, delimiters: Sequence[str]) -> int:
-    """Where the first delimiter ends; 0 where there is none."""
-    return min([place + len(each) for each in delimiters if (place := text.find(each)) >= 0], default=0)
+    """Offset of the end of the first delimiter; 0 if there is none."""
+    return min([start + len(each) for each in delimiters if (start := text.find(each)) >= 0], default=0)
 
 
 def _own_ids(ids: Sequence[int]) -> int:
-    """How many ids at the beginning are the tokenizer's."""
-    return next((place for place, token in enumerate(ids) if token >= FIRST_TEXT_ID), len(ids))
+    """Number of leading ids that belong to the tokenizer."""
+    return next((index for index, token in enumerate(ids) if token >= FIRST_TEXT_ID), len(ids))
 
 
 def _usual_count(text: str) -> int:

@@ -1,7 +1,6 @@
-"""Token ids both ways, as vLLM and SGLang offer: what comes back is what an engine in this process would give.
+"""Protocol with token ids in both directions, as vLLM and SGLang support it: equivalent to an in-process engine.
 
-The request's seed goes out as it is, the sampled ids come back, and with them log-probabilities where they are asked
-for. Nothing is tokenised twice.
+Seeds are sent unchanged; sampled ids are returned, with log-probabilities on request. Nothing is tokenised again.
 """
 
 from __future__ import annotations
@@ -32,12 +31,12 @@ __all__ = ["TokenProtocol"]
 
 
 class TokenProtocol(Protocol):
-    """Prompts and answers are token ids.
+    """Sends and receives token ids.
 
     Args:
-        model: its tokenizer and chat template.
-        served: the name of the model on the server.
-        dialect: of the server.
+        model: provides tokenizer and chat template.
+        served: name of the model on the server.
+        dialect: request fields that the server accepts.
     """
 
     route: ClassVar[Route] = "/completions"
@@ -48,19 +47,19 @@ class TokenProtocol(Protocol):
         self._dialect = dialect
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Render the chat template here."""
+        """Render the chat template to token ids."""
         return LanguageModel.prompt(self._model, problem, system_prompt)
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
-        """Decode here."""
+        """Decode token ids."""
         return self._model.tokens.pieces(ids)
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Tokenise here."""
+        """Tokenise a text."""
         return self._model.tokens.encode(text)
 
     async def sample(self, endpoint: Endpoint, request: StepRequest) -> Step:
-        """Send ids, get ids."""
+        """Send a request and convert the ids of its response to a step."""
         answer = await endpoint.ask(self.route, self._body(request))
         choice = choice_of(answer)
         ids = ids_in(choice)
@@ -80,24 +79,24 @@ class TokenProtocol(Protocol):
         return body
 
     def _check(self, request: StepRequest, ids: tuple[int, ...], counts: Counts) -> None:
-        """Refuse an answer that is not whole, or is to another prompt."""
+        """Reject a response that is incomplete, or belongs to another prompt."""
         if not 1 <= len(ids) <= request.max_tokens:
-            raise damaged(f"has {len(ids)} tokens where 1 to {request.max_tokens} were asked for")
+            raise damaged(f"has {len(ids)} tokens; expected 1 to {request.max_tokens}")
         if counts.generated not in (None, len(ids)):
-            raise damaged(f"has {len(ids)} tokens and counts {counts.generated}")
+            raise damaged(f"has {len(ids)} tokens but reports {counts.generated}")
         if counts.prompt not in (None, len(request.ids)):
-            raise damaged(f"counts {counts.prompt} tokens of a prompt of {len(request.ids)}")
+            raise damaged(f"reports {counts.prompt} tokens for a prompt of {len(request.ids)}")
 
     def _ended(self, request: StepRequest, choice: Mapping[str, Any], ids: tuple[int, ...]) -> Ended:
-        """Say why it ended; where the server does not, its last token does."""
+        """Determine why a response ended, by its last token if the server does not report it."""
         end = end_of(choice, request.stop)
         if end.ending == "failed":
             raise failure(end.reason)
         if end.ending == "length" and len(ids) < request.max_tokens:
             raise RequestFault(
                 "refused",
-                f"The server ended an answer after {len(ids)} tokens where {request.max_tokens} were asked for: a "
-                "limit of its own. vLLM takes one from generation_config.json unless it is started with "
+                f"The server ended an answer after {len(ids)} tokens with max_tokens {request.max_tokens}: it has a "
+                "limit of its own. vLLM reads one from generation_config.json unless it is started with "
                 "--generation-config vllm.",
             )
         if end.ending == "unknown":
@@ -109,6 +108,6 @@ class TokenProtocol(Protocol):
             return step
         own, likeliest = logprobs_in(choice, "token_logprobs"), logprobs_in(choice, "top_logprobs")
         if not len(own) == len(likeliest) == len(step.ids):
-            raise damaged(f"has {len(own)} log-probabilities of {len(step.ids)} tokens")
-        sure = [confidence(list(logprobs_by_id(each).values()), top_logprobs) for each in likeliest]
-        return replace(step, logprobs=tuple(map(float, own)), confidences=tuple(sure))
+            raise damaged(f"has {len(own)} log-probabilities for {len(step.ids)} tokens")
+        confidences = [confidence(list(logprobs_by_id(each).values()), top_logprobs) for each in likeliest]
+        return replace(step, logprobs=tuple(map(float, own)), confidences=tuple(confidences))

@@ -136,7 +136,7 @@ def find_adapter(adapter_name: str, model_name: str, settings: Mapping[str, Any]
     if family_backend(model_name):
         raise PRMError(
             f"There is no adapter for prm_name {model_name!r}; the backend {family_backend(model_name)!r} runs it.",
-            f"Leave out --prm, or type: --prm {family_backend(model_name)}",
+            f"Omit --prm, or type: --prm {family_backend(model_name)}",
         )
     suffix = ", a generator" if any(each.endswith("ForCausalLM") for each in architectures) else ""
     raise PRMError(

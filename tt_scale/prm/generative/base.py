@@ -86,7 +86,7 @@ class GenerativePRM(PRM):
         if config.prm_device is not None:
             raise ConfigError(
                 f"prm_device is {config.prm_device!r}; a generative PRM runs on the generator's device.",
-                "Leave out --prm-device.",
+                "Omit --prm-device.",
             )
         self._config = config
         self._engine = type(generator)
@@ -124,7 +124,7 @@ class GenerativePRM(PRM):
         if kinds and not any(kind.endswith(("ForCausalLM", "ForConditionalGeneration")) for kind in kinds):
             raise PRMError(
                 f"The PRM {self._config.prm_name!r} is a {', '.join(kinds)}, which cannot generate text.",
-                "Leave out --prm: the backend then follows from its name or its architecture.",
+                "Omit --prm: the backend then follows from its name or its architecture.",
             )
         if self._own:
             self._model = self._engine.from_config(self._config_of_model(settings))

@@ -1,4 +1,4 @@
-"""GenPRM: step after step, a critique and a verdict; on demand with code that the model writes and that is run."""
+"""GenPRM: writes a critique and a verdict for each step, optionally with code that is run in a sandbox."""
 
 from __future__ import annotations
 
@@ -27,25 +27,26 @@ CODE, CODE_END = "```python\n", "\n```\n"
 VERIFICATION = f"<verify>\nLet's use python code to find any potential error:\n{CODE}"
 JUDGEMENT = f"{OUTPUT}**Judgement**: $\\boxed{{"
 MOST_ROUNDS = 3
-MOST_REMEMBERED = 4096
+MAX_CRITIQUES = 4096
+"""Capacity of the cache of critiques."""
 
 Steps = tuple[str, ...]
 
 
 class GenPRM(GenerativePRM):
-    """GenPRM-1.5B to -70B: each paragraph is a turn, each critique the answer to it.
+    """GenPRM-1.5B to -70B: each step is a user turn, each critique the answer to it.
 
-    The score is P(Yes) / (P(Yes) + P(No)) at the place of the verdict, where the authors write on and look for it. The
-    likelier verdict ends the critique, which later steps are judged after. Critiques are remembered, so that a step
-    costs one critique; one that was forgotten is written again with the same seed, and counted again.
+    The score is P(Yes) / (P(Yes) + P(No)) at the verdict; the authors continue to generate there and search the text.
+    The more likely verdict ends the critique, which is part of the prompt for later steps. Critiques are cached, so
+    that a step costs one critique; an evicted one is generated again with the same seed, and counted again.
 
     Args:
-        config: as of `GenerativePRM`.
-        generator: likewise.
-        samples: chains about each step.
-        temperature: of the chains.
-        chain_tokens: most tokens of an analysis, and of each piece of code.
-        code: let the model write code, which is run in a sandbox (package `sandbox`).
+        config: as in `GenerativePRM`.
+        generator: as in `GenerativePRM`.
+        samples: chains for each step.
+        temperature: temperature of the chains.
+        chain_tokens: token limit of an analysis, and of each piece of code.
+        code: whether the model writes code, which is run in a sandbox (package `sandbox`).
     """
 
     summary: ClassVar[str] = (
@@ -64,10 +65,10 @@ class GenPRM(GenerativePRM):
         self._critiques: OrderedDict[tuple[str, Steps, int], tuple[str, float]] = OrderedDict()
 
     async def start(self) -> None:
-        """Load the model; where it runs code, make sure first that there is a sandbox that holds.
+        """Load the model; if it runs code, check the sandbox first.
 
         Raises:
-            PRMError: there is none; other errors as in `GenerativePRM.start`.
+            PRMError: the sandbox is missing or not safe; other errors as in `GenerativePRM.start`.
         """
         if self._code:
             try:
@@ -79,90 +80,90 @@ class GenPRM(GenerativePRM):
     def _begin(self, checkpoint: Checkpoint) -> None:
         self._checkpoint = checkpoint
         self._yes, self._no = self._token("Yes"), self._token("No")
-        self._turns(1)  # a template that has no place for an answer is refused now
+        self._turns(1)  # rejects a template that does not render answers
 
     def _turns(self, count: int) -> list[str]:
-        """Render a chat of so many turns: what stands before each turn and each answer [2 x turns]."""
+        """Render a chat of `count` turns: the template's text before each turn and each answer [2 x turns]."""
         messages = [{"role": "system", "content": SYSTEM}]
-        places = []
+        slots = []
         for number in range(count):
-            asked, told = f"{{turn {number}}}", f"{{answer {number}}}"
-            messages += [{"role": "user", "content": asked}, {"role": "assistant", "content": told}]
-            places += [asked, told]
+            turn, answer = f"{{turn {number}}}", f"{{answer {number}}}"
+            messages += [{"role": "user", "content": turn}, {"role": "assistant", "content": answer}]
+            slots += [turn, answer]
         rest = rendered(self._checkpoint, messages, False)
         between = []
-        for place in places:
-            before, found, rest = rest.partition(place)
-            if not found:
-                raise PRMError(f"The chat template of {self._checkpoint.name!r} does not write all turns of a chat.")
+        for slot in slots:
+            before, match, rest = rest.partition(slot)
+            if not match:
+                raise PRMError(f"The chat template of {self._checkpoint.name!r} does not render all turns of a chat.")
             between.append(before)
         return between
 
     def _opening(self, question: str, texts: Sequence[str], earlier: Sequence[str]) -> list[Part]:
         parts = []
         before = iter(self._turns(len(texts)))
-        for number, (text, told) in enumerate(zip(texts, [*earlier, ""], strict=True)):
-            asked = text if number else f"Question: {question}\n\n{text}"
-            parts += [Part(next(before), ours=True), Part(asked), Part(next(before), ours=True), Part(told)]
+        for number, (text, critique) in enumerate(zip(texts, [*earlier, ""], strict=True)):
+            turn = text if number else f"Question: {question}\n\n{text}"
+            parts += [Part(next(before), ours=True), Part(turn), Part(next(before), ours=True), Part(critique)]
         return parts
 
     async def _verdicts(
         self, question: str, texts: Sequence[str], known: int, sample: int, chains: list[Chain]
     ) -> list[float]:
-        told: list[str] = []
+        earlier: list[str] = []
         verdicts: list[float] = []
         for end in range(1, len(texts) + 1):
             key = (question, tuple(texts[:end]), sample)
             critique = self._critiques.get(key) if end <= known else None
             if critique is None:
-                chain = self._chain(question, texts[:end], sample, told)
+                chain = self._chain(question, texts[:end], sample, earlier)
                 chains.append(chain)
                 critique = await self._critique(chain, end)
-            self._remember(key, critique)
-            told.append(critique[0])
+            self._cache(key, critique)
+            earlier.append(critique[0])
             verdicts.append(critique[1])
         return verdicts[known:]
 
-    def _remember(self, key: tuple[str, Steps, int], critique: tuple[str, float]) -> None:
-        """Keep a critique as the newest; the one that was longest of no use is forgotten."""
+    def _cache(self, key: tuple[str, Steps, int], critique: tuple[str, float]) -> None:
+        """Cache a critique, and evict the least recently used one if the cache is full."""
         self._critiques[key] = critique
         self._critiques.move_to_end(key)
-        if len(self._critiques) > MOST_REMEMBERED:
+        if len(self._critiques) > MAX_CRITIQUES:
             self._critiques.popitem(last=False)
 
     async def _critique(self, chain: Chain, number: int) -> tuple[str, float]:
-        """Write one critique: analysis, code if it is wanted, verdict."""
-        said = [f"<analyze>\nLet's analyze the Paragraph {number} step by step: "]
-        chain.add(said[-1])
+        """Generate one critique: analysis, code if configured, verdict."""
+        critique = [f"<analyze>\nLet's analyze the Paragraph {number} step by step: "]
+        chain.add(critique[-1])
         analysis, _ = await chain.write([ANALYSIS_END, OUTPUT], self._chain_tokens)
         chain.add(ANALYSIS_END)
-        said += [analysis, ANALYSIS_END]
+        critique += [analysis, ANALYSIS_END]
         if self._code:
-            said.append(await self._verified(chain))
+            critique.append(await self._verify_by_code(chain))
         chain.add(JUDGEMENT)
         share = await chain.share(self._yes, self._no)
-        said += [JUDGEMENT, "Yes" if share >= 0.5 else "No", "}$\n</output>\n"]
-        return "".join(said), share
+        critique += [JUDGEMENT, "Yes" if share >= 0.5 else "No", "}$\n</output>\n"]
+        return "".join(critique), share
 
-    async def _verified(self, chain: Chain) -> str:
-        """Let the model write code, show it what that prints, a few times over; gives all that was said."""
-        said = [VERIFICATION]
+    async def _verify_by_code(self, chain: Chain) -> str:
+        """Let the model write code and append its output, for up to `MOST_ROUNDS` rounds; return the whole text."""
+        texts = [VERIFICATION]
         chain.add(VERIFICATION)
-        writing = CODE  # what the model writes next: code, or words up to more of it
+        writing = CODE  # what the model writes next: code, or prose before the next code
         for _ in range(2 * MOST_ROUNDS - 1):
             stop = [CODE_END, OUTPUT] if writing == CODE else [CODE, OUTPUT]
             written, mark = await chain.write(stop, self._chain_tokens)
-            said.append(written)
+            texts.append(written)
             if mark not in (CODE, CODE_END):
                 break
             if writing == CODE:
-                mark += f"[Code Output]\n\n```\n{(await self._printed(written)).rstrip()}{CODE_END}"
+                mark += f"[Code Output]\n\n```\n{(await self._output_of(written)).rstrip()}{CODE_END}"
             chain.add(mark)
-            said.append(mark)
+            texts.append(mark)
             writing = CODE if writing != CODE else ""
-        return "".join(said)
+        return "".join(texts)
 
-    async def _printed(self, code: str) -> str:
+    async def _output_of(self, code: str) -> str:
         try:
             return (await run_code(code)).text
         except SandboxError as error:

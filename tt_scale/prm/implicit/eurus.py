@@ -87,7 +87,7 @@ class EurusPRM(PRM):
         if config.tensor_parallel_size > 1 and engine == "huggingface":
             raise ConfigError(
                 f"tensor_parallel_size is {config.tensor_parallel_size}; eurus on Transformers uses one device.",
-                "Leave out --tensor-parallel-size, or type: --prm-args '{engine: vllm}'",
+                "Omit --tensor-parallel-size, or type: --prm-args '{engine: vllm}'",
             )
         self._config = config
         self._reference = reference
@@ -217,7 +217,7 @@ def _check_supported(name: str, settings: Mapping[str, Any]) -> None:
         raise PRMError(
             f"{name!r} is a {', '.join(kinds) or 'model of unnamed architecture'}; an implicit PRM consists of two "
             "causal language models.",
-            "Leave out --prm: the backend then follows from the PRM's name or architecture.",
+            "Omit --prm: the backend then follows from the PRM's name or architecture.",
         )
     unsupported = [f"{key} {settings[key]}" for key in UNSUPPORTED_SETTINGS if settings.get(key) not in (None, 1, 1.0)]
     if unsupported:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.core.concurrency import gather_or_cancel
-from tt_scale.engines.dtypes import place_of, resolve_dtype
+from tt_scale.engines.dtypes import engine_device, resolve_dtype
 from tt_scale.engines.load_errors import sentence
 from tt_scale.engines.micro_batcher import MicroBatcher, model_thread
 from tt_scale.engines.transformers.loading import free_memory, gpu_failed
@@ -74,8 +74,8 @@ class VLLMModelPair(ModelPair):
         """Create the engine of one model, and return weight and bias of its head."""
         config = self._config
         layer = await asyncio.to_thread(read_output_embeddings, name, source, revision)
-        place = place_of("vllm", config.prm_device)
-        dtype = resolve_dtype(config.dtype, place, source, config.prm_quantization, revision)
+        target = engine_device("vllm", config.prm_device)
+        dtype = resolve_dtype(config.dtype, target, source, config.prm_quantization, revision)
         share = config.prm_gpu_mem_util / 2 - (0.0 if device == "cpu" else _head_memory_share(layer[0], dtype, gpus))
         if share <= 0:
             raise PRMError(
@@ -159,7 +159,7 @@ async def _logprobs(engine: PoolingEngine, head: _Head, scoring_input: ScoringIn
     import torch
 
     rows = await engine.read(scoring_input)
-    hidden = torch.stack([rows.found[position] for position in scoring_input.positions])
+    hidden = torch.stack([rows.by_position[position] for position in scoring_input.positions])
     values = await head.read(hidden, [scoring_input.ids[position + 1] for position in scoring_input.positions])
     return TokenLogprobs(values, rows.tokens, rows.tokens - rows.cached)
 

@@ -1,4 +1,4 @@
-"""One worked example: a question, right steps, and a wrong version of the last one."""
+"""Worked example for PRMs: a question, correct steps, and a wrong version of the last one."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["EXAMPLE", "Example", "path_of"]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """What a PRM is tried on.
+    """A solution on which a PRM is checked.
 
     Attributes:
-        question: of the problem.
-        steps: right ones [steps].
+        question: question of the problem.
+        steps: correct steps [steps].
         wrong: a wrong version of the last step; empty for none.
     """
 
@@ -31,20 +31,20 @@ class Example:
 
     @property
     def solutions(self) -> tuple[tuple[str, ...], ...]:
-        """The right solution, and the one with the wrong last step where there is one [solutions][steps]."""
+        """The correct solution, and the one with the wrong last step if there is one [solutions][steps]."""
         return (self.steps, (*self.steps[:-1], self.wrong)) if self.wrong else (self.steps,)
 
 
 def path_of(
     steps: tuple[str, ...], delimiters: tuple[str, ...], scores: tuple[float, ...] = (), *, finished: bool = False
 ) -> Path:
-    """Make the path that a search would have after these steps.
+    """Construct the path that a search would have after these steps.
 
     Args:
-        steps: their texts [steps].
-        delimiters: that end a step.
-        scores: of the first of them.
-        finished: whether the last one ends the solution.
+        steps: texts of the steps [steps].
+        delimiters: strings that end a step.
+        scores: scores of the first steps.
+        finished: whether the last step ends the solution.
     """
     ending = delimiters[0] if delimiters else ""
     made = tuple([Step(f"{step}{ending}", (), "stop") for step in steps])
@@ -57,4 +57,4 @@ EXAMPLE = Example(
     ("Zoe has 28 + 2 = 30 books.", "Tom has 30 - 5 = 25 books.", "Together they have 30 + 25 = 55 books."),
     "Together they have 30 + 25 = 57 books.",
 )
-"""Short enough for any context, and easy enough that every PRM should tell right from wrong."""
+"""Short enough for any context, and easy enough for every PRM to distinguish the right step from the wrong one."""

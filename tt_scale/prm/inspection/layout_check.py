@@ -37,20 +37,20 @@ class Layout:
 
     Attributes:
         adapter: adapter of the PRM.
-        look: the encoded example.
+        encoded: the encoded example.
         context: largest input of the model, in tokens.
         remarks: warnings about the format, in sentences.
     """
 
     adapter: Adapter
-    look: TokenizedExample
+    encoded: TokenizedExample
     context: int
     remarks: Sequence[str]
 
     @property
     def length(self) -> int:
         """Length of the example up to the last scored position, in tokens."""
-        return self.look.positions[-1] + 1
+        return self.encoded.positions[-1] + 1
 
 
 def lay_out(config: Config, example: Example) -> Layout:
@@ -69,38 +69,40 @@ def lay_out(config: Config, example: Example) -> Layout:
 
     require_torch(f"Scoring with {config.prm_name!r}")
     adapter = open_adapter(config, resolve_model(config.prm_name))
-    look = tokenize_example(adapter, example)
+    encoded = tokenize_example(adapter, example)
     context = PRM.context_of(adapter.checkpoint.settings, config)
-    found = Layout(adapter, look, context, layout_remarks(adapter, example, look))
-    if found.length > found.context:
+    layout = Layout(adapter, encoded, context, layout_remarks(adapter, example, encoded))
+    if layout.length > layout.context:
         raise PRMError(
-            f"The example takes {found.length} tokens; {config.prm_name!r} is given at most {found.context}.",
-            "Give a shorter one: --question --step",
+            f"The example has {layout.length} tokens, but the context of {config.prm_name!r} is {layout.context}.",
+            "Use a shorter one: --question --step",
         )
-    return found
+    return layout
 
 
 def tokenize_example(adapter: Adapter, example: Example) -> TokenizedExample:
     """Encode an example with an adapter.
 
     Raises:
-        PRMError: the adapter gives another number of positions than there are steps, or positions out of order.
+        PRMError: the adapter returns another number of positions than there are steps, or positions out of order.
     """
-    reading = adapter.read(example.problem, path_of(example.steps, adapter.checkpoint.delimiters, finished=True))
+    scoring_input = adapter.read(example.problem, path_of(example.steps, adapter.checkpoint.delimiters, finished=True))
     ids, positions = adapter.layout(example.question, example.steps)
     if sorted({*positions}) != list(positions) or not 0 <= positions[0] <= positions[-1] < len(ids):
-        raise PRMError(f"The adapter reads at {positions} of {len(ids)} tokens; places ascend from 0, one a step.")
-    ids = [*reading.ids, *ids[len(reading.ids) :]]
+        raise PRMError(
+            f"The adapter returned the positions {positions} of {len(ids)} tokens; expected one per step, ascending."
+        )
+    ids = [*scoring_input.ids, *ids[len(scoring_input.ids) :]]
     return TokenizedExample(tuple(ids), _pieces(adapter, ids), tuple(positions))
 
 
-def layout_remarks(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
+def layout_remarks(adapter: Adapter, example: Example, encoded: TokenizedExample) -> list[str]:
     """List warnings about an encoded example, in sentences."""
     return [
-        *_marks(adapter, look),
-        *_growth(adapter, example, look),
+        *_marks(adapter, encoded),
+        *_growth(adapter, example, encoded),
         *_specials(adapter, example),
-        *_unknown(adapter, look),
+        *_unknown(adapter, encoded),
     ]
 
 
@@ -112,19 +114,20 @@ def _pieces(adapter: Adapter, ids: Sequence[int]) -> tuple[str, ...]:
     return tuple([name if token in special else text for token, text, name in zip(ids, texts, names, strict=True)])
 
 
-def _marks(adapter: Adapter, look: TokenizedExample) -> list[str]:
+def _marks(adapter: Adapter, encoded: TokenizedExample) -> list[str]:
     """Warn if neither the scored token nor the token after it is the same for all steps."""
-    read = {look.ids[position]: look.pieces[position] for position in look.positions}
-    after = {look.ids[position + 1] if position + 1 < len(look.ids) else None for position in look.positions}
-    if len(read) > 1 and len(after) > 1:
-        told = ", ".join([f"{token} {piece!r}" for token, piece in read.items()])
-        return [f"another token is read after each step ({told}): the mark runs together with the text before it."]
+    ids, positions = encoded.ids, encoded.positions
+    scored = {ids[position]: encoded.pieces[position] for position in positions}
+    after = {ids[position + 1] if position + 1 < len(ids) else None for position in positions}
+    if len(scored) > 1 and len(after) > 1:
+        tokens = ", ".join([f"{token} {piece!r}" for token, piece in scored.items()])
+        return [f"a different token is scored after each step ({tokens}): the mark merges with the text before it."]
     mark = _mark(adapter)
     tokenizer = adapter.checkpoint.tokens.tokenizer
     if len(mark) < 2 or set(mark) & set(tokenizer.all_special_ids):  # a turn of a chat is many tokens by nature
         return []
-    told = ", ".join([f"{token} {piece!r}" for token, piece in zip(mark, _pieces(adapter, mark), strict=True)])
-    return [f"what ends a step is {len(mark)} tokens here ({told}); the score is read at the last of them."]
+    tokens = ", ".join([f"{token} {piece!r}" for token, piece in zip(mark, _pieces(adapter, mark), strict=True)])
+    return [f"the mark after a step has {len(mark)} tokens here ({tokens}); the score is read at the last of them."]
 
 
 def _mark(adapter: Adapter) -> list[int]:
@@ -137,15 +140,15 @@ def _mark(adapter: Adapter) -> list[int]:
     return [token for token, _ in same][::-1]
 
 
-def _growth(adapter: Adapter, example: Example, look: TokenizedExample) -> list[str]:
+def _growth(adapter: Adapter, example: Example, encoded: TokenizedExample) -> list[str]:
     """Warn if the ids of a path are not a prefix of the ids of its children."""
-    for count in range(1, len(look.positions)):
+    for count in range(1, len(encoded.positions)):
         ids, positions = adapter.layout(example.question, example.steps[:count])
         end = positions[-1] + 1
-        if tuple(ids[:end]) != look.ids[:end] or positions[-1] != look.positions[count - 1]:
+        if tuple(ids[:end]) != encoded.ids[:end] or positions[-1] != encoded.positions[count - 1]:
             return [
-                f"the first {count} steps are laid out otherwise once another follows: whole and step by step will "
-                "differ, and nothing is taken from a cache."
+                f"the first {count} steps are encoded differently once another follows: scores of whole solutions and "
+                "of single steps will differ, and no prefix can be cached."
             ]
     return []
 
@@ -154,21 +157,21 @@ def _specials(adapter: Adapter, example: Example) -> list[str]:
     """Warn if the spelling of a special token in a question or a step is encoded as that token."""
     added = adapter.checkpoint.tokens.tokenizer.get_added_vocab()
     plain = Counter(adapter.layout(example.question, example.steps)[0])
-    obeyed = []
+    injected = []
     for name, token in sorted(added.items()):
-        dirty, _ = adapter.layout(f"{example.question} {name}", [f"{step} {name} so" for step in example.steps])
-        if len(name) > 1 and dirty.count(token) > plain[token]:
-            obeyed.append(name)
-    if not obeyed:
+        ids, _ = adapter.layout(f"{example.question} {name}", [f"{step} {name} so" for step in example.steps])
+        if len(name) > 1 and ids.count(token) > plain[token]:
+            injected.append(name)
+    if not injected:
         return []
-    more = f" and {len(obeyed) - 3} others" if len(obeyed) > 3 else ""
+    more = f" and {len(injected) - 3} others" if len(injected) > 3 else ""
     return [
-        f"{', '.join(obeyed[:3])}{more} in a question or a step would be obeyed as special tokens; an adapter should "
-        "tokenise data with PlainText."
+        f"{', '.join(injected[:3])}{more} in a question or a step would be encoded as special tokens; an adapter "
+        "should tokenise data with PlainText."
     ]
 
 
-def _unknown(adapter: Adapter, look: TokenizedExample) -> list[str]:
+def _unknown(adapter: Adapter, encoded: TokenizedExample) -> list[str]:
     unknown = adapter.checkpoint.tokens.tokenizer.unk_token_id
-    count = look.ids.count(unknown) if unknown is not None else 0
+    count = encoded.ids.count(unknown) if unknown is not None else 0
     return [f"{count} tokens of the example are unknown to the tokenizer."] if count else []

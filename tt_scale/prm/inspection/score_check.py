@@ -12,7 +12,7 @@ from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
-from tt_scale.engines.dtypes import TYPES, check_dtype, place_of, slow_dtype
+from tt_scale.engines.dtypes import TYPES, check_dtype, engine_device, slow_dtype
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.errors import ConfigError, PRMError
 from tt_scale.prm.inspection.example import Example, path_of
@@ -62,9 +62,9 @@ class EngineScores:
 
 
 def comparable(config: Config) -> Config:
-    """Compute in float32, where rounding hides nothing, unless the user chose otherwise or the weights are packed.
+    """Set the dtype to float32, so that rounding hides no difference, unless one is set or the weights are quantized.
 
-    A choice that depends on where the model runs is made once, so that all engines compute in the same type.
+    A dtype that depends on the device is resolved once, so that all engines compute in the same one.
     """
     if config.dtype is None and not config.prm_quantization:
         return config.model_copy(update={"dtype": "float32"})
@@ -81,18 +81,19 @@ def tolerance(config: Config) -> float:
 
 
 def engines(config: Config) -> list[str]:
-    """Name the backends to try: what the configuration names, or every installed one.
+    """The backends to check: the configured one, or every installed one.
 
     Raises:
-        ConfigError: there is no model to look at, several or one that has no places to look at, or no engine.
+        ConfigError: there is no PRM with a model, there are several, it scores no token positions, or no engine is
+            installed.
     """
     if len(config.prm_names) > 1:
-        raise ConfigError(f"prm-check looks at one PRM; {config.prm_name!r} are several.", "Name one at a time.")
+        raise ConfigError(f"prm-check checks one PRM; {config.prm_name!r} names several.", "Name one at a time.")
     own = _family(config)
     if own and config.prm in ("auto", own) and config.prm_adapter == "auto":
         raise ConfigError(
-            f"The PRM {config.prm_name!r} is asked by {own!r}: its verdict stands at no one token of a text that is "
-            "given, so there is nothing to lay out.",
+            f"The PRM {config.prm_name!r} runs on the backend {own!r}, which does not score at token positions of its "
+            "input, so there is no layout to check.",
             "Measure it with tt-scale prm-eval.",
         )
     if config.prm_name in ("none", "") or set(_named(config)) - {_judge(config)}:
@@ -101,16 +102,16 @@ def engines(config: Config) -> list[str]:
         _refuse_worlds(config)
     asked = config.generator if judges(config) and config.prm in ("auto", _judge(config)) else config.prm
     if asked != "auto":
-        _backend_class(config, asked)  # a name that does not exist is refused here
+        _backend_class(config, asked)  # rejects unknown names
         return [asked]
-    found = installed_engines()
-    if not found:
-        resolve(config)  # says what to install
-    return found
+    installed = installed_engines()
+    if not installed:
+        resolve(config)  # raises an error that names what to install
+    return installed
 
 
 def _backend_class(config: Config, engine: str) -> type[Generator] | type[PRM]:
-    """Find the class of one of `engines`: a generator where one is asked, else a PRM."""
+    """Class of one of `engines`: a generator for a judge, otherwise a PRM."""
     return generator_class(engine) if judges(config) else prm_class(engine)
 
 
@@ -120,17 +121,17 @@ def judges(config: Config) -> bool:
 
 
 def _judge(config: Config) -> str:
-    """The backend that asks a generator in words; empty where the configuration names none."""
+    """The configured backend that prompts a language model; empty if there is none."""
     return next((name for name in _named(config) if prm_class(name).engine == "generator"), "")
 
 
 def _named(config: Config) -> list[str]:
-    """What of `prm` and `prm_name` names a backend that needs no model of its own."""
+    """Names in `prm` and `prm_name` of backends without a model of their own."""
     return [name for name in (config.prm, config.prm_name) if is_own_name("prms", name)]
 
 
 def _family(config: Config) -> str:
-    """The backend that asks the PRM's family its own way; empty where an adapter reads."""
+    """The special backend of the PRM's family; empty if an adapter reads its scores."""
     given = config.prm in available("prms") and prm_class(config.prm).names
     return config.prm if given else family_backend(config.prm_name)
 
@@ -138,7 +139,7 @@ def _family(config: Config) -> str:
 def _refuse_worlds(config: Config) -> None:
     for name in (config.model_name, config.generator):
         if is_own_name("generators", name):
-            raise ConfigError(f"The judge needs a language model, and the {name} world is none.", "Name another model.")
+            raise ConfigError(f"The judge needs a language model; {name!r} is not one.", "Name another model.")
 
 
 async def measure(config: Config, engine: str, example: Example) -> EngineScores:
@@ -150,8 +151,8 @@ async def measure(config: Config, engine: str, example: Example) -> EngineScores
     async with _opened(config, engine) as prm:
         problem, stops = example.problem, config.stop_tokens
         paths = [path_of(steps, stops, finished=True) for steps in example.solutions]
-        found = await prm.score(problem, paths)
-        whole = [_checked(scores, len(steps)) for scores, steps in zip(found, example.solutions, strict=True)]
+        results = await prm.score(problem, paths)
+        whole = [_checked(scores, len(steps)) for scores, steps in zip(results, example.solutions, strict=True)]
         by_step, tokens, cached = [], 0, 0
         for steps in example.solutions:
             known: tuple[float, ...] = ()
@@ -167,16 +168,16 @@ async def measure(config: Config, engine: str, example: Example) -> EngineScores
 
 
 def slow_dtypes(config: Config, tried: Sequence[str]) -> list[str]:
-    """Say where a number type is slow on the device of an engine: sentences, none where it is not.
+    """Warnings about a dtype that is slow on the device of an engine, as sentences.
 
     Raises:
-        ConfigError: a type that cannot be computed there.
+        ConfigError: an engine does not support the dtype on its device.
     """
     runs_on = [_backend_class(config, backend).engine for backend in tried]
-    places = [place_of(engine, config.prm_device) for engine in runs_on if engine in ENGINES]
-    for place in places:
-        check_dtype(config.dtype, place)
-    return list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, place) for place in places])))
+    targets = [engine_device(engine, config.prm_device) for engine in runs_on if engine in ENGINES]
+    for target in targets:
+        check_dtype(config.dtype, target)
+    return list(dict.fromkeys(filter(None, [slow_dtype(config.dtype, target) for target in targets])))
 
 
 @asynccontextmanager
@@ -192,21 +193,21 @@ async def _opened(config: Config, engine: str) -> AsyncIterator[PRM]:
         yield prm
 
 
-def _checked(scores: Scores, wanted: int) -> tuple[float, ...]:
+def _checked(scores: Scores, expected: int) -> tuple[float, ...]:
     if scores.too_long:
-        raise PRMError("The example is longer than the PRM can read.", "Give a shorter one: --question --step")
-    scores.check(wanted)
+        raise PRMError("The example exceeds the context of the PRM.", "Use a shorter one: --question --step")
+    scores.check(expected)
     return scores.values
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """Whether all ways to run a PRM give the same scores.
+    """Comparison of the scores of all engines, whole and step by step.
 
     Attributes:
-        reference: the way that the others are compared with.
-        differences: way -> its largest difference from the reference; one for each way.
-        most: largest difference that rounding explains.
+        reference: name of the scores that the others are compared with.
+        differences: largest difference of each from the reference, by name.
+        most: largest difference that is attributed to rounding.
     """
 
     reference: str
@@ -215,7 +216,7 @@ class Agreement:
 
     @property
     def off(self) -> dict[str, float]:
-        """The ways that differ by more than rounding explains."""
+        """Differences from the reference that are larger than `most`."""
         return {way: difference for way, difference in self.differences.items() if difference > self.most}
 
 
@@ -223,9 +224,9 @@ def agreement(found: Sequence[EngineScores], names: Mapping[str, str], most: flo
     """Compare the scores of all engines, whole and step by step.
 
     Args:
-        found: at least one.
-        names: of the engines, as people read them.
-        most: largest difference that rounding explains.
+        found: scores of the engines, at least one.
+        names: display names of the engines.
+        most: largest difference that is attributed to rounding.
     """
     ways = {
         f"{names.get(each.engine, each.engine)} {how}": scores
@@ -236,10 +237,10 @@ def agreement(found: Sequence[EngineScores], names: Mapping[str, str], most: flo
 
 
 def spread(ways: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, float]:
-    """How far each way lies from the last one at most.
+    """Largest difference of each entry from the last one, by name.
 
     Args:
-        ways: name -> scores [solutions][steps]; at least one.
+        ways: scores [solutions][steps] by name; at least one.
     """
     flat = {name: [value for solution in scores for value in solution] for name, scores in ways.items()}
     reference = list(flat.values())[-1]
@@ -250,18 +251,18 @@ def spread(ways: Mapping[str, Sequence[Sequence[float]]]) -> dict[str, float]:
 
 
 def score_remarks(example: Example, whole: Sequence[Sequence[float]]) -> list[str]:
-    """Say what is odd about the scores: sentences, none where nothing is.
+    """Warnings about implausible scores, as sentences.
 
     Args:
-        example: that was scored.
-        whole: scores [solutions][steps].
+        example: the example that was scored.
+        whole: its scores [solutions][steps].
     """
     every = [value for solution in whole for value in solution]
     if len(every) > 1 and max(every) - min(every) < 1e-6:
-        return [f"all scores are {every[0]:.4f}: the head says nothing, as one does that was never trained."]
+        return [f"all scores are {every[0]:.4f}, as from a head that was never trained."]
     if example.wrong and whole[0][-1] <= whole[1][-1]:
         return [
             f"the right last step scores {whole[0][-1]:.4f} and the wrong one {whole[1][-1]:.4f}: the wrong label, "
-            "place or adapter, or a model that cannot tell on this example."
+            "position or adapter, or a model that cannot distinguish them."
         ]
     return []

@@ -1,0 +1,40 @@
+"""Waiting for coroutines, and sharing an event loop."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tt_scale.core.concurrency import gather_or_cancel
+
+
+async def test_results_are_in_the_order_of_the_coroutines() -> None:
+    """Results in the order of completion would be those of other requests."""
+
+    async def after(turns: int) -> int:
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        return turns
+
+    assert await gather_or_cancel([after(3), after(1), after(2)]) == [3, 1, 2]
+
+
+async def test_a_failure_cancels_the_others_before_it_is_raised() -> None:
+    """Requests that go on after a failed step spend tokens that nobody counts."""
+    ended: list[str] = []
+
+    async def endless() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            ended.append("endless")
+
+    async def failing() -> None:
+        await asyncio.sleep(0)
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        await gather_or_cancel([endless(), failing()])
+    assert ended == ["endless"]
