@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from tt_scale.prm.adapters.base import Adapter
     from tt_scale.problems import list_problem_sets, load_problems
-    from tt_scale.solver import asolve, solve
+    from tt_scale.solver import Evaluation, Solver, aevaluate, asolve, evaluate, solve
     from tt_scale.space.search_space import SearchSpace
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "EngineDeadError",
+    "Evaluation",
     "Generator",
     "GeneratorError",
     "GradingError",
@@ -64,13 +65,16 @@ __all__ = [
     "SearchSpace",
     "Searcher",
     "Solution",
+    "Solver",
     "Step",
     "StepRequest",
     "TTScaleError",
     "Usage",
     "__version__",
+    "aevaluate",
     "asolve",
     "best",
+    "evaluate",
     "list_problem_sets",
     "load_problems",
     "read_run",
@@ -99,7 +103,7 @@ _HOMES = {
     "problems": ("list_problem_sets", "load_problems"),
     "core.records": ("Problem", "Sampling", "Scores", "Step", "StepRequest"),
     "core.solution": ("Solution",),
-    "solver": ("asolve", "solve"),
+    "solver": ("Evaluation", "Solver", "aevaluate", "asolve", "evaluate", "solve"),
     "space.search_space": ("SearchSpace",),
 }
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from tt_scale.config.widths import derived_widths
 from tt_scale.core.records import Ended, Problem, Sampling, Scores, Step, StepRequest, Weights
-from tt_scale.errors import ConfigError, GeneratorError, nearest
+from tt_scale.errors import ConfigError, GeneratorError, PromptError, nearest
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -128,6 +128,16 @@ class Generator(ABC):
     def source_verdict(self, problem: Problem, path: Path) -> bool | None:
         """Whether the source of a recorded solution calls it right; None if it does not say, or was sampled now."""
         return None
+
+    def check_conversation(self, problem: Problem) -> None:
+        """Refuse earlier turns and verbatim prompts, unless `prompt` renders them.
+
+        Raises:
+            PromptError: the problem has some, and this backend renders single questions only.
+        """
+        if problem.turns or problem.verbatim:
+            what = "earlier turns" if problem.turns else "prompts without a chat template"
+            raise PromptError(f"{type(self).__name__} renders single questions only, no {what}.", "Ask one question.")
 
     def check_search(self, searcher: Searcher, config: Config) -> None:
         """Refuse a search that it turned out to be unable to serve. Called after `start`, before the first problem.

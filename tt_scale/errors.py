@@ -5,7 +5,8 @@
     │   └── MissingExtraError    an optional dependency that is not installed
     ├── ProblemSetError          a benchmark that cannot be read
     ├── GeneratorError           the generator; `retryable` says whether asking again can help
-    │   └── EngineDeadError      the engine is gone: the run ends, its journal resumes
+    │   ├── EngineDeadError      the engine is gone: the run ends, its journal resumes
+    │   └── PromptError          a question that the model cannot be asked: too long, or not in its chat template
     ├── PRMError                 the process reward model
     ├── GradingError             the grader itself, never a wrong answer
     ├── SandboxError             model-written code cannot be run in a sandbox here
@@ -30,6 +31,7 @@ __all__ = [
     "MissingExtraError",
     "PRMError",
     "ProblemSetError",
+    "PromptError",
     "ReplayError",
     "SandboxError",
     "TTScaleError",
@@ -104,6 +106,10 @@ class EngineDeadError(GeneratorError):
     """The engine is gone; the run ends with its journal intact."""
 
     exit_code = 3
+
+
+class PromptError(GeneratorError):
+    """The question cannot be made a prompt of this model, or the prompt leaves no room in its context."""
 
 
 class PRMError(TTScaleError):

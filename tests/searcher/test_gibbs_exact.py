@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
@@ -54,6 +54,9 @@ class TinySpace:
         self._tiny = tiny
         self._random = Random(seed)
         self._children: Counter[Key] = Counter()
+
+    def commit(self, alive: Iterable[Path], pool: Iterable[Path] = ()) -> None:
+        """Nobody follows."""
 
     def roots(self, count: int = 1) -> list[Path]:
         return [Path((number,)) for number in range(count)]

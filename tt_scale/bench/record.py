@@ -20,7 +20,7 @@ from tt_scale.bench.format.packed_tree import packed_tree, unpacked_tree
 from tt_scale.bench.format.record_types import head_of
 from tt_scale.bench.rows import Row
 from tt_scale.core.budget import Usage
-from tt_scale.core.path import Key, Outcome, Path, name
+from tt_scale.core.path import Key, Outcome, Path, name, tokens_on
 from tt_scale.core.records import Problem
 from tt_scale.core.selection import SELECTORS, Candidate, candidates, oracle, sizes
 from tt_scale.core.text import described, escaped
@@ -233,7 +233,7 @@ def verdicts(voters: Sequence[Candidate], grades: Sequence[Grade]) -> dict[str, 
 def _telemetry(space: SearchSpace, pool: Sequence[Path], grades: Sequence[Grade]) -> dict[str, int]:
     kinds = Counter([event.kind for event in space.events])
     states = Counter([node.state for node in space.nodes])
-    useful = _tokens_on(space.nodes, pool)
+    useful = tokens_on(space.nodes, pool)
     if any(path.forced for path in pool):
         useful -= len(space.tape.lead_in or ())  # nobody generated them
     right = [path for path, grade in zip(pool, grades, strict=True) if grade == "correct"]
@@ -278,17 +278,6 @@ def _recovered(space: SearchSpace, right: Sequence[Path]) -> int:
 def _marks(path: Path) -> dict[str, bool]:
     """What is unusual about a finished path, where anything is."""
     return {mark: True for mark in ("cut", "forced") if getattr(path, mark)}
-
-
-def _tokens_on(nodes: Sequence[Path], pool: Sequence[Path]) -> int:
-    """How many of the generated tokens lie on a path of the pool; shared ones, also those of copies, count once."""
-    by_key = {node.key: node for node in nodes}
-    on_pool = {path.key[:end] for path in pool for end in range(2, len(path.key) + 1)}
-    drawn = {id(by_key[key].steps): by_key[key] for key in on_pool if key in by_key}  # a copy has the same steps
-    parents = [by_key.get(node.key[:-1]) for node in drawn.values()]
-    return sum(
-        [node.tokens - (parent.tokens if parent else 0) for node, parent in zip(drawn.values(), parents, strict=True)]
-    )
 
 
 def _tree(

@@ -21,13 +21,14 @@ from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, q
 from tt_scale.cli.diff import diff
 from tt_scale.cli.init import init
 from tt_scale.cli.live import LIVE, live_options, reporting
-from tt_scale.cli.options import HELP_WIDTH, GroupedCommand, SolveCommand, flags, flags_of, question_keys
+from tt_scale.cli.options import HELP_WIDTH, OF_FILES, GroupedCommand, SolveCommand, flags, flags_of, question_keys
 from tt_scale.cli.output import Output
 from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
 from tt_scale.cli.replay import replay
 from tt_scale.cli.report import report
+from tt_scale.cli.serve import serve
 from tt_scale.cli.show import show
 from tt_scale.cli.tables import (
     check_report_file,
@@ -37,6 +38,7 @@ from tt_scale.cli.tables import (
     write_reports,
     write_tables,
 )
+from tt_scale.config.listing import config_keys
 from tt_scale.core.printable import printable
 from tt_scale.engines.scratch import SAFE_PATH
 from tt_scale.errors import ConfigError, TTScaleError
@@ -138,23 +140,42 @@ def bench(config_file: str | None, report_file: str | None, form: str | None, **
 
 
 @cli.command(cls=SolveCommand)
-@click.argument("question")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the live search.")
-@flags_of(question_keys())
-def solve(question: str, config_file: str | None, as_json: bool, **values: Any) -> int:
-    """Answer one question and show the search live."""
+@click.argument("question", metavar="QUESTION|FILE|-")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each question, and nothing else.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    help="JSON Lines file for the answers to a file of questions; the same command continues it.",
+)
+@flags_of([key for key in config_keys() if key in question_keys() or key.name in OF_FILES])
+def solve(question: str, config_file: str | None, as_json: bool, output: str | None, **values: Any) -> int:
+    """Answer one question and show the search live, or answer a file of questions.
+
+    A file (.jsonl, .json, .csv, .parquet) has a field question, and may have a field id; - reads JSON Lines from
+    standard input.
+    """
     from tt_scale.backends import resolve
     from tt_scale.bench.run.config_warnings import shared_warnings
-    from tt_scale.cli.solve import solve_live
+    from tt_scale.cli.solve import is_file, refuse_flags_of_files, solve_live
     from tt_scale.engines.model_dtypes import check_dtypes
     from tt_scale.report.live_search import print_growth, print_json, print_solution
 
     if not question.strip():
         raise ConfigError("The question is empty.", 'Type: tt-scale solve "What is 2 + 3?"')
     config = only(config_file, values, "solve")
+    many = is_file(question)
+    if not many:
+        refuse_flags_of_files(values)
+    if output is not None and not many:
+        raise ConfigError("-o is for a file of questions.", "Type: tt-scale solve FILE.jsonl -o answers.jsonl")
     check_dtypes(resolve(config))
     for warning in shared_warnings([config], quiet_keys(config_file, values)):
         click.echo(printable(f"warning: {warning}"), err=True)
+    if many:
+        from tt_scale.cli.solve_file import solve_file
+
+        return solve_file(question, output, config, as_json=as_json)
     solution = wait_for(solve_live(question, config, None if as_json else print_growth))
     (print_json if as_json else print_solution)(solution)
     return 0 if solution.answer is not None else 1
@@ -167,6 +188,7 @@ cli.add_command(plot)
 cli.add_command(report)
 cli.add_command(replay)
 cli.add_command(diff)
+cli.add_command(serve)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 cli.add_command(init)

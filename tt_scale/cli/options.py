@@ -10,7 +10,16 @@ import click
 
 from tt_scale.config.listing import ConfigKey, config_keys, keys_by_group, shown
 
-__all__ = ["HELP_WIDTH", "GroupedCommand", "NumberRange", "SolveCommand", "flags", "flags_of", "question_keys"]
+__all__ = [
+    "HELP_WIDTH",
+    "OF_FILES",
+    "GroupedCommand",
+    "NumberRange",
+    "SolveCommand",
+    "flags",
+    "flags_of",
+    "question_keys",
+]
 
 HELP_WIDTH = 100
 REPEATABLE = ("method", "stop_tokens", "datasets")
@@ -53,6 +62,10 @@ OF_A_RUN = frozenset(
 """Keys of problem sets and run folders, which do not apply to a single question."""
 
 
+OF_FILES = ("concurrency", "question_field")
+"""Those of them that apply to a file of questions too."""
+
+
 class SolveCommand(GroupedCommand):
     """A command for one question; its errors point flags of problem sets to `bench`."""
 
@@ -65,7 +78,7 @@ class SolveCommand(GroupedCommand):
             if name not in OF_A_RUN | {"dataset"}:
                 raise
             raise click.UsageError(
-                f"{error.option_name} is a flag of bench, which runs problem sets; solve takes one question.", context
+                f"{error.option_name} is a flag of bench, which runs problem sets; solve takes questions.", context
             ) from None
 
 

@@ -17,7 +17,8 @@ class DataKeys(Keys):
 
     datasets: tuple[str, ...] = key(
         DATA,
-        "Problem sets: bundled names, local files, names on the Hub (name@revision for a given revision).",
+        "Problem sets: bundled names, local files, names on the Hub (name@revision for a given revision); with "
+        ":ids=question behind a name its ids are those of solve and of a server.",
         tuple(MATH_ARENA),
     )
     split: str = key(DATA, "Split of problem sets on the Hub.", "train")

@@ -9,7 +9,18 @@ from typing import Literal
 
 from tt_scale.core.records import Step
 
-__all__ = ["Key", "Outcome", "Path", "State", "Stopped", "best", "finished_children", "name", "open_children"]
+__all__ = [
+    "Key",
+    "Outcome",
+    "Path",
+    "State",
+    "Stopped",
+    "best",
+    "finished_children",
+    "name",
+    "open_children",
+    "tokens_on",
+]
 
 Key = tuple[int, ...]
 """Position of a path in the tree: the number of its root copy, then a child number for each expansion."""
@@ -17,8 +28,9 @@ Key = tuple[int, ...]
 State = Literal["open", "finished", "truncated", "failed", "unreadable"]
 """Only open paths are extended, only finished ones vote; an unreadable one exceeds the context of its PRM."""
 
-Stopped = Literal["enough", "steps", "frontier", "budget"]
-"""Why a search ended: enough finished paths, no expansions left, an empty frontier, or the budget."""
+Stopped = Literal["enough", "steps", "frontier", "budget", "timeout", "error"]
+"""Why a search ended: enough finished paths, no expansions left, an empty frontier, the budget, the caller's time limit,
+or an error."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +115,19 @@ def open_children(families: Iterable[Iterable[Path]]) -> list[Path]:
 def name(key: Key) -> str:
     """Format a key for people: `0.2.1`."""
     return ".".join(map(str, key))
+
+
+def tokens_on(nodes: Iterable[Path], pool: Iterable[Path]) -> int:
+    """How many of the generated tokens lie on a path of the pool; shared ones, also those of copies, count once.
+
+    Args:
+        nodes: every path of the tree [nodes].
+        pool: some of them [paths].
+    """
+    by_key = {node.key: node for node in nodes}
+    on_pool = {path.key[:end] for path in pool for end in range(2, len(path.key) + 1)}
+    drawn = {id(by_key[key].steps): by_key[key] for key in on_pool if key in by_key}  # a copy has the same steps
+    parents = [by_key.get(node.key[:-1]) for node in drawn.values()]
+    return sum(
+        [node.tokens - (parent.tokens if parent else 0) for node, parent in zip(drawn.values(), parents, strict=True)]
+    )

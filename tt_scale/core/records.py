@@ -8,11 +8,24 @@ from typing import Literal
 
 from tt_scale.errors import PRMError
 
-__all__ = ["Ended", "Problem", "Sampling", "Scores", "Step", "StepRequest", "Weights"]
+__all__ = ["Ended", "Message", "Problem", "Sampling", "Scores", "Step", "StepRequest", "Weights"]
 
 Ended = Literal["stop", "eos", "length", "context", "error"]
 """Why a step ended: at a delimiter or after `step_tokens`, at the end of the sequence, at a token limit, because the
 context is full, or because the request failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """An earlier turn of a conversation.
+
+    Attributes:
+        role: "user" or "assistant", or another that the model's chat template takes.
+        content: its text.
+    """
+
+    role: str
+    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +39,8 @@ class Problem:
         level: difficulty level of the set (1 is easiest), if it has levels.
         subject: subject of the set, if it has subjects.
         source: name of the set.
+        turns: earlier turns of the conversation, oldest first; a system message is not part of it.
+        verbatim: whether the question is the whole prompt, without a chat template.
     """
 
     id: str
@@ -34,6 +49,8 @@ class Problem:
     level: int | None = None
     subject: str | None = None
     source: str | None = None
+    turns: tuple[Message, ...] = ()
+    verbatim: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from itertools import groupby, pairwise
 from operator import itemgetter
 from typing import Any
 
-from tt_scale.errors import GeneratorError
+from tt_scale.errors import GeneratorError, PromptError
 
 __all__ = ["SpecialTokenCuts", "no_chat_template", "refuse_changing", "render_chat"]
 
@@ -60,7 +60,7 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str
             strftime_now=TODAY.strftime,
         )
     except (TemplateError, TypeError, ValueError) as error:
-        raise GeneratorError(f"The chat template of {name!r} refuses the messages: {error}.") from error
+        raise PromptError(f"The chat template of {name!r} refuses the messages: {error}.") from error
     return str(text)
 
 

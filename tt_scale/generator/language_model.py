@@ -41,12 +41,14 @@ def lead_in_text(final_answer_prefix: str) -> str:
 
 
 def chats_of(problem: Problem, system_prompt: str) -> list[list[Message]]:
-    """Chats that ask a question: first with a system message, then with its text in the user's message."""
-    question: Message = {"role": "user", "content": problem.question}
+    """Chats that ask a question: first with a system message, then with its text in the first user message."""
+    earlier: list[Message] = [{"role": turn.role, "content": turn.content} for turn in problem.turns]
+    chat = [*earlier, {"role": "user", "content": problem.question}]
     if not system_prompt:
-        return [[question]]
+        return [chat]
     system: Message = {"role": "system", "content": system_prompt}
-    return [[system, question], [{"role": "user", "content": f"{system_prompt}\n\n{problem.question}"}]]
+    first, *others = chat
+    return [[system, *chat], [{**first, "content": f"{system_prompt}\n\n{first['content']}"}, *others]]
 
 
 def rendered_first(chats: Sequence[Sequence[Message]], render: Callable[[Sequence[Message]], Rendered]) -> Rendered:
@@ -74,14 +76,19 @@ class LanguageModel(Generator):
         """Render the chat template once, with the generation prompt, as token ids [length].
 
         Args:
-            problem: problem whose question is the user's turn.
+            problem: problem whose question is the user's turn; a verbatim one is tokenised as it is.
             system_prompt: the system message; empty for none. If the template supports no system message (Gemma), it
                 is put before the question in the user's turn.
 
         Raises:
             GeneratorError: the model has no chat template.
         """
+        if problem.verbatim:
+            return self.tokens.encode_prompt(problem.question)
         return rendered_first(chats_of(problem, system_prompt), self.tokens.render)
+
+    def check_conversation(self, problem: Problem) -> None:
+        """Take earlier turns and verbatim prompts: `prompt` renders both."""
 
     @property
     def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]

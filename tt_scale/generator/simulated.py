@@ -136,6 +136,10 @@ class SimulatedGenerator(Generator):
         """
         parse_question(problem.question)
 
+    def check_conversation(self, problem: Problem) -> None:
+        """Refuse earlier turns; without a chat template all prompts are verbatim."""
+        super().check_conversation(replace(problem, verbatim=False))
+
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """Encode number, level and number of steps of the question."""
         question = parse_question(problem.question)

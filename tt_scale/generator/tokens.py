@@ -113,6 +113,10 @@ class Tokens:
                 return whole[len(before) :]
         return self.encode(text)
 
+    def encode_prompt(self, text: str) -> tuple[int, ...]:
+        """Tokenise a whole prompt, with the special tokens that the tokenizer adds [length]."""
+        return tuple(self.tokenizer.encode(text, verbose=False))
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Tokenise a text without adding special tokens [length]."""
         return tuple(self.tokenizer.encode(text, add_special_tokens=False, verbose=False))

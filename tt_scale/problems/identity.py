@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 
+from tt_scale.core.question_id import question_id
 from tt_scale.core.records import Problem
-from tt_scale.errors import ProblemSetError
+from tt_scale.errors import ProblemSetError, nearest
 
-__all__ = ["identify", "sample"]
+__all__ = ["identified_by_question", "identify", "sample", "split_ids"]
+
+_IDS = re.compile(r"[:,]ids=([^:,@]*)")
 
 
 def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem]:
@@ -37,6 +41,44 @@ def identify(problems: Sequence[Problem], places: Sequence[str]) -> list[Problem
             )
         taken[own] = place
         named.append(replace(problem, id=own))
+    return named
+
+
+def split_ids(name: str) -> tuple[str, bool]:
+    """Take the setting `ids=question` out of the name of a problem set.
+
+    Args:
+        name: as typed: `gsm8k:ids=question`, `pocket-math:count=200,ids=question`.
+
+    Returns:
+        The name without it, and whether it was there.
+
+    Raises:
+        ProblemSetError: the setting has another value.
+    """
+    found = _IDS.search(name)
+    if found is None:
+        return name, False
+    if found[1] != "question":
+        raise ProblemSetError(f"{name!r} asks for ids={found[1]!r}.", nearest(found[1], ["question"]))
+    before, after = name[: found.start()], name[found.end() :]
+    return before + (":" + after[1:] if after.startswith(",") and found[0].startswith(":") else after), True
+
+
+def identified_by_question(problems: Sequence[Problem]) -> list[Problem]:
+    """Give every problem the id by which `solve` and a server know its question.
+
+    A question that occurs again gets an id of its own, with the number of the occurrence behind it.
+
+    Args:
+        problems: in file order [problems].
+    """
+    occurrences: Counter[str] = Counter()
+    named: list[Problem] = []
+    for problem in problems:
+        name = question_id(problem.question)
+        occurrences[name] += 1
+        named.append(replace(problem, id=name if occurrences[name] == 1 else f"{name}-{occurrences[name]}"))
     return named
 
 

@@ -11,7 +11,7 @@ from tt_scale.problems.bundled import BUNDLED
 from tt_scale.problems.catalogue import HUB_NAMES, list_problem_sets
 from tt_scale.problems.header import without_header
 from tt_scale.problems.hub import HUB_NAME, read_hub
-from tt_scale.problems.identity import identify, sample
+from tt_scale.problems.identity import identified_by_question, identify, sample, split_ids
 from tt_scale.problems.local import READERS, extension_of, name_of, read_local
 from tt_scale.problems.rows import RawRow, read_problem
 from tt_scale.problems.simulated import simulated_problems
@@ -36,7 +36,8 @@ def load_problems(
             `pocket-math:count=200,seed=7,levels=3-5,split=test`), else a local file (.jsonl, .jsonl.gz, .json, .csv,
             .parquet), else a set of the Hugging Face hub: the short name of a MathArena set (`aime_2025`) or
             `owner/name`, `owner/name:configuration`, `owner/name:configuration:split`; `@revision` after the name is a
-            branch, tag or commit.
+            branch, tag or commit. With `:ids=question` at the end (`,ids=question` after other settings), the id of a
+            problem is `question-` and a digest of the question, as in `solve` and in a server.
         split: split of a hub set that has several; openai/gsm8k is read from "test" unless its name contains a split.
         num_samples: size of a seeded random sample, at least 1, in file order; None, or more than there are, means all.
         seed: seed of the sample.
@@ -56,19 +57,29 @@ def load_problems(
     name = os.fspath(name)
     if num_samples is not None and num_samples < 1:
         raise ConfigError(f"num_samples is {num_samples}; allowed: 1 or more.", "Omit it to use the whole set.")
+    by_question = False
+    if not os.path.exists(os.path.expanduser(name)):
+        name, by_question = split_ids(name)
+    problems = _whole_set(name, split, question_field, answer_field, gold=gold)
+    return sample(identified_by_question(problems) if by_question else problems, num_samples, seed)
+
+
+def _whole_set(
+    name: str, split: str, question_field: str | None, answer_field: str | None, *, gold: bool
+) -> list[Problem]:
     _refuse_revision(name)
     if name == "simulated":
-        return sample(simulated_problems(), num_samples, seed)
+        return simulated_problems()
     short, _, settings = name.partition(":")
     if short == pocket.NAME:
-        return sample(_pocket(settings), num_samples, seed)
+        return _pocket(settings)
     if name in BUNDLED:
         question_field = answer_field = None
     source, rows = _read(name, split)
     if not rows:
         raise ProblemSetError(f"{name} contains no problems.", "Use a set with at least one row.")
     problems = [read_problem(row, source, question_field, answer_field, gold=gold) for row in rows]
-    return sample(identify(problems, [row.place for row in rows]), num_samples, seed)
+    return identify(problems, [row.place for row in rows])
 
 
 def _pocket(settings: str) -> list[Problem]:

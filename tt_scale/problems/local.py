@@ -27,7 +27,7 @@ from tt_scale.core.printable import listed
 from tt_scale.errors import MissingExtraError, ProblemSetError
 from tt_scale.problems.rows import RawRow, kind
 
-__all__ = ["READERS", "extension_of", "name_of", "parse_jsonl", "read_file", "read_local"]
+__all__ = ["READERS", "extension_of", "name_of", "parse_jsonl", "parse_line", "read_file", "read_local"]
 
 MEBIBYTE = 1 << 20
 LARGEST, LARGEST_LINE, LARGEST_JSON = 1024 * MEBIBYTE, 16 * MEBIBYTE, 64 * MEBIBYTE
@@ -89,6 +89,12 @@ def read_file(path: str) -> bytes:
 def parse_jsonl(name: str, data: bytes) -> list[RawRow]:
     """Read one object from each line; blank lines are skipped."""
     return [_json_row(place, line) for place, line in _lines(name, _decode(name, data))]
+
+
+def parse_line(name: str, number: int, data: bytes) -> RawRow | None:
+    """Read one line of JSON Lines, by its number from 1; None where it is blank."""
+    text, place = _decode(f"{name}, line {number}", data), f"{name}, line {number}"
+    return None if not text or text.isspace() else _json_row(place, text)
 
 
 def _lines(name: str, text: str) -> Iterator[tuple[str, str]]:

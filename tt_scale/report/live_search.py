@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from functools import cache
 from typing import TYPE_CHECKING
 
 from tt_scale.core.path import Path, name
 from tt_scale.core.printable import printable_json
-from tt_scale.core.solution import Solution
+from tt_scale.core.solution import Solution, solution_record
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +21,8 @@ STOPPED = {
     "steps": "it reached its limit of steps",
     "frontier": "no open path was left",
     "budget": "the budget was spent",
+    "timeout": "its time was over",
+    "error": "it failed",
 }
 MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "unreadable": "…"}
 
@@ -64,22 +65,5 @@ def print_solution(solution: Solution) -> None:
 
 def print_json(solution: Solution) -> None:
     """Print answer, chosen path, pool and cost as one JSON object; `answer` and `path` are null without an answer."""
-    path = solution.path
-    document = {
-        "answer": solution.answer,
-        "path": None if path is None else _path(path),
-        "pool": [_path(each) for each in solution.outcome.pool],
-        "stopped": solution.outcome.stopped,
-        "usage": asdict(solution.usage),
-    }
-    print(printable_json(json.dumps(document, ensure_ascii=False)))  # noqa: T201  (rich would wrap and colour it)
-
-
-def _path(path: Path) -> dict[str, object]:
-    return {
-        "key": name(path.key),
-        "score": path.score if path.scores else None,
-        "scores": list(path.scores),
-        "steps": [step.text for step in path.steps],
-        "tokens": path.tokens,
-    }
+    document = json.dumps(solution_record(solution), ensure_ascii=False)
+    print(printable_json(document))  # noqa: T201  (rich would wrap and colour it)

@@ -77,6 +77,7 @@ class BeamSearch(Searcher):
             pool += [child for child in children if child.is_finished]
             frontier = await self._survivors(space, [child for child in children if child.is_open])
             shares = self._shares(len(frontier))
+            space.commit(frontier, pool)
             if stopped := self._stopped(space, pool, frontier):
                 return Outcome(tuple(pool), stopped)
         return Outcome(tuple(pool), "steps")

@@ -48,6 +48,13 @@ class Front:
             self.paths, self.attempt = list(above.values()), 0
             self.levels, self.returns = self.levels + 1, self.returns + 1
 
+    def returnable(self, levels: int) -> list[Path]:
+        """The paths from which the search goes on if it steps back so many levels."""
+        paths = [*self.paths, *self.protected]
+        for _ in range(levels):
+            paths = [self.parents.get(path.key, path) for path in paths]
+        return paths
+
 
 @dataclass(frozen=True)
 class CollectiveBacktrack(Searcher):
@@ -104,6 +111,7 @@ class CollectiveBacktrack(Searcher):
                 space.mark("backtrack", front.paths)
                 front.protected += opened
                 self._backtrack(front, families)
+            space.commit(front.returnable(self._returns), pool)
             if stopped := self._stopped(space, pool, front):
                 return Outcome(tuple(pool), stopped)
 
@@ -144,6 +152,11 @@ class CollectiveBacktrack(Searcher):
         if space.exhausted:
             return "budget"
         return None if front.paths else "frontier"
+
+    @property
+    def _returns(self) -> int:
+        """Most levels by which a search can go up again: advancing by one level allows for the same number anew."""
+        return self.backtrack_depth - 1 if self.backtrack_depth <= 2 else self.max_steps
 
     def _jumps(self, front: Front) -> bool:
         return front.attempt > self.max_backtracks

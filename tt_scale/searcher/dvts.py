@@ -70,6 +70,7 @@ class DVTS(Searcher):
             families = await space.expand(tips, shares, temperature=self.temperature)
             pool += finished_children(families)
             tips = open_children([best(filter(_alive, family), 1) for family in families])
+            space.commit(tips, pool)
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
             if not tips:

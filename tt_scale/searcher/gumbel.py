@@ -89,6 +89,7 @@ class Gumbel(Searcher):
         for _ in range(self.max_steps):
             played = await self._move(space, path, drawn, random)
             pool = tuple([child for family in drawn.values() for child in family if child.is_finished])
+            space.commit([played] if played else [], pool)
             if played is not None and played.is_finished:
                 return Outcome(pool, "enough")
             if space.exhausted or played is None:

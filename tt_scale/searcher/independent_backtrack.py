@@ -91,6 +91,7 @@ class IndependentBacktrack(Searcher):
                     self._place(space, front, branch, child)
             self._jump(space, front)
             front.branches = self._pruned(front.branches)
+            space.commit([*[branch.path for branch in front.branches], *front.rejected], front.pool)
             if stopped := self._stopped(space, front):
                 return Outcome(tuple(front.pool), stopped)
 

@@ -89,6 +89,7 @@ class ParticleFilter(Searcher):
         for step in range(self.max_steps):
             if step:
                 particles = self._resampled(particles, random)
+                space.commit([particle.path for particle in particles])
             particles = await extended(space, particles, self.temperature)
             if space.exhausted:
                 return Outcome(distinct(particles), "budget")

@@ -66,6 +66,7 @@ class Rebase(Searcher):
             if space.exhausted:
                 return Outcome(tuple(pool), "budget")
             frontier = open_children(families)
+            space.commit(frontier, pool)
             if not frontier:
                 return Outcome(tuple(pool), "frontier")
             split = self._split(frontier, self.N - len(pool))

@@ -7,7 +7,7 @@ sees to it that no search ends without an answer: paths that reach a limit of st
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from math import inf
@@ -18,14 +18,16 @@ from tt_scale.config import Config
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.answer_classes import Grouping, equal_texts
 from tt_scale.core.budget import Usage
+from tt_scale.core.conversation import told_as_question
 from tt_scale.core.final_answer import THINK, FinalAnswer
 from tt_scale.core.logprobs import require_logprobs
-from tt_scale.core.path import Key, Outcome, Path
+from tt_scale.core.path import Key, Outcome, Path, best
 from tt_scale.core.records import Problem
 from tt_scale.core.segmentation import is_blank
 from tt_scale.core.threshold import Bar
-from tt_scale.errors import GeneratorError
+from tt_scale.errors import PromptError
 from tt_scale.space.candidate import Birth, Rules
+from tt_scale.space.certainty import common_text
 from tt_scale.space.planner import Planner, best_first
 from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import LEAST_CHUNK
@@ -63,6 +65,7 @@ class SearchSpace:
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
         max_steps: most steps of a path; None means `max_steps` of the configuration.
         watch: called with the children of every growth, for live views.
+        follow: called with the text with which the answer begins for certain, each time that it has grown.
         grouping: says which answers are the same to a method that counts votes; by default those of equal text.
         clock: of the search, with the limit of the configuration; None starts one.
 
@@ -70,7 +73,7 @@ class SearchSpace:
         answers: finds the final answer in the text of this problem's solutions.
 
     Raises:
-        GeneratorError: the prompt leaves no room in the context.
+        PromptError: the prompt leaves no room in the context.
         ConfigError: the PRM reads log-probabilities and the generator tells none.
     """
 
@@ -85,6 +88,7 @@ class SearchSpace:
         first_scores: Sequence[float] = (),
         max_steps: int | None = None,
         watch: Callable[[Sequence[Path]], None] | None = None,
+        follow: Callable[[str], None] | None = None,
         grouping: Grouping = equal_texts,
         clock: Clock | None = None,
     ) -> None:
@@ -104,12 +108,17 @@ class SearchSpace:
         self._prm = prm
         self._config = config
         self._watch = watch
+        self._follow = follow
+        self._certain = ""  # what `follow` was told
+        self._pool: tuple[Path, ...] = ()  # as the method committed to it
         self._aggregate = AGGREGATES[config.agg]
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
         self._roots = 0
+        generator.check_conversation(problem)
+        self._scored_problem = told_as_question(problem)
         self._prompt = self._recorder.prompt(problem, config.system_prompt)
         if len(self._prompt) >= generator.context:
-            raise GeneratorError(
+            raise PromptError(
                 f"The prompt of problem {problem.id!r} has {len(self._prompt)} tokens, the context holds "
                 f"{generator.context}.",
                 "Raise max_model_len or leave the problem out.",
@@ -176,6 +185,43 @@ class SearchSpace:
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
         """Remember that something happened to paths; the report counts the kinds."""
         self.events.append(Event(kind, tuple([path.key for path in paths]), len(self.nodes)))
+
+    def commit(self, alive: Iterable[Path], pool: Iterable[Path] = ()) -> None:
+        """Say what the method can still bring home, so that whoever follows it can be told what is certain.
+
+        A method that never calls it may still grow any path, and nothing is certain before its end.
+
+        Args:
+            alive: whatever comes into the pool from now on is one of these paths, or grows from one.
+            pool: the paths that are in the pool to stay.
+        """
+        self._pool = tuple(pool)
+        if self._follow is None:
+            return
+        paths = [*alive, *self._pool]
+        if len(common_text(paths)) <= len(self._certain):  # the usual case; below every finished path is looked at
+            return
+        text = common_text([*paths, *self._last_resorts()])
+        if len(text) > len(self._certain):
+            self._certain = text
+            self._follow(text)
+
+    def best_so_far(self) -> tuple[Outcome, Path | None]:
+        """What a search that is broken off has: its pool, and its best path.
+
+        Only paths count that begin with what `follow` was told.
+        """
+        finished = [node for node in self.nodes if node.is_finished and self.answer(node)]
+        answered = [path for path in self._pool if self.answer(path)] or finished
+        pool = tuple([path for path in answered if path.text.startswith(self._certain)])
+        return Outcome(pool, "timeout"), self.best_path()
+
+    def best_path(self) -> Path | None:
+        """The best path of the tree that begins with what `follow` was told: a finished one, else one that can grow."""
+        paths = [node for node in self.nodes if node.text.startswith(self._certain)]
+        states = ("finished", "open")
+        by_state = [[path for path in paths if path.state == state] for state in states]
+        return next((best(each, 1)[0] for each in [*by_state, paths] if each), None)
 
     def random(self, name: str) -> Random:
         """Give a source of chance for the search itself, which depends on run seed, problem, repeat and name alone.
@@ -324,8 +370,7 @@ class SearchSpace:
 
     async def _forced(self) -> Path | None:
         """Ask the best open path for its final answer; None where that is not possible or gives none."""
-        open_paths = [path for path in [*self.nodes, *self.roots()] if path.is_open]
-        parent = min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
+        parent = self._best_open(self.roots())
         [birth] = self._planner.births(0, parent, 1, 0.0, whole=True)
         lead_in = self._recorder.lead_in(self._config.final_answer_prefix)
         child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
@@ -334,6 +379,18 @@ class SearchSpace:
         self.nodes.append(child)
         self._ledger.stamp()
         return child if child.is_finished and self.answer(child) else None
+
+    def _best_open(self, roots: Sequence[Path]) -> Path:
+        """The open path that is asked for an answer as a last resort; a root where there is no other."""
+        open_paths = [path for path in [*self.nodes, *roots] if path.is_open]
+        return min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
+
+    def _last_resorts(self) -> list[Path]:
+        """The paths from which `conclude` would take an answer, or ask for one, if no path of the pool had any."""
+        if any(self.answer(path) for path in self._pool):
+            return []
+        rejected = [node for node in self.nodes if node.is_finished and self.answer(node)]
+        return rejected if self._config.last_resort == "none" else [*rejected, self._best_open([Path(())])]
 
     def _answers_of(self, config: Config) -> FinalAnswer:
         """Learn from configuration, chat template and prompt where this problem's solutions state their answer."""
@@ -357,7 +414,7 @@ class SearchSpace:
                 children[index] = replace(child, score=self._aggregate(child.scores, True))
         if not wanted:
             return children
-        verdicts = await self._recorder.score(self.problem, [children[index] for index in wanted])
+        verdicts = await self._recorder.score(self._scored_problem, [children[index] for index in wanted])
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
             self._ledger.charge_scores(child.key, verdict, self._prm.parameters)

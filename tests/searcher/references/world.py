@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from random import Random
 
@@ -47,6 +47,9 @@ class KeyWorld:
 
     def random(self, name: str) -> Random:
         return Random(f"{self.seed} {name}")
+
+    def commit(self, alive: Iterable[Path], pool: Iterable[Path] = ()) -> None:
+        """Nobody follows."""
 
     def roots(self, count: int = 1) -> list[Path]:
         self._roots += count

@@ -36,9 +36,11 @@ class Models:
     Args:
         config: names them.
         report: is told that they are loaded, and what goes wrong.
+        summary: whether a row of the summary will be written, whose file is checked before anything is loaded.
     """
 
-    def __init__(self, config: Config, report: Reporter) -> None:
+    def __init__(self, config: Config, report: Reporter, *, summary: bool = True) -> None:
+        self._summary = summary
         self._config = config
         self._report = report
         self._stack = AsyncExitStack()
@@ -49,7 +51,7 @@ class Models:
         return self
 
     async def __aexit__(self, *ended: object) -> None:
-        await self._close()
+        await self.close()
 
     async def get(self) -> tuple[Generator, PRM | None]:
         """Give both, loaded.
@@ -58,7 +60,8 @@ class Models:
             EngineDeadError: they did not start in time.
         """
         if self._opened is None:
-            check_summary(summary_path(self._config))
+            if self._summary:
+                check_summary(summary_path(self._config))
             limit = None if self._config.stall_timeout is None else START_SHARE * self._config.stall_timeout
             with loading(self._report, loaded_names(self._config)):
                 opening = self._stack.enter_async_context(open_models(self._config))
@@ -88,9 +91,10 @@ class Models:
                     raise
                 self._restarted = True
                 self._warn(f"{error.message} The models are restarted, once; what was in flight is done again.")
-                await self._close()
+                await self.close()
 
-    async def _close(self) -> None:
+    async def close(self) -> None:
+        """Close both; a second call does nothing."""
         stack, self._stack, self._opened = self._stack, AsyncExitStack(), None
         try:
             await asyncio.wait_for(stack.aclose(), CLOSE_SECONDS)

@@ -18,6 +18,7 @@ from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError
 from tt_scale.models import make_searcher
 from tt_scale.problems import load_problems
+from tt_scale.problems.identity import split_ids
 from tt_scale.problems.local import name_of
 
 __all__ = ["Plan", "plan_runs", "plans_over", "problems_of", "tag_folder"]
@@ -137,10 +138,18 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
 
 def _folder(config: Config, dataset: str, name: str, digest: str) -> FilePath:
     """A tagged run has a folder that its tag names; any other is found again by its digest."""
-    short = name_of(dataset) if FilePath(dataset).exists() else dataset
+    short = _short(dataset)
     if config.run_tag:
         return run_folder(tag_folder(config), dataset, short, name)
     return run_folder(FilePath(config.output_dir), dataset, short, name, digest)
+
+
+def _short(dataset: str) -> str:
+    """A problem set as folders name it: of a file only its name."""
+    if FilePath(dataset).exists():
+        return name_of(dataset)
+    bare, by_question = split_ids(dataset)
+    return f"{name_of(bare)}-ids=question" if by_question and FilePath(bare).exists() else dataset
 
 
 def tag_folder(config: Config) -> FilePath:

@@ -62,6 +62,7 @@ class JournalOf(ABC, Generic[EntryT]):
 
     Attributes:
         file: name of the file of the records.
+        remedy: what to type where the records of another run are in the way.
         rows: what is in the journal, in the order in which it was finished.
         set_aside: numbers of the lines that were damaged when the journal was opened.
         first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
@@ -74,6 +75,7 @@ class JournalOf(ABC, Generic[EntryT]):
     """
 
     file: ClassVar[str]
+    remedy: ClassVar[str] = "Give another --run-tag."
 
     def __init__(self, folder: FilePath, manifest: Mapping[str, Any], *, retry_failed: bool = False) -> None:
         self.folder = folder
@@ -222,7 +224,8 @@ class JournalOf(ABC, Generic[EntryT]):
         except Timeout:
             self._lock = None
             raise JournalError(
-                f"Another process is writing to {str(self.folder)!r}.", "Wait for it, or give another --run-tag."
+                f"Another process is writing to {str(self.folder)!r}.",
+                f"Wait for it, or {self.remedy[0].lower()}{self.remedy[1:]}",
             ) from None
 
     def _check_manifest(self) -> None:
@@ -231,7 +234,7 @@ class JournalOf(ABC, Generic[EntryT]):
             if (self.folder / self.file).exists():
                 raise JournalError(
                     f"{str(self.folder)!r} holds {self.file} but no manifest.json; it is no run folder.",
-                    "Give another --run-tag.",
+                    self.remedy,
                 )
             _replace(path, self._manifest)
             return
@@ -263,7 +266,7 @@ class JournalOf(ABC, Generic[EntryT]):
             if "first_steps" in earlier:
                 self.first_steps = FirstSteps.of(earlier["first_steps"])
         except (ValueError, KeyError, TypeError):
-            raise JournalError(f"{str(path)!r} is damaged.", "Give another --run-tag.") from None
+            raise JournalError(f"{str(path)!r} is damaged.", self.remedy) from None
         return cast("Mapping[str, Any]", found)
 
     def _refuse(self, found: Mapping[str, Any], keys: Sequence[str]) -> NoReturn:
@@ -276,7 +279,7 @@ class JournalOf(ABC, Generic[EntryT]):
         told = "; ".join(
             [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
         )
-        hint = "Give another --run-tag, or the configuration of that run."
+        hint = f"{self.remedy.rstrip('.')}, or the configuration of that run."
         if keys == ["dtype"]:  # which another machine may have chosen
             hint = f"To go on with it, type: --dtype {found.get('dtype')}"
         raise JournalError(
@@ -320,7 +323,7 @@ class JournalOf(ABC, Generic[EntryT]):
         if name in known:
             raise JournalError(
                 f"{self.folder / self.file} holds {name} a second time, in line {number}.",
-                "Take the line out, or give another --run-tag.",
+                f"Take the line out, or {self.remedy[0].lower()}{self.remedy[1:]}",
             )
         known.add(name)
         self.rows.append(entry)

@@ -7,11 +7,12 @@ fields that request this. Others only sample whole answers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from tt_scale.core.records import Problem, StepRequest
 from tt_scale.engines.endpoints.openai_client import Route
-from tt_scale.errors import GeneratorError
+from tt_scale.errors import GeneratorError, PromptError
 from tt_scale.generator.openai.protocol import Dialect
 from tt_scale.generator.openai.text_ids import TextIds
 from tt_scale.generator.openai.text_protocol import TextProtocol
@@ -27,7 +28,9 @@ CONTINUATIONS: tuple[Continuation, ...] = (
     ({}, {"prefix": True}),  # Mistral, DeepSeek
 )
 
-SYSTEM, USER, ANSWER = map(TextIds.mark, range(3))
+SYSTEM, USER, ANSWER, ASSISTANT = map(TextIds.mark, range(4))
+ROLES = {SYSTEM: "system", USER: "user", ASSISTANT: "assistant"}
+MARKS = {role: mark for mark, role in ROLES.items()}
 
 
 def chat_body(
@@ -80,18 +83,26 @@ class ChatProtocol(TextProtocol):
 
         Their number is an estimate until the server reports the prompt's token count.
         """
-        system = (SYSTEM, *self.encode(system_prompt)) if system_prompt else ()
-        return (*system, USER, *self.encode(problem.question), ANSWER)
+        said = [(turn.role, turn.content) for turn in problem.turns] + [("user", problem.question)]
+        if system_prompt:
+            said.insert(0, ("system", system_prompt))
+        return (*[token for role, text in said for token in self._message(role, text)], ANSWER)
 
     def body(self, request: StepRequest) -> dict[str, Any]:
         """Decode the messages and the partial answer from the ids."""
         ids = request.ids
         answer = ids.index(ANSWER)
-        user = ids.index(USER)
-        messages = [{"role": "user", "content": self._text(ids[user + 1 : answer])}]
-        if user:
-            messages.insert(0, {"role": "system", "content": self._text(ids[1:user])})
+        starts = [place for place in range(answer) if ids[place] in ROLES]
+        messages = [
+            {"role": ROLES[ids[start]], "content": self._text(ids[start + 1 : end])}
+            for start, end in pairwise([*starts, answer])
+        ]
         return chat_body(self._served, messages, self._text(ids[answer + 1 :]), self._continuation)
+
+    def _message(self, role: str, text: str) -> tuple[int, ...]:
+        if role not in MARKS:
+            raise PromptError(f"A message has the role {role!r}.", f"Allowed: {', '.join(MARKS)}.")
+        return (MARKS[role], *self.encode(text))
 
     def _text(self, ids: Sequence[int]) -> str:
         return "".join(self.pieces(ids))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from tt_scale.base_classes import SERVER_KEYS
+from tt_scale.base_classes import SERVER_KEYS, Generator
 from tt_scale.core.concurrency import gather_or_cancel
 from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.records import Problem, Step, StepRequest, Weights
@@ -152,6 +152,11 @@ class OpenAIGenerator(LanguageModel):
     def reasoning_tags(self) -> tuple[tuple[str, str], ...]:  # type: ignore[override]
         """Reasoning tags in the chat template, if it is rendered by the client."""
         return () if self._tokens is None else LanguageModel.reasoning_tags.fget(self)  # type: ignore[attr-defined]
+
+    def check_conversation(self, problem: Problem) -> None:
+        """Refuse verbatim prompts where the server renders the template; earlier turns it takes."""
+        if self._tokens is None and problem.verbatim:
+            Generator.check_conversation(self, problem)
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """Render the chat template once, or encode the messages for the server, as ids [length]."""

@@ -157,6 +157,8 @@ class CompletionProtocol(TextProtocol):
 
     def _rendered(self, problem: Problem, system_prompt: str) -> str:
         tokens = self._model.tokens
+        if problem.verbatim:
+            return problem.question
         text = rendered_first(
             chats_of(problem, system_prompt),
             lambda chat: render_chat(tokens.tokenizer, chat, tokens.name, generation_prompt=True),

@@ -1,0 +1,120 @@
+"""`tt-scale solve FILE`: answer a file of questions, or the lines of standard input."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from contextlib import aclosing
+from pathlib import Path
+
+import click
+
+from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, Warned
+from tt_scale.cli.configs import resumable, status_of
+from tt_scale.config import Config
+from tt_scale.core.records import Problem
+from tt_scale.core.solution import Solution
+from tt_scale.problems.questions import read_questions, stream_questions
+from tt_scale.report.console_reporter import ConsoleReporter
+from tt_scale.report.terminal import Terminal
+from tt_scale.solver.answer_file import AnswerJournal, answer_line, answer_record
+from tt_scale.solver.async_solver import AsyncSolver
+
+__all__ = ["solve_file"]
+
+STANDARD_INPUT = "standard input"
+
+
+def solve_file(source: str, output: str | None, config: Config, *, as_json: bool) -> int:
+    """Answer questions; gives the exit status.
+
+    Args:
+        source: a file, or "-".
+        output: file for the answers, which is continued; None prints them as they come.
+        config: model, PRM, method and parameters.
+        as_json: print one JSON object for each question instead of its id and answer.
+
+    Raises:
+        ProblemSetError: a question cannot be read.
+        JournalError: the file of answers belongs to other questions or another configuration.
+        TTScaleError: the configuration cannot run, or a model failed.
+    """
+    report = ConsoleReporter(Terminal(stderr=True))
+    standard = source == "-"
+    field = config.question_field
+    if output is None:
+        questions = _lines(field) if standard else read_questions(source, field)
+        return _status(resumable(_print_all(questions, config, report, as_json=as_json)))
+    known = list(_lines(field)) if standard else read_questions(source, field)
+    return _status(resumable(_write_all(known, Path(output), config, report)))
+
+
+def _lines(field: str | None) -> Iterable[Problem]:
+    return stream_questions(sys.stdin.buffer, STANDARD_INPUT, field)
+
+
+async def _print_all(
+    questions: Iterable[Problem], config: Config, report: Reporter, *, as_json: bool
+) -> list[tuple[str | None, str]]:
+    """Print each solution as it is finished; gives answer and error of each."""
+    solver = AsyncSolver(config, report)
+    ends: list[tuple[str | None, str]] = []
+    try:
+        await solver.open()
+        async with aclosing(solver.solve_many(questions)) as solutions:
+            async for solution in solutions:
+                click.echo(answer_line(solution) if as_json else _short(solution))
+                sys.stdout.flush()  # whoever asked through a pipe waits for it
+                ends.append((solution.answer, solution.error))
+    finally:
+        await solver.close()
+    return ends
+
+
+async def _write_all(
+    questions: list[Problem], output: Path, config: Config, report: Reporter
+) -> list[tuple[str | None, str]]:
+    """Write each solution down as it is finished, and the file of answers at the end, also at an early one."""
+    solver = AsyncSolver(config, report)
+    with AnswerJournal(output, config, questions) as journal:
+        journal.check_questions()
+        for warning in journal.warnings:
+            report(Warned(warning))
+        try:
+            if journal.waiting():
+                await _answer(solver, journal, len(questions), report)
+        finally:
+            journal.write()
+        ends = [(row.answer, row.error) for row in journal.rows]
+    told = Counter(["failed" if error else "no answer" if answer is None else "answered" for answer, error in ends])
+    click.echo(f"{output}: {', '.join([f'{count} {what}' for what, count in sorted(told.items())])}", err=True)
+    return ends
+
+
+async def _answer(solver: AsyncSolver, journal: AnswerJournal, total: int, report: Reporter) -> None:
+    done = len(journal.rows)
+    if done:
+        report(Resumed(done, "searches", total))
+    run = RunProgress("questions", total, done, unit="problems", at_once=solver.config.concurrency)
+    try:
+        await solver.open()
+        with RunCounter(report, run) as counter:
+            async with aclosing(solver.solve_many(journal.waiting())) as solutions:
+                async for solution in solutions:
+                    journal.append(answer_record(solution))
+                    counter.one_more()
+    finally:
+        await solver.close()
+
+
+def _short(solution: Solution) -> str:
+    """Id and answer, or what went wrong, on one line."""
+    answer = "no answer" if solution.answer is None else " ".join(solution.answer.split())
+    return f"{solution.id}\t{' '.join(solution.error.split()) or answer}"
+
+
+def _status(ends: list[tuple[str | None, str]]) -> int:
+    if status := status_of([error for _, error in ends], "every question failed"):
+        return status
+    return 0 if not ends or any(answer is not None for answer, _ in ends) else 1

@@ -1,0 +1,129 @@
+"""Run a server: bind, load, serve, drain, close."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import uvicorn
+
+from tt_scale.bench.run.events import Reporter
+from tt_scale.config import Config
+from tt_scale.errors import ConfigError
+from tt_scale.serve.app import make_app
+from tt_scale.serve.service import Service
+from tt_scale.serve.settings import ServeSettings
+from tt_scale.solver.async_solver import AsyncSolver
+
+__all__ = ["bind", "serve"]
+
+BACKLOG = 2048
+
+IDLE_SECONDS = 75
+"""A connection without a request is closed after so long; clients reuse one for about a minute."""
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Take an address before models are loaded for it.
+
+    Raises:
+        ConfigError: it is in use, or none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        taken = socket.socket(family, kind, protocol)
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        taken.bind(address)
+    except OSError as error:
+        raise ConfigError(
+            f"The address {host}:{port} cannot be taken: {error.strerror or error}.", "Type: --port 0 for a free one"
+        ) from None
+    return taken
+
+
+async def serve(
+    config: Config,
+    settings: ServeSettings,
+    taken: socket.socket,
+    drain: float,
+    report: Reporter,
+    ready: Callable[[Service], None],
+) -> None:
+    """Load the models and answer requests until SIGTERM or Ctrl-C; then finish what is under way.
+
+    Args:
+        config: models, method and knobs.
+        settings: of the server.
+        taken: a bound socket.
+        drain: seconds that requests under way may take after the signal; a second signal ends them at once.
+        report: is told that models load.
+        ready: called once requests are answered.
+
+    Raises:
+        TTScaleError: the models cannot be opened.
+    """
+    raise_open_files()
+    solver = AsyncSolver(config, report)
+    try:
+        await solver.open()
+        service = Service(solver, settings)
+        await service.open()
+        options = uvicorn.Config(
+            make_app(service),
+            log_level="warning",
+            access_log=False,
+            lifespan="off",
+            backlog=BACKLOG,
+            timeout_keep_alive=IDLE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(drain)),
+            server_header=False,
+        )
+        server = uvicorn.Server(options)
+        server.capture_signals = _nothing  # type: ignore[method-assign]  # it would end the process before models close
+        with _signals(server, service):
+            ready(service)
+            await server.serve(sockets=[taken])
+    finally:
+        await solver.close()
+
+
+@contextmanager
+def _nothing() -> Iterator[None]:
+    yield
+
+
+@contextmanager
+def _signals(server: uvicorn.Server, service: Service) -> Iterator[None]:
+    def end() -> None:
+        server.force_exit = server.should_exit
+        server.should_exit = service.draining = True
+
+    service.stop = end
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    added = []
+    for number in numbers:
+        with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
+            loop.add_signal_handler(number, end)
+            added.append(number)
+    try:
+        yield
+    finally:
+        for number in added:
+            loop.remove_signal_handler(number)
+
+
+def raise_open_files() -> None:
+    """Allow as many connections as the system does; the usual soft limit is 1,024 open files."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
+    if soft < wanted:
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
