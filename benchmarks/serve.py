@@ -74,7 +74,7 @@ async def measured(given: Any) -> None:
         await asyncio.sleep(0.01)
     url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1/chat/completions"
     limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
-    async with httpx.AsyncClient(timeout=None, limits=limits) as client:
+    async with httpx.AsyncClient(timeout=600, limits=limits) as client:
         await _post(client, url, given.method, problems[0])
         await added(client, url, given.method, problems)
         await share(client, url, given.method, problems, solver, given.rounds)

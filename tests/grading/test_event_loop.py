@@ -13,22 +13,30 @@ from tt_scale.core.concurrency import TimeSlice
 from tt_scale.core.final_answer import FinalAnswer
 from tt_scale.grading import Grader
 
-LONGEST = 0.15
-"""Seconds of processor time: three times the 50 ms that are promised, for machines that do other work besides."""
+MOST_MOMENTS = 15
+"""Of about 10 ms: three times the 50 ms that are promised."""
 
 PUMPS = ["\\sqrt", "\\frac1", "_8", "a_1,", "{1,2},", "(1,2),", "1,", "°", "**1", "\\text{a} ", "x=1,", " ", "cm/", "("]
 HOSTILE = [(pump * 1000)[:size] + str(size) for pump in PUMPS for size in (300, 900, 1900, 100_000)]
 
 
+def moment() -> float:
+    """Processor time of a fixed piece of work, 10 ms where nothing else runs: what slows the tests slows it, too."""
+    before = time.thread_time()
+    sum([number * number % 7 for number in range(150_000)])
+    return time.thread_time() - before
+
+
 async def longest_hold(work: Awaitable[Any]) -> float:
-    """Give the longest processor time between two turns of another task; a machine's other load does not count."""
-    task, longest = asyncio.ensure_future(work), 0.0
+    """Give the longest processor time between two turns of another task, in moments."""
+    whole, longest = moment(), 0.0
+    task = asyncio.ensure_future(work)
     while not task.done():
         before = time.thread_time()
         await asyncio.sleep(0)
         longest = max(longest, time.thread_time() - before)
     await task
-    return longest
+    return longest / max(whole, moment())
 
 
 @pytest.fixture
@@ -44,24 +52,24 @@ def grader(monkeypatch: pytest.MonkeyPatch) -> Grader:
 
 async def test_hostile_answers_are_graded_in_turns(grader: Grader) -> None:
     """A pool of 64 such answers held the loop for minutes."""
-    assert await longest_hold(grader.grade_many("(1,2)", HOSTILE)) < LONGEST
-    assert await longest_hold(grader.grade_many(", ".join(map(str, range(90))), HOSTILE)) < LONGEST
+    assert await longest_hold(grader.grade_many("(1,2)", HOSTILE)) < MOST_MOMENTS
+    assert await longest_hold(grader.grade_many(", ".join(map(str, range(90))), HOSTILE)) < MOST_MOMENTS
 
 
 async def test_hostile_pools_are_grouped_in_turns(grader: Grader) -> None:
     """Each is compared with a representative of each class: the square of their number."""
-    assert await longest_hold(grader.group(HOSTILE)) < LONGEST
+    assert await longest_hold(grader.group(HOSTILE)) < MOST_MOMENTS
 
 
 async def test_many_honest_answers_are_grouped_in_turns(grader: Grader) -> None:
     """A thousand distinct numbers are half a million comparisons."""
-    assert await longest_hold(grader.group([str(number) for number in range(250)])) < LONGEST
+    assert await longest_hold(grader.group([str(number) for number in range(250)])) < MOST_MOMENTS
 
 
 async def test_many_searches_are_graded_in_turns(grader: Grader) -> None:
     """Each task alone is short; all of them in one turn of the loop are not."""
     pools = [[f"{number}+{pool}" for number in range(20)] for pool in range(40)]
-    assert await longest_hold(asyncio.gather(*[grader.grade_many("17", pool) for pool in pools])) < LONGEST
+    assert await longest_hold(asyncio.gather(*[grader.grade_many("17", pool) for pool in pools])) < MOST_MOMENTS
 
 
 def test_answers_are_found_within_a_moment() -> None:
@@ -71,9 +79,10 @@ def test_answers_are_found_within_a_moment() -> None:
         unit * (1_000_000 // len(unit)) for unit in ("{", "\\boxed1", "\\boxed{", "Answer: ", "<think></think>", "a ")
     ]
     for text in texts:
-        before = time.thread_time()
+        whole, before = moment(), time.thread_time()
         answers.of(f"\\boxed{text}\\boxed1", cut=True)
-        assert time.thread_time() - before < 2 * LONGEST
+        taken = time.thread_time() - before
+        assert taken < 2 * MOST_MOMENTS * max(whole, moment())
 
 
 async def test_a_slice_ends_for_all_tasks_together() -> None:
@@ -87,7 +96,7 @@ async def test_a_slice_ends_for_all_tasks_together() -> None:
             while time.thread_time() < end:
                 pass
 
-    assert await longest_hold(asyncio.gather(*[work() for _ in range(20)])) < 0.05
+    assert await longest_hold(asyncio.gather(*[work() for _ in range(20)])) < 5
 
 
 def test_a_slice_survives_its_loop() -> None:

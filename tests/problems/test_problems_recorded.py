@@ -101,7 +101,7 @@ def test_confidences_from_the_likeliest_tokens(tmp_path: Path) -> None:
         (row([{"text": "5", "finish_reason": 5}]), "finish_reason of sample 0 is 5"),
         (row([sample("5", True, [1], 3, logprobs=[-1], confidences=[1])]), "1 logprobs and 1 confidences for 3 tokens"),
         (row([sample("5", True, [1], None, logprobs=[-1], confidences=[1])]), "for an unknown number of tokens"),
-        (row([sample("5", True, [1], text="\ud83d")]), "half a character"),
+        (row([sample("5", True, [1], text="\ud83d")]), "lone surrogate"),
         (row([sample("5", True, [1])], answer_rule="first"), "answer_rule is 'first'; allowed: boxed, last_number"),
     ],
 )

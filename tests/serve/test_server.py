@@ -185,7 +185,7 @@ def test_completions_take_a_prompt_as_it_is(server: Running) -> None:
         ({"messages": [{"role": "assistant", "content": "x"}]}, 400, "The last message is not the user's"),
         ({"messages": [{"role": "user", "content": " "}]}, 400, "The question is empty"),
         ({"messages": [{"role": "user", "content": "\ud800"}]}, 400, "half of a surrogate pair"),
-        ({"messages": [{"role": "user", "content": "2 + 2?"}]}, 400, "knows only questions of the form"),
+        ({"messages": [{"role": "user", "content": "2 + 2?"}]}, 400, "answers only questions of the form"),
         (
             {"messages": [{"role": r, "content": QUESTION} for r in ("user", "assistant", "user")]},
             400,

@@ -29,8 +29,8 @@ State = Literal["open", "finished", "truncated", "failed", "unreadable"]
 """Only open paths are extended, only finished ones vote; an unreadable one exceeds the context of its PRM."""
 
 Stopped = Literal["enough", "steps", "frontier", "budget", "timeout", "error"]
-"""Why a search ended: enough finished paths, no expansions left, an empty frontier, the budget, the caller's time limit,
-or an error."""
+"""Why a search ended: enough finished paths, no expansions left, an empty frontier, the budget, the time limit of the
+caller, or an error."""
 
 
 @dataclass(frozen=True, slots=True)
