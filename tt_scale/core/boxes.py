@@ -69,7 +69,9 @@ def last_boxes(text: str) -> Box | None:
         text: a whole solution.
     """
     items: list[Box] = []  # last first
-    for box in reversed([box for box in boxes(text) if not is_placeholder(box.content)]):
+    for box in reversed(boxes(text)):
+        if is_placeholder(box.content):
+            continue
         if items and not _joins_a_list(text[box.end : items[-1].start]):
             break
         items.append(box)
