@@ -8,11 +8,12 @@ import re
 from html.parser import HTMLParser
 from importlib.util import find_spec
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 from commands import Command, snapshot
-from run_folders import HOSTILE, record, retried, write_run
+from run_folders import HOSTILE, node, record, retried, write_run
 
 from tt_scale.report.html.formulas import Formula, mathml, segments
 from tt_scale.report.html.packing import packed, unpacked
@@ -137,6 +138,24 @@ def test_hostile_text_is_text_in_the_file(command: Command, tmp_path: Path) -> N
         "".join([p if isinstance(p, str) else part["formulas"][p][0] for p in part["texts"][0]]) for part in shown
     }
     assert joined == set(HOSTILE)
+
+
+@needs_extra
+def test_five_hundred_problems_are_a_small_file(command: Command, tmp_path: Path) -> None:
+    """A page that may be mailed; the index alone is unpacked when it opens. Every text is another, as if by a model."""
+    random = Random(0)
+    words = ["".join(random.choices("abcdefghijklmnopqrstuvwxyz", k=6)) for _ in range(2_000)]
+
+    def sampled(index: int) -> dict[str, Any]:
+        tree = [node(f"0.{number}", " ".join(random.choices(words, k=12)), random.random()) for number in range(60)]
+        return record(index, tree, [])
+
+    write_run(tmp_path / "run", [sampled(index) for index in range(500)])
+    assert command("report", "run").status == 0
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    [index] = re.findall(r'id="index">([^<]*)<', page)
+    assert len(page) < 30e6
+    assert len(index) < 200_000
 
 
 @needs_extra
