@@ -334,7 +334,7 @@ class Searcher(ABC):
         uses_prm: whether it reads scores.
         whole_answers: whether it draws whole solutions from the root alone and never extends a partial path.
         top_logprobs: as for a PRM, for a method that reads token confidences of a path's steps; it requests them from
-            its space by `tell_logprobs`, and a generator that cannot return them is rejected before it is loaded.
+            its space by `request_logprobs`, and a generator that cannot return them is rejected before it is loaded.
     """
 
     summary: ClassVar[str]

@@ -73,7 +73,7 @@ def test_numbers_stay_with_their_tokens(searcher: Any, keys: dict[str, Any], bla
     """Steps that are split, merged with blank ones, divided or cut, whose numbers are those of other tokens."""
     for number in range(4):
         space = space_of(Numbered(World(blank=blank)), number=number, **keys)
-        space.tell_logprobs(3)
+        space.request_logprobs(3)
         run(searcher, space)
         steps = list(chain.from_iterable([node.steps for node in space.nodes]))
         assert steps
@@ -106,7 +106,7 @@ def test_asking_changes_no_sample(temperature: float) -> None:
     trees = []
     for top in (0, 20):
         space = space_of(SimulatedGenerator(World(blank=0.3)))
-        space.tell_logprobs(top)
+        space.request_logprobs(top)
         run(BestOfN(N=8, temperature=temperature), space)
         trees.append([(node.text, node.ids, node.scores) for node in space.nodes])
     assert trees[0] == trees[1]
@@ -117,7 +117,7 @@ def drawn(world: World, temperature: float, top: int) -> list[tuple[bool, Step]]
     found = []
     for number in range(80):
         space = space_of(SimulatedGenerator(world), number=number)
-        space.tell_logprobs(top)
+        space.request_logprobs(top)
         for path in run(BestOfN(N=3, temperature=temperature), space).pool:
             ids = space._prompt
             for step in path.steps:
@@ -174,7 +174,7 @@ def test_a_prm_that_reads_them_gets_them() -> None:
     steps = []
     for top in (0, 2, 9):  # what a method asks for beside it
         space = space_of(generator, Reading(0.6, 79, generator))
-        space.tell_logprobs(top)
+        space.request_logprobs(top)
         run(BestOfN(N=1), space)
         steps.append(space.nodes[0].steps[0])
     assert steps[0] == steps[1]  # no less than the PRM asked for
@@ -192,7 +192,7 @@ class Short(SimulatedGenerator):
 def test_too_few_numbers_are_refused() -> None:
     """A backend that tells one number too few shifts all that follow."""
     space = space_of(Short())
-    space.tell_logprobs(1)
+    space.request_logprobs(1)
     with pytest.raises(GeneratorError, match=r"returned \d+ log-probabilities for \d+ tokens"):
         run(BestOfN(), space)
 
@@ -203,7 +203,7 @@ def test_who_cannot_tell_is_refused() -> None:
     with pytest.raises(
         ConfigError, match="the log-probabilities of the 5 most likely tokens, but TapeGenerator returns none"
     ):
-        space.tell_logprobs(5)
+        space.request_logprobs(5)
     with pytest.raises(ConfigError, match="returns only those of 20"):
         require_logprobs(SimulatedGenerator, 21, "Somebody")
 

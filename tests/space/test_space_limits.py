@@ -255,7 +255,7 @@ def over(generator: Generator, **keys: object) -> SearchSpace:
 async def test_a_generator_that_passes_its_limit_is_an_error() -> None:
     """An engine that ignores max_tokens breaks every budget without a word."""
     generator = Tampered(lambda steps: [Step("aaaa", (0, 1, 2, 3), "length")] * len(steps))
-    with pytest.raises(GeneratorError, match="4 tokens where 3"):
+    with pytest.raises(GeneratorError, match="returned 4 tokens; 3"):
         await over(generator, k_tokens=3).expand([Path(key=(0,))], temperature=0.7)
 
 

@@ -239,7 +239,7 @@ async def draw(asked: SampledSet, world: World, journal: DrawnJournal, report: C
 async def _solved(asked: SampledSet, world: World, problem: Problem) -> dict[str, Any]:
     config, generator, grader = world.config, world.generator, world.grader
     space = SearchSpace(problem, generator, None, config)
-    space.tell_logprobs(world.top_logprobs)
+    space.request_logprobs(world.top_logprobs)
     [paths] = await space.complete(space.roots(), config.N, temperature=config.temperature)
     prompt = generator.prompt(problem, config.system_prompt)
     kept = [path for path in paths if path.state != "failed" and path.steps]

@@ -74,7 +74,7 @@ class DeepConf(Searcher):
 
     async def search(self, space: SearchSpace) -> Outcome:
         """Set the thresholds from the warm-up, sample further traces against them, stop when the vote is settled."""
-        space.tell_logprobs(self.top_logprobs)
+        space.request_logprobs(self.top_logprobs)
         roots = space.roots()
         requested = min(self.N, self.warmup_traces)
         [drawn] = await space.complete(roots, requested, temperature=self.temperature)

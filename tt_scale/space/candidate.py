@@ -1,4 +1,4 @@
-"""A child from its plan to a path: chunks and blank steps merged, cut at its end, its state decided."""
+"""Candidate child of a path while it is sampled: merges chunks and blank steps, cuts at its end, decides its state."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Ended, Step
 from tt_scale.core.segmentation import Pieces, continued_pieces, divided_steps, full_step, is_blank, split_steps
 
-__all__ = ["Birth", "Bound", "Rules"]
+__all__ = ["ChildCandidate", "Bound", "Rules"]
 
 Bound = Literal["length", "context", "budget"]
-"""What a child's token limit comes from."""
+"""Which limit determines the token limit of a child."""
 
 PathEnd = Literal["eos", "answer"]
-"""What finishes a path: the model's end of sequence alone, or also a step end behind a complete final answer."""
+"""What finishes a path: only the end of the sequence, or also the end of a step after a complete final answer."""
 
 MOST_BLANK_STEPS = 8
-"""A model that says nothing so many times in a row has its blank steps taken as they are."""
+"""After so many blank steps in a row, a blank step is accepted as it is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What decides whether a path goes on.
+    """Rules that decide whether a path continues.
 
     Attributes:
-        delimiters: that end a step.
-        step_tokens: after so many tokens a step ends instead; None where it does not.
-        answers: finds the final answer in the text of a solution.
-        most_tokens: of one solution: `max_tokens`, or less where the context has no room for them.
+        delimiters: strings that end a step.
+        step_tokens: length of a step in tokens, if steps have a fixed length, else None.
+        answers: extracts the final answer from the text of a solution.
+        most_tokens: maximum number of tokens of a solution: `max_tokens`, or less if the context is shorter.
         path_end: what finishes a path.
     """
 
@@ -42,18 +42,18 @@ class Rules:
     path_end: PathEnd = "eos"
 
 
-class Birth:
-    """A child that is being drawn, in one request or in several.
+class ChildCandidate:
+    """Child that is being sampled, in one request or in several.
 
     Args:
-        family: place of its parent among the paths that grow.
-        parent: an open path.
-        child: its number among all children that the parent ever had.
-        ids: prompt and path of the parent [length].
-        temperature: at which it is drawn.
-        limit: most tokens that it may be given.
-        bound: what the limit comes from.
-        whole: whether it grows to its end.
+        family: index of its parent among the paths that are extended.
+        parent: open path.
+        child: number among all children of the parent, from 0.
+        ids: token ids of prompt and parent [length].
+        temperature: sampling temperature.
+        limit: maximum number of tokens.
+        bound: which limit determines `limit`.
+        whole: whether it is extended to its end.
     """
 
     __slots__ = (
@@ -100,42 +100,42 @@ class Birth:
 
     @property
     def drawn(self) -> list[Step]:
-        """What its requests gave so far: blank steps, then chunks of the present one."""
+        """Steps that its requests returned so far: blank steps, then chunks of the current one."""
         return [*self.blank, *self.chunks]
 
     def most_tokens(self, rules: Rules) -> int:
-        """Most tokens of the next request: what the limit leaves, and no more than a step of fixed length has."""
+        """Token limit of the next request: what is left, at most the length of a step of fixed length."""
         left = self.limit - self.spent
         return left if self.whole or rules.step_tokens is None else min(left, rules.step_tokens)
 
     def take(self, step: Step, shortened: bool, rules: Rules, pieces: Pieces) -> bool:
-        """Add what a request gave; `pieces` is the generator's.
+        """Add the result of a request; `pieces` is the generator's.
 
         Args:
-            step: as the generator returned it.
-            shortened: whether a budget gave the request fewer tokens than the child may still have.
+            step: step as the generator returned it.
+            shortened: whether the budget gave the request fewer tokens than the child may still have.
 
         Returns:
-            Whether the child needs another request: its chunk was used up, or the step says nothing.
+            Whether the child needs another request: its chunk was used up, or the step is blank.
         """
         self.chunks.append(step)
-        if shortened and step.ended == "length" and not self._holds_an_end(rules, pieces):
+        if shortened and step.ended == "length" and not self._completes_delimiter(rules, pieces):
             return True
         whole = self._joined_chunks(rules, pieces)
-        if not self._says_nothing(whole, rules):
+        if not self._is_blank(whole, rules):
             self.chunks = [whole]
             return False
         self.blank.append(whole)
         self.chunks = []
         return True
 
-    def cut_here(self, rules: Rules, pieces: Pieces) -> None:
-        """End the child where it stands: the budget has no tokens left for it."""
+    def cut(self, rules: Rules, pieces: Pieces) -> None:
+        """End the child here, because the budget has no tokens left for it."""
         self.limit, self.bound = self.spent, "budget"
         self.chunks = [self._joined_chunks(rules, pieces) if self.chunks else self.blank.pop()]
 
     def split(self, rules: Rules, pieces: Pieces) -> list[Step]:
-        """Cut what was drawn, blank steps merged, into its steps once it needs no further request."""
+        """Split the sampled text, blank steps merged, into steps, once no further request is needed."""
         step = self._merged(self.chunks[0])
         if not self.whole:
             return [step]
@@ -146,16 +146,16 @@ class Birth:
         return split_steps(step, continued_pieces(self.parent.steps, step, pieces), (), rules.step_tokens)
 
     def child(self, steps: Sequence[Step], rules: Rules) -> Path:
-        """Append steps to the parent, up to the first that finishes it.
+        """Append steps to the parent, up to the first one that finishes it.
 
-        What says nothing is never scored: at the end it is merged into the parent's last step, whose score stays;
-        where it is all that the parent has, into what comes now.
+        Blank steps are never scored: at the end they are merged into the parent's last step, whose score stays; if
+        the parent has nothing else, into the new step.
         """
         parent = self.parent
         path = parent.steps
         new = steps[0]
-        says_nothing = len(steps) == 1 and is_blank(new.text, rules.delimiters)
-        if path and (says_nothing or is_blank(path[-1].text, rules.delimiters)):
+        blank_only = len(steps) == 1 and is_blank(new.text, rules.delimiters)
+        if path and (blank_only or is_blank(path[-1].text, rules.delimiters)):
             path, steps = path[:-1], [_join([path[-1], new], new.seed), *steps[1:]]
         state: State = "open"
         for step in steps:
@@ -168,18 +168,18 @@ class Birth:
         cut = state == "truncated" and rules.answers.states_one("".join([each.text for each in path]), cut=True)
         if cut:
             state = "finished"
-        score = parent.score if state in ("open", "finished") else 0.0  # what is lost is worth nothing
+        score = parent.score if state in ("open", "finished") else 0.0  # a lost path is worth 0
         return Path(self.key, path, parent.scores, score, state, cut)
 
     def _settled(self, step: Step, rules: Rules, pieces: Pieces) -> Step:
-        """Give a step of fixed length that was just drawn its end and its text; `pieces` is the generator's."""
+        """Set end and text of a new step of fixed length; `pieces` is the generator's."""
         if self.whole or rules.step_tokens is None:
             return step
         before = [*self.parent.steps, *self.blank]
         return full_step(step, continued_pieces(before, step, pieces), rules.step_tokens)
 
     def _joined_chunks(self, rules: Rules, pieces: Pieces) -> Step:
-        """Make one step of the chunks, cut at the first delimiter that they complete between them."""
+        """Join the chunks to one step, cut at the first delimiter that they complete together."""
         if len(self.chunks) == 1:
             return self._settled(self.chunks[0], rules, pieces)
         step = _join(self.chunks, self.chunks[0].seed)
@@ -189,15 +189,15 @@ class Birth:
             return self._settled(step, rules, pieces)
         return split_steps(step, texts, rules.delimiters)[0]
 
-    def _holds_an_end(self, rules: Rules, pieces: Pieces) -> bool:
-        """Whether a delimiter was completed across chunks, which no single request can see."""
+    def _completes_delimiter(self, rules: Rules, pieces: Pieces) -> bool:
+        """Whether a delimiter was completed across chunks, which no single request can detect."""
         if self.whole or not rules.delimiters or len(self.chunks) < 2:
             return False
         text = "".join(pieces([token for chunk in self.chunks for token in chunk.ids]))
         return any(delimiter in text for delimiter in rules.delimiters)
 
-    def _says_nothing(self, step: Step, rules: Rules) -> bool:
-        """Whether a step that was just drawn says nothing and another one is to be drawn behind it."""
+    def _is_blank(self, step: Step, rules: Rules) -> bool:
+        """Whether a new step is blank and another one is to be sampled after it."""
         return (
             step.ended == "stop"
             and self.spent < self.limit
@@ -206,7 +206,7 @@ class Birth:
         )
 
     def _merged(self, step: Step) -> Step:
-        """Put the blank steps drawn before in front, and say "context" where the context was what ended it."""
+        """Prepend the preceding blank steps, and set `ended` to "context" if the context ended the step."""
         if self.blank:
             step = _join([*self.blank, step], self.blank[0].seed)
         if step.ended == "length" and self.bound == "context" and self.spent == self.limit:
@@ -231,7 +231,7 @@ class Birth:
 
 
 def _join(steps: Sequence[Step], seed: int, *, ended: Ended | None = None) -> Step:
-    """Make one step of several in a row; cache hits are those of the first request."""
+    """Join consecutive steps to one; cache hits are those of the first request."""
     last = steps[-1]
     return Step(
         text="".join([step.text for step in steps]),

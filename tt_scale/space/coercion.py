@@ -1,7 +1,7 @@
-"""Answers of backends as plain Python values: NumPy and tensor scalars are converted, what is no number is refused.
+"""Convert results of backends to plain Python values: NumPy and tensor scalars are converted, other types rejected.
 
-What a backend returns is kept, hashed, aggregated and written down as JSON. A type that only looks like a number would
-fail there, far from whoever returned it.
+Results are stored, hashed, aggregated and written as JSON. A type that only resembles a number would fail there, far
+from the backend that returned it.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _INTEGERS, _FLOATS, _TEXTS = {int}, {float}, {str}
 
 
 def plain_step(step: Step) -> Step:
-    """Give a step whose fields have their declared types.
+    """Convert the fields of a step to their declared types.
 
     Raises:
-        GeneratorError: it is no step, or a field cannot be converted.
+        GeneratorError: it is not a step, or a field cannot be converted.
     """
     if type(step) is Step and _is_plain(step):
         return step
@@ -52,15 +52,15 @@ def plain_step(step: Step) -> Step:
 
 
 def plain_texts(texts: Sequence[str]) -> Sequence[str]:
-    """Give token texts without halves of surrogate pairs, as `plain_step` does with the text of a step."""
+    """Replace lone surrogates in token texts, as `plain_step` does in the text of a step."""
     return texts if _encodes("".join(texts)) else [_text(text) for text in texts]
 
 
 def plain_scores(scores: Scores) -> Scores:
-    """Give scores whose fields have their declared types.
+    """Convert the fields of scores to their declared types.
 
     Raises:
-        PRMError: they are no scores, or a field cannot be converted.
+        PRMError: they are not scores, or a field cannot be converted.
     """
     if type(scores) is Scores and _are_plain(scores):
         return scores
@@ -112,7 +112,7 @@ def _are_plain(scores: Scores) -> bool:
 
 
 def _encodes(text: str) -> bool:
-    """Whether a text can be written as UTF-8: it holds no half of a surrogate pair."""
+    """Whether a text can be encoded as UTF-8, that is, has no lone surrogate."""
     if text.isascii():
         return True
     try:
@@ -123,7 +123,7 @@ def _encodes(text: str) -> bool:
 
 
 def _text(value: Any) -> str:
-    """Give a text; half of a surrogate pair becomes the mark by which decoders show what is no character."""
+    """Convert to text; lone surrogates become U+FFFD, the replacement character."""
     if not isinstance(value, str):
         raise TypeError(f"its text is a {type(value).__name__}")
     if _encodes(value):
@@ -142,22 +142,22 @@ def _reals(values: Iterable[Any]) -> tuple[float, ...]:
 
 
 def _real(value: Any) -> float:
-    """Convert a number, a NumPy scalar or a tensor of one element; texts are no numbers."""
+    """Convert a number, a NumPy scalar or a tensor of one element; text is rejected."""
     if isinstance(value, str | bytes) or not hasattr(type(value), "__float__"):
         raise TypeError(f"{value!r} is a {type(value).__name__}, not a number")
     return float(value)
 
 
 def _count(value: Any) -> int:
-    """Convert a number of things, which is whole and not negative."""
+    """Convert a count, which is an integer of at least 0."""
     real = _real(value)
     if not (isfinite(real) and real >= 0 and real == int(real)):
-        raise ValueError(f"{value!r} is no count; it must be a whole number from 0 on")
+        raise ValueError(f"{value!r} is not a count; allowed: integers of at least 0")
     return int(value)
 
 
 def _amount(value: Any) -> float:
     real = _real(value)
     if not (isfinite(real) and real >= 0):
-        raise ValueError(f"{value!r} is no amount; it must be a finite number from 0 on")
+        raise ValueError(f"{value!r} is not an amount; allowed: finite numbers of at least 0")
     return real

@@ -1,10 +1,10 @@
-"""What a quantile as `tau` comes to: the scores of a sample of a run's first steps, drawn before the search.
+"""Estimate the score behind a quantile as `tau` from a sample of a run's first steps, taken before the search.
 
-"The scores seen so far" would depend on which problem came first, so that no number could be had twice. The sample
-depends on nothing but the configuration and the problems: their first steps are drawn under the seeds that the
-searches use, so that they are steps of this very run. The number is kept with the run, which goes on with it.
+The scores seen so far would depend on which problem finished first, and no result could be repeated. The sample depends
+only on configuration and problems: first steps are sampled with the seeds of the searches themselves. The value is
+stored with the run, which continues with it.
 
-Not covered: what a step further down scores. With `agg: prod` scores fall with depth, and fewer pass there.
+Scores of later steps are not covered: with `agg: prod` scores decrease with depth, and fewer pass there.
 """
 
 from __future__ import annotations
@@ -31,23 +31,22 @@ from tt_scale.space.search_space import SearchSpace
 __all__ = ["FirstSteps", "asked_quantile", "measure"]
 
 ENOUGH = 64
-"""First steps that are drawn. The share of all first steps that passes is then known to 6 points (one standard
-error at q0.5, binomial), at the price of 64 steps for the whole run."""
+"""Number of first steps in the sample; the standard error of the share that passes is then 6 points (at q0.5)."""
 
 MOST_OF_ONE = 8
-"""First steps of one problem; a set of few problems gives fewer scores, not many of the same kind."""
+"""Maximum number of first steps of one problem."""
 
 
 @dataclass(frozen=True, slots=True)
 class FirstSteps:
-    """A sample of first steps and the score that it stands for.
+    """Sample of first steps, and the score at the quantile.
 
     Attributes:
-        tau: as it was asked for, "q0.5".
-        value: the score that it comes to, in [0, 1].
-        scores: of all steps drawn, in ascending order [steps].
-        problems: how many problems they are of.
-        usage: what they cost; charged to the run, in no problem's usage.
+        tau: quantile as configured, "q0.5".
+        value: score at the quantile, in [0, 1].
+        scores: scores of all sampled steps in ascending order [steps].
+        problems: number of problems in the sample.
+        usage: cost of the sample, part of the run but of no problem's usage.
     """
 
     tau: str
@@ -57,12 +56,12 @@ class FirstSteps:
     usage: Usage
 
     def record(self) -> dict[str, Any]:
-        """Write it down for the manifest."""
+        """Convert to plain values for the manifest."""
         return asdict(self)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> FirstSteps:
-        """Read it back.
+        """Convert from plain values.
 
         Raises:
             KeyError, TypeError: the record is damaged.
@@ -72,7 +71,7 @@ class FirstSteps:
 
 
 def asked_quantile(searcher: Searcher) -> str | None:
-    """Give the quantile that a method has as `tau`; None where it has a number, or no such knob."""
+    """Return the quantile that a method has as `tau`; None if it is a number or the method has no `tau`."""
     tau = getattr(searcher, "tau", None)
     return tau if isinstance(tau, str) else None
 
@@ -80,15 +79,15 @@ def asked_quantile(searcher: Searcher) -> str | None:
 async def measure(
     tau: str, searcher: Searcher, problems: Sequence[Problem], generator: Generator, prm: PRM | None, config: Config
 ) -> FirstSteps:
-    """Draw and score first steps, at the temperature of the method's first attempt, and take their quantile.
+    """Sample and score first steps, at the temperature of the method's first attempt, and compute the quantile.
 
     Args:
-        tau: a quantile.
-        searcher: its `temp_origin` is the temperature; `temperature` of the configuration where it has none.
-        problems: of the run, at least one; a seeded sample of `ENOUGH` where there are more.
-        generator: started.
-        prm: started.
-        config: of the run.
+        tau: quantile.
+        searcher: its `temp_origin` is the temperature; without one, `temperature` of the configuration.
+        problems: problems of the run, at least one; a seeded sample of `ENOUGH` is used if there are more.
+        generator: started generator.
+        prm: started PRM.
+        config: configuration of the run.
 
     Raises:
         EngineDeadError: the engine died.
@@ -99,7 +98,7 @@ async def measure(
     if len(chosen) > ENOUGH:
         chosen = Random(f"{config.seed}/first steps").sample(chosen, ENOUGH)
     each = min(MOST_OF_ONE, ceil(ENOUGH / len(chosen)))
-    heat = float(getattr(searcher, "temp_origin", config.temperature))
+    temperature = float(getattr(searcher, "temp_origin", config.temperature))
     gate = asyncio.Semaphore(config.concurrency)
 
     async def draw(problem: Problem) -> tuple[list[float], Usage, str]:
@@ -116,7 +115,7 @@ async def measure(
     async def grow(problem: Problem, usage: Usage) -> list[list[Path]]:
         space = SearchSpace(problem, generator, prm, config)
         try:
-            return await space.expand(space.roots(each), 1, temperature=heat)
+            return await space.expand(space.roots(each), 1, temperature=temperature)
         finally:
             usage.charge(space.usage)
 

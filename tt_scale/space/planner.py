@@ -1,4 +1,4 @@
-"""Plans children: their numbers, what they continue, how far they may grow, and which go first."""
+"""Plan children: their numbers, prompts, token limits and priority."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from tt_scale.config import Config
 from tt_scale.core.path import Key, Path
-from tt_scale.space.candidate import Birth, Bound
+from tt_scale.space.candidate import Bound, ChildCandidate
 
 __all__ = ["Planner", "best_first"]
 
 
 class Planner:
-    """Plans the children of one problem's paths.
+    """Planner of the children of one problem's paths.
 
     Args:
-        config: limits are taken from it.
+        config: limits.
         prompt: token ids, fewer than the context [length].
-        context: most tokens of prompt and solution together.
-        max_steps: most steps of a path; the last of them grows to the end.
+        context: maximum number of tokens of prompt and solution together.
+        max_steps: maximum number of steps of a path; the last one is extended to the end.
     """
 
     def __init__(self, config: Config, prompt: tuple[int, ...], context: int, max_steps: int) -> None:
@@ -30,11 +30,13 @@ class Planner:
 
     @property
     def most_tokens(self) -> int:
-        """Most tokens of one solution."""
+        """Maximum number of tokens of a solution."""
         return min(self._config.max_tokens, self._room)
 
-    def births(self, family: int, path: Path, count: int, temperature: float, *, whole: bool) -> list[Birth]:
-        """Plan `count` children of an open path, numbered on from those that it had before."""
+    def candidates(
+        self, family: int, path: Path, count: int, temperature: float, *, whole: bool
+    ) -> list[ChildCandidate]:
+        """Plan `count` further children of an open path."""
         if not path.is_open:
             raise ValueError(f"path {path.key} is {path.state} and cannot grow")
         ids = self._prompt + path.ids
@@ -42,24 +44,27 @@ class Planner:
         limit, bound = self._limit(path, whole=whole)
         first = self._children.get(path.key, 0)
         self._children[path.key] = first + count
-        return [Birth(family, path, first + number, ids, temperature, limit, bound, whole) for number in range(count)]
+        return [
+            ChildCandidate(family, path, first + number, ids, temperature, limit, bound, whole)
+            for number in range(count)
+        ]
 
-    def again(self, birth: Birth) -> Birth:
-        """Plan one more child where a birth was."""
-        return self.births(birth.family, birth.parent, 1, birth.temperature, whole=True)[0]
+    def replacement(self, candidate: ChildCandidate) -> ChildCandidate:
+        """Plan one more child in place of a candidate."""
+        return self.candidates(candidate.family, candidate.parent, 1, candidate.temperature, whole=True)[0]
 
-    def to_the_end(self, birth: Birth) -> int:
-        """Most tokens that a birth would need to grow to its end."""
-        return self._limit(birth.parent, whole=True)[0]
+    def tokens_to_end(self, candidate: ChildCandidate) -> int:
+        """Maximum number of tokens with which a candidate reaches its end."""
+        return self._limit(candidate.parent, whole=True)[0]
 
-    def complete(self, births: Sequence[Birth]) -> None:
-        """Let births grow to their end that were planned as steps."""
-        for birth in births:
-            birth.limit, birth.bound = self._limit(birth.parent, whole=True)
-            birth.whole = True
+    def extend_to_end(self, candidates: Sequence[ChildCandidate]) -> None:
+        """Extend candidates to their end that were planned as steps."""
+        for candidate in candidates:
+            candidate.limit, candidate.bound = self._limit(candidate.parent, whole=True)
+            candidate.whole = True
 
     def _limit(self, path: Path, *, whole: bool) -> tuple[int, Bound]:
-        """Most tokens of a path's next child, and what the number comes from."""
+        """Token limit of a path's next child, and which limit determines it."""
         grown = path.tokens
         limit = self._config.max_tokens - grown
         if not whole:
@@ -68,18 +73,22 @@ class Planner:
         return min(limit, room), "length" if limit <= room else "context"
 
     def _step_limit(self, path: Path) -> int:
-        """Most tokens of the next step, blank ones that are merged into it included: whole ones of fixed length."""
+        """Token limit of the next step, including merged blank ones; a multiple of a fixed step length."""
         config = self._config
         limit = config.k_tokens * (2 if config.warmup and not path.steps else 1)
         return limit - limit % (config.step_tokens or 1)
 
 
-def best_first(births: Sequence[Birth]) -> list[Birth]:
-    """First children before second ones, those of better parents before those of worse ones."""
+def best_first(candidates: Sequence[ChildCandidate]) -> list[ChildCandidate]:
+    """Sort candidates: first children before second ones, then by the score of the parent."""
     first: dict[int, int] = {}
-    for birth in births:
-        first.setdefault(birth.family, birth.child_number)
+    for candidate in candidates:
+        first.setdefault(candidate.family, candidate.child_number)
     return sorted(
-        births,
-        key=lambda birth: (birth.child_number - first[birth.family], -birth.parent.score, birth.parent.key),
+        candidates,
+        key=lambda candidate: (
+            candidate.child_number - first[candidate.family],
+            -candidate.parent.score,
+            candidate.parent.key,
+        ),
     )

@@ -1,4 +1,4 @@
-"""The border of one search: every question to generator, PRM and answer classes goes through here and is kept."""
+"""Record every call of one search to generator, PRM and answer grouping, with its result."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from tt_scale.space.tape import AnswerClasses, Call, Failure, GeneratorCall, PRM
 __all__ = ["Recorder"]
 
 PROMPT_END = 32
-"""Tokens at the end of a prompt in which it may open a reasoning block."""
+"""Number of tokens at the end of a prompt that are searched for an opening reasoning tag."""
 
 
 class Recorder:
-    """Asks the backends of one search and keeps their answers, converted to plain Python values.
+    """Calls the backends of one search and records the results, converted to plain Python values.
 
     Args:
-        generator: started.
-        prm: started, or None.
-        grouping: says which answers are the same.
+        generator: started generator.
+        prm: started PRM, or None.
+        grouping: function that groups equal answers.
 
     Attributes:
-        tape: what was asked and answered so far.
+        tape: calls and results so far.
     """
 
     def __init__(self, generator: Generator, prm: PRM | None, grouping: Grouping) -> None:
@@ -46,18 +46,18 @@ class Recorder:
         self._events: list[int] = []
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Render the prompt, and keep its length."""
+        """Render the prompt, and record its length."""
         ids = self._generator.prompt(problem, system_prompt)
         self.tape.prompt_tokens = len(ids)
         return ids
 
     def end_of(self, prompt: tuple[int, ...]) -> str:
-        """Give the text of a prompt's last tokens."""
+        """Return the text of a prompt's last tokens."""
         self.tape.prompt_end = "".join(plain_texts(self._generator.pieces(prompt[-PROMPT_END:])))
         return self.tape.prompt_end
 
     def pieces(self, ids: Sequence[int]) -> Sequence[str]:
-        """Give the text that each id adds [length]."""
+        """Return the text that each id adds [length]."""
         whole = tuple(ids)
         known = self.tape.texts.get(whole)
         if known is None:
@@ -65,25 +65,25 @@ class Recorder:
         return known
 
     def lead_in(self, final_answer_prefix: str) -> tuple[int, ...]:
-        """Give the ids that make the model state its final answer."""
+        """Return the ids that prompt the model to state its final answer."""
         self.tape.lead_in = tuple(self._generator.lead_in(final_answer_prefix))
         return self.tape.lead_in
 
     def answer_classes(self, answers: Sequence[str | None]) -> list[int]:
-        """Number the classes of answers that are the same [answers]."""
+        """Assign equal answers to the same class [answers]."""
         found = self._grouping(answers)
         self.tape.groupings.append(AnswerClasses(tuple(answers), tuple(found)))
         return found
 
     async def generate(self, keys: Sequence[Key], requests: Sequence[StepRequest]) -> list[Step]:
-        """Ask the generator.
+        """Call the generator.
 
         Args:
-            keys: of the children that the requests are made for [requests].
+            keys: keys of the children for which the requests are made [requests].
             requests: at least one.
 
         Raises:
-            GeneratorError: it gave more or fewer steps, or one that is none.
+            GeneratorError: the generator returned a wrong number of steps, or something else than a step.
         """
         asked = [
             SampledRequest(
@@ -110,10 +110,10 @@ class Recorder:
         return steps
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
-        """Ask the PRM.
+        """Call the PRM.
 
         Raises:
-            PRMError: it gave more or fewer records, or one that is none.
+            PRMError: the PRM returned a wrong number of records, or something else than scores.
         """
         assert self._prm is not None
         call = PRMCall([path.key for path in paths])
@@ -138,7 +138,7 @@ class Recorder:
         return self._events[-1]
 
     def _ended(self, number: int) -> None:
-        """Note an answer; the order is kept once calls have overlapped."""
+        """Record the end of a call; the order is kept once calls have overlapped."""
         self._events.append(-1 - number)
         if self.tape.order or self._events[-2] != number:
             self.tape.order = self._events

@@ -1,4 +1,4 @@
-"""Samples children: one request for each where the budget allows, else in rounds of chunks that it surely covers."""
+"""Sample children: one request each if the budget suffices, else in rounds of chunks that it certainly covers."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Sampling, Step, StepRequest
 from tt_scale.core.seeds import derive_seed
 from tt_scale.errors import GeneratorError
-from tt_scale.space.candidate import Birth, Rules
+from tt_scale.space.candidate import ChildCandidate, Rules
 from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import chunks
-from tt_scale.space.spending import Ledger
+from tt_scale.space.spending import Spending
 
-__all__ = ["Sampler", "Twins"]
+__all__ = ["Sampler", "GreedyDuplicates"]
 
 Place = tuple[Key, bool, int]
 
 LAST_RESORT_TOKENS = 32
-"""Most tokens of an answer that is asked for as a last resort."""
+"""Token limit of an answer that is prompted for as a last resort."""
 
 
 class Sampler:
-    """Draws children of one problem.
+    """Sampler of the children of one problem.
 
     Args:
-        generator: started.
-        recorder: asks it.
-        config: sampling and seed are taken from it.
-        rules: what decides whether a path goes on.
-        ledger: of the problem; every request is charged to it.
-        seed_id: the problem and its repeat, as seeds are hashed from.
-        repeat: which of several searches of the problem this is, from 0.
+        generator: started generator.
+        recorder: calls the generator.
+        config: sampling and seed.
+        rules: rules that decide whether a path continues.
+        spending: records every request.
+        seed_id: problem and repeat, from which seeds are derived.
+        repeat: number of this search among several of the problem, from 0.
 
     Attributes:
-        top_logprobs: how many of the likeliest tokens the confidences of all steps look at; 0 for none.
+        top_logprobs: number of most likely tokens from which confidences are computed; 0 for none.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Sampler:
         recorder: Recorder,
         config: Config,
         rules: Rules,
-        ledger: Ledger,
+        spending: Spending,
         seed_id: str,
         repeat: int = 0,
     ) -> None:
@@ -57,107 +57,109 @@ class Sampler:
         self._recorder = recorder
         self._config = config
         self._rules = rules
-        self._ledger = ledger
+        self._spending = spending
         self._seed_id = seed_id
         self._repeat = repeat
         self._samplings: dict[float, Sampling] = {}
         self._longest = {True: 0, False: 0}  # tokens of whole solutions, and of steps, that are done
 
-    async def children(self, births: Sequence[Birth], reserve: int) -> dict[Birth, Path]:
-        """Draw children, in rounds where the budget does not cover all that they may need.
+    async def children(self, candidates: Sequence[ChildCandidate], reserve: int) -> dict[ChildCandidate, Path]:
+        """Sample children, in rounds if the budget does not cover their limits.
 
         Args:
-            births: in the order in which they go first where not all can.
-            reserve: tokens of the budget that all but the first of them leave alone.
+            candidates: in order of priority.
+            reserve: tokens of the budget that only the first candidate may use.
 
         Returns:
-            The children in the order of the births, unscored, without those that the budget left nothing for.
+            The children in the order of the candidates, unscored, without those for which no tokens were left.
         """
-        done: dict[Birth, Path] = {}
-        waiting = list(births)
-        while waiting and not self._ledger.exhausted:
+        done: dict[ChildCandidate, Path] = {}
+        waiting = list(candidates)
+        while waiting and not self._spending.exhausted:
             given = self._shares(waiting, reserve, lead=not done)
-            asked = [(birth, tokens) for birth, tokens in zip(waiting, given, strict=True) if tokens]
+            asked = [(candidate, tokens) for candidate, tokens in zip(waiting, given, strict=True) if tokens]
             if not asked:
                 break
             unfinished = await self._round(asked)
-            for birth, _ in asked:
-                if birth not in unfinished:
-                    done[birth] = self._child(birth)
-                    self._longest[birth.whole] = max(self._longest[birth.whole], birth.spent)
-            waiting = [birth for birth in waiting if birth not in done]
-        for birth in waiting:
-            if birth.drawn:
-                birth.cut_here(self._rules, self._recorder.pieces)
-                done[birth] = self._child(birth)
-        return {birth: done[birth] for birth in births if birth in done}
+            for candidate, _ in asked:
+                if candidate not in unfinished:
+                    done[candidate] = self._child(candidate)
+                    self._longest[candidate.whole] = max(self._longest[candidate.whole], candidate.spent)
+            waiting = [candidate for candidate in waiting if candidate not in done]
+        for candidate in waiting:
+            if candidate.drawn:
+                candidate.cut(self._rules, self._recorder.pieces)
+                done[candidate] = self._child(candidate)
+        return {candidate: done[candidate] for candidate in candidates if candidate in done}
 
-    async def forced(self, birth: Birth, lead_in: tuple[int, ...]) -> Path | None:
-        """Put the lead-in of a final answer behind a path and draw the answer.
+    async def forced(self, candidate: ChildCandidate, lead_in: tuple[int, ...]) -> Path | None:
+        """Append the lead-in of a final answer to a path and sample the answer.
 
         Args:
-            birth: a child of the path.
-            lead_in: token ids; they are part of the child, but nobody generated them [length].
+            candidate: child of the path.
+            lead_in: token ids, part of the child but not generated [length].
 
         Returns:
-            The child, or None where budget or context leave no token for it.
+            The child, or None if budget or context leave no token for it.
         """
-        birth.ids += lead_in
-        room = self._generator.context - len(birth.ids)
-        most = int(min(LAST_RESORT_TOKENS, room, self._ledger.tokens_left))
+        candidate.ids += lead_in
+        room = self._generator.context - len(candidate.ids)
+        most = int(min(LAST_RESORT_TOKENS, room, self._spending.tokens_left))
         if most < 1:
             return None
-        birth.limit = most
-        await self._round([(birth, most)])
-        said = birth.drawn[0]
+        candidate.limit = most
+        await self._round([(candidate, most)])
+        said = candidate.drawn[0]
         ids = (*lead_in, *said.ids)
         text = "".join(self._recorder.pieces(ids))
         step = replace(said, ids=ids, text=text, logprobs=(), confidences=())
-        parent = birth.parent
+        parent = candidate.parent
         state: State = "failed" if said.ended == "error" else "finished"
         cut = said.ended != "eos"
-        return Path(birth.key, (*parent.steps, step), parent.scores, parent.score, state, cut=cut, forced=True)
+        return Path(candidate.key, (*parent.steps, step), parent.scores, parent.score, state, cut=cut, forced=True)
 
-    def _shares(self, births: Sequence[Birth], reserve: int, *, lead: bool) -> list[int]:
-        """Say how many tokens the next request of each birth may have; 0 for those that wait."""
-        wanted = [birth.limit - birth.spent for birth in births]
-        left = self._ledger.tokens_left
+    def _shares(self, candidates: Sequence[ChildCandidate], reserve: int, *, lead: bool) -> list[int]:
+        """Token limit of the next request of each candidate; 0 for those that wait."""
+        wanted = [candidate.limit - candidate.spent for candidate in candidates]
+        left = self._spending.tokens_left
         if left != inf:
-            longest = self._longest[births[0].whole]
-            spent = [birth.spent for birth in births]
+            longest = self._longest[candidates[0].whole]
+            spent = [candidate.spent for candidate in candidates]
             wanted = chunks(wanted, spent, int(left), longest, lead=lead, reserve=reserve)
-        return [min(birth.most_tokens(self._rules), most) for birth, most in zip(births, wanted, strict=True)]
+        return [
+            min(candidate.most_tokens(self._rules), most) for candidate, most in zip(candidates, wanted, strict=True)
+        ]
 
-    async def _round(self, asked: Sequence[tuple[Birth, int]]) -> set[Birth]:
-        """Send one request for each birth; those that need another come back."""
-        requests = [self._request(birth, tokens) for birth, tokens in asked]
+    async def _round(self, asked: Sequence[tuple[ChildCandidate, int]]) -> set[ChildCandidate]:
+        """Send one request for each candidate; return those that need another one."""
+        requests = [self._request(candidate, tokens) for candidate, tokens in asked]
         held = sum([request.max_tokens for request in requests])
-        self._ledger.hold(held)
+        self._spending.reserve(held)
         try:
-            steps = await self._recorder.generate([birth.key for birth, _ in asked], requests)
+            steps = await self._recorder.generate([candidate.key for candidate, _ in asked], requests)
         finally:
-            self._ledger.release(held)
+            self._spending.release(held)
         unfinished = set()
-        for (birth, tokens), request, step in zip(asked, requests, steps, strict=True):
-            shortened = tokens < birth.most_tokens(self._rules)
-            self._charge(birth, request, step)
-            if birth.take(step, shortened, self._rules, self._recorder.pieces):
-                unfinished.add(birth)
+        for (candidate, tokens), request, step in zip(asked, requests, steps, strict=True):
+            shortened = tokens < candidate.most_tokens(self._rules)
+            self._charge(candidate, request, step)
+            if candidate.take(step, shortened, self._rules, self._recorder.pieces):
+                unfinished.add(candidate)
         return unfinished
 
-    def _child(self, birth: Birth) -> Path:
-        return birth.child(birth.split(self._rules, self._recorder.pieces), self._rules)
+    def _child(self, candidate: ChildCandidate) -> Path:
+        return candidate.child(candidate.split(self._rules, self._recorder.pieces), self._rules)
 
-    def _request(self, birth: Birth, tokens: int) -> StepRequest:
-        ids, part = birth.ids, len(birth.drawn)
-        for step in birth.drawn:
+    def _request(self, candidate: ChildCandidate, tokens: int) -> StepRequest:
+        ids, part = candidate.ids, len(candidate.drawn)
+        for step in candidate.drawn:
             ids += step.ids
-        seed = derive_seed(self._config.seed, self._seed_id, birth.parent.key, birth.child_number, part)
-        stop = () if birth.whole else self._rules.delimiters
+        seed = derive_seed(self._config.seed, self._seed_id, candidate.parent.key, candidate.child_number, part)
+        stop = () if candidate.whole else self._rules.delimiters
         return StepRequest(
-            *(ids, self._sampling(birth.temperature), stop, tokens, seed),
+            *(ids, self._sampling(candidate.temperature), stop, tokens, seed),
             top_logprobs=self.top_logprobs,
-            number=birth.child_number,
+            number=candidate.child_number,
             repeat=self._repeat,
         )
 
@@ -167,47 +169,49 @@ class Sampler:
             sampling = self._samplings[temperature] = self._config.sampling(temperature)
         return sampling
 
-    def _charge(self, birth: Birth, request: StepRequest, step: Step) -> None:
-        self._ledger.charge_step(birth, request, step, self._generator.parameters)
+    def _charge(self, candidate: ChildCandidate, request: StepRequest, step: Step) -> None:
+        self._spending.record_step(candidate, request, step, self._generator.parameters)
         if len(step.ids) > request.max_tokens:
-            raise GeneratorError(f"The generator gave {len(step.ids)} tokens where {request.max_tokens} were allowed.")
+            raise GeneratorError(f"The generator returned {len(step.ids)} tokens; {request.max_tokens} were allowed.")
         check_logprobs(request, step)
 
 
-class Twins:
-    """Children at temperature 0, which must be equal where they have one parent: each is drawn once."""
+class GreedyDuplicates:
+    """Children at temperature 0: siblings are equal by definition, so each is sampled once."""
 
     def __init__(self) -> None:
         self._drawn: dict[Place, Path] = {}
 
-    def set_aside(self, births: Iterable[Birth]) -> tuple[list[Birth], list[tuple[Birth, Birth]]]:
-        """Separate births that need drawing from those equal to one before, each of these with that one.
+    def set_aside(
+        self, candidates: Iterable[ChildCandidate]
+    ) -> tuple[list[ChildCandidate], list[tuple[ChildCandidate, ChildCandidate]]]:
+        """Separate candidates to sample from duplicates, each of these paired with the one that it equals.
 
-        A birth that equals one of an earlier call stands beside itself; `known` has its child.
+        A duplicate of an earlier call is paired with itself; `known` returns its child.
         """
-        unlike: list[Birth] = []
-        twins: list[tuple[Birth, Birth]] = []
-        seen: dict[Place, Birth] = {}
-        for birth in births:
-            place = _place(birth)
-            if birth.temperature == 0 and (place in seen or place in self._drawn):
-                twins.append((birth, seen.get(place, birth)))
+        unlike: list[ChildCandidate] = []
+        twins: list[tuple[ChildCandidate, ChildCandidate]] = []
+        seen: dict[Place, ChildCandidate] = {}
+        for candidate in candidates:
+            place = _place(candidate)
+            if candidate.temperature == 0 and (place in seen or place in self._drawn):
+                twins.append((candidate, seen.get(place, candidate)))
             else:
-                unlike.append(birth)
-                seen[place] = birth
+                unlike.append(candidate)
+                seen[place] = candidate
         return unlike, twins
 
-    def remember(self, children: Mapping[Birth, Path]) -> None:
-        """Keep children for births of later calls; not those whose end is an accident."""
-        for birth, child in children.items():
-            if birth.temperature == 0 and birth.bound != "budget" and child.state != "failed":
-                self._drawn[_place(birth)] = child
+    def remember(self, children: Mapping[ChildCandidate, Path]) -> None:
+        """Keep children for later calls, except those that a budget cut or that failed."""
+        for candidate, child in children.items():
+            if candidate.temperature == 0 and candidate.bound != "budget" and child.state != "failed":
+                self._drawn[_place(candidate)] = child
 
-    def known(self, birth: Birth) -> Path | None:
-        """Give the child of an equal birth."""
-        return self._drawn.get(_place(birth))
+    def known(self, candidate: ChildCandidate) -> Path | None:
+        """Return the child of an equal candidate of an earlier call, or None."""
+        return self._drawn.get(_place(candidate))
 
 
-def _place(birth: Birth) -> Place:
-    """What equal children have in common: their parent, all copies of the root being one, and how far they may grow."""
-    return birth.parent.key if birth.parent.steps else (), birth.whole, birth.limit
+def _place(candidate: ChildCandidate) -> Place:
+    """Key that equal children share: parent (all copies of the root count as one) and limits."""
+    return candidate.parent.key if candidate.parent.steps else (), candidate.whole, candidate.limit

@@ -1,8 +1,8 @@
-"""One problem's world: the only door between a searcher and everything else.
+"""Search space of one problem: the only interface between a searcher and the rest of tt_scale.
 
-A searcher calls two verbs, `expand` and `complete`. Behind them the space renders the prompt, derives seeds, keeps
-within the budget, merges blank steps, asks the PRM, charges usage and records the tree, for every method alike. It also
-sees to it that no search ends without an answer: paths that reach a limit of steps or tokens are grown to their end.
+A searcher calls `expand` and `complete`. Behind them the space renders the prompt, derives seeds, enforces the budget,
+merges blank steps, calls the PRM, records usage and keeps the tree, in the same way for every method. It also ensures
+that no search ends without an answer: paths that reach a limit of steps or tokens are extended to their end.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from tt_scale.core.records import Problem
 from tt_scale.core.segmentation import is_blank
 from tt_scale.core.threshold import Bar
 from tt_scale.errors import PromptError
-from tt_scale.space.candidate import Birth, Rules
+from tt_scale.space.candidate import ChildCandidate, Rules
 from tt_scale.space.certainty import common_text
 from tt_scale.space.planner import Planner, best_first
 from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import LEAST_CHUNK
-from tt_scale.space.sampler import Sampler, Twins
-from tt_scale.space.spending import Clock, Ledger
+from tt_scale.space.sampler import GreedyDuplicates, Sampler
+from tt_scale.space.spending import Clock, Spending
 from tt_scale.space.tape import Tape
 
 __all__ = ["Event", "SearchSpace"]
@@ -40,12 +40,12 @@ __all__ = ["Event", "SearchSpace"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something a searcher wants to be remembered.
+    """Event of a search, recorded by the searcher.
 
     Attributes:
         kind: "retry", "backtrack", "jump", "left", "rescue" or "timeout"; third-party methods may add their own.
-        keys: the paths that it concerns.
-        created: how many paths the tree had when it happened.
+        keys: keys of the paths that it concerns.
+        created: number of paths in the tree when it happened.
     """
 
     kind: str
@@ -54,27 +54,28 @@ class Event:
 
 
 class SearchSpace:
-    """One problem, one generator, one PRM, one budget.
+    """Search space of one problem, with its generator, PRM and budget.
 
     Args:
-        problem: what is searched.
-        generator: started.
-        prm: started; None leaves paths without scores.
-        config: sampling, limits, delimiters, aggregate and budget are taken from it.
-        repeat: which of several searches of the same problem this is, from 0; each has seeds of its own.
-        first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
-        max_steps: most steps of a path; None means `max_steps` of the configuration.
-        watch: called with the children of every growth, for live views.
-        follow: called with the text with which the answer begins for certain, each time that it has grown.
-        grouping: says which answers are the same to a method that counts votes; by default those of equal text.
-        clock: of the search, with the limit of the configuration; None starts one.
+        problem: problem to solve.
+        generator: started generator.
+        prm: started PRM; None leaves paths without scores.
+        config: sampling, limits, delimiters, aggregate and budget.
+        repeat: number of this search among several of the same problem, from 0; each has its own seeds.
+        first_scores: scores of the run's first steps, from which a quantile as `tau` is estimated; empty if `tau` is a
+            number.
+        max_steps: maximum number of steps of a path; None uses `max_steps` of the configuration.
+        watch: callback that receives the children of every expansion, for live views.
+        follow: callback that receives the certain beginning of the answer each time it becomes longer.
+        grouping: function that groups equal answers for methods that count votes; by default by equal text.
+        clock: clock with the time limit of the configuration; None starts one.
 
     Attributes:
-        answers: finds the final answer in the text of this problem's solutions.
+        answers: extracts the final answer from the text of a solution.
 
     Raises:
         PromptError: the prompt leaves no room in the context.
-        ConfigError: the PRM reads log-probabilities and the generator tells none.
+        ConfigError: the PRM needs log-probabilities that the generator does not return.
     """
 
     def __init__(
@@ -95,9 +96,9 @@ class SearchSpace:
         self.problem = problem
         self._clock = clock or Clock(config.max_seconds)
         self._clock.on_timeout = lambda: self.mark("timeout")
-        self._ledger = Ledger(config.limits, self._clock)
-        self.usage = self._ledger.usage
-        self.costs = self._ledger.costs
+        self._spending = Spending(config.limits, self._clock)
+        self.usage = self._spending.usage
+        self.costs = self._spending.costs
         self.nodes: list[Path] = []
         self.events: list[Event] = []
         self.parts: dict[Key, Mapping[str, tuple[float, ...]]] = {}
@@ -109,7 +110,7 @@ class SearchSpace:
         self._config = config
         self._watch = watch
         self._follow = follow
-        self._certain = ""  # what `follow` was told
+        self._certain = ""  # what `follow` received
         self._pool: tuple[Path, ...] = ()  # as the method committed to it
         self._aggregate = AGGREGATES[config.agg]
         self._seed_id = f"{problem.id}\x1e{repeat}" if repeat else problem.id  # no id holds a control character
@@ -128,13 +129,13 @@ class SearchSpace:
         self._rules = Rules(
             config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
         )
-        self._sampler = Sampler(generator, self._recorder, config, self._rules, self._ledger, self._seed_id, repeat)
-        self._twins = Twins()
-        self.tell_logprobs(prm.top_logprobs if prm else 0)
-        self._completing = False  # whether the budget made paths grow to their end
+        self._sampler = Sampler(generator, self._recorder, config, self._rules, self._spending, self._seed_id, repeat)
+        self._duplicates = GreedyDuplicates()
+        self.request_logprobs(prm.top_logprobs if prm else 0)
+        self._completing = False  # whether the budget forced paths to their end
 
     def roots(self, count: int = 1) -> list[Path]:
-        """Give empty paths with distinct keys, so that copies of the root draw different children."""
+        """Return empty paths with distinct keys, so that copies of the root sample different children."""
         self._roots += count
         return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
 
@@ -146,20 +147,20 @@ class SearchSpace:
         temperature: float | Sequence[float],
         kept: bool = True,
     ) -> list[list[Path]]:
-        """Grow each path by one scored step.
+        """Extend each path by one scored step.
 
-        A path of `max_steps` - 1 steps grows to its end instead; so do all, the best first, where the budget could not
-        afford the step and the rest of a solution after it.
+        A path of `max_steps` - 1 steps is extended to its end instead; so are all paths, the best first, if the budget
+        could not pay for the step and the rest of a solution after it.
 
         Args:
-            paths: open ones [paths].
-            n: children for each path, one number or one for each [paths].
-            temperature: likewise; at 0 equal siblings are drawn once.
-            kept: False for a look ahead, whose children are dropped: none is drawn where the budget may be needed
-                to finish a path.
+            paths: open paths [paths].
+            n: number of children of each path, one for all or one each [paths].
+            temperature: sampling temperature, likewise; at 0, equal siblings are sampled once.
+            kept: False for a lookahead, whose children are dropped: none is sampled if the budget may be needed to
+                finish a path.
 
         Returns:
-            The children of each path [paths][n], fewer where the budget ran out.
+            The children of each path [paths][n], fewer if the budget ran out.
         """
         endless = not self._rules.delimiters and self._rules.step_tokens is None
         return await self._grow(paths, n, temperature, whole=endless, kept=kept)
@@ -167,33 +168,33 @@ class SearchSpace:
     async def complete(
         self, paths: Sequence[Path], n: int | Sequence[int] = 1, *, temperature: float | Sequence[float]
     ) -> list[list[Path]]:
-        """Grow each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
+        """Extend each path to its end, then score all its new steps at once; arguments and result as in `expand`."""
         return await self._grow(paths, n, temperature, whole=True, kept=True)
 
-    def tell_logprobs(self, top_logprobs: int) -> None:
-        """Let all steps from now on have `logprobs` and `confidences`.
+    def request_logprobs(self, top_logprobs: int) -> None:
+        """Request `logprobs` and `confidences` for all further steps.
 
         Args:
-            top_logprobs: how many of the likeliest tokens the confidences look at; no less than was asked before.
+            top_logprobs: number of most likely tokens from which confidences are computed; never lowered.
 
         Raises:
-            ConfigError: the generator does not tell them.
+            ConfigError: the generator does not return them.
         """
         require_logprobs(self._generator, top_logprobs, "The search")
         self._sampler.top_logprobs = max(self._sampler.top_logprobs, top_logprobs)
 
     def mark(self, kind: str, paths: Sequence[Path] = ()) -> None:
-        """Remember that something happened to paths; the report counts the kinds."""
+        """Record an event that concerns some paths; reports count the kinds."""
         self.events.append(Event(kind, tuple([path.key for path in paths]), len(self.nodes)))
 
     def commit(self, alive: Iterable[Path], pool: Iterable[Path] = ()) -> None:
-        """Say what the method can still bring home, so that whoever follows it can be told what is certain.
+        """Declare which paths can still become the answer, so that a stream can send the text that they share.
 
-        A method that never calls it may still grow any path, and nothing is certain before its end.
+        A method that never calls it may still extend any path, and nothing is certain before its end.
 
         Args:
-            alive: whatever comes into the pool from now on is one of these paths, or grows from one.
-            pool: the paths that are in the pool to stay.
+            alive: every path that enters the pool from now on is one of these or a descendant of one.
+            pool: paths that stay in the pool.
         """
         self._pool = tuple(pool)
         if self._follow is None:
@@ -207,9 +208,9 @@ class SearchSpace:
             self._follow(text)
 
     def best_so_far(self) -> tuple[Outcome, Path | None]:
-        """What a search that is broken off has: its pool, and its best path.
+        """Return the pool and the best path of a search that was interrupted.
 
-        Only paths count that begin with what `follow` was told.
+        Only paths count that begin with what `follow` received.
         """
         finished = [node for node in self.nodes if node.is_finished and self.answer(node)]
         answered = [path for path in self._pool if self.answer(path)] or finished
@@ -217,37 +218,37 @@ class SearchSpace:
         return Outcome(pool, "timeout"), self.best_path()
 
     def best_path(self) -> Path | None:
-        """The best path of the tree that begins with what `follow` was told: a finished one, else one that can grow."""
+        """Best path of the tree that begins with what `follow` received: a finished one, else an open one."""
         paths = [node for node in self.nodes if node.text.startswith(self._certain)]
         states = ("finished", "open")
         by_state = [[path for path in paths if path.state == state] for state in states]
         return next((best(each, 1)[0] for each in [*by_state, paths] if each), None)
 
     def random(self, name: str) -> Random:
-        """Give a source of chance for the search itself, which depends on run seed, problem, repeat and name alone.
+        """Return a random generator for the search itself; its seed depends on run seed, problem, repeat and name only.
 
         Args:
-            name: what is decided by it; the same name gives the same stream again.
+            name: purpose of the stream; the same name returns the same stream again.
         """
         where = f"{self._config.seed}\x1f{self._seed_id}\x1f{name}".encode()
         return Random(int.from_bytes(blake2b(where, digest_size=16).digest(), "big"))
 
     @property
     def exhausted(self) -> bool:
-        """Whether the budget leaves nothing to spend."""
-        return self._ledger.exhausted
+        """Whether the budget is exhausted."""
+        return self._spending.exhausted
 
     @property
     def max_steps(self) -> int:
-        """Most steps of a path."""
+        """Maximum number of steps of a path."""
         return self._planner.max_steps
 
     async def conclude(self, outcome: Outcome) -> Outcome:
-        """Close a search, so that no answer is thrown away.
+        """Complete the outcome of a search, so that no answer is lost.
 
-        A search that brings no answer gets the finished paths that it had rejected, and after that, where
-        `last_resort` says so, an answer that the best open path is asked for. Where the budget made paths grow to
-        their end it is named as what stopped the search.
+        A search without an answer returns the finished paths that it had rejected; if there are none either and
+        `last_resort` is "force", the best open path is prompted for an answer. If the budget forced paths to their
+        end, it is given as the reason why the search stopped.
         """
         if self._completing and outcome.stopped in ("frontier", "steps"):
             outcome = replace(outcome, stopped="budget")
@@ -265,23 +266,23 @@ class SearchSpace:
         return outcome if forced is None else Outcome((*outcome.pool, forced), outcome.stopped)
 
     def answer(self, path: Path) -> str | None:
-        """Give the final answer that a path states, or None."""
+        """Return the final answer of a path, or None."""
         return self.answers.of(path.text, cut=path.cut)
 
     def answer_classes(self, answers: Sequence[str | None]) -> list[int]:
-        """Number the classes of answers that are the same.
+        """Assign equal answers to the same class.
 
         Args:
-            answers: as `answer` gives them; None where there is none [answers].
+            answers: final answers, None where there is none [answers].
 
         Returns:
-            The class of each, numbered from 0 in order of first appearance, or `selection.NO_ANSWER` [answers].
+            Class of each answer, from 0 in order of first appearance, or `selection.NO_ANSWER` [answers].
         """
         return self._recorder.answer_classes(answers)
 
     @property
     def tape(self) -> Tape:
-        """What the search was given from outside so far."""
+        """All inputs that the search has received so far."""
         tape = self._recorder.tape
         tape.bars, tape.timeout = self.bar.quantiles, self._clock.timeout
         return tape
@@ -297,103 +298,103 @@ class SearchSpace:
     ) -> list[list[Path]]:
         counts = [n] * len(paths) if isinstance(n, int) else n
         temperatures = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
-        births = [
-            birth
+        candidates = [
+            candidate
             for family, planned in enumerate(zip(paths, counts, temperatures, strict=True))
-            for birth in self._planner.births(family, *planned, whole=whole)
+            for candidate in self._planner.candidates(family, *planned, whole=whole)
         ]
         self.expansions += 1
-        children = await self._within_budget(births, kept)
+        children = await self._within_budget(candidates, kept)
         families: list[list[Path]] = [[] for _ in paths]
-        for birth, child in children:
-            families[birth.family].append(child)
+        for candidate, child in children:
+            families[candidate.family].append(child)
         self.nodes += [child for _, child in children]
-        self._ledger.stamp()
+        self._spending.record_elapsed()
         if self._watch is not None:
             self._watch([child for _, child in children])
         return families
 
-    async def _within_budget(self, births: list[Birth], kept: bool) -> list[tuple[Birth, Path]]:
-        """Draw children as the budget allows: as planned, in rounds, or, where little is left, as whole solutions.
+    async def _within_budget(self, candidates: list[ChildCandidate], kept: bool) -> list[tuple[ChildCandidate, Path]]:
+        """Sample children as the budget allows: as planned, in rounds, or, if little is left, as whole solutions.
 
-        The tokens of one solution are kept back until one is drawn to its end.
+        The tokens of one solution are reserved until one has been sampled to its end.
         """
-        left = self._ledger.tokens_left
+        left = self._spending.tokens_left
         if left == inf:
-            return await self._drawn(births)
-        births = best_first(births)
-        if all(birth.whole for birth in births):
-            return await self._drawn(births)
-        reserve = max(map(self._planner.to_the_end, births)) if kept else self._rules.most_tokens
-        others = births[1:] if kept else births
-        if sum([birth.limit for birth in others]) <= left - reserve:
-            return await self._drawn(births)
+            return await self._drawn(candidates)
+        candidates = best_first(candidates)
+        if all(candidate.whole for candidate in candidates):
+            return await self._drawn(candidates)
+        reserve = max(map(self._planner.tokens_to_end, candidates)) if kept else self._rules.most_tokens
+        others = candidates[1:] if kept else candidates
+        if sum([candidate.limit for candidate in others]) <= left - reserve:
+            return await self._drawn(candidates)
         if not kept:
             return []
-        children: list[tuple[Birth, Path]] = []
+        children: list[tuple[ChildCandidate, Path]] = []
         if others and left - reserve >= LEAST_CHUNK * len(others):
-            children = await self._drawn(births, reserve)
+            children = await self._drawn(candidates, reserve)
             if any(child.is_open or child.is_finished for _, child in children):
                 return children
-            births = [self._planner.again(birth) for birth in births]  # every step was cut short
+            candidates = [self._planner.replacement(candidate) for candidate in candidates]  # every step was cut short
         self._completing = True
-        self._planner.complete(births)
-        return children + await self._drawn(births)
+        self._planner.extend_to_end(candidates)
+        return children + await self._drawn(candidates)
 
-    async def _drawn(self, births: list[Birth], reserve: int = 0) -> list[tuple[Birth, Path]]:
-        """Draw children and score them; those that greedy decoding must make equal are drawn once.
+    async def _drawn(self, candidates: list[ChildCandidate], reserve: int = 0) -> list[tuple[ChildCandidate, Path]]:
+        """Sample and score children; those that greedy decoding makes equal are sampled once.
 
         Args:
-            births: in the order in which they go first where not all can.
-            reserve: tokens of the budget that all but the first of them leave alone.
+            candidates: in order of priority.
+            reserve: tokens of the budget that only the first candidate may use.
 
         Returns:
-            Each birth with its child, in the order of families and numbers, without those that the budget left out.
+            Each candidate with its child, by family and number, without those for which the budget did not suffice.
         """
-        unlike, twins = self._twins.set_aside(births)
+        unlike, twins = self._duplicates.set_aside(candidates)
         drawn = await self._sampler.children(unlike, reserve)
         scored = await self._scored(list(drawn.values()))
         children = dict(zip(drawn, scored, strict=True))
-        self._twins.remember(children)
-        for birth, twin in twins:
-            if (same := self._twins.known(birth) or children.get(twin)) is not None:
-                children[birth] = self._copied(birth, same)
+        self._duplicates.remember(children)
+        for candidate, twin in twins:
+            if (same := self._duplicates.known(candidate) or children.get(twin)) is not None:
+                children[candidate] = self._copied(candidate, same)
         return sorted(children.items(), key=lambda pair: (pair[0].family, pair[0].child_number))
 
-    def _copied(self, birth: Birth, same: Path) -> Path:
-        """Give a birth the child that was drawn for an equal one; it costs nothing."""
-        key = birth.key
+    def _copied(self, candidate: ChildCandidate, same: Path) -> Path:
+        """Copy the child that was sampled for an equal candidate; the copy costs nothing."""
+        key = candidate.key
         self.costs[key] = Usage()
         if same.key in self.parts:
             self.parts[key] = self.parts[same.key]
         return replace(same, key=key)
 
     async def _forced(self) -> Path | None:
-        """Ask the best open path for its final answer; None where that is not possible or gives none."""
+        """Prompt the best open path for its final answer; None if that is not possible or gives none."""
         parent = self._best_open(self.roots())
-        [birth] = self._planner.births(0, parent, 1, 0.0, whole=True)
+        [candidate] = self._planner.candidates(0, parent, 1, 0.0, whole=True)
         lead_in = self._recorder.lead_in(self._config.final_answer_prefix)
-        child = None if self.exhausted else await self._sampler.forced(birth, lead_in)
+        child = None if self.exhausted else await self._sampler.forced(candidate, lead_in)
         if child is None:
             return None
         self.nodes.append(child)
-        self._ledger.stamp()
+        self._spending.record_elapsed()
         return child if child.is_finished and self.answer(child) else None
 
     def _best_open(self, roots: Sequence[Path]) -> Path:
-        """The open path that is asked for an answer as a last resort; a root where there is no other."""
+        """Open path that is prompted for an answer as a last resort; a root if there is no other."""
         open_paths = [path for path in [*self.nodes, *roots] if path.is_open]
         return min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
 
     def _last_resorts(self) -> list[Path]:
-        """The paths from which `conclude` would take an answer, or ask for one, if no path of the pool had any."""
+        """Paths from which `conclude` would take an answer, or which it would prompt for one, if the pool had none."""
         if any(self.answer(path) for path in self._pool):
             return []
         rejected = [node for node in self.nodes if node.is_finished and self.answer(node)]
         return rejected if self._config.last_resort == "none" else [*rejected, self._best_open([Path(())])]
 
     def _answers_of(self, config: Config) -> FinalAnswer:
-        """Learn from configuration, chat template and prompt where this problem's solutions state their answer."""
+        """Build the extractor of final answers from configuration, chat template and prompt."""
         own = tuple(zip(config.reasoning_tags[::2], config.reasoning_tags[1::2], strict=True))
         tags = tuple(dict.fromkeys([THINK, *self._generator.reasoning_tags, *own]))
         end = self._recorder.end_of(self._prompt).rstrip()
@@ -401,7 +402,7 @@ class SearchSpace:
         return FinalAnswer(config.final_answer_prefix, tags, opened, config.answer_rule or "boxed")
 
     async def _scored(self, children: list[Path]) -> list[Path]:
-        """Ask the PRM for the new steps of paths that can still matter, and aggregate."""
+        """Score the new steps of open and finished paths, and aggregate."""
         if self._prm is None:
             return children
         wanted = [
@@ -417,7 +418,7 @@ class SearchSpace:
         verdicts = await self._recorder.score(self._scored_problem, [children[index] for index in wanted])
         for index, verdict in zip(wanted, verdicts, strict=True):
             child = children[index]
-            self._ledger.charge_scores(child.key, verdict, self._prm.parameters)
+            self._spending.record_scores(child.key, verdict, self._prm.parameters)
             verdict.check(len(child.steps) - len(child.scores))
             if verdict.too_long:  # past its context a PRM is silently wrong: the path neither grows nor votes
                 children[index] = replace(child, state="unreadable", score=0.0)

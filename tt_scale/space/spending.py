@@ -1,4 +1,4 @@
-"""What one problem may spend, what it has spent and on which path, and what it holds back for work under way."""
+"""Spending of one problem: budget, usage per path, and tokens reserved for requests in flight."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from collections.abc import Callable
 from tt_scale.core.budget import Budget, Usage
 from tt_scale.core.path import Key
 from tt_scale.core.records import Scores, Step, StepRequest
-from tt_scale.space.candidate import Birth
+from tt_scale.space.candidate import ChildCandidate
 
-__all__ = ["Clock", "Ledger"]
+__all__ = ["Clock", "Spending"]
 
 
 class Clock:
-    """Wall time of one search against its limit; once the limit was found exceeded, it stays so.
+    """Wall clock of one search with a limit; once the limit was found exceeded, it stays exceeded.
 
     Args:
-        limit: in seconds; None for none. Time runs from now on.
+        limit: limit in seconds from now; None for no limit.
 
     Attributes:
-        looks: how often the limit was looked at.
-        timeout: which look found it exceeded, from 1; 0 for none yet.
-        on_timeout: called when it is found exceeded.
+        looks: number of checks so far.
+        timeout: number of the check that found it exceeded, from 1; 0 for none yet.
+        on_timeout: callback for the moment at which it is found exceeded.
     """
 
     def __init__(self, limit: float | None) -> None:
@@ -38,7 +38,7 @@ class Clock:
         return time.monotonic() - self._began
 
     def is_over(self) -> bool:
-        """Look whether the limit is exceeded."""
+        """Check whether the limit is exceeded."""
         if self.limit is None:
             return False
         self.looks += 1
@@ -51,28 +51,28 @@ class Clock:
         return self.limit is not None and self.seconds >= self.limit
 
 
-class Ledger:
-    """The account of one problem.
+class Spending:
+    """Spending of one problem against its budget.
 
     Args:
-        budget: the most that may be spent.
-        clock: of the problem.
+        budget: limits.
+        clock: clock of the search.
 
     Attributes:
-        usage: of the problem.
-        costs: of single paths.
+        usage: usage of the whole problem.
+        costs: usage of each path.
     """
 
     def __init__(self, budget: Budget, clock: Clock) -> None:
         self.usage = Usage()
         self.costs: dict[Key, Usage] = {}
         self._budget = budget
-        self._held = 0
+        self._reserved = 0
         self._clock = clock
 
     @property
     def exhausted(self) -> bool:
-        """Whether the budget leaves nothing to spend."""
+        """Whether the budget is exhausted."""
         budget, usage = self._budget, self.usage
         return (
             self.tokens_left <= 0
@@ -82,23 +82,23 @@ class Ledger:
 
     @property
     def tokens_left(self) -> float:
-        """Tokens that may still be generated and are not held for requests under way; infinite without a limit."""
+        """Tokens that may still be generated and are not reserved; infinite without a limit."""
         most = self._budget.max_generated_tokens
-        return float("inf") if most is None else most - self.usage.generated_tokens - self._held
+        return float("inf") if most is None else most - self.usage.generated_tokens - self._reserved
 
-    def hold(self, tokens: int) -> None:
-        """Keep back what requests may need at most, so that nothing else spends it."""
-        self._held += tokens
+    def reserve(self, tokens: int) -> None:
+        """Reserve the token limits of requests, so that nothing else spends them."""
+        self._reserved += tokens
 
     def release(self, tokens: int) -> None:
-        """Free what was held."""
-        self._held -= tokens
+        """Release a reservation."""
+        self._reserved -= tokens
 
-    def charge_step(self, birth: Birth, request: StepRequest, step: Step, parameters: int) -> None:
-        """Charge what a generator of so many parameters gave."""
+    def record_step(self, candidate: ChildCandidate, request: StepRequest, step: Step, parameters: int) -> None:
+        """Record a step from a generator with this number of parameters."""
         generated = len(step.ids)
         prompt = step.prompt_tokens or len(request.ids)
-        birth.spent += generated
+        candidate.spent += generated
         spent = Usage(
             generated_tokens=generated,
             prompt_tokens=prompt,
@@ -106,10 +106,10 @@ class Ledger:
             generator_calls=1,
             flops=2.0 * parameters * (prompt - step.cached + generated),
         )
-        self._charge(birth.key, spent)
+        self._record(candidate.key, spent)
 
-    def charge_scores(self, key: Key, scores: Scores, parameters: int) -> None:
-        """Charge what a PRM of so many parameters read for a path, unless it says itself what it took."""
+    def record_scores(self, key: Key, scores: Scores, parameters: int) -> None:
+        """Record the tokens that a PRM read for a path; its FLOPs are estimated unless it returns them."""
         computed = 2.0 * parameters * (scores.tokens - scores.cached)
         spent = Usage(
             prm_tokens=scores.tokens,
@@ -117,13 +117,13 @@ class Ledger:
             prm_calls=1,
             flops=computed if scores.flops is None else scores.flops,
         )
-        self._charge(key, spent)
+        self._record(key, spent)
 
-    def stamp(self) -> None:
-        """Note how much time has passed."""
+    def record_elapsed(self) -> None:
+        """Record the elapsed time."""
         self.usage.seconds = self._clock.seconds
 
-    def _charge(self, key: Key, spent: Usage) -> None:
+    def _record(self, key: Key, spent: Usage) -> None:
         self.usage.charge(spent)
         if key in self.costs:
             self.costs[key].charge(spent)

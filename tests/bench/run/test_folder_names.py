@@ -108,7 +108,7 @@ def test_ids_with_control_characters_are_refused(
     (tmp_path / "odd.jsonl").write_text(json.dumps(row) + "\n")
     answer = Command(capsys)(*BENCH[:-1], "odd.jsonl")
     assert answer.status == 2
-    assert f"odd.jsonl, line 1: the id {f'p{sign}1'!r} holds a control character." in answer.err
+    assert f"odd.jsonl, line 1: the id {f'p{sign}1'!r} contains a control character." in answer.err
     assert sign == "\n" or sign not in answer.err
     (tmp_path / "even.jsonl").write_text(json.dumps({**row, "id": "p 1 数"}) + "\n")
     assert [problem.id for problem in load_problems("even.jsonl")] == ["p 1 数"]
