@@ -216,7 +216,7 @@ def test_what_is_loaded_and_by_which_engine() -> None:
 def test_memory_and_types_follow_the_engine() -> None:
     config = Config(model_name="a/b-3B", generator="writer", prm_name="x/y-7B", prm="layers", dtype="float32")
     models = resolve(config)
-    assert [(each.role, each.place.engine) for each in loaded_models(models)] == [
+    assert [(each.role, each.target.engine) for each in loaded_models(models)] == [
         ("generator", "vllm"),
         ("PRM", "huggingface"),
     ]
@@ -308,7 +308,7 @@ def test_a_world_knows_its_problems_and_its_context() -> None:
 
 def test_prm_check_knows_a_judge_and_a_family() -> None:
     assert engines(Config(prm_name="critic", model_name="a/b")) == ["vllm"]
-    with pytest.raises(ConfigError, match="asked by 'essay'"):
+    with pytest.raises(ConfigError, match="runs on the backend 'essay'"):
         engines(Config(prm_name="x/EssayPRM"))
     with pytest.raises(ConfigError, match="no model behind the PRM 'tokens'"):
         engines(Config(prm_name="tokens"))

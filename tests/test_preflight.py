@@ -98,7 +98,7 @@ ROWS = {
     "more context than there is": (
         "--model-name pocket-gen --prm-name pocket-prm --max-model-len 600",
         "max_model_len is 600",
-        "trained for 512",
+        "is 512",
         "--max-model-len 512",
     ),
     "a revision of what is no hub model": (
