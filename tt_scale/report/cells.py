@@ -1,4 +1,4 @@
-"""Cells of tables: texts as people read them that know their numbers, for CSV and JSON."""
+"""Table cells: formatted text that keeps its exact number, which CSV and JSON use."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = [
 
 
 class Number(str):
-    """A cell that stands for a number.
+    """A cell with a number.
 
     Args:
-        text: as people read it.
-        value: the number; None where there is none.
+        text: the formatted number.
+        value: the exact number; None if there is none.
     """
 
     __slots__ = ("value",)
@@ -37,10 +37,10 @@ class Number(str):
 
 
 class Interval(str):
-    """A cell that stands for an interval.
+    """A cell with an interval.
 
     Args:
-        text: as people read it.
+        text: the formatted interval.
         ends: lower and upper end.
     """
 
@@ -56,7 +56,7 @@ class Interval(str):
 
 
 def number_cell(value: float | None, form: str) -> str:
-    """A number in a given format; "-" where it is not known."""
+    """A number in a format; "-" if it is unknown."""
     return Number("-" if value is None else format(value, form), value)
 
 
@@ -71,7 +71,7 @@ def percent_cell(share: float | None, decimals: int = 1) -> str:
 
 
 def ratio_cell(ratio: float) -> str:
-    """How many times as much."""
+    """A ratio: "x 1.25"."""
     return Number(f"x {ratio:.2f}", ratio)
 
 
@@ -88,8 +88,8 @@ def interval_cell(low: float, high: float, between: str = " to ", unit: str = ""
 def points_cells(difference: float, ends: Sequence[float], unit: str = "") -> list[str]:
     """A difference of shares and its interval, in signed percentage points."""
     low, high = ends
-    told = Interval(f"{points(low)} to {points(high)}", (low, high))
-    return [Number(f"{points(difference)}{unit}", difference), told]
+    interval = Interval(f"{points(low)} to {points(high)}", (low, high))
+    return [Number(f"{points(difference)}{unit}", difference), interval]
 
 
 def points(share: float) -> str:

@@ -1,7 +1,7 @@
-"""The live panel of a command: a line for each run with what is known of it, drawn in place.
+"""Live panel: a table with one row per run, redrawn in place.
 
-Rows stand in a fixed order and columns have fixed widths, so that nothing jumps while numbers change. In a terminal too
-narrow for a table it is the one line of the run that is under way.
+The order of rows and the widths of columns are fixed, so that nothing moves while numbers change. A terminal too narrow
+for the table shows the status line of the current run.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_WIDTH", "LivePanel"]
 
 LEAST_WIDTH = 70
-"""Columns of a terminal from which a table fits."""
+"""Minimum columns of a terminal for the table."""
 
 LEAST_NAME, BAR_WIDTH, BESIDE = 8, 16, 6
-"""Columns of a name and of the bar, and lines of a terminal that are left to what is above the table and below."""
+"""Minimum columns of a name, columns of the bar, and lines of the terminal that the table leaves free."""
 
 
 @dataclass(frozen=True, slots=True)
 class LivePanel:
-    """What a live display draws; everything is read anew each time.
+    """Content of the live display; evaluated each time it is drawn.
 
     Attributes:
         runs: counts of every run.
-        forecast: gives the time that is left to the run under way and to all.
-        narrow: gives what a narrow terminal is shown.
+        forecast: returns the forecast of the remaining time.
+        narrow: returns the content for a narrow terminal.
     """
 
     runs: RunCountsByLabel
@@ -101,11 +101,11 @@ class LivePanel:
         left = None if forecast is None else forecast.left()
         whole = None if left is None else (left.run if left.command is None else left.command)
         elapsed = sum([each.seconds for each in self._counted()])
-        told = f"  {done}/{total}  {clock(elapsed)} so far"
-        return Text.assemble(bar, told, "" if whole is None else f", {clock(whole)} left")
+        count = f"  {done}/{total}  {clock(elapsed)} so far"
+        return Text.assemble(bar, count, "" if whole is None else f", {clock(whole)} left")
 
     def _counted(self) -> Sequence[RunCounts]:
-        """Runs whose seconds add up: interleaved ones share theirs."""
+        """Runs whose elapsed times add up; interleaved runs share theirs."""
         current = list(self.runs.current)
         return current[:1] if len(current) > 1 else [each for each in self.runs if each.began is not None]
 
@@ -115,7 +115,7 @@ HEADS = ("Done", "Accuracy", "95 %", "Tokens/s", "Cache", "Now", "Left")
 
 
 def _widths(runs: Sequence[RunCounts]) -> list[int]:
-    """Columns of each number, whatever its value becomes."""
+    """Columns of each number, for the largest value that it can take."""
     done = max([2 * len(str(each.total)) + 1 for each in runs])
     return [max(done, len(HEADS[0])), 8, 10, 8, 5, 4, 7]
 
@@ -133,10 +133,10 @@ def _name(run: RunCounts, whole: bool) -> str:
 def _window(
     runs: Sequence[RunCounts], current: Sequence[RunCounts], height: int
 ) -> tuple[int, Sequence[RunCounts], int]:
-    """Number of runs above those that are shown, these, and number of those below."""
+    """Number of runs above the visible ones, the visible runs, and the number of runs below."""
     if len(runs) <= height:
         return 0, runs, 0
-    under_way = next((place for place, each in enumerate(runs) if each in current), 0)
+    under_way = next((index for index, each in enumerate(runs) if each in current), 0)
     room = max(height - 2, 1)
     start = min(max(under_way - room // 2, 0), len(runs) - room)
     return start, runs[start : start + room], len(runs) - start - room

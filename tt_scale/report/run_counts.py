@@ -1,4 +1,4 @@
-"""What is known of each run while it is under way: counts, accuracy, speed, searches in flight."""
+"""Running counts of each run: finished searches, accuracy, speed, searches in flight."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["RunCounts", "RunCountsByLabel"]
 
 @dataclass
 class RunCounts:
-    """Counts of one run, kept up to date by its events.
+    """Counts of one run, updated by its events.
 
     Attributes:
         label: problem set and method.
         total: searches in all.
-        folder: of its records; empty where there is none.
+        folder: folder of its records; empty if there is none.
         done: finished searches, those of previous run segments included.
         correct: right answers among them.
-        in_flight: searches that have begun and not ended.
-        usage: of the searches of this run segment.
-        searched: their number.
+        in_flight: searches that started and have not ended.
+        usage: total usage of the searches of this run segment.
+        searched: number of these searches.
         began: time of the monotonic clock at which this segment began; None before.
         ended: likewise; None before.
     """
@@ -59,7 +59,7 @@ class RunCounts:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy, problems being drawn at random; worked out once for each count."""
+        """95 % interval of the accuracy over randomly drawn problems; cached per count."""
         if self._interval[0] != self.done:
             shares = [sum(each) / len(each) for each in self._outcomes.values()]
             self._interval = (self.done, mean_interval(shares))
@@ -79,7 +79,7 @@ class RunCounts:
 
     @property
     def cached(self) -> float | None:
-        """Share of prompt tokens that a cache held; None where no prompt was counted."""
+        """Share of prompt tokens from the prefix cache; None if no prompt tokens were counted."""
         return self.usage.cached_prompt_tokens / self.usage.prompt_tokens if self.usage.prompt_tokens else None
 
     def count(self, row: Row) -> None:
@@ -97,14 +97,14 @@ class RunCounts:
 
 
 class RunCountsByLabel:
-    """The counts of all runs of a command, in their order; a reporter that keeps them up to date."""
+    """Reporter that keeps the counts of all runs of a command, in order."""
 
     def __init__(self) -> None:
         self._runs: dict[str, RunCounts] = {}
         self._current: Sequence[RunCounts] = ()
 
     def __call__(self, event: Event, /) -> None:
-        """Take in one event; those that concern no search change nothing."""
+        """Update the counts with an event."""
         match event:
             case RunsPlanned():
                 for run, rows in zip(event.runs, event.rows, strict=True):
@@ -126,7 +126,7 @@ class RunCountsByLabel:
 
     @property
     def current(self) -> Sequence[RunCounts]:
-        """The runs that are under way: one, or all where they are interleaved."""
+        """The current runs: one, or all unfinished ones if they are interleaved."""
         return self._current
 
     def _plan(self, run: RunProgress, rows: Iterable[Row]) -> None:

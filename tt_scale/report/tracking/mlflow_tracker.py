@@ -1,4 +1,4 @@
-"""Runs in MLflow; `MLFLOW_TRACKING_URI` says where to, a file of this folder otherwise."""
+"""Tracker for MLflow; `MLFLOW_TRACKING_URI` sets the store."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 __all__ = ["MLflowTracker"]
 
 EXPERIMENT = "tt-scale"
-"""Where `MLFLOW_EXPERIMENT_NAME` names none."""
+"""Default of `MLFLOW_EXPERIMENT_NAME`."""
 
 LONGEST_VALUE = 500
-"""Characters of a parameter; MLflow refuses longer ones on some stores."""
+"""Maximum characters of a parameter; some stores of MLflow reject longer ones."""
 
 
 class MLflowTracker:
-    """Tracker that makes one run of MLflow for each run."""
+    """Creates one MLflow run per run."""
 
     def __init__(self) -> None:
         from mlflow import MlflowClient
 
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of each table of a new database
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it logs the creation of a database
         self._client = MlflowClient()
         name = os.environ.get("MLFLOW_EXPERIMENT_NAME", EXPERIMENT)
         known = self._client.get_experiment_by_name(name)
@@ -30,14 +30,14 @@ class MLflowTracker:
         self._runs: dict[str, str] = {}
 
     def begin(self, run: str, folder: str, experiment: Mapping[str, Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         made = self._client.create_run(self._experiment, run_name=run, tags={"folder": folder}).info.run_id
         self._runs[run] = made
         for key, value in experiment.items():
             self._client.log_param(made, key, str(value)[:LONGEST_VALUE])
 
     def log(self, run: str, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers."""
+        """Log metrics."""
         for key, value in metrics.items():
             self._client.log_metric(self._runs[run], key, value, step=step)
 

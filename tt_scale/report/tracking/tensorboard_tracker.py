@@ -1,4 +1,4 @@
-"""Runs as event files of TensorBoard, each in the folder of its records: `tensorboard --logdir logs` shows them."""
+"""Tracker for TensorBoard: one event file per run, in its run folder; `tensorboard --logdir logs` shows them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ __all__ = ["TensorBoardTracker"]
 
 
 class TensorBoardTracker:
-    """Tracker that writes one event file for each run."""
+    """Writes one TensorBoard event file per run."""
 
     def __init__(self) -> None:
         self._writers: dict[str, Any] = {}
 
     def begin(self, run: str, folder: str, experiment: Mapping[str, Any]) -> None:
-        """Begin a run; its configuration stands in the manifest beside the file."""
+        """Start a run; its configuration is in the manifest beside the file."""
         from tensorboard.summary import Writer
 
         self._writers[run] = Writer(str(FilePath(folder)))
 
     def log(self, run: str, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers."""
+        """Log metrics."""
         for key, value in metrics.items():
             self._writers[run].add_scalar(key, value, step)
 

@@ -1,4 +1,4 @@
-"""Send the numbers of runs to an experiment tracker, beside the run: a slow or broken tracker never holds it up."""
+"""Send metrics of runs to an experiment tracker, in a separate thread: a slow or broken tracker never delays a run."""
 
 from __future__ import annotations
 
@@ -13,34 +13,35 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from tt_scale.bench.run.events import Event, RunAdvanced, RunEnded, RunStarted
+from tt_scale.core.printable import one_line
 from tt_scale.errors import ConfigError
 from tt_scale.report.run_counts import RunCounts, RunCountsByLabel
 
 __all__ = ["TRACKERS", "Tracker", "TrackingReporter", "check_tracker", "tracker_named"]
 
 CLOSING_SECONDS = 60.0
-"""What a tracker may take to send what is left when the command ends."""
+"""Time limit for sending the remaining metrics when the command ends."""
 
 Metrics = Mapping[str, float]
 
 
 class Tracker(Protocol):
-    """What an experiment tracker must do; called from one thread alone."""
+    """Interface of an experiment tracker; all calls come from one thread."""
 
     def begin(self, run: str, folder: str, experiment: Mapping[str, Any]) -> None:
-        """Begin to track a run.
+        """Start tracking a run.
 
         Args:
             run: problem set and method.
-            folder: of its records.
-            experiment: the keys of its configuration that can change a number.
+            folder: folder of its records.
+            experiment: configuration keys that can change results.
         """
 
     def log(self, run: str, metrics: Metrics, step: int) -> None:
-        """Log numbers; `step` counts finished searches."""
+        """Log metrics; `step` is the number of finished searches."""
 
     def end(self, run: str, finished: bool) -> None:
-        """End a run; it is finished, or an error or the user ended it."""
+        """End a run; `finished` is False if an error or the user ended it early."""
 
 
 def _wandb() -> Tracker:
@@ -64,14 +65,14 @@ def _tensorboard() -> Tracker:
 TRACKERS: Mapping[str, Callable[[], Tracker]] = MappingProxyType(
     {"wandb": _wandb, "mlflow": _mlflow, "tensorboard": _tensorboard}
 )
-"""Trackers by the name of their package."""
+"""Trackers by package name."""
 
 
 def check_tracker(name: str) -> None:
-    """Find out before a run whether a tracker's package is installed.
+    """Check before a run that the package of a tracker is installed.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: it is not installed.
     """
     if find_spec(name) is None:
         raise ConfigError(
@@ -86,13 +87,13 @@ def tracker_named(name: str) -> Tracker:
 
 
 class TrackingReporter:
-    """Reporter that hands the numbers of each finished search to a tracker, in a thread of its own.
+    """Reporter that passes metrics after each finished search to a tracker, in a separate thread.
 
-    What a tracker raises ends no run: it is said once, and nothing more is sent.
+    An error of the tracker does not end the run: it causes one warning, and nothing more is sent.
 
     Args:
-        make: makes the tracker, in that thread.
-        warn: called with a sentence, from that thread.
+        make: creates the tracker, in that thread.
+        warn: callback for a warning, called from that thread.
     """
 
     def __init__(self, make: Callable[[], Tracker], warn: Callable[[str], None]) -> None:
@@ -105,7 +106,7 @@ class TrackingReporter:
         self._thread.start()
 
     def __call__(self, event: Event, /) -> None:
-        """Take in an event; nothing is sent by this call."""
+        """Queue the metrics of an event; returns at once."""
         ending = list(self._counts.current) if isinstance(event, RunEnded) else []
         self._counts(event)
         match event:
@@ -119,7 +120,7 @@ class TrackingReporter:
                     self._end(counts)
 
     def close(self) -> None:
-        """Wait until everything is sent, at most `CLOSING_SECONDS`."""
+        """Wait until all metrics are sent, at most `CLOSING_SECONDS`."""
         self._waiting.put(None)
         self._thread.join(CLOSING_SECONDS)
         if self._thread.is_alive():
@@ -150,16 +151,16 @@ class TrackingReporter:
             while (work := self._waiting.get()) is not None:
                 work(tracker)
         except Exception as error:  # noqa: BLE001 - whatever a tracker raises, the run goes on
-            told = " ".join(str(error).split()) or type(error).__name__
-            self._warn(f"The tracker failed ({told}); the run goes on without it.")
+            reason = one_line(str(error)) or type(error).__name__
+            self._warn(f"The tracker failed ({reason}); the run goes on without it.")
 
 
 def metrics_of(counts: RunCounts) -> Metrics:
-    """The numbers of a run so far; those of tokens and seconds are means over the searches of this command."""
+    """Metrics of a run so far; tokens and seconds are means over the searches of this command."""
     low, high = counts.interval
     searches = max(counts.searched, 1)
     usage = counts.usage
-    told = {
+    metrics = {
         "done": float(counts.done),
         "accuracy": counts.accuracy or 0.0,
         "accuracy_low": low,
@@ -169,11 +170,11 @@ def metrics_of(counts: RunCounts) -> Metrics:
         "seconds": usage.seconds / searches,
     }
     optional = {"tokens_per_second": counts.speed, "cached_prompt": counts.cached}
-    return {**told, **{name: value for name, value in optional.items() if value is not None}}
+    return {**metrics, **{name: value for name, value in optional.items() if value is not None}}
 
 
 def experiment_of(folder: str) -> Mapping[str, Any]:
-    """The keys of a run's configuration that can change a number, as its manifest has them."""
+    """Configuration keys that can change results, from the manifest of a run."""
     with suppress(OSError, ValueError, KeyError, TypeError):
         text = FilePath(folder).joinpath("manifest.json").read_text(encoding="utf-8")
         return dict(json.loads(text)["experiment"])

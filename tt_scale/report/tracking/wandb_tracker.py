@@ -1,4 +1,4 @@
-"""Runs in Weights & Biases; `WANDB_MODE=offline` keeps them on this machine."""
+"""Tracker for Weights & Biases; `WANDB_MODE=offline` keeps the runs on this machine."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Any
 __all__ = ["WandbTracker"]
 
 PROJECT = "tt-scale"
-"""Where `WANDB_PROJECT` names none."""
+"""Default of `WANDB_PROJECT`."""
 
 UNFINISHED = 1
-"""Exit code of a run that did not finish."""
+"""Exit code of an unfinished run."""
 
 
 class WandbTracker:
-    """Tracker that makes one run of Weights & Biases for each run."""
+    """Creates one Weights & Biases run per run."""
 
     def __init__(self) -> None:
         self._runs: dict[str, Any] = {}
 
     def begin(self, run: str, folder: str, experiment: Mapping[str, Any]) -> None:
-        """Begin a run."""
+        """Start a run."""
         import wandb
 
         self._runs[run] = wandb.init(
@@ -34,7 +34,7 @@ class WandbTracker:
         )
 
     def log(self, run: str, metrics: Mapping[str, float], step: int) -> None:
-        """Log numbers."""
+        """Log metrics."""
         self._runs[run].log(dict(metrics), step=step)
 
     def end(self, run: str, finished: bool) -> None:
