@@ -22,6 +22,7 @@ TWO = [("5", True, [0.9]), ("3", False, [0.4]), ("5", True, [0.5])]
 
 @pytest.fixture(scope="module")
 def aggregates() -> ModuleType:
+    sys.path.insert(0, str(PROGRAM.parent))
     spec = spec_from_file_location("aggregates_page", PROGRAM)
     assert spec is not None
     assert spec.loader is not None
@@ -33,6 +34,7 @@ def aggregates() -> ModuleType:
 
 def row(samples: list[tuple[str, bool, list[float]]], text: str) -> dict[str, Any]:
     return {
+        "question": "What is 2 + 3?",
         "answer": "5",
         "samples": [
             {"text": text.format(answer), "upstream_correct": right, "scores": {"prm": scores, "other": [0.5]}}
@@ -55,10 +57,9 @@ def cells(aggregates: ModuleType, read: Any, prm: str) -> dict[str, list[str]]:
 async def test_a_replay_by_hand(aggregates: ModuleType, tmp_path: Path, name: str, published: bool) -> None:
     """A selector that sees another aggregate than its column says, or verdicts of another rule than is stated."""
     path = replay(tmp_path / name, "so {}, done" if published else r"so \boxed{{{}}}")
-    with aggregates.Grader() as grader:
-        read = await aggregates.read(path, published, grader)
+    [read] = await aggregates.graded_sets([(str(path), "last_number" if published else None)])
     assert read.prms == ["prm", "other"]
-    assert read.blind == pytest.approx({"one sample": 0.5, "majority": 0.5, "one of all is right": 1.0})
+    assert aggregates.blind(read) == pytest.approx({"one sample": 0.5, "majority": 0.5, "one of all is right": 1.0})
     found = cells(aggregates, read, "prm")
     assert list(found) == list(AGGREGATES)
     assert found["last"] == ["1.000", "", "", "1.000", "", ""]  # votes of .9 against .85
@@ -77,10 +78,11 @@ def test_the_exact_test_of_mcnemar(aggregates: ModuleType) -> None:
     [
         ([], "no replay is named"),
         (["gone.jsonl"], "there is no file 'gone.jsonl'"),
-        (["text.jsonl"], "'text.jsonl' is no replay"),
-        (["short.jsonl"], "'short.jsonl' is no replay"),
-        (["empty.jsonl"], "'empty.jsonl' is empty"),
-        (["--published", "packed.jsonl.gz"], "'packed.jsonl.gz' is no replay"),
+        (["text.jsonl"], "text.jsonl, line 1: broken JSON"),
+        (["short.jsonl"], "short.jsonl, line 1: no field for the question"),
+        (["empty.jsonl"], "empty.jsonl holds no problems"),
+        (["plain.jsonl"], "does not hold scores of every sample by every PRM"),
+        (["--published", "packed.jsonl.gz"], "packed.jsonl.gz is no complete gzip file"),
     ],
 )
 def test_bad_replays_are_named(
@@ -94,8 +96,10 @@ def test_bad_replays_are_named(
     """A traceback of a page, and a page that is written over with nothing."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(aggregates, "PAGE", tmp_path / "page.md")
-    for name, text in {"text.jsonl": "hello", "short.jsonl": '{"answer": "1"}', "empty.jsonl": ""}.items():
-        (tmp_path / name).write_text(text)
+    plain = json.dumps({"question": "q", "answer": "5", "samples": [{"text": "5"}]})
+    texts = {"text": "hello", "short": '{"answer": "1"}', "empty": "", "plain": plain}
+    for name, text in texts.items():
+        (tmp_path / f"{name}.jsonl").write_text(text)
     (tmp_path / "packed.jsonl.gz").write_text("not packed")
     monkeypatch.setattr(sys, "argv", ["aggregates.py", *typed])
     with pytest.raises(SystemExit) as ended:

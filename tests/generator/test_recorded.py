@@ -148,6 +148,73 @@ def test_other_samples_are_another_run(command: Command, tmp_path: Path) -> None
     assert len(list(tmp_path.rglob("manifest.json"))) == 2
 
 
+def judged_by_others() -> list[dict[str, Any]]:
+    """The source calls everything about the first problem the other way round."""
+    one, two = rows()
+    for each in one["samples"]:
+        each["correct"] = not each["correct"]
+    return [one, two]
+
+
+def test_verdicts_of_the_source_stand_beside_ours(command: Command, tmp_path: Path) -> None:
+    """In the record, for every selector, and in each table; what is selected does not depend on them."""
+    told = bench(command, samples=judged_by_others())
+    assert told.status == 0
+    record = records(tmp_path)["p1", 0]
+    assert record["grade"] == "correct"
+    assert record["source"] == {
+        "grade": "wrong",
+        "selectors": {
+            selector: {
+                size: {"correct": "wrong", "wrong": "correct"}[grade] if selector != "oracle" else own
+                for (size, grade), own in zip(sizes.items(), ["wrong", "correct", "correct"], strict=True)
+            }
+            for selector, sizes in record["selectors"].items()
+        },
+        "verdicts": {"0.0": "wrong", "0.1": "correct", "0.2": "correct", "0.3": "wrong"},
+    }
+    assert re.search(r"Overall +best_of_n +100.0% .* 50.0% ", told.out)
+    shown = command("show", "logs")
+    assert re.search(r"best_of_n .* 100.0% .* 50.0% ", shown.out)
+    assert "By source" in shown.out
+
+
+def test_a_comparison_shows_both_verdicts(command: Command, tmp_path: Path) -> None:
+    """Also of what it derives: the first two samples by the product are another choice."""
+    name = write_set(tmp_path / "mine.jsonl", *judged_by_others())
+    typed = ("--generator", "recorded", "--dataset", name, "--prm-name", PRM, "--agg", "prod", "--format", "json")
+    told = command("compare", *typed, "--budget", "1,2", "--method", "best_of_n", "--output-dir", "out")
+    assert told.status == 0, told.err
+    tables = {table["title"]: table["rows"] for table in json.loads(told.out)["tables"]}
+    found = {title: {row["Method"]: row for row in own} for title, own in tables.items() if title.startswith("Budget")}
+    assert [found[f"Budget {budget}"]["best_of_n"]["Accuracy"] for budget in (1, 2)] == [1.0, 0.5]
+    assert [found[f"Budget {budget}"]["best_of_n"]["By source"] for budget in (1, 2)] == [0.5, 1.0]
+    assert found["Budget 2"]["majority of best_of_n"]["By source"] == 0.5
+
+
+@pytest.mark.parametrize("more", [(), ("--method", "self_consistency", "--prm-name", "none")])
+def test_a_run_is_confirmed_without_its_file(command: Command, tmp_path: Path, more: tuple[str, ...]) -> None:
+    """Steps, verdicts and the answer rule come from the record; a changed verdict of the source is found."""
+    assert bench(command, *more, "--answer-rule", "last_number", samples=judged_by_others()).status == 0
+    (tmp_path / "mine.jsonl").unlink()
+    told = command("replay", "logs")
+    assert told.status == 0, told.out
+    [journal] = tmp_path.rglob("problems.jsonl")
+    text = journal.read_text()
+    changed = text.replace('"0.0":"wrong"', '"0.0":"correct"', 1)
+    assert changed != text
+    journal.write_text(changed)
+    assert command("replay", "logs").status == 1
+
+
+def test_a_source_that_judges_some_is_no_judge(command: Command, tmp_path: Path) -> None:
+    """An accuracy over the samples that happen to have a verdict."""
+    samples = rows()
+    del samples[0]["samples"][3]["correct"]
+    assert bench(command, samples=samples).status == 0
+    assert "source" not in records(tmp_path)["p1", 0]
+
+
 def test_unknown_tokens_stay_unknown(command: Command, tmp_path: Path) -> None:
     """A zero would be a price, unless a line says that it is none."""
     told = bench(command, samples=rows(tokens=None))

@@ -35,6 +35,7 @@ __all__ = [
     "line_of_record",
     "recorded_input_digest",
     "search_record",
+    "source_part",
     "unpack",
     "verdicts",
     "written",
@@ -57,15 +58,17 @@ async def search_record(
     selector: str,
     grader: Grader,
     final_agg: str | None = None,
+    source: Sequence[Grade] = (),
 ) -> dict[str, Any]:
     """Grade a finished search under every selector and write down everything about it.
 
-    The score of a pool member is the one that selectors saw; that of the search is in the tree.
+    The score of a pool member is the one that selectors saw; that of the search is in the tree. `source` has the
+    verdicts of the source of recorded samples on the members of the pool; it is empty where there are none.
     """
     answers = [space.answer(path) for path in outcome.pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(space.problem.answer, answers)
-    write = partial(_record, index, repeat, space, outcome, selector, final_agg, answers, classes, grades)
+    write = partial(_record, index, repeat, space, outcome, selector, final_agg, answers, classes, grades, source)
     if space.usage.generated_tokens > LARGE:
         return await asyncio.to_thread(write)
     return write()
@@ -81,6 +84,7 @@ def _record(
     answers: Sequence[str | None],
     classes: Sequence[int],
     grades: Sequence[Grade],
+    source: Sequence[Grade],
 ) -> dict[str, Any]:
     pool = outcome.pool
     voters = candidates(outcome, classes, final_agg)
@@ -96,6 +100,7 @@ def _record(
         "usage": asdict(space.usage),
         "telemetry": _telemetry(space, pool, grades),
         "right": sum([grade == "correct" for grade in grades]),
+        **({"source": source_part([name(path.key) for path in pool], voters, source, chosen)} if source else {}),
         "pool": [
             {
                 "key": name(path.key),
@@ -115,6 +120,24 @@ def _record(
         ],
         "tree": _tree(space.nodes, space.costs, space.parts),
         "tape": space.tape,
+    }
+
+
+def source_part(
+    keys: Sequence[str], voters: Sequence[Candidate], source: Sequence[Grade], chosen: int | None
+) -> dict[str, Any]:
+    """Write down what the source of recorded samples thinks of a pool: beside our grades, never instead of them.
+
+    Args:
+        keys: of the pool's members [members].
+        voters: the same as selectors see them [members].
+        source: verdicts of the source [members].
+        chosen: the member whose answer is the search's.
+    """
+    return {
+        "grade": "no_answer" if chosen is None else source[chosen],
+        "selectors": verdicts(voters, source),
+        "verdicts": dict(zip(keys, source, strict=True)),
     }
 
 
@@ -172,6 +195,8 @@ def input_digest(record: Mapping[str, Any]) -> str:
     """
     tape = record["tape"]
     given = [record[field] for field in PROBLEM]
+    if "source" in record:
+        given.append(record["source"]["verdicts"])
     return digest_of([*given, record["usage"]["seconds"], None if tape is None else packed_tape(tape, [])])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -120,6 +120,8 @@ class Row:
         stopped: why the search ended.
         error: empty where nothing failed.
         right: how many members of the pool have a right answer.
+        source_grade: verdict of the source of recorded samples on the method's own answer; None where it gives none.
+        source_selectors: as `selectors`, by the verdicts of that source; empty where it gives none.
     """
 
     index: int
@@ -135,6 +137,8 @@ class Row:
     stopped: str
     error: str
     right: int = 0
+    source_grade: Grade | None = None
+    source_selectors: Mapping[str, Mapping[int, bool]] = field(default_factory=dict)
 
     @property
     def correct(self) -> bool:
@@ -148,6 +152,7 @@ class Row:
         Raises:
             KeyError, TypeError, ValueError: it is no record of a search.
         """
+        source = record.get("source")
         right = record.get("right")
         if right is None:  # records of the first format count them by their pool alone
             right = sum([member["grade"] == "correct" for member in record["pool"]])
@@ -165,4 +170,6 @@ class Row:
             stopped=record["stopped"],
             error=record["error"],
             right=right,
+            source_grade=source["grade"] if source else None,
+            source_selectors=Verdicts(source["selectors"]) if source else {},
         )

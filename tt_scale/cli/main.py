@@ -19,6 +19,7 @@ from tt_scale.bench.run.signals import wait_for
 from tt_scale.cli.compare import compare, sweep
 from tt_scale.cli.configs import INTERRUPTED, TERMINATED, configs, fail, only, quiet_keys, resumable, status_of
 from tt_scale.cli.diff import diff
+from tt_scale.cli.export import export
 from tt_scale.cli.init import init
 from tt_scale.cli.live import LIVE, live_options, reporting
 from tt_scale.cli.options import HELP_WIDTH, OF_FILES, GroupedCommand, SolveCommand, flags, flags_of, question_keys
@@ -26,6 +27,7 @@ from tt_scale.cli.output import Output
 from tt_scale.cli.plot import plot
 from tt_scale.cli.prm_check import check_options, check_prm, taken_example
 from tt_scale.cli.prm_eval import calibrate, prm_eval
+from tt_scale.cli.regrade import regrade
 from tt_scale.cli.replay import replay
 from tt_scale.cli.report import report
 from tt_scale.cli.serve import serve
@@ -187,8 +189,10 @@ cli.add_command(show)
 cli.add_command(plot)
 cli.add_command(report)
 cli.add_command(replay)
+cli.add_command(regrade)
 cli.add_command(diff)
 cli.add_command(serve)
+cli.add_command(export)
 cli.add_command(prm_eval)
 cli.add_command(calibrate)
 cli.add_command(init)

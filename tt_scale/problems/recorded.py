@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 from tt_scale.core.printable import listed
 from tt_scale.core.records import Problem
@@ -40,17 +40,17 @@ class RecordedSet:
     samples: Mapping[str, Sequence[RecordedSample]]
     digest: str
 
-    @property
+    @cached_property
     def prms(self) -> list[str]:
         """PRMs with scores of at least one sample, in the order of the file."""
         return list(dict.fromkeys([prm for each in self.samples.values() for sample in each for prm in sample.scores]))
 
-    @property
+    @cached_property
     def counts_tokens(self) -> bool:
         """Whether every sample has a token count."""
         return all(sample.tokens is not None for each in self.samples.values() for sample in each)
 
-    @property
+    @cached_property
     def longest(self) -> int:
         """Length of the longest sample in tokens; 0 if unknown."""
         return max([sample.tokens or 0 for each in self.samples.values() for sample in each], default=0)

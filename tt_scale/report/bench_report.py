@@ -12,7 +12,7 @@ from tt_scale.bench.run.session import Plan, aggregate_footer, rows_by_set
 from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
-from tt_scale.report.cells import interval_cell, number_cell, percent_cell, ratio_cell
+from tt_scale.report.cells import BY_SOURCE, interval_cell, number_cell, percent_cell, ratio_cell
 from tt_scale.report.tables import Sheet, difference_cells, drawn, sheets_of_sets
 
 if TYPE_CHECKING:
@@ -57,21 +57,24 @@ def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]
 
 def level_sheet(title: str, rows: Mapping[str, Sequence[Row]]) -> Sheet:
     """Table of accuracy with its interval, average tokens and samples, overall and by level."""
-    sheet = Sheet(title, ["Level", "Method"], ["Accuracy", "95 % interval", "Avg tokens", "Samples"])
     levels: dict[str, list[tuple[str, Summary]]] = {}
     for method, its_rows in with_majority(rows).items():
         for summary in by_level(its_rows):
             levels.setdefault(summary.name, []).append((method, summary))
+    judged = any(summary.by_source is not None for each in levels.values() for _, summary in each)
+    heads = ["Accuracy", "95 % interval", *[BY_SOURCE] * judged, "Avg tokens", "Samples"]
+    sheet = Sheet(title, ["Level", "Method"], heads)
     for level in sorted(levels, key=lambda name: (name != "Overall", name)):
-        sheet.add_group([[level, method, *_level_cells(summary)] for method, summary in levels[level]])
+        sheet.add_group([[level, method, *_level_cells(summary, judged)] for method, summary in levels[level]])
     return sheet
 
 
-def _level_cells(summary: Summary) -> list[str]:
+def _level_cells(summary: Summary, judged: bool) -> list[str]:
     return [
         percent_cell(summary.accuracy),
         interval_cell(summary.low, summary.high, " - ", "%"),
-        number_cell(summary.tokens, ",.0f"),
+        *[percent_cell(summary.by_source)] * judged,
+        number_cell(summary.counted_tokens, ",.0f"),
         number_cell(summary.samples, "d"),
     ]
 
@@ -114,7 +117,8 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
     sheet = Sheet("Per problem", ["Method"], numbers)
     for method, its_rows in rows.items():
         count = max(len(its_rows), 1)
-        usage = summarise("Overall", its_rows).usage
+        summary = summarise("Overall", its_rows)
+        usage = summary.usage
         steps, wasted = (sum([row.telemetry.get(key, 0) for row in its_rows]) for key in ("steps", "wasted_tokens"))
         sheet.rows.append(
             [
@@ -122,7 +126,7 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
                 number_cell(steps / count, ".1f"),
                 number_cell(wasted / count, ",.0f"),
                 _share(usage.cached_prompt_tokens, usage.prompt_tokens),
-                number_cell(usage.prm_tokens / count, ",.0f"),
+                number_cell(summary.counted_prm_tokens, ",.0f"),
                 _share(usage.cached_prm_tokens, usage.prm_tokens),
             ]
         )

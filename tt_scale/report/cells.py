@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 __all__ = [
+    "BY_SOURCE",
     "Interval",
     "Number",
     "count_cell",
@@ -15,6 +16,9 @@ __all__ = [
     "points_cells",
     "ratio_cell",
 ]
+
+BY_SOURCE = "By source"
+"""Heading of an accuracy by the verdicts of the source of recorded samples, beside that by ours."""
 
 
 class Number(str):
@@ -71,8 +75,8 @@ def percent_cell(share: float | None, decimals: int = 1) -> str:
 
 
 def ratio_cell(ratio: float) -> str:
-    """A ratio: "x 1.25"."""
-    return Number(f"x {ratio:.2f}", ratio)
+    """A ratio: "x 1.25"; "-" if it is 0, because tokens are unknown."""
+    return Number(f"x {ratio:.2f}" if ratio else "-", ratio or None)
 
 
 def p_value_cell(p_value: float) -> str:

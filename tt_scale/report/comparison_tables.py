@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tt_scale.bench.stats.comparison import Comparison, Entry, against, frontier
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.bench.stats.verdict import verdict
-from tt_scale.report.cells import count_cell, interval_cell, number_cell, percent_cell, ratio_cell
+from tt_scale.report.cells import BY_SOURCE, count_cell, interval_cell, number_cell, percent_cell, ratio_cell
 from tt_scale.report.tables import Sheet, difference_cells, drawn
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def print_comparison(comparison: Comparison, console: Console) -> None:
 def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
     title = "Every method" if budget is None else f"Budget {budget}"
     k = comparison.k_at(budget)
-    numbers = ["Accuracy", "95 %", "Tokens", "PRM", "s", f"pass@{k}", "Pool", "Cut", "Truncated", "None"]
+    judged = any(entry.summary.by_source is not None for entry in comparison.at(budget))
+    costs = ["Tokens", "PRM", "s", f"pass@{k}", "Pool", "Cut", "Truncated", "None"]
+    numbers = ["Accuracy", "95 %", *[BY_SOURCE] * judged, *costs]
     sheet = Sheet(title, ["Method"], numbers)
     for entry in comparison.at(budget):
         summary = entry.summary
@@ -78,8 +80,9 @@ def _budget_sheet(comparison: Comparison, budget: int | None) -> Sheet:
                 entry.label,
                 percent_cell(entry.accuracy),
                 interval_cell(summary.low, summary.high, "-"),
-                number_cell(entry.tokens, ",.0f"),
-                number_cell(entry.prm_tokens, ",.0f"),
+                *[percent_cell(summary.by_source)] * judged,
+                number_cell(summary.counted_tokens, ",.0f"),
+                number_cell(summary.counted_prm_tokens, ",.0f"),
                 _seconds(entry.seconds),
                 percent_cell(entry.pass_at(k)),
                 number_cell(entry.pool, ".1f"),

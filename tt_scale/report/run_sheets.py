@@ -11,7 +11,15 @@ from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
-from tt_scale.report.cells import count_cell, interval_cell, number_cell, p_value_cell, percent_cell, ratio_cell
+from tt_scale.report.cells import (
+    BY_SOURCE,
+    count_cell,
+    interval_cell,
+    number_cell,
+    p_value_cell,
+    percent_cell,
+    ratio_cell,
+)
 from tt_scale.report.digest import SCORING_SELECTORS
 from tt_scale.report.side_by_side import SideBySide
 from tt_scale.report.tables import Sheet, difference_cells
@@ -36,14 +44,16 @@ def overall_sheet(found: SideBySide) -> Sheet:
     budgets = any(entry.budget is not None for entry in entries)
     told = {name: [count(entry.rows) for entry in entries] for name, count in CAVEATS.items()}
     told = {name: counts for name, counts in told.items() if any(counts)}
-    heads = ["Accuracy", "95 %", "Tokens", "PRM tokens", "Seconds", "Searches", *told]
+    judged = any(entry.summary.by_source is not None for entry in entries)
+    heads = ["Accuracy", "95 %", *[BY_SOURCE] * judged, "Tokens", "PRM tokens", "Seconds", "Searches", *told]
     best = {id(entry) for entry in frontier(entries)}
     sheet = Sheet("Overall", ["Method", *["Budget"] * budgets, "Pareto"], heads)
     for place, entry in enumerate(entries):
         budget = ["-" if entry.budget is None else str(entry.budget)] * budgets
         words = [entry.label, *budget, "yes" if id(entry) in best else ""]
         caveats = [count_cell(counts[place]) for counts in told.values()]
-        sheet.rows.append([*words, *_accuracy(entry.summary), *_costs(entry), *caveats])
+        source = [percent_cell(entry.summary.by_source)] * judged
+        sheet.rows.append([*words, *_accuracy(entry.summary), *source, *_costs(entry), *caveats])
     return sheet
 
 
@@ -53,8 +63,8 @@ def _accuracy(summary: Summary) -> list[str]:
 
 def _costs(entry: Entry) -> list[str]:
     return [
-        number_cell(entry.tokens, ",.0f"),
-        number_cell(entry.prm_tokens, ",.0f"),
+        number_cell(entry.summary.counted_tokens, ",.0f"),
+        number_cell(entry.summary.counted_prm_tokens, ",.0f"),
         number_cell(entry.seconds, ".2f"),
         count_cell(len(entry.rows)),
     ]
@@ -132,17 +142,18 @@ def cost_sheet(found: SideBySide) -> Sheet:
     heads = ["Steps", "Tokens", "Wasted", "Cached prompt", "PRM tokens", "PRM cached", "Seconds p50", "Seconds p99"]
     sheet = Sheet("Cost per problem", ["Method"], heads)
     for name, rows in found.rows.items():
-        usage, count = summarise(name, rows).usage, max(len(rows), 1)
+        summary, count = summarise(name, rows), max(len(rows), 1)
+        usage = summary.usage
         steps, wasted = (sum([row.telemetry.get(key, 0) for row in rows]) for key in ("steps", "wasted_tokens"))
         seconds = sorted([row.usage.seconds for row in rows])
         sheet.rows.append(
             [
                 name,
                 number_cell(steps / count, ".1f"),
-                number_cell(usage.generated_tokens / count, ",.0f"),
+                number_cell(summary.counted_tokens, ",.0f"),
                 _share(wasted, usage.generated_tokens),
                 _share(usage.cached_prompt_tokens, usage.prompt_tokens),
-                number_cell(usage.prm_tokens / count, ",.0f"),
+                number_cell(summary.counted_prm_tokens, ",.0f"),
                 _share(usage.cached_prm_tokens, usage.prm_tokens),
                 *(number_cell(quantile(seconds, share), ".2f") for share in (0.5, 0.99)),
             ]

@@ -209,5 +209,5 @@ def test_every_field_of_a_row_is_derived() -> None:
     """A field that is added to rows must be thought of here."""
     assert {field.name for field in fields(Row)} == {
         *("index", "id", "repeat", "level", "grade", "answer", "gold", "usage", "telemetry", "selectors"),
-        *("stopped", "error", "right"),
+        *("stopped", "error", "right", "source_grade", "source_selectors"),
     }

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.record import Row, unpack, verdicts
+from tt_scale.bench.record import Row, source_part, unpack, verdicts
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.plan import Plan
@@ -110,6 +110,9 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
             "wasted_tokens": max(usage.generated_tokens - sum([member["tokens"] for member in pool]), 0),
         },
     }
+    if "source" in record:
+        own = [record["source"]["verdicts"][member["key"]] for member in pool]
+        derived["source"] = source_part([member["key"] for member in pool], candidates, own, chosen)
     return Row.of(derived)
 
 

@@ -69,11 +69,21 @@ class HeadFields(TypedDict):
     telemetry: dict[str, Count]
 
 
+class SourceFields(TypedDict):
+    """What the source of recorded samples thinks of the pool."""
+
+    __pydantic_config__ = STRICT  # type: ignore[misc]
+    grade: Grade
+    selectors: dict[str, dict[Size, Grade]]
+    verdicts: dict[Key, Grade]
+
+
 class Head(HeadFields):
     """The same of a line with a checksum."""
 
     v: Literal[2]
     right: Count
+    source: NotRequired[SourceFields]
 
 
 class EventFields(TypedDict):

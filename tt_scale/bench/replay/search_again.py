@@ -100,7 +100,9 @@ async def search_again(record: Mapping[str, Any], rules: Rules) -> dict[str, Any
         return failure_record(*place, problem, space.usage, ending.error, space.tape)
     generator.check_finished()
     selector = config.selector or searcher.selector
-    return await search_record(*place, space, ending.result, selector, rules.grader, config.final_agg)
+    told = record.get("source", {}).get("verdicts", {})
+    source = [told.get(name(path.key), "wrong") for path in ending.result.pool] if told else []
+    return await search_record(*place, space, ending.result, selector, rules.grader, config.final_agg, source)
 
 
 async def _concluded(space: SearchSpace, searcher: Searcher) -> Outcome:

@@ -60,10 +60,10 @@ class Origin:
         by = "a model that the file does not name" if told.get("sampled_by") == "unknown" else told.get("sampled_by")
         rule = {"last_number": "the last number of a sample"}.get(str(told.get("answer_rule")), "in a box")
         known = told.get("token_counts") != "unknown"
-        tokens = "tokens are as the file counts them" if known else "token counts are unknown and stand as 0"
+        tokens = "tokens are as the file counts them" if known else "token counts are unknown"
         return (
             f"Recorded samples of {by}: the answer is {rule} (answer_rule: {told.get('answer_rule')}), {tokens}; "
-            "PRM tokens and seconds are not those of a model."
+            "seconds are not those of a model. By source: accuracy by the verdicts of the file, if it has any."
         )
 
     def _named(self, engine: str) -> str:

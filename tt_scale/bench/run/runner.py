@@ -15,10 +15,11 @@ from tt_scale.bench.record import Row, failure_record, search_record, written
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
 from tt_scale.core.concurrency import ending_of
+from tt_scale.core.path import Outcome
 from tt_scale.core.records import Problem
 from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import EngineDeadError, JournalError
-from tt_scale.grading import Grader, group_spellings
+from tt_scale.grading import Grade, Grader, group_spellings
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Run", "Task", "run_problems", "run_tasks"]
@@ -95,8 +96,15 @@ class Run:
         spaces.append(space)
         outcome = await space.conclude(await self.searcher.search(space))
         selector = self.config.selector or self.searcher.selector
-        record = await search_record(index, repeat, space, outcome, selector, self.grader, self.config.final_agg)
+        final_agg = self.config.final_agg
+        source = self._source_verdicts(problem, outcome)
+        record = await search_record(index, repeat, space, outcome, selector, self.grader, final_agg, source)
         return await written(record), Row.of(record)
+
+    def _source_verdicts(self, problem: Problem, outcome: Outcome) -> list[Grade]:
+        """Verdicts of the source of recorded samples on a pool; none unless it judged every member."""
+        found = [self.generator.source_verdict(problem, path) for path in outcome.pool]
+        return [] if None in found else ["correct" if right else "wrong" for right in found]
 
     async def _failed(
         self, index: int, repeat: int, problem: Problem, spaces: Sequence[SearchSpace], error: BaseException

@@ -34,6 +34,8 @@ class Summary:
         ungraded: rows that the grader could not grade.
         errors: rows that failed.
         usage: total usage.
+        by_source: share of rows whose answer the source of recorded samples calls right, in [0, 1]; None if it judged
+            none.
     """
 
     name: str
@@ -47,6 +49,18 @@ class Summary:
     ungraded: int
     errors: int
     usage: Usage
+    by_source: float | None = None
+
+    @property
+    def counted_tokens(self) -> float | None:
+        """Mean generated tokens; None if they are unknown, as of recorded samples without counts."""
+        return self.tokens if self.tokens or not self.usage.generator_calls else None
+
+    @property
+    def counted_prm_tokens(self) -> float | None:
+        """Mean tokens that the PRM read; None if they are unknown, as of recorded scores."""
+        usage = self.usage
+        return usage.prm_tokens / max(self.samples, 1) if usage.prm_tokens or not usage.prm_calls else None
 
 
 def interval(rows: Sequence[Row]) -> tuple[float, float]:
@@ -77,7 +91,14 @@ def summarise(name: str, rows: Sequence[Row]) -> Summary:
         ungraded=sum([row.grade == "ungraded" for row in rows]),
         errors=sum([bool(row.error) for row in rows]),
         usage=usage,
+        by_source=_by_source(rows),
     )
+
+
+def _by_source(rows: Sequence[Row]) -> float | None:
+    if not any(row.source_grade for row in rows):
+        return None
+    return sum([row.source_grade == "correct" for row in rows]) / len(rows)
 
 
 def by_level(rows: Sequence[Row]) -> list[Summary]:

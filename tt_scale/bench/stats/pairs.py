@@ -9,6 +9,7 @@ from itertools import combinations
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.stats.intervals import difference
+from tt_scale.grading import Grade
 
 __all__ = [
     "MAJORITY",
@@ -73,7 +74,9 @@ def revoted(row: Row) -> Row:
     verdicts = row.selectors.get(MAJORITY)
     if not verdicts or row.grade == "no_answer":
         return row
-    return replace(row, grade="correct" if verdicts[max(verdicts)] else "wrong")
+    source = row.source_selectors.get(MAJORITY)
+    source_grade: Grade | None = None if not source else "correct" if source[max(source)] else "wrong"
+    return replace(row, grade="correct" if verdicts[max(verdicts)] else "wrong", source_grade=source_grade)
 
 
 def paired_differences(rows: Mapping[str, Sequence[Row]]) -> list[Pair]:
