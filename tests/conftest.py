@@ -46,17 +46,22 @@ CHEAP_SEARCHES, CHEAP_TOKENS = 12, 20_000
 @pytest.fixture(autouse=True)
 def _replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Search every small run that a test makes again from its records, and compare: tree, pool, answer, table."""
+    from tt_scale.bench.compare import compare_command
     from tt_scale.bench.run import session
 
-    run_plan = session.run_plan
+    run_plan, run_interleaved = session.run_plan, compare_command.run_interleaved
 
-    async def run_and_replay(plan: Any, grader: Any, *arguments: Any) -> None:
-        await run_plan(plan, grader, *arguments)
-        rows = plan.journal.rows
-        if len(rows) <= CHEAP_SEARCHES and sum([row.usage.generated_tokens for row in rows]) <= CHEAP_TOKENS:
+    async def one(plan: Any, grader: Any, *more: Any) -> None:
+        await run_plan(plan, grader, *more)
+        await _check_replay(plan, grader)
+
+    async def several(plans: Any, grader: Any, *more: Any) -> None:
+        await run_interleaved(plans, grader, *more)
+        for plan in plans:
             await _check_replay(plan, grader)
 
-    monkeypatch.setattr(session, "run_plan", run_and_replay)
+    monkeypatch.setattr(session, "run_plan", one)
+    monkeypatch.setattr(compare_command, "run_interleaved", several)
 
 
 async def _check_replay(plan: Any, grader: Any) -> None:
@@ -64,6 +69,9 @@ async def _check_replay(plan: Any, grader: Any) -> None:
     from tt_scale.bench.replay.replay_run import replay_with
     from tt_scale.bench.replay.search_again import Rules
 
+    rows = plan.journal.rows
+    if len(rows) > CHEAP_SEARCHES or sum([row.usage.generated_tokens for row in rows]) > CHEAP_TOKENS:
+        return
     run, steps = read_run(plan.journal.folder), plan.journal.first_steps
     rules = Rules(plan.config, plan.searcher, grader, steps.scores if steps else ())
     if any("v" in run.record(search) for search in run.by_search):

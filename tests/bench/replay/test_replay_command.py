@@ -279,3 +279,17 @@ def test_a_configuration_of_another_version(copied: Callable[[str], Path], capsy
     assert answer.status == 2
     assert "Type: pip install tt-scale==9.9" in answer.err
     assert "Traceback" not in answer.err
+
+
+def test_a_run_beside_its_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The summary names the folder as it was typed, which may be one word; the run may have been moved since."""
+    monkeypatch.chdir(tmp_path)
+    command = Command(capsys)
+    assert command(*BENCH, "--num-samples", "2", "--method", "greedy", "--output-dir", ".").status == 0
+    [folder] = [path.parent for path in tmp_path.rglob("problems.jsonl")]
+    assert "detail.csv, summary.csv." in command("replay", folder.name).out
+    shutil.move(tmp_path, tmp_path.with_name("moved"))
+    tmp_path.mkdir()
+    assert "detail.csv, summary.csv." in command("replay", str(tmp_path.with_name("moved") / folder.name)).out

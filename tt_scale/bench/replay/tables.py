@@ -103,7 +103,10 @@ def _line_of(folder: FilePath, config: Config) -> dict[str, str] | None:
 
 def _is_of(line: dict[str, str], folder: FilePath) -> bool:
     """Whether a line is about a run; the folder of all runs may have been moved since."""
-    return None not in line.values() and FilePath(read_cell(line["folder"])).parts[-2:] == folder.parts[-2:]
+    if None in line.values():
+        return False
+    written = FilePath(read_cell(line["folder"])).parts[-2:]
+    return bool(written) and folder.parts[-len(written) :] == written
 
 
 def _columns(path: FilePath) -> list[str]:
