@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from tt_scale import EngineDeadError, Outcome, PRM, Scores, Searcher
-from tt_scale.generator.simulated import SimulatedGenerator
+from tt_scale.generator.simulated import FIRST_PROMPT, SimulatedGenerator
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,18 @@ class Blocking(SimulatedGenerator):
         time.sleep(3600)
 
 
+class Fragile(SimulatedGenerator):
+    """Ends its process at the problem of number 7, once for each file in OUTSIDE_DEATHS."""
+
+    async def generate(self, requests):
+        folder = os.environ.get("OUTSIDE_DEATHS", "")
+        if requests[0].ids[0] == FIRST_PROMPT + 7 and folder:
+            for name in os.listdir(folder):
+                os.remove(os.path.join(folder, name))
+                os._exit(1)
+        return await super().generate(requests)
+
+
 class NoSearcher:
     """Something else."""
 
@@ -120,6 +132,7 @@ slow = outside:Slow
 mortal = outside:Mortal
 hanging = outside:Hanging
 blocking = outside:Blocking
+fragile = outside:Fragile
 """
 
 

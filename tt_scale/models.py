@@ -73,8 +73,14 @@ async def open_models(config: Config) -> AsyncIterator[tuple[Generator, PRM | No
     Scores of a PRM that depend on the rest of the batch are cached, so that equal steps have equal scores.
 
     Raises:
-        TTScaleError: a model cannot be loaded, or memory does not suffice for both.
+        TTScaleError: a model cannot be loaded, or memory does not suffice for both; `distribute` asks for replicas,
+            which hold models of their own.
     """
+    if config.distribute != "none":
+        raise ConfigError(
+            f"distribute is {config.distribute!r}; bench, compare and sweep search on replicas, nothing else does.",
+            "Leave out distribute, or set it to none.",
+        )
     models = resolve(config)
     generator, prm = _made(models)
     if prm is not None:

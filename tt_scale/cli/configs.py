@@ -35,6 +35,9 @@ __all__ = [
 Result = TypeVar("Result")
 INTERRUPTED = 130  # what shells expect: 128 + the number of the signal
 TEMPERATURES = frozenset({"temperature", "temp_origin", "temp_step"})
+DISTRIBUTES = ("sweep", "doctor")
+"""Commands that call `only` and search on replicas, or check whether that can be done."""
+
 RESUME = "Finished work is kept; the same command resumes from there."
 
 
@@ -107,11 +110,22 @@ def _share(arguments: dict[str, Any], method: str, methods: Sequence[str]) -> di
 
 
 def only(config_file: str | None, values: dict[str, Any], command: str) -> Config:
-    """The configuration of a command that takes one method; errors as in `configs`."""
+    """The configuration of a command that takes one method; errors as in `configs`.
+
+    A file that distributes `bench` serves other commands, too: what works on one question or one example does so here.
+    """
     by_method = configs(config_file, values)
     if len(by_method) > 1:
         raise ConfigError(f"{command} takes one --method.", "Use bench or compare for several.")
-    return by_method[0]
+    config = by_method[0]
+    if config.distribute == "none" or command in DISTRIBUTES:
+        return config
+    if values.get("distribute") or command == "serve":
+        raise ConfigError(
+            f"distribute is {config.distribute!r}, but {command} works in this process.",
+            "bench, compare and sweep search on replicas; of other commands start several, or type: --distribute none",
+        )
+    return config.changed(distribute="none")
 
 
 def _typed(key: str, value: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from tt_scale.config import DISTRIBUTED_KEYS
 from tt_scale.config.listing import ConfigKey, config_keys, keys_by_group, shown
 
 __all__ = [
@@ -56,9 +57,13 @@ class GroupedCommand(click.Command):
                     formatter.write_dl(written, col_max=32)
 
 
-OF_A_RUN = frozenset(
-    ("concurrency", "output_dir", "run_tag", "retry_failed", "summary_csv", "detail_log", "verbose", "repeats")
-) | {"datasets", "split", "num_samples", "question_field", "answer_field"}
+OF_A_RUN = (
+    frozenset(
+        ("concurrency", "output_dir", "run_tag", "retry_failed", "summary_csv", "detail_log", "verbose", "repeats")
+    )
+    | {"datasets", "split", "num_samples", "question_field", "answer_field", "distribute"}
+    | DISTRIBUTED_KEYS
+)
 """Keys of problem sets and run folders, which do not apply to a single question."""
 
 

@@ -33,11 +33,14 @@ from tt_scale.core.records import Sampling
 from tt_scale.core.selection import SELECTORS
 from tt_scale.errors import ConfigError, nearest
 
-__all__ = ["GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
+__all__ = ["DISTRIBUTED_KEYS", "GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
 
 
 LARGEST = 256
 """Bits of a whole number, as a key may have it."""
+
+DISTRIBUTED_KEYS = frozenset(("generator_gpus", "prm_gpus", "ray_address", "replica_cpus", "replicas"))
+"""Keys that apply only to searches on replicas."""
 
 KEY_VARIABLES = {"base_url": "OPENAI_API_KEY", "prm_url": "TT_SCALE_PRM_API_KEY"}
 """The environment variable for the key of a server whose address a key of the configuration holds."""
@@ -211,6 +214,17 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             )
         if self.warmup:
             raise ValueError(f"{setting}, but warmup is true, which leaves the first step longer. Type: --no-warmup")
+        return self
+
+    @model_validator(mode="after")
+    def _distributed(self) -> Config:
+        """A key of replicas without `distribute` is a mistake; beside `distribute: none` it is switched off."""
+        given = sorted(DISTRIBUTED_KEYS & self.model_fields_set)
+        if given and "distribute" not in self.model_fields_set:
+            raise ValueError(
+                f"{given[0]} is {shown(getattr(self, given[0]))}, but searches take place in this process. "
+                "Type: --distribute ray"
+            )
         return self
 
     @model_validator(mode="after")

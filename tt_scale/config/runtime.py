@@ -68,7 +68,50 @@ class RuntimeKeys(Keys):
         gt=0,
     )
     trust_remote_code: bool = key(RUNTIME, "Run code that comes with a model.", False)
-    concurrency: int = key(RUNTIME, "Number of problems searched concurrently.", 64, experiment=False, ge=1, le=65536)
+    concurrency: int = key(
+        RUNTIME,
+        "Number of problems searched concurrently; with `distribute`, by each replica.",
+        64,
+        experiment=False,
+        ge=1,
+        le=65536,
+    )
+    distribute: Literal["none", "ray"] = key(
+        RUNTIME,
+        "Where searches take place: in this process, or on replicas of the models on a Ray cluster.",
+        "none",
+        experiment=False,
+    )
+    replicas: int = key(RUNTIME, "Number of replicas, each a generator and a PRM.", 1, experiment=False, ge=1, le=65536)
+    ray_address: str | None = key(
+        RUNTIME,
+        "Address of a running Ray cluster, HOST:PORT, or auto for the one on this machine; unset is RAY_ADDRESS, else "
+        "a cluster that is started on this machine and ends with the run.",
+        None,
+        experiment=False,
+    )
+    generator_gpus: float | None = key(
+        RUNTIME,
+        "GPUs of each replica for the generator, or a fraction of one; unset is `tensor_parallel_size` where the "
+        "cluster has GPUs and the generator loads weights, else 0.",
+        None,
+        experiment=False,
+        ge=0,
+    )
+    prm_gpus: float | None = key(
+        RUNTIME,
+        "GPUs of each replica for the PRM, or a fraction of the generator's; unset or 0 shares those of the generator.",
+        None,
+        experiment=False,
+        ge=0,
+    )
+    replica_cpus: float | None = key(
+        RUNTIME,
+        "Cores of each replica; unset is 1 where it has a GPU, else an equal share of the cluster's.",
+        None,
+        experiment=False,
+        gt=0,
+    )
     stall_timeout: float | None = key(
         RUNTIME,
         "Seconds without progress of the models after which they are restarted, once; none disables this.",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tt_scale.backends import ResolvedModels, ResolvedPRM, resolve
+from tt_scale.bench.run.distribute.requirements import check_distribution
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.config import Config
 from tt_scale.config.runtime import UNSET_DTYPE
@@ -89,6 +90,7 @@ def diagnose(config: Config) -> Diagnosis:
         ConfigError: the configuration is invalid on any machine.
     """
     searcher_class(config.method).from_config(config)
+    check_distribution(config)
     models, no_engine = None, ""
     try:
         models = resolve(_with_context(config))

@@ -7,7 +7,7 @@ from typing import Any
 from tt_scale.backends import PRM_KEYS, ResolvedModels
 from tt_scale.base_classes import PRM
 from tt_scale.bench.run.manifest import SEARCH_RULES
-from tt_scale.config import Config
+from tt_scale.config import DISTRIBUTED_KEYS, Config
 from tt_scale.config.listing import ConfigKey, config_keys
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
 from tt_scale.prm_eval.sets import RECORDED
@@ -16,7 +16,7 @@ __all__ = ["evaluation_keys", "idle_keys", "reads_generator", "sampling_keys", "
 
 _SEARCHING = frozenset(
     ("method", "method_args", "temp_origin", "temp_step", "k_tokens", "warmup", "repeats", "summary_csv")
-) | {"detail_log", "verbose"}
+) | {"detail_log", "verbose", "distribute", *DISTRIBUTED_KEYS}
 _GENERATOR = frozenset(["model_name", "model_revision", "generator", "system_prompt", "quantization"])
 _DRAWING = _GENERATOR | {
     "N",

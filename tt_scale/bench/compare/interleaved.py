@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from itertools import takewhile
 from time import monotonic
 
-from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import Reporter, RunCounter, RunProgress, loading
-from tt_scale.bench.run.open_models import Models, loaded_names
+from tt_scale.bench.run.executor import Work, missing_searches
+from tt_scale.bench.run.open_models import loaded_names
 from tt_scale.bench.run.plan import Plan
 from tt_scale.bench.run.processes import Shared, search_in_processes
-from tt_scale.bench.run.runner import Run, Task, run_tasks
-from tt_scale.bench.run.session import first_scores, runs_planned
+from tt_scale.bench.run.session import first_scores, make_executor, runs_planned
 from tt_scale.grading import Grader
-from tt_scale.space.first_steps import asked_quantile
 
 __all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
 
@@ -78,46 +75,32 @@ async def run_interleaved(
     if done == total or not minutes:
         return
     first = plans[0].config
-    async with Models(first, report) as models:
-        for plan in plans:
-            if plan.journal.first_steps is None and asked_quantile(plan.searcher) is not None:
-                await first_scores(plan, *await models.get())
-        scores = [plan.journal.first_steps.scores if plan.journal.first_steps else () for plan in plans]
+    async with make_executor(first, report) as executor:
         if processes == 1:
-            generator, _ = await models.get()
-            for plan in plans:
-                generator.check_search(plan.searcher, plan.config)
+            await executor.check(plans)
+        scores = [(await first_scores(plan, executor))[0] for plan in plans]
+        if processes == 1:
             end = monotonic() + 60 * minutes
-            report(runs_planned([total - done], plans, first.concurrency))
-
-            async def search(generator: Generator, prm: PRM | None) -> None:
-                with RunCounter(report, _progress(plans, total, first.concurrency)) as counter:
-                    runs = [
-                        _run(plan, generator, prm, grader, counter, own)
-                        for plan, own in zip(plans, scores, strict=True)
-                    ]
-                    await run_tasks(runs, plans[0].problems, takewhile(lambda _: monotonic() < end, _waiting(plans)))
-
-            await models.use(search)
+            report(runs_planned([total - done], plans, executor.at_once))
+            work = Work(
+                plans,
+                scores,
+                grader,
+                lambda: takewhile(lambda _: monotonic() < end, missing_searches(plans)),
+                lambda: RunCounter(report, _progress(plans, total, executor.at_once)),
+            )
+            await executor.search(work)
             return
     shared = Shared(
         [plan.config for plan in plans],
         [plan.searcher for plan in plans],
         scores,
         plans[0].problems,
-        sorted(_waiting(plans), key=lambda task: task[1]),
+        sorted(missing_searches(plans), key=lambda task: task[1]),
         monotonic() + 60 * minutes,
     )
     counter = RunCounter(report, _progress(plans, total, first.concurrency * processes))
     await _in_processes(shared, processes, plans, counter, report)
-
-
-def _run(
-    plan: Plan, generator: Generator, prm: PRM | None, grader: Grader, counter: RunCounter, scores: Sequence[float]
-) -> Run:
-    """One of several runs; what it reports is told apart by its label."""
-    begun, finished = (partial(report, label=plan.label) for report in (counter.begin, counter.one_more))
-    return Run(plan.config, plan.searcher, generator, prm, grader, plan.journal, finished, scores, begun)
 
 
 def _progress(plans: Sequence[Plan], total: int, at_once: int) -> RunProgress:
@@ -144,13 +127,3 @@ async def _in_processes(
 
         journals = [plan.journal for plan in plans]
         await search_in_processes(shared, processes, journals, finished, ready)
-
-
-def _waiting(plans: Sequence[Plan]) -> Iterator[Task]:
-    """Missing searches: repeats in the outer loop, runs in the inner loop."""
-    done = [plan.journal.done() for plan in plans]
-    for repeat in range(plans[0].config.repeats):
-        for index, problem in enumerate(plans[0].problems):
-            for run in range(len(plans)):
-                if (problem.id, repeat) not in done[run]:
-                    yield run, index, repeat

@@ -11,12 +11,13 @@ from tt_scale.bench.compare.grid import DEFAULT
 from tt_scale.bench.compare.variants import Variant
 from tt_scale.bench.run.config_warnings import sample_warnings
 from tt_scale.bench.run.events import Reporter, silent
-from tt_scale.bench.run.open_models import Models
+from tt_scale.bench.run.executor import SearchExecutor
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.plan import Plan, plans_over, problems_of
 from tt_scale.bench.run.session import (
     aggregate_footer,
     journal_warnings,
+    make_executor,
     ready,
     run_all,
     shared_warnings,
@@ -24,7 +25,7 @@ from tt_scale.bench.run.session import (
 )
 from tt_scale.bench.stats.comparison import Entry
 from tt_scale.bench.stats.pairs import Pair, corrected, paired_differences, uncorrected_differences
-from tt_scale.config import Config
+from tt_scale.config import DISTRIBUTED_KEYS, Config
 from tt_scale.core.records import Problem
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
@@ -90,10 +91,10 @@ async def run_sweep(
     plans = plans_over(dataset, tuned, [each.config for each in recipes], grading, [each.folder for each in recipes])
     warn(report, shared_warnings(configs, quiet))
     warn(report, sample_warnings(first, dataset, [*tuned, *held]))
-    async with Models(first, report) as models:
+    async with make_executor(first, report) as executor:
         with ExitStack() as stack:
             stack.enter_context(grader)
-            await _search(plans, grader, report, models)
+            await _search(plans, grader, report, executor)
             entries = _entries(recipes, plans)
             ranking, over_allowance = ranked(entries)
             winner = next(recipe for recipe in recipes if recipe.label == ranking[0].label)
@@ -101,7 +102,7 @@ async def run_sweep(
             names = [f"holdout-{each.folder}" for each in finals]
             last = plans_over(dataset, held, [each.config for each in finals], grading, names)
             if last:
-                await _search(last, grader, report, models)
+                await _search(last, grader, report, executor)
     finalists = _entries(finals, last)
     pair = paired_differences({entry.label: entry.rows for entry in finalists})
     return Sweep(
@@ -118,12 +119,12 @@ async def run_sweep(
     )
 
 
-async def _search(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models) -> None:
+async def _search(plans: Sequence[Plan], grader: Grader, report: Reporter, executor: SearchExecutor) -> None:
     with ExitStack() as stack:
         for plan in plans:
             stack.enter_context(plan.journal)
         warn(report, journal_warnings(plans))
-        await run_all(plans, grader, report, models)
+        await run_all(plans, grader, report, executor)
 
 
 def _split(problems: Sequence[Problem], share: float, seed: int) -> tuple[list[Problem], list[Problem]]:
@@ -181,6 +182,6 @@ def _against_default(entries: Sequence[Entry]) -> dict[str, Pair]:
 
 def recipe_keys(config: Config) -> dict[str, object]:
     """Keys of a recipe for `bench`: all that were given, except names of folders and files and flags of a run."""
-    excluded = {"output_dir", "run_tag", "summary_csv", "retry_failed", "verbose"}
+    excluded = {"output_dir", "run_tag", "summary_csv", "retry_failed", "verbose", "distribute", *DISTRIBUTED_KEYS}
     values = config.model_dump(mode="json")
     return {key: values[key] for key in values if key in config.model_fields_set and key not in excluded}

@@ -163,7 +163,7 @@ async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> 
                 generator.check_search(searcher, config)
             end.send(READY)
             runs = [
-                Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, scores)
+                Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, first_scores=scores)
                 for place, (config, searcher, scores) in enumerate(
                     zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
                 )

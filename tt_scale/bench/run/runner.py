@@ -7,7 +7,7 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from tt_scale.base_classes import PRM, Generator, Searcher
@@ -22,7 +22,7 @@ from tt_scale.errors import EngineDeadError, JournalError
 from tt_scale.grading import Grade, Grader, group_spellings
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["Run", "Task", "run_problems", "run_tasks"]
+__all__ = ["ProblemSearch", "Run", "Task", "run_problems", "run_tasks"]
 
 Task = tuple[int, int, int]
 """Place of a run, place of a problem, and repeat."""
@@ -36,8 +36,8 @@ class Writes(Protocol):
 
 
 @dataclass(frozen=True)
-class Run:
-    """Everything that a run needs, all of it open.
+class ProblemSearch:
+    """Searches problems and grades what is found; everything that this needs is open.
 
     Attributes:
         config: of the run.
@@ -45,10 +45,7 @@ class Run:
         generator: started.
         prm: started, or None.
         grader: open.
-        journal: open, or what stands for it.
-        finished: called with each new row.
         first_scores: of the run's first steps, of which a quantile as `tau` is taken; empty where it is a number.
-        begun: called with id and repeat of each problem that is about to be searched.
     """
 
     config: Config
@@ -56,28 +53,22 @@ class Run:
     generator: Generator
     prm: PRM | None
     grader: Grader
-    journal: Writes
-    finished: Callable[[Row], None]
-    first_scores: Sequence[float] = ()
-    begun: Callable[[str, int], None] = lambda problem, repeat: None
+    first_scores: Sequence[float] = field(default=(), kw_only=True)
 
-    async def problem(self, index: int, repeat: int, problem: Problem) -> None:
-        """Search, grade and write down one problem, whatever happens to it.
+    async def result(self, index: int, repeat: int, problem: Problem) -> tuple[bytes, Row]:
+        """Search and grade one problem, whatever happens to it; gives a line of the journal and its numbers.
 
         Raises:
             EngineDeadError: no backend can serve any problem any more.
-            JournalError: the journal cannot be written any more.
+            JournalError: what the search needs of the disk cannot be written.
         """
-        self.begun(problem.id, repeat)
         spaces: list[SearchSpace] = []
         ending = await ending_of(self._searched(index, repeat, problem, spaces))
         if isinstance(ending.error, EngineDeadError | JournalError):
             raise ending.error
         if ending.error is None:
-            line, row = ending.result
-        else:
-            line, row = await self._failed(index, repeat, problem, spaces, ending.error)
-        self.finished(self.journal.append_line(line, row))
+            return ending.result
+        return await self._failed(index, repeat, problem, spaces, ending.error)
 
     async def _searched(
         self, index: int, repeat: int, problem: Problem, spaces: list[SearchSpace]
@@ -119,6 +110,32 @@ class Run:
             record = {**record, "tape": None}
             line = await written(record)
         return line, Row.of(record)
+
+
+@dataclass(frozen=True)
+class Run(ProblemSearch):
+    """Searches whose records are written to a journal.
+
+    Attributes:
+        journal: open, or what stands for it.
+        finished: called with each new row.
+        begun: called with id and repeat of each problem that is about to be searched.
+    """
+
+    journal: Writes
+    finished: Callable[[Row], None]
+    begun: Callable[[str, int], None] = field(default=lambda problem, repeat: None, kw_only=True)
+
+    async def problem(self, index: int, repeat: int, problem: Problem) -> None:
+        """Search, grade and write down one problem, whatever happens to it.
+
+        Raises:
+            EngineDeadError: no backend can serve any problem any more.
+            JournalError: the journal cannot be written any more.
+        """
+        self.begun(problem.id, repeat)
+        line, row = await self.result(index, repeat, problem)
+        self.finished(self.journal.append_line(line, row))
 
 
 async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:

@@ -11,10 +11,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path as FilePath
 
 from tt_scale.backends import resolve_generator
-from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
 from tt_scale.bench.run.csv_logs import append_summary, summary_line, summary_path, write_detail_log
+from tt_scale.bench.run.distribute.requirements import check_distribution
 from tt_scale.bench.run.events import (
     Reporter,
     Resumed,
@@ -24,16 +24,17 @@ from tt_scale.bench.run.events import (
     Warned,
     silent,
 )
+from tt_scale.bench.run.executor import SearchExecutor, Work, missing_searches
+from tt_scale.bench.run.local_executor import LocalExecutor
 from tt_scale.bench.run.open_models import Models, loaded_names, model_names
 from tt_scale.bench.run.plan import Plan, plan_runs
-from tt_scale.bench.run.runner import Run, run_problems
 from tt_scale.config import Config
 from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.errors import JournalError
 from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher
 from tt_scale.preflight import preflight
-from tt_scale.space.first_steps import asked_quantile, measure
+from tt_scale.space.first_steps import asked_quantile
 
 __all__ = [
     "Models",
@@ -44,6 +45,7 @@ __all__ = [
     "first_temperature",
     "journal_warnings",
     "loaded_names",
+    "make_executor",
     "model_names",
     "plan_runs",
     "plan_warnings",
@@ -104,6 +106,7 @@ def ready(configs: Sequence[Config]) -> list[Config]:
     Returns:
         The same with what the generator's backend decides, and the context that it will have.
     """
+    check_distribution(configs[0])
     configs = [resolve_generator(config).cls.prepared(config) for config in configs]
     make_models(configs[0])
     for config in configs:
@@ -130,17 +133,28 @@ def journal_warnings(plans: Sequence[Plan]) -> list[str]:
     return [warning for plan in plans for warning in plan.journal.warnings]
 
 
-async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, models: Models | None = None) -> None:
+def make_executor(config: Config, report: Reporter) -> SearchExecutor:
+    """Make what carries out the searches of a command; nothing is loaded before it is needed."""
+    if config.distribute == "ray":
+        from tt_scale.bench.run.distribute.replicas import Replicas
+
+        return Replicas(config, report)
+    return LocalExecutor(config, report)
+
+
+async def run_all(
+    plans: Sequence[Plan], grader: Grader, report: Reporter, executor: SearchExecutor | None = None
+) -> None:
     """Search what runs still lack, with the models opened once, or not at all where nothing is lacking.
 
     Args:
         plans: at least one, of the same models; their journals are open.
         grader: open.
         report: is told what happens.
-        models: to use and leave open; None opens and closes those of the plans.
+        executor: to use and leave open; None opens and closes that of the plans.
     """
-    if models is None:
-        async with Models(plans[0].config, report) as own:
+    if executor is None:
+        async with make_executor(plans[0].config, report) as own:
             return await run_all(plans, grader, report, own)
     for plan in plans:
         detail = plan.journal.folder / "detail.csv"
@@ -152,13 +166,11 @@ async def run_all(plans: Sequence[Plan], grader: Grader, report: Reporter, model
     if done == total:
         return None
     warn(report, _updates(plans))
-    generator, _ = await models.get()
-    for plan in plans:
-        generator.check_search(plan.searcher, plan.config)
+    await executor.check(plans)
     lacking = [plan.total - len(plan.journal.rows) for plan in plans]
-    report(runs_planned([count for count in lacking if count], plans, plans[0].config.concurrency))
+    report(runs_planned([count for count in lacking if count], plans, executor.at_once))
     for plan in plans:
-        await run_plan(plan, grader, report, models)
+        await run_plan(plan, grader, report, executor)
     return None
 
 
@@ -172,29 +184,29 @@ def _updates(plans: Sequence[Plan]) -> list[str]:
     return told
 
 
-async def run_plan(plan: Plan, grader: Grader, report: Reporter, models: Models) -> None:
+async def run_plan(plan: Plan, grader: Grader, report: Reporter, executor: SearchExecutor) -> None:
     """Search what a run still lacks. Ends with the detail log and a row of the summary.
 
     Args:
         plan: of the run; its journal is open.
         grader: open.
         report: is told what happens.
-        models: of the run; restarted where they stall.
+        executor: has the models of the run.
     """
     config, journal = plan.config, plan.journal
     if len(journal.rows) == plan.total:
         return
-
-    async def search(generator: Generator, prm: PRM | None) -> float | None:
-        scores, tau = await first_scores(plan, generator, prm)
-        with _detail_log(plan), RunCounter(report, progress_of(plan)) as counter:
-            run = Run(config, plan.searcher, generator, prm, grader, journal, counter.one_more, scores, counter.begin)
-            await run_problems(run, plan.problems, journal.done())
-            journal.check_in_place()
-        return tau
-
     began = time.monotonic()
-    tau = await models.use(search)
+    scores, tau = await first_scores(plan, executor)
+    work = Work(
+        [plan],
+        [scores],
+        grader,
+        lambda: missing_searches([plan]),
+        lambda: RunCounter(report, progress_of(plan, executor.at_once)),
+    )
+    with _detail_log(plan):
+        await executor.search(work)
     elapsed = time.monotonic() - began
     line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
     append_summary(summary_path(config), line)
@@ -209,13 +221,13 @@ def runs_planned(pieces: Sequence[int], plans: Sequence[Plan], at_once: int) -> 
         at_once: as of `RunsPlanned`.
     """
     rows = tuple([tuple(plan.journal.rows) for plan in plans])
-    return RunsPlanned(tuple(pieces), at_once, tuple(map(progress_of, plans)), rows)
+    return RunsPlanned(tuple(pieces), at_once, tuple([progress_of(plan, at_once) for plan in plans]), rows)
 
 
-def progress_of(plan: Plan) -> RunProgress:
-    """How far a run is; its journal is open."""
+def progress_of(plan: Plan, at_once: int) -> RunProgress:
+    """How far a run is; its journal is open, and so many of its searches are in flight at a time."""
     rows, journal = plan.journal.rows, plan.journal
-    correct, at_once = sum([row.correct for row in rows]), plan.config.concurrency
+    correct = sum([row.correct for row in rows])
     return RunProgress(plan.label, plan.total, len(rows), correct, at_once=at_once, folder=str(journal.folder))
 
 
@@ -239,14 +251,13 @@ def _write_details(plan: Plan, path: FilePath) -> None:
         write_detail_log(path, plan.journal.rows)
 
 
-async def first_scores(plan: Plan, generator: Generator, prm: PRM | None) -> tuple[tuple[float, ...], float | None]:
+async def first_scores(plan: Plan, executor: SearchExecutor) -> tuple[tuple[float, ...], float | None]:
     """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
     asked, journal = asked_quantile(plan.searcher), plan.journal
     if asked is None:
         return (), getattr(plan.searcher, "tau", None)
     if journal.first_steps is None:
-        found = await measure(asked, plan.searcher, plan.problems, generator, prm, plan.config)
-        journal.keep_first_steps(found)
+        journal.keep_first_steps(await executor.measure(plan))
     assert journal.first_steps is not None
     return journal.first_steps.scores, journal.first_steps.value
 
