@@ -20,20 +20,27 @@ from itertools import pairwise
 
 __all__ = ["boxes", "is_placeholder", "last_boxes"]
 
-_TOKENS = re.compile(r"(?P<box>\\(?:boxed|fbox)(?![a-zA-Z])\s*)|\\.|[{}]", re.DOTALL)
+_TOKENS = re.compile(r"(?P<box>\\{1,4}(?:boxed|fbox)(?![a-zA-Z])\s*)|\\.|[{}]", re.DOTALL)
 _BRACELESS = re.compile(
     r"(?P<plain>[+-]?\.?\d(?:[^\s${}\\]*[^\s${}\\.,;:!?)*])?|(?<![\w])[A-HJ-Z](?![\w'{]))"
     r"|\\(?:[dt]?frac\s*\{[^{}]*\}\s*\{[^{}]*\}|(?:sqrt|text|textbf|mathrm|mathbf)\s*\{[^{}]+\}|pi|infty)"
 )
 _BETWEEN = re.compile(  # no two parts can match the same whitespace, so that matching takes linear time
     r"""(?:[\s$&]*\\[)\]])?
-        (?:[,;]|\\(?:q?quad|text|textbf|mathrm)(?![a-zA-Z])|\\[,;: ]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])|[\s$&{}])+
-        (?:\\[(\[][\s$]*)?(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*=\s*)?""",
+        (?:[,;]|\\(?:q?quad|text|textbf|mathrm)(?![a-zA-Z])|\\[,;: ]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])|\\\\|[\s$&{}])+
+        (?:\\[(\[][\s$]*)?(?:[a-zA-Z](?:_\{?\w+\}?)?(?:\([a-z]\))?\s*&?\s*=\s*&?\s*)?""",
     re.VERBOSE,
 )
 _LIST_SEPARATOR = re.compile(r"[,;]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
 _LONGEST_GAP = 60
-_FILLER = re.compile(r"\\(?:[ ,;:!]|(?:quad|qquad|text|textbf|mathrm|mathbf|[lc]?dots|square)(?![A-Za-z]))|~")
+_FILLER = re.compile(
+    r"\\(?:[ ,;:!_]|(?:q?quad|text|textbf|mathrm|mathbf|mbox|[lc]?dots|cdot|square|blacksquare|Box)(?![A-Za-z]))"
+    r"|\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}|~"
+)
+_ASKED = re.compile(
+    r"[\[<(]?(?:(?:insert|put)\s+)?(?:the|your|my)?\s*(?:final|numeric(?:al)?)?\s*answer(?:\s+here)?[\])>]?"
+)
+"""What a prompt writes where the answer shall stand: `\\boxed{your answer}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +89,9 @@ def last_boxes(text: str) -> Box | None:
 
 
 def is_placeholder(answer: str) -> bool:
-    r"""Whether an answer has no content: blank, LaTeX spacing, or dots as in a quoted `\boxed{...}`."""
-    return not _FILLER.sub("", answer).strip(" \t\n{}$.?_…")
+    r"""Whether an answer has no content: blank, LaTeX spacing, dots or words as in a quoted `\boxed{...}`."""
+    said = _FILLER.sub("", answer).strip(" \t\n{}$.?_…-")
+    return not said or bool(_ASKED.fullmatch(said.replace("_", " ").lower()))
 
 
 def _complete_boxes(text: str) -> Iterator[Box]:
