@@ -41,6 +41,14 @@ _NUMBER = re.compile(
     re.VERBOSE,
 )
 
+_SCALES = MappingProxyType(
+    {"dozen": 12, "hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+)
+_SCALED = re.compile(
+    rf"(?P<number>[^a-zA-Z{{}}]*\d)\s*(?:\\(?:text|textbf|mathrm|mbox)\s*\{{\s*)?(?P<scale>{'|'.join(_SCALES)})"
+    r"(?![a-zA-Z])(?P<rest>[^{}]*)\}?"
+)
+
 _CURRENCY = re.compile(
     r"(?P<sign>[+-]?)\s*(?P<currency>\\?\$|\\(?:text|mathrm)\{\s*\\?\$\s*\}|[€£¥₹]|\\(?:euro|pounds)|(?:Rs|USD|US\\?\$)\.?)\s*"
     r"(?=[\d.+(a-zA-Z\\-])"
@@ -79,6 +87,8 @@ def _quantity(text: str) -> Quantity | None:
     text = clean(text)
     if numeral := numeral_of(text):
         return Quantity(numeral.value, 0, str(numeral.base), numeral.bare)
+    if scaled := _SCALED.fullmatch(text):
+        return _times(_SCALES[scaled["scale"]], _quantity(f"{scaled['number']}\\text{{{scaled['rest']}}}"))
     unpriced, currency = split_currency(text)
     body, suffix = split_unit(unpriced)
     number = _NUMBER.fullmatch(_SLASH.sub(r"\\frac{\1}{\2}", without_commas(_joined(body))))
@@ -88,6 +98,11 @@ def _quantity(text: str) -> Quantity | None:
     decimals = len((number["decimal"] or "").partition(".")[2])
     unit = currency or unit_name(suffix)
     return Quantity(value / 100, decimals + 2, unit, value) if unit == "%" else Quantity(value, decimals, unit)
+
+
+def _times(scale: int, number: Quantity | None) -> Quantity | None:
+    """Give `5 million` from 5, with its unit."""
+    return number and Quantity(number.value * scale, 0, number.unit)
 
 
 def split_currency(text: str) -> tuple[str, str]:

@@ -101,17 +101,24 @@ _ATTACHED = re.compile(
 )
 _RATED = re.compile(
     rf"(?P<body>.*(?:[\d}}).]|\w(?=\s)))(?P<unit>\s*(?:{_KNOWN}){_POWER}(?:\s*/\s*(?:{_KNOWN}){_POWER})+"
-    rf"|\s+(?:{_LONG}){_POWER}|\s+(?:sq|square|cu|cubic)\.?\s+(?:{_KNOWN})|\s*\(\s*(?:{_LONG}){_POWER}\s*\))",
+    rf"|\s+(?:{_LONG}){_POWER}|\s+(?:sq|square|cu|cubic)\.?\s+(?:{_KNOWN})|\s*\(\s*(?:(?:sq|square|cubic)\.?\s+)?(?:{_LONG}|units?){_POWER}\s*\))",
     re.DOTALL | re.IGNORECASE,
 )
 
 _ANGLE = re.compile(r"\\(?:sin|cos|tan|sec|csc|cot)(?![a-zA-Z])[^()]*$")
 """A function whose argument contains the degrees."""
 
+_FRACTION_NAMES = (
+    "halves half thirds quarters fifths sixths sevenths eighths ninths tenths elevenths twelfths twentieths hundredths "
+    "thousandths millionths billionths"
+)
+_PARTS = "|".join(_FRACTION_NAMES.split())
 _NO_UNIT = re.compile(
-    r"(?<![a-z])(?:and|or|to|mod|pmod|pi|hundred|thousand|million|billion|trillion|dozen|half|halves|thirds?|quarters?|"
-    r"factorial|times|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of|if|when|otherwise|else|where|for|with|"
-    r"no|none|less|more|than|mixed|rational|odd|even|true|false|undefined|dne)(?![a-z])"
+    r"^[^a-z]*(?:text\s*\{\s*)?(?:squared|cubed)(?![a-z])|"
+    rf"(?<![a-z])(?:{_PARTS}|third|quarter|and|or|to|mod|pmod|pi|hundred|thousand|[a-z]{{1,8}}illion|dozens?|scores?|gross|"
+    r"lakhs?|crores?|below|under|fewer|remainder|negative|radicals?|incorrect|wrong|fails?|cannot|factorial|"
+    r"times(?![^a-z]*$)|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of|if|when|otherwise|else|where|for|"
+    r"with|no|none|less|more|than|mixed|rational|odd|even|true|false|undefined|dne)(?![a-z])"
 )
 
 
@@ -129,9 +136,23 @@ def split_unit(text: str) -> tuple[str, str]:
     match = _MARKED.fullmatch(text) or _plain_unit(text) or _ATTACHED.fullmatch(text) or _RATED.fullmatch(text)
     if not match or _NO_UNIT.search(match["unit"].lower()) or match["body"].count("{") != match["body"].count("}"):
         return text, ""
+    if _is_product(match["body"], match["unit"]):
+        return text, ""
     if "circ" in match["unit"] and _ANGLE.search(match["body"]):
         return text, ""
     return match["body"], match["unit"]
+
+
+def _is_product(body: str, unit: str) -> bool:
+    r"""Whether bare letters are no unit: all beside a variable (`r^2 h`), `l w` and `s^2` beside a number.
+
+    Only a metre has powers by itself, and only one letter, or a quotient of letters, can be a unit: `5 m`, `5 m/s`.
+    """
+    if "\\" in unit or not re.fullmatch(r"(?:[^a-zA-Z]*[a-zA-Z](?![a-zA-Z]))+[^a-zA-Z]*", unit):
+        return False
+    if re.search(r"[a-zA-Z]", re.sub(r"\\(?:frac|sqrt|pi|cdot|times)(?![a-zA-Z])", "", body)):
+        return True
+    return "/" not in unit and not re.fullmatch(r"\s*(?:[a-zA-Z]|m\s*\^\s*\{?\s*[23]\s*\}?)\s*", unit)
 
 
 def unit_name(unit: str) -> str:
