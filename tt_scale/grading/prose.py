@@ -14,7 +14,8 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from tt_scale.grading.normal import clean
+from tt_scale.grading.normal import clean, key
+from tt_scale.grading.units import split_unit
 
 __all__ = ["choice", "has_words", "split_remark", "untexted", "words"]
 
@@ -35,6 +36,16 @@ _REMARK = re.compile(
     rf"\s*[,;:(—]?\s*(?<![a-zA-Z\\])(?:(?P<domain>{_DOMAIN})|(?P<free>{_FREE})|(?P<condition>{_CONDITION}))",
     re.IGNORECASE,
 )
+_DENIAL = re.compile(
+    r"\b(?:not|wrong|incorrect|false|fails?|cannot|excluded|excluding|except|instead|remainder|multiplicity)\b"
+)
+_REASON = re.compile(r"\W*(?:because|since|as|where|which|for)\b", re.IGNORECASE)
+_CLAIM = re.compile(
+    r"\b(?:(?:answer|result|total|solution|sum|value|it)\s+(?:is|was|are|equals|becomes)|so|thus|hence|therefore)\s+"
+    r"\D{0,30}(?P<number>\d[\d.,]*)"
+)
+_PRECISION = re.compile(r"\b(?:decimals?|places?|digits?|significant|nearest)\b")
+_CASE = re.compile(r"\b(?:for|if|when|where|otherwise|else)\b")
 _MEMBERSHIP = re.compile(
     r"(?:\s*[,;(]\s*|\s{2,})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*(?:\\mathbb\s*\{?\s*[A-Z]\s*\}?|[A-Z])"
     r"(?:\s*[\^_]\s*\{?[^{}]*\}?)?\s*\)?$"
@@ -46,7 +57,10 @@ _CHOICE = re.compile(
           | (?P<bare>[A-J]) )""",
     re.VERBOSE | re.DOTALL | re.IGNORECASE,
 )
-_NO_TEXT = re.compile(r"\s*(?:[-+*/^_=<>,;&!|(\[]|\\(?:cdot|times|cup|cap|le|ge|to|pm)|(?:and|or|if|when)\b)")
+_NO_TEXT = re.compile(
+    r"\s*(?:[-+*/^_=<>,;&!|(\[]|\\(?:cdot|times|cup|cap|le|ge|to|pm)|(?:and|or|if|when)\b"
+    r"|(?:is|are|was)\s+(?:not|never|wrong|false|incorrect)\b)"
+)
 _RUN = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]+")
 _SHORT_WORDS = "no yes the is of at not all one two red odd see as it are its any on by so to if only none"
 _SHORT = frozenset(_SHORT_WORDS.split())
@@ -111,8 +125,32 @@ def split_remark(text: str) -> tuple[str, Remark, str]:
         kind: Remark = "domain" if match["domain"] else "free" if match["free"] else "condition"
         tail = plain[match.start() :].strip(" ,;:()—.")
         several = re.search(r"(?:\bif\b|\bwhen\b|\botherwise\b|\belse\b|\bunless\b)", tail[4:], re.IGNORECASE)
-        return (head, "condition" if several else kind, tail) if not has_words(head) else (text, "", "")
+        if has_words(split_unit(head)[0]) or (kind == "free" and _takes_back(head, tail)):
+            return text, "", ""
+        return head, "condition" if several or _states_another_case(tail) else kind, tail
     return text, "", ""
+
+
+def _takes_back(head: str, tail: str) -> bool:
+    """Whether a remark denies the answer or states another number: `5 is the wrong one`, `5 with remainder 2`."""
+    reason = _REASON.match(tail)
+    if _DENIAL.search(tail) and not reason:
+        return True
+    if (reason or not re.search(r"\d", head)) and not _CLAIM.search(tail):
+        return False
+    if re.search(r"[\\a-zA-Z]", head) or _PRECISION.search(tail):
+        return False
+    claims = [found["number"] for found in _CLAIM.finditer(tail)] if reason else re.findall(r"\d[\d.,]*", tail)
+    return any(key(number) != key(head) for number in claims)
+
+
+def _states_another_case(tail: str) -> bool:
+    """Whether a remark goes on with another value: `for all odd n, 6 for all even n`."""
+    for part in re.split(r"[,;]|\band\b", tail)[1:]:
+        case = _CASE.search(part)
+        if case and part[: case.start()].strip() and not has_words(part[: case.start()]):
+            return True
+    return False
 
 
 def choice(text: str) -> tuple[str, str] | None:
