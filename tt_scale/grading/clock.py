@@ -23,10 +23,12 @@ _LONGEST = 80
 
 _TIME = re.compile(
     r"(?:at\s+)?(?P<hour>\d{1,2})(?:(?P<colon>:)(?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?|\.(?P<dotted>[0-5]\d)(?=\s*[ap]m))?"
-    r"\s*(?P<half>am|pm|noon|midnight|o'clock|(?:in the )?(?:morning|afternoon|evening))?",
+    r"\s*(?:o'clock(?=\s*[a-z]))?\s*(?P<half>am|pm|noon|midnight|o'clock|at night|(?<=:[0-5]\d)[ap]"
+    r"|(?:in the )?(?:morning|afternoon|evening))?"
+    r"(?:,?\s+(?:on\s+)?(?:(?:mon|tues|wednes|thurs|fri|satur|sun)day))?",
     re.IGNORECASE,
 )
-_LATE = frozenset(("pm", "noon", "afternoon", "evening"))
+_LATE = frozenset(("pm", "noon", "afternoon", "evening", "at night", "p"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,8 @@ def _clock(text: str) -> Clock | None:
     words = re.sub(r"\\(?:text|textbf|textrm|mathrm|mbox)\s*\{([^{}]*)\}", r" \1", clean(text)).strip()
     if words.lower() in ("noon", "midnight"):
         return Clock(0, words.lower() == "noon")
-    found = _TIME.fullmatch(re.sub(r"\s+", " ", words).replace(" :", ":").replace(": ", ":"))
+    words = re.sub(r"\s*(?:\{:\}|\\colon(?![a-zA-Z])|:)\s*", ":", re.sub(r"\s+", " ", words))
+    found = _TIME.fullmatch(words)
     if not found or not (found["colon"] or found["half"]):
         return None
     hour, minute = int(found["hour"]), int(found["minute"] or found["dotted"] or 0)
