@@ -19,7 +19,7 @@ _GREEK = (
 _SIGNS = (
     "√ sqrt × times · cdot ⋅ cdot ∙ cdot • cdot ∗ cdot ÷ div ∞ infty ≤ le ⩽ le ≦ le ≥ ge ⩾ ge ≧ ge ≠ ne ≈ approx ∪ cup "
     "∩ cap ∖ setminus ∅ emptyset ∈ in ∉ notin ± pm ∓ mp ⌊ lfloor ⌋ rfloor ⌈ lceil ⌉ rceil ⟨ langle ⟩ rangle "
-    "〈 langle 〉 rangle ∠ angle △ triangle … ldots ⋯ cdots ∑ sum ∏ prod ∫ int"
+    "ℓ ell 〈 langle 〉 rangle ∠ angle △ triangle … ldots ⋯ cdots ∑ sum ∏ prod ∫ int"
 )
 _PLAIN = {
     **dict.fromkeys("−–—‐‑‒﹣－", "-"),

@@ -26,6 +26,9 @@ _AGREEMENT = 20
 _EXACT_ZERO = 10
 """Bits of precision up to which a value of SymPy has no correct digit and counts as zero."""
 
+_UNREAD = re.compile(r"\\[clp]?dots|\d\s*'|\\[bp]?mod(?![a-zA-Z])|(?<![\w}])\d+\s*_")
+"""What latex2sympy drops: `5'` would be 5, `0.3\\ldots` three tenths, `5 \\bmod 3` five, and `776_7` 776."""
+
 _COMPLEX = re.compile(r"(?<![a-zA-Z\\])i(?![a-zA-Z])|\\(?:imath|arg|Re|Im|mathbb\{C\})")
 _CHAIN = re.compile(r"(?<![\\<>!])=")
 
@@ -42,6 +45,8 @@ def read_formula(text: str) -> Any:
     """
     from latex2sympy2_extended.latex2sympy2 import NormalizationConfig, normalize_latex
 
+    if _UNREAD.search(text):
+        raise GradingError(f"{text!r} holds dots, minutes or a modulus, which nobody here can read.")
     plain = NormalizationConfig(basic_latex=True, boxed="none")
     source = normalize_latex(for_parser(text), plain)
     try:
@@ -69,7 +74,7 @@ def same_value(gold: Any, answer: Any, slack: Any = 0) -> bool | None:
     names = {str(symbol) for symbol in gold.free_symbols | answer.free_symbols}
     if not names:
         return _same_number(gold, answer, slack)
-    verdicts = [_agree(gold, answer, point) for point in _points(names)]
+    verdicts = [_agree(gold, answer, point, real=not _is_complex(gold, answer)) for point in _points(names)]
     if False in verdicts:
         return False
     return True if verdicts.count(True) > 1 else None
@@ -165,8 +170,18 @@ def _same_number(gold: Any, answer: Any, slack: Any) -> bool | None:
     return _close(_value(one, {}), _value(other, {}), slack)
 
 
-def _agree(gold: Any, answer: Any, point: Mapping[str, Any]) -> bool | None:
-    return _close(_value(gold, point), _value(answer, point))
+def _agree(gold: Any, answer: Any, point: Mapping[str, Any], *, real: bool) -> bool | None:
+    """Whether two expressions agree at a point; None where a real formula has no real value on either side."""
+    one, other = _value(gold, point), _value(answer, point)
+    if real and one is not None and other is not None and not (one.is_real or other.is_real):
+        return None
+    return _close(one, other)
+
+
+def _is_complex(gold: Any, answer: Any) -> bool:
+    from sympy import I
+
+    return bool(gold.has(I) or answer.has(I))
 
 
 def _close(one: Any, other: Any, slack: Any = 0) -> bool | None:
@@ -208,7 +223,7 @@ def _digits(part: Any) -> Any:
 
 
 def _points(names: set[str]) -> list[dict[str, Any]]:
-    """Three points whose coordinates depend on the names only: positive, of both signs, and small."""
+    """Points with coordinates that depend on the names only: positive, of both signs, small; and positive again."""
     from sympy import Rational
 
     spread = {name: Rational(crc32(name.encode()) % 9973 + 1, 9974) for name in names}
@@ -216,4 +231,5 @@ def _points(names: set[str]) -> list[dict[str, Any]]:
         {name: 1 + share for name, share in spread.items()},
         {name: (2 + share) * (-1) ** (crc32(name[::-1].encode() + b"-") % 2) for name, share in spread.items()},
         {name: -share / 3 for name, share in spread.items()},
+        {name: 3 - share for name, share in spread.items()},
     ]

@@ -25,8 +25,11 @@ from tt_scale.grading.plain_text import to_commands
 __all__ = ["clean", "key", "without_commas"]
 
 _TEXT = (
-    r"text|textbf|textit|textrm|textnormal|textsf|texttt|emph|mathrm|mathbf|mathit|mathsf|mathnormal|boldsymbol|mbox"
+    r"text|textbf|textit|textrm|textnormal|textsf|texttt|emph|mathrm|mathbf|mathit|mathsf|mathtt|mathnormal|boldsymbol"
+    r"|mbox"
 )
+_SIZES = "tiny scriptsize footnotesize small normalsize large Large LARGE huge Huge".replace(" ", "|")
+_ENVIRONMENTS = r"(?:equation|align(?:ed|at)?|gather(?:ed)?|split|displaymath|math|center)\*?"
 
 _REWRITES = tuple(
     (re.compile(pattern), replacement)
@@ -53,12 +56,15 @@ _REWRITES = tuple(
         (r"\\(rm|bf|it)(?![a-zA-Z])\s*\{", r"\\math\1{"),
         (r"\\textsuperscript\s*\{([^{}]*)\}", r"^{\\text{\1}}"),
         (r"\\(?:mathrm|text)\s*\{\s*([ie])\s*\}", r"\1"),
+        (r"(?<=[\d)}])\\(?:mathrm|text)\{([abcdjknopqrtuvwxyz])\}", r"\1"),
+        (r"\\(?:c|l)?dots[bcimo]?(?![a-zA-Z])", r"\\ldots"),
         (r"(?<=\d)\s*\\(?:text|mathrm)\{\s*[eE]\s*\}\s*(?=[-+]?\d)", "e"),
         (r"\\(l|g)(?:eq|eqslant|eqq)(?![a-zA-Z])", r"\\\1e"),
         (r"\\lt(?![a-zA-Z])\s?", "<"),
         (r"\\gt(?![a-zA-Z])\s?", ">"),
         (r"\\neq(?![a-zA-Z])", r"\\ne"),
         (r"\\var(epsilon|phi|theta|rho|sigma|kappa)(?![a-zA-Z])", r"\\\1"),
+        (r"\\ast(?![a-zA-Z])", r"\\cdot"),
         (r"\\(?:lg|operatorname\s*\{\s*lg\s*\})(?![a-zA-Z])", r"\\log"),
         (r"\\(arc)?tg(?![a-zA-Z])", r"\\\1tan"),
         (r"\\(arc)?ctg(?![a-zA-Z])", r"\\\1cot"),
@@ -66,18 +72,43 @@ _REWRITES = tuple(
         (r"\\[lr]?vert(?![a-zA-Z])|\\mid(?![a-zA-Z])", "|"),
         (r"\\lbrace(?![a-zA-Z])", r"\\{"),
         (r"\\rbrace(?![a-zA-Z])", r"\\}"),
+        (
+            r"^\\\{\s*([a-zA-Z])\s*(?:\\in\s*\\mathbb\s*\{?\s*R\s*\}?\s*)?[|:]"
+            r"(?=[^|:]*\1[^|:]*(?:[<>]|\\(?:le|ge|ne)(?![a-zA-Z])))((?:(?!\\\}).)*)\\\}$",
+            r"\2",
+        ),
+        (r"(\\mathbb\s*\{?\s*R\s*\}?)\s*-\s*(?=\\\{)", r"\1\\setminus "),
+        (r"(?<=[)\]])\s*U\s*(?=[(\[])", r"\\cup "),
         (r"\\lbrack(?![a-zA-Z])", "["),
         (r"\\rbrack(?![a-zA-Z])", "]"),
         (r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
         (r"(?<![a-zA-Z\\])([aApP])\.\s?([mM])\b\.?", r"\1\2"),
         (r"(?<![a-zA-Z\\])(sq|cu)\.(?=\s*[a-zA-Z])", r"\1 "),
         (r"(?<![\d.])\.(?=\d)", "0."),
-        (r"^\s*\\approx(?![a-zA-Z])", ""),
+        (r"^\s*(?:\\(?:approx|implies|Rightarrow|Longrightarrow|therefore|thus)(?![a-zA-Z])|=(?!=))", ""),
+        (
+            r"^\s*(?:\\text(?:bf)?\s*\{\s*)?(?i:the\s+)?(?i:final\s+|correct\s+)?(?i:answer)(?i:\s+is\s*:?|\s*:)\s*"
+            r"(?:\}\s*|(?=[^{}]*$))",
+            "",
+        ),
+        (r"^\s*(?:\\text\s*\{\s*)?(?i:negative|minus)\s*\}?\s*(?=\d|\\frac)", "-"),
+        (r"\\(?:checkmark|square|blacksquare|Box|qed|qedsymbol|newline|nonumber)\s*$|\\tag\*?\s*\{[^{}]*\}\s*$", ""),
+        (rf"\\(?:{_SIZES})(?![a-zA-Z])|\\color\s*\{{[^{{}}]*\}}", ""),
+        (r"\\textcolor\s*\{[^{}]*\}(?=\s*\{)", r"\\mathrm"),
         (rf"^\s*\\(?:{_TEXT})\s*\{{([^{{}}]*)\}}[.\s]*$", r"\1"),
     )
 )
 
 _THOUSANDS = re.compile(r"[+-]?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?")
+
+_FRAME = re.compile(rf"(?:\\(?:boxed|fbox|bm|underline|ensuremath|{_TEXT}))?\s*(?=\{{)")
+_ENVIRONMENT = re.compile(
+    rf"\\begin\s*\{{(?P<name>{_ENVIRONMENTS})\}}(?P<body>(?:(?!\\(?:begin|end)(?![a-zA-Z])).)*)\\end\s*\{{(?P=name)\}}",
+    re.DOTALL,
+)
+_SYSTEM = re.compile(
+    r"\\begin\s*\{cases\}(?P<body>[^&=\\]*=(?:(?!\\(?:begin|end|text)(?![a-zA-Z]))[^&])*)\\end\s*\{cases\}"
+)
 
 _DELIMITERS = (
     ("$$", "$$"),
@@ -86,6 +117,8 @@ _DELIMITERS = (
     (r"\[", r"\]"),
     ("**", "**"),
     ("*", "*"),
+    ("__", "__"),
+    ("```", "```"),
     ("`", "`"),
     ('"', '"'),
     ("“", "”"),
@@ -102,6 +135,8 @@ _SPELLINGS = tuple(
     )
 )
 
+_UNENDING = re.compile(r"(?<!\d)(?P<whole>\d*)\.(?P<digits>\d{1,40})\s?(?:\.\s?\.\s?\.|\\[lc]?dots(?![a-zA-Z]))\s*$")
+_LONGEST_CYCLES = 20
 _GAP = re.compile(r"\s{4,}")
 _PASSES = 6
 _CACHED = 1000
@@ -152,10 +187,21 @@ def _clean(text: str) -> str:
 
 
 def _rewritten(text: str) -> str:
-    text = _undelimited(_GAP.sub("   ", to_latex(text)))
+    text = _undelimited(_UNENDING.sub(_repeated, _GAP.sub("   ", to_latex(text))))
     for pattern, replacement in _REWRITES:
         text = pattern.sub(replacement, text)
     return _undelimited(brace_arguments(to_commands(_unboxed(text))).rstrip("\\ "))
+
+
+def _repeated(found: re.Match[str]) -> str:
+    r"""Write `0.3636...` as a repeating decimal; the dots stay where its digits do not show what repeats."""
+    whole, digits = found["whole"] or "0", found["digits"]
+    for ahead in range(min(len(digits), _LONGEST_CYCLES)):
+        tail = digits[ahead:]
+        for size in range(1, len(tail) // 2 + 1):
+            if tail[size:] == tail[:-size]:
+                return rf"{whole}.{digits[:ahead]}\overline{{{tail[:size]}}}"
+    return rf"{whole}.{digits}\ldots"
 
 
 def _key(text: str) -> str:
@@ -183,9 +229,13 @@ def _is_word(letters: str) -> bool:
 
 
 def _unboxed(text: str) -> str:
-    r"""Remove a `\boxed{}` around the whole answer."""
-    match = re.match(r"\\(?:boxed|fbox)\s*(?=\{)", text)
-    return text[match.end() + 1 : -1] if match and partners(text).get(match.end()) == len(text) - 1 else text
+    r"""Drop a `\boxed{}`, `\mathbf{}` or the like and an `align` environment around the whole answer."""
+    if found := _SYSTEM.fullmatch(text):
+        return ", ".join(filter(None, map(str.strip, found["body"].split("\\\\"))))
+    if found := _ENVIRONMENT.fullmatch(text):
+        return re.sub(r"&\s*(?==)|(?<==)\s*&", "", found["body"])
+    found = _FRAME.match(text)
+    return text[found.end() + 1 : -1] if found and partners(text).get(found.end()) == len(text) - 1 else text
 
 
 def _undelimited(text: str) -> str:

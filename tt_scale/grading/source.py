@@ -48,7 +48,6 @@ _REWRITES = tuple(
         (r"(\\(?:pi|theta|alpha|beta|lambda|mu|omega|phi))\s*(?=\()", r"\1 \\cdot "),
         (r"(?<=\))\s*(?=\d)", r" \\cdot "),
         (r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,3})(?![\w.])", r"\1 \\cdot 10^{\2}"),
-        (r"\\(?:ldots|cdots|dots)(?![a-zA-Z])", " "),
     )
 )
 _MIXED = re.compile(r"(?<![\w.}^_])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
