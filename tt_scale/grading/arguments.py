@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-__all__ = ["brace_arguments", "partners"]
+__all__ = ["GREEK", "brace_arguments", "partners"]
 
 _LONGEST = 2000
 """Maximum length in characters; a longer text is not rewritten."""
@@ -32,7 +32,7 @@ _GREEK_NAMES = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi pi rho sigma tau "
     "upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega infty ell"
 )
-_GREEK = frozenset(_GREEK_NAMES.split())
+GREEK = frozenset(_GREEK_NAMES.split())
 _WRAPPER_NAMES = "text mathrm mathbf mathit mathbb mathcal overline bar vec hat operatorname"
 _WRAPPERS = frozenset(_WRAPPER_NAMES.split())
 
@@ -175,7 +175,7 @@ class _Arguments:
         if name in _WRAPPERS:
             closing = self.partners.get(self._past_space(match.end(), end), end)
             return self._unchanged(at, closing + 1) if closing < end else None
-        return self._unchanged(at, match.end()) if name in _GREEK else None
+        return self._unchanged(at, match.end()) if name in GREEK else None
 
     def _unchanged(self, start: int, end: int) -> _Argument:
         return _Argument(lambda: self.text[start:end], end)

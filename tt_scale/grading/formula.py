@@ -6,6 +6,7 @@ As for numbers, a unit may be omitted on one side; two different units are wrong
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tt_scale.grading.atoms import in_words
 from tt_scale.grading.clock import clock
 from tt_scale.grading.expression import read_formula, same_formula, same_value
 from tt_scale.grading.normal import clean
+from tt_scale.grading.numerals import is_misspelled, numeral_of
 from tt_scale.grading.quantity import ROUNDED, quantity, split_currency
 from tt_scale.grading.structure import split_outside
 from tt_scale.grading.units import same_unit, split_unit, unit_name
@@ -44,6 +46,8 @@ def compare_formulas(gold: str, answer: str) -> bool:
     Raises:
         GradingError: a side cannot be parsed.
     """
+    if is_misspelled(clean(gold)) or is_misspelled(clean(answer)):
+        return False
     one, other = _measured(gold), _measured(answer)
     if _is_text(gold) or _is_text(answer):
         read_formula((other if _is_text(gold) else one).formula)  # words and formulas differ, if the formula is valid
@@ -63,13 +67,22 @@ def _is_text(text: str) -> bool:
 
 
 def _read(text: str) -> Any:
-    r"""Parse a formula, or several inequalities as the union of their solutions: `x<-1 \text{ or } x>1`."""
+    r"""Parse a formula, or several inequalities as the set in which they hold: `x<-1 \text{ or } x>1`."""
     parts = split_outside(text, "comma")
     if len(parts) < 2 or not all(split_outside(part, "relation")[1:] for part in parts):
         return read_formula(text)
-    from sympy import Union
+    return _region(text, [read_formula(part).as_set() for part in parts])
 
-    return Union(*[read_formula(part).as_set() for part in parts])
+
+def _region(text: str, sets: Sequence[Any]) -> Any:
+    """Where all of several inequalities hold, or one of them: as the text says, unless it is nowhere or everything."""
+    from sympy import Intersection, S, Union
+
+    all_hold, one_holds = Intersection(*sets), Union(*sets)
+    if re.search(r"(?<![a-zA-Z\\])and(?![a-zA-Z])", text):
+        return one_holds if all_hold is S.EmptySet else all_hold
+    told = re.search(r"(?<![a-zA-Z\\])or(?![a-zA-Z])|\\(?:lor|vee)(?![a-zA-Z])", text)
+    return all_hold if one_holds == S.Reals and not told else one_holds
 
 
 def _same(reference: Any, reading: Any, gold: str) -> bool:
@@ -98,6 +111,8 @@ def _as_shares(one: _Measured, other: _Measured, reference: Any, reading: Any) -
 
 
 def _measured(text: str) -> _Measured:
+    if numeral := numeral_of(clean(text)):
+        return _Measured(str(numeral.value), "")
     formula, currency = split_currency(clean(text))
     body, suffix = split_unit(formula)
     if not re.search(r"\w", body):

@@ -20,7 +20,7 @@ from tt_scale.grading.atoms import compare_choices, compare_numbers
 from tt_scale.grading.naming import Named, named, same_name
 from tt_scale.grading.normal import key
 from tt_scale.grading.prose import split_remark
-from tt_scale.grading.structure import Structure, structure
+from tt_scale.grading.structure import Structure, split_outside, structure
 
 __all__ = ["Atoms", "Comparison", "TooManyComparisonsError"]
 
@@ -88,7 +88,9 @@ class Comparison:
             return self._same_enumerations(gold, answer)
         if gold.kind == answer.kind:
             return self._same_kind(gold, answer)
-        if kinds == {"tuple", "list"}:
+        if (gold.kind, answer.kind) == ("union", "list") and all(map(_is_interval, answer.parts)):
+            return self._in_any_order(gold.parts, answer.parts)
+        if kinds == {"tuple", "list"} and not (_is_region(gold) or _is_region(answer)):
             return self._in_order(_ordered(gold), _ordered(answer))
         if _differ_in_kind(gold, answer):
             return False
@@ -107,6 +109,8 @@ class Comparison:
         if gold.name and answer.name and not same_name(gold.name, answer.name):
             related = gold.mentions(answer.name) or answer.mentions(gold.name)
             return self.atoms(gold.text, answer.text) if related else False
+        if gold.is_calculation and not answer.is_equation:
+            return _any([self.same(side, answer.value) for side in split_outside(gold.text, "equal")])
         if gold.is_equation or (answer.is_equation and gold.name and not answer.is_calculation):
             return self.atoms(gold.text, answer.text) if answer.name or answer.is_equation else False
         if answer.is_equation and answer.value == "0":
@@ -199,12 +203,18 @@ def _differ_in_kind(gold: Structure, answer: Structure) -> bool:
         return False
     if kinds & {"list", "set"} and kinds & {"relation", "interval", "union"}:
         return not any(_is_region(side) or _is_finite(side) for side in (gold, answer))
+    if any(_is_region(side) for side in (gold, answer)):
+        return False
     return bool(kinds & {"tuple", "matrix"}) and kinds <= {"tuple", "matrix", "interval", *_ENUMERATIONS}
 
 
 def _is_region(side: Structure) -> bool:
     r"""Whether a list may be a region, one of its members being an inequality: `x<-1 \text{ or } x>1`."""
     return side.kind == "list" and any(named(part).is_relation for part in side.parts)
+
+
+def _is_interval(part: str) -> bool:
+    return structure(part).kind in ("tuple", "interval")
 
 
 def _is_finite(side: Structure) -> bool:

@@ -15,6 +15,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from tt_scale.grading.arguments import GREEK
 from tt_scale.grading.normal import clean
 from tt_scale.grading.prose import untexted
 from tt_scale.grading.structure import split_outside
@@ -23,6 +24,7 @@ __all__ = ["Named", "named", "same_name"]
 
 _SUBSCRIPT = re.compile(r"_\s*(?:\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\\?\w)")
 _ARGUMENT = re.compile(r"(?<=[\w'}])\s*\([^()]*\)|\^\s*\{\s*-1\s*\}|'")
+_SYMBOL = re.compile(rf"(?:sin|cos|tan|cot|sec|csc|log|ln)?(?:{'|'.join(GREEK)})(?:_.*)?")
 _WORDY = re.compile(r"[a-z]{4}|^[A-Za-z]*[a-z]{3}$")
 
 
@@ -95,7 +97,12 @@ def same_name(one: str, other: str) -> bool:
         one: a name, as `named` returns it.
         other: another name.
     """
-    return one == other or bool(_WORDY.search(one)) != bool(_WORDY.search(other))
+    return one == other or _is_wordy(one) != _is_wordy(other)
+
+
+def _is_wordy(name: str) -> bool:
+    r"""Whether a name is a word, which may stand for any symbol; `\theta` is spelled like one and is none."""
+    return bool(_WORDY.search(name)) and not _SYMBOL.fullmatch(name)
 
 
 def _is_name(side: str) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from types import MappingProxyType
 
-__all__ = ["numeral_of"]
+__all__ = ["is_misspelled", "numeral_of"]
 
 _WORDS = (
     "two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen "
@@ -55,6 +55,17 @@ class Numeral:
     value: Fraction
     base: int
     bare: Fraction | None
+
+
+def is_misspelled(text: str) -> bool:
+    """Whether an answer has a digit that its base has not, as in `776_7`: it is a numeral without a value.
+
+    Args:
+        text: a cleaned answer.
+    """
+    found = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip()) if "_" in text or "base" in text else None
+    base = _BASES.get(found["below"] or found["beside"] or "") if found else None
+    return bool(found and base and found["digits"].isdigit() and int(max(found["digits"])) >= base)
 
 
 def numeral_of(text: str) -> Numeral | None:

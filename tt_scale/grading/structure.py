@@ -48,6 +48,11 @@ _MATRIX = re.compile(
         (?P<body>(?:(?!\\(?:begin|end)\b).)*)\\end\{(?P=name)\*?\}\s*(?P<closing>[)\]]?)""",
     re.VERBOSE | re.DOTALL,
 )
+_FACTOR = re.compile(
+    r"""(?P<scalar>-?\s*(?:\d+(?:[./]\d+)?|[a-zA-Z]|\(\s*\d+/\d+\s*\)|\\pi|\\frac\s*\{[^{}]*\}\s*\{[^{}]*\}|\\sqrt\s*\{[^{}]*\})?)
+        \s*(?:\\(?:cdot|times)(?![a-zA-Z])|\*)?\s*""",
+    re.VERBOSE,
+)
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _TIES = re.compile(r"\\(?:pm|mp)(?![a-zA-Z])\s?")
 _PAIRS = {"(": ")", "[": "]", r"\{": r"\}", r"\langle": r"\rangle"}
@@ -90,8 +95,10 @@ def _parse(text: str, depth: int = 0) -> Structure:
     if any(split_outside(text, mark)[1:] for mark in ("relation", "cup")):
         kind: Kind = "relation" if split_outside(text, "relation")[1:] else "union"
         return Structure(kind, tuple(split_outside(text, "cup")) if kind == "union" else (text,))
-    if "\\begin" in text and (match := _MATRIX.fullmatch(text)):
-        return _matrix(match["body"])
+    if "\\begin" in text and (found := _MATRIX.search(text)) and found.end() == len(text):
+        factor = _FACTOR.fullmatch(text, 0, found.start())
+        if factor:
+            return _matrix(found["body"], factor["scalar"])
     return _enclosed(text, depth) or _assigned(text, depth) or _atom(text)
 
 
@@ -165,9 +172,12 @@ def _tuple(inner: str, parts: list[str]) -> Structure:
     return Structure("tuple", tuple(parts), "()")
 
 
-def _matrix(body: str) -> Structure:
+def _matrix(body: str, factor: str) -> Structure:
+    r"""Read a matrix, each cell times the scalar before it: `\frac{1}{2}\begin{pmatrix} 1 \\ 2 \end{pmatrix}`."""
     rows = [row.split("&") for row in body.split("\\\\") if row.strip()]
-    cells = tuple(cell.strip() for row in rows for cell in row)
+    factor = factor if factor in ("", "-") else rf"{factor} \cdot "
+    before, after = (f"{factor}(", ")") if factor else ("", "")
+    cells = tuple(f"{before}{cell.strip()}{after}" for row in rows for cell in row)
     return Structure("matrix", cells, "x".join(str(len(row)) for row in rows))
 
 
