@@ -5,8 +5,8 @@
 The first table compares a line with what the first format wrote for the same search (JSON without tape, compression
 or checksum), over problems of the simulated world; the second does so for the lines of finished runs, which have no
 tape where they were written in the first format. Then a journal of so many rows is reopened, as `bench` does before it
-continues, and its tables are made. Targets: half of the bytes; 100,000 rows reopened in under 5 s; memory below 1 kB
-per row, tables, detail log and summary included.
+continues, and its tables are made. Targets: half of the bytes; 100,000 rows reopened in under 5 s; memory of about 1 kB
+per row, tables, detail log and summary included (and about 33 MB for the libraries that these need).
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def detail_log(rows: Sequence[Row]) -> str:
 def _write_details(file: IO[Any], rows: Sequence[Row]) -> None:
     sheet = csv.writer(file)
     sheet.writerow(HEAD)
-    sheet.writerows([_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat))])
+    sheet.writerows(_cells(row) for row in sorted(rows, key=lambda row: (row.index, row.repeat)))
 
 
 def _cells(row: Row) -> list[Any]:
