@@ -23,10 +23,12 @@ import sys
 import tempfile
 import time
 import traceback
+import zlib
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -36,7 +38,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
+from tt_scale.bench.format.lines import line_of, read_line, unpacked
+from tt_scale.bench.format.record_types import head_of
+from tt_scale.bench.record import unpack
 from tt_scale.bench.run.journal import Journal, read_records
+from tt_scale.bench.run.run_folder import NO_RECORD
+from tt_scale.bench.run.session import bench
 from tt_scale.config import Config, digest
 from tt_scale.config.yaml_file import yaml_value
 from tt_scale.core.boxes import boxes, last_boxes
@@ -109,12 +116,6 @@ JSON = [
     "question,answer\n",
     "q,1\n",
 ]
-RECORD = {
-    "index": 0, "id": "a", "repeat": 0, "level": 1, "subject": None, "question": "q", "gold": "1", "answer": "1",
-    "grade": "correct", "selector": "score", "selectors": {"score": {"1": "correct"}}, "stopped": "enough", "error": "",
-    "usage": {}, "telemetry": {"steps": 1}, "pool": [], "events": [], "tree": [],
-}  # fmt: skip
-MANIFEST = {"experiment": {"seed": 1}, "versions": {}}
 
 
 class BrokenLawError(Exception):
@@ -233,22 +234,76 @@ def problem_files(text: str, chance: Random) -> None:
         read_rows("x", rows)
 
 
+@lru_cache(maxsize=1)
+def run_of_the_simulated_world() -> tuple[dict[str, Any], tuple[bytes, ...]]:
+    """Manifest and lines of a small run."""
+    with tempfile.TemporaryDirectory(prefix="tt_scale_fuzz_") as name:
+        config = Config(
+            model_name="simulated", prm_name="simulated", datasets=["simulated"], method="beam_search", N=2, M=2,
+            num_samples=3, output_dir=name,
+        )  # fmt: skip
+        [plan] = asyncio.run(bench([config]))
+        folder = plan.journal.folder
+        return plan.journal.manifest, tuple((folder / Journal.file).read_bytes().splitlines(keepends=True))
+
+
+def damaged(line: bytes, text: str, chance: Random) -> bytes:
+    """Put a text into a line, turn a few bits over, or do both below a checksum that is right again."""
+    kind, piece = chance.random(), text[:200].encode("utf-8", "surrogatepass").replace(b"\n", b" ")
+    if kind < 0.1:
+        return piece + b"\n"
+    if kind < 0.2:
+        return with_checksum(line, piece, chance)
+    if kind < 0.6:
+        at = chance.randrange(len(line))
+        return line[:at] + piece + line[at + chance.randrange(4) :]
+    turned = bytearray(line)
+    for _ in range(chance.choice([1, 1, 2, 8])):
+        turned[chance.randrange(len(line))] ^= 1 << chance.randrange(8)
+    return bytes(turned)
+
+
+def with_checksum(line: bytes, piece: bytes, chance: Random) -> bytes:
+    """Damage the packed part, or a field, of a line that somebody wrote on purpose."""
+    record = read_line(line)
+    if chance.random() < 0.5:
+        packed = json.dumps(unpacked(record["packed"])).encode()
+        at = chance.randrange(len(packed))
+        packed = packed[:at] + piece + packed[at + chance.randrange(4) :]
+        return line_of({**record, "packed": b64encode(zlib.compress(packed)).decode()})
+    return line_of({**record, chance.choice(list(record)): piece.decode("utf-8", "replace")})
+
+
 def journal(text: str, chance: Random) -> None:
-    """Damage a journal of three records at one place by a fragment."""
-    usage = {"generated_tokens": 1}
-    lines = [json.dumps({**RECORD, "id": name, "usage": usage}) for name in "abc"]
-    whole = "\n".join(lines) + "\n"
-    at = chance.randrange(len(whole) + 1)
-    damaged = whole[:at] + text[:200] + whole[at + chance.randrange(4) :]
+    """Damage a line of a run; of a hundred, one is read with the others as a run that goes on."""
+    manifest, lines = run_of_the_simulated_world()
+    line = damaged(chance.choice(lines), text, chance)
+    try:
+        record = read_line(line)
+        head_of(line)
+    except NO_RECORD:
+        pass
+    else:
+        proved = line in lines or line == line_of(record)
+        law(proved, "a damaged line is accepted")
+        with suppress(ValueError):
+            unpack(record)
+    if chance.random() < 0.01:
+        reopened(manifest, lines, line)
+
+
+def reopened(manifest: dict[str, Any], lines: Sequence[bytes], line: bytes) -> None:
+    """Open a run whose second line is damaged."""
     with tempfile.TemporaryDirectory(prefix="tt_scale_fuzz_") as name:
         folder = Path(name) / "run"
-        with Journal(folder, MANIFEST):
+        with Journal(folder, manifest):
             pass
-        (folder / Journal.file).write_bytes(damaged.encode("utf-8", "surrogatepass"))
-        with Journal(folder, MANIFEST) as opened:
-            law(len(opened.rows) <= 4, "records appear")
+        (folder / Journal.file).write_bytes(b"".join([lines[0], line, *lines[2:]]))
+        with Journal(folder, manifest) as opened:
+            kept = {row.id for row in opened.rows}
+            law({read_line(each)["id"] for each in (lines[0], *lines[2:])} <= kept, "a whole line is lost")
         for record in read_records(folder):
-            law(isinstance(record, dict), "a record that is none")
+            law(record["id"] in kept, "a record that the run does not know")
 
 
 def answers_of_servers(text: str, chance: Random) -> None:
@@ -286,7 +341,7 @@ TARGETS = {
     "grading": Target([*LATEX, *SPACE, *STRANGE], grading, 0.25),
     "configuration": Target([*YAML, *SPACE, *STRANGE], configuration, 1.0, (TTScaleError, ValueError)),
     "problem files": Target([*JSON, *SPACE, *STRANGE, *LATEX], problem_files, 1.0),
-    "journal": Target([*JSON, *SPACE, *STRANGE], journal, 1.0, longest=200),
+    "journal": Target([*JSON, *SPACE, *STRANGE, '"v":2', '"sum":"'], journal, 1.0, longest=200),
     "servers": Target([*JSON, *SPACE, *STRANGE], answers_of_servers, 0.25, (RequestFault,)),
     "printing": Target([*STRANGE, *SPACE, "=", "+", "-", "@", "'", "1", ".5", "e3"], printing, 0.25),
     "formulas": Target([*LATEX, *SPACE], formulas, 10.0, longest=300),

@@ -354,3 +354,27 @@ def test_both_versions_of_a_run_that_went_on_stay_known(tmp_path: Path, command:
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:7]))
     assert "begun with other versions" not in command(*small()).out  # as the last records
     assert json.loads(manifest.read_text()) == told
+
+
+@pytest.mark.parametrize("lost", ["detail.csv", "summary.csv"])
+def test_tables_that_a_kill_came_before_are_written(tmp_path: Path, command: Command, lost: str) -> None:
+    """All records were there, so the same command had nothing to do, and the run stood in no summary for good."""
+    assert command(*small()).status == 0
+    (path,) = tmp_path.rglob(lost)
+    whole = path.read_text(encoding="utf-8")
+    path.unlink()
+    for _ in range(2):
+        assert command(*small()).status == 0
+        again = path.read_text(encoding="utf-8")
+        assert len(again.splitlines()) == len(whole.splitlines())
+    if lost == "detail.csv":
+        assert again == whole
+    else:
+        head, line = whole.splitlines()
+        assert again.splitlines()[0] == head
+        changed = [
+            name
+            for name, old, new in zip(head.split(","), line.split(","), again.splitlines()[1].split(","), strict=True)
+            if old != new
+        ]
+        assert {*changed} <= {"timestamp", "elapsed"}

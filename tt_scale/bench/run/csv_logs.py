@@ -19,7 +19,7 @@ from tt_scale.bench.stats.metrics import summarise
 from tt_scale.config import WIDTH_KEYS, Config
 from tt_scale.config.listing import config_keys
 from tt_scale.core.atomic_file import replacing
-from tt_scale.core.csv_cells import written_row
+from tt_scale.core.csv_cells import written_cell, written_row
 from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import FirstSteps
 
@@ -30,6 +30,7 @@ __all__ = [
     "append_summary",
     "check_summary",
     "detail_log",
+    "in_summary",
     "summary_line",
     "summary_path",
     "write_detail_log",
@@ -267,6 +268,20 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
             "All records are kept: type the same command again once the other process has ended.",
         ) from None
     except OSError as error:
+        raise _unwritable(path, error) from None
+
+
+def in_summary(path: FilePath, line: SummaryLine) -> bool:
+    """Whether a summary holds a line about the same run with the same results; errors as in `check_summary`."""
+    same = ("folder", "correct", "total", "avg_tokens")
+    own = {name: str(written_cell(getattr(line, name))) for name in same}
+    check_summary(path)
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            return any({name: row.get(name) for name in same} == own for row in csv.DictReader(file))
+    except FileNotFoundError:
+        return False
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise _unwritable(path, error) from None
 
 

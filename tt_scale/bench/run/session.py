@@ -13,7 +13,14 @@ from pathlib import Path as FilePath
 from tt_scale.backends import resolve_generator
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.config_warnings import first_temperature, sample_warnings, shared_warnings, warnings
-from tt_scale.bench.run.csv_logs import append_summary, summary_line, summary_path, write_detail_log
+from tt_scale.bench.run.csv_logs import (
+    SummaryLine,
+    append_summary,
+    in_summary,
+    summary_line,
+    summary_path,
+    write_detail_log,
+)
 from tt_scale.bench.run.distribute.requirements import check_distribution
 from tt_scale.bench.run.events import (
     Reporter,
@@ -157,9 +164,8 @@ async def run_all(
         async with make_executor(plans[0].config, report) as own:
             return await run_all(plans, grader, report, own)
     for plan in plans:
-        detail = plan.journal.folder / "detail.csv"
-        if plan.config.detail_log and len(plan.journal.rows) == plan.total and not detail.exists():
-            write_detail_log(detail, plan.journal.rows)  # first left out, or deleted since
+        if plan.journal.rows and len(plan.journal.rows) == plan.total:
+            _write_missing_tables(plan)
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done:
         report(Resumed(done, "searches", total))
@@ -172,6 +178,21 @@ async def run_all(
     for plan in plans:
         await run_plan(plan, grader, report, executor)
     return None
+
+
+def _write_missing_tables(plan: Plan) -> None:
+    """Write the tables of a finished run that are missing: left out, deleted since, or it was killed before them."""
+    detail = plan.journal.folder / "detail.csv"
+    if plan.config.detail_log and not detail.exists():
+        write_detail_log(detail, plan.journal.rows)
+    line = _summary_line(plan, 0.0, _known_tau(plan))
+    if not in_summary(summary_path(plan.config), line):
+        append_summary(summary_path(plan.config), line)
+
+
+def _summary_line(plan: Plan, elapsed: float, tau: float | None) -> SummaryLine:
+    journal = plan.journal
+    return summary_line(plan.config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
 
 
 def _updates(plans: Sequence[Plan]) -> list[str]:
@@ -208,8 +229,7 @@ async def run_plan(plan: Plan, grader: Grader, report: Reporter, executor: Searc
     with _detail_log(plan):
         await executor.search(work)
     elapsed = time.monotonic() - began
-    line = summary_line(config, plan.dataset, journal.folder, journal.rows, elapsed, tau, journal.first_steps)
-    append_summary(summary_path(config), line)
+    append_summary(summary_path(config), _summary_line(plan, elapsed, tau))
 
 
 def runs_planned(pieces: Sequence[int], plans: Sequence[Plan], at_once: int) -> RunsPlanned:
@@ -254,12 +274,16 @@ def _write_details(plan: Plan, path: FilePath) -> None:
 async def first_scores(plan: Plan, executor: SearchExecutor) -> tuple[tuple[float, ...], float | None]:
     """What a quantile is taken of and comes to, drawn once and kept with the run; a number as `tau` needs no scores."""
     asked, journal = asked_quantile(plan.searcher), plan.journal
-    if asked is None:
-        return (), getattr(plan.searcher, "tau", None)
-    if journal.first_steps is None:
+    if asked is not None and journal.first_steps is None:
         journal.keep_first_steps(await executor.measure(plan))
-    assert journal.first_steps is not None
-    return journal.first_steps.scores, journal.first_steps.value
+    return journal.first_steps.scores if asked is not None and journal.first_steps else (), _known_tau(plan)
+
+
+def _known_tau(plan: Plan) -> float | None:
+    """The score that steps are judged by, as far as it is known before the first step; None for methods without."""
+    if asked_quantile(plan.searcher) is None:
+        return getattr(plan.searcher, "tau", None)
+    return plan.journal.first_steps.value if plan.journal.first_steps else None
 
 
 def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
