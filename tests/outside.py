@@ -86,11 +86,11 @@ class Blocking(SimulatedGenerator):
 
 
 class Fragile(SimulatedGenerator):
-    """Ends its process at the problem of number 7, once for each file in OUTSIDE_DEATHS."""
+    """Ends its process at the problem of number OUTSIDE_NUMBER, once for each file in OUTSIDE_DEATHS."""
 
     async def generate(self, requests):
         folder = os.environ.get("OUTSIDE_DEATHS", "")
-        if requests[0].ids[0] == FIRST_PROMPT + 7 and folder:
+        if folder and requests[0].ids[0] == FIRST_PROMPT + int(os.environ["OUTSIDE_NUMBER"]):
             for name in os.listdir(folder):
                 os.remove(os.path.join(folder, name))
                 os._exit(1)

@@ -24,6 +24,7 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the announced default; Ray warns where it is unset
+    "RAY_raylet_start_wait_time_s": "120",  # a busy machine needs more than the usual 30
 }
 """What Ray reads when it is imported."""
 
@@ -92,7 +93,8 @@ def _connect(address: str) -> None:
             logging_level=logging.ERROR,
             **(started_here if local else {}),
         )
-    except (OSError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises many kinds, bare exceptions among them
+        ray.shutdown()
         reason = " ".join(str(error).split())[:300].rstrip(".")
         if local:
             raise ConfigError(
