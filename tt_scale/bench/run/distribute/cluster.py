@@ -24,7 +24,6 @@ ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_USAGE_STATS_PROMPT_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",  # the announced default; Ray warns where it is unset
-    "RAY_raylet_start_wait_time_s": "120",  # a busy machine needs more than the usual 30
 }
 """What Ray reads when it is imported."""
 
@@ -79,7 +78,8 @@ def connected(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _connect(address: str) -> None:
+def _connect(address: str, attempts: int = 2) -> None:
+    """Connect, or start a cluster; a busy machine may not have started one within the time that Ray allows for it."""
     import ray
 
     local = address == "local"
@@ -93,8 +93,10 @@ def _connect(address: str) -> None:
             logging_level=logging.ERROR,
             **(started_here if local else {}),
         )
-    except Exception as error:  # Ray raises many kinds, bare exceptions among them
+    except Exception as error:  # noqa: BLE001 - Ray raises many kinds, bare exceptions among them
         ray.shutdown()
+        if local and attempts > 1:
+            return _connect(address, attempts - 1)
         reason = " ".join(str(error).split())[:300].rstrip(".")
         if local:
             raise ConfigError(
