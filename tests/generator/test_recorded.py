@@ -226,6 +226,23 @@ def test_unknown_tokens_stay_unknown(command: Command, tmp_path: Path) -> None:
     assert manifest["experiment"]["token_counts"] == "unknown"
 
 
+def test_nothing_is_concluded_from_unknown_tokens(command: Command, tmp_path: Path) -> None:
+    """Every number of samples cost the same, nothing: the best of four would have beaten one vote "at equal tokens"."""
+    name = write_set(tmp_path / "mine.jsonl", *rows(tokens=None))
+    typed = ("compare", "--generator", "recorded", "--dataset", name, "--prm-name", PRM, "--budget", "2,4")
+    told = command(*typed, "--method", "best_of_n", "--method", "self_consistency")
+    assert told.status == 0
+    assert "Token counts are unknown, so that no method is compared" in " ".join(told.out.split())
+    assert "Which of these is cheaper is unknown" in " ".join(told.out.split())
+    for claim in ("0 tokens)", "Against majority voting at equal tokens", "Pareto frontier", "cheaper; use"):
+        assert claim not in told.out
+    [folder] = {path.parent for path in tmp_path.rglob("problems.jsonl")}
+    shown = command("show", str(folder), "--format", "json")
+    assert shown.status == 0
+    [overall] = [table for table in json.loads(shown.out)["tables"] if table["title"] == "Overall"]
+    assert {(row["Tokens"], row["Pareto"]) for row in overall["rows"]} == {(None, "")}
+
+
 def test_a_limit_of_tokens_cuts_samples(command: Command, tmp_path: Path) -> None:
     """A sample that does not fit states nothing: where in its text the limit falls, no file says."""
     assert bench(command, "--max-generated-tokens", "25").status == 0

@@ -89,7 +89,7 @@ def _grouped_sheet(found: SideBySide, title: str, head: str, group: Callable[[Ro
             rows = [row for row in entry.rows if group(row) == name]
             summary = summarise(name, rows)
             if rows:
-                tokens = number_cell(summary.tokens, ",.0f")
+                tokens = number_cell(summary.counted_tokens, ",.0f")
                 cells = [*_accuracy(summary), tokens, count_cell(len(rows))]
                 sheet.rows.append([name.strip(), entry.name, *cells])
         sheet.ends.add(len(sheet.rows) - 1)

@@ -153,7 +153,7 @@ def _sheet(title: str, entries: Sequence[Entry], sweep: Sweep, first: int | None
                 entry.label,
                 percent_cell(entry.accuracy),
                 interval_cell(summary.low, summary.high, "-"),
-                number_cell(entry.tokens, ",.0f"),
+                number_cell(entry.summary.counted_tokens, ",.0f"),
                 *(["", "", ""] if pair is None else difference_cells(pair)),
             ]
         )

@@ -112,7 +112,7 @@ class SummaryLine:
         accuracy: correct / total, in [0, 1].
         low: lower end of its 95 % interval.
         high: upper end.
-        avg_tokens: generated per problem.
+        avg_tokens: generated per problem; empty if unknown.
         tau: the score that steps were judged by; empty for a method that has no tau.
         tau_tokens: generated for the whole run to find out what a quantile comes to; in no average.
         pass_rate: steps that passed of those judged, in [0, 1]; this and the next two are empty where there were none.
@@ -141,7 +141,7 @@ class SummaryLine:
     accuracy: float
     low: float
     high: float
-    avg_tokens: float
+    avg_tokens: float | None
     tau: float | None
     tau_tokens: int
     pass_rate: float | None
@@ -203,7 +203,7 @@ def summary_line(
         accuracy=round(summary.accuracy, 6),
         low=round(summary.low, 6),
         high=round(summary.high, 6),
-        avg_tokens=round(summary.tokens, 2),
+        avg_tokens=None if summary.counted_tokens is None else round(summary.counted_tokens, 2),
         tau=_rounded(tau),
         tau_tokens=first_steps.usage.generated_tokens if first_steps else 0,
         pass_rate=_rounded(back.pass_rate),

@@ -60,6 +60,11 @@ class Entry:
         """Mean generated tokens per search."""
         return self.summary.tokens
 
+    @property
+    def counted(self) -> bool:
+        """Whether its tokens are known; those of recorded samples may not be."""
+        return self.summary.counted_tokens is not None
+
     def pass_at(self, k: int) -> float:
         """Estimate of pass@k over finished paths; see `metrics.mean_pass_at_k`."""
         return mean_pass_at_k(self.rows, k)
@@ -174,7 +179,7 @@ def compare_entries(dataset: str, models: str, entries: Sequence[Entry], curve: 
     }
     all_pairs = iter(corrected([pair for pairs in raw.values() for pair in pairs]))
     pairs = {budget: [next(all_pairs) for _ in of_budget] for budget, of_budget in raw.items()}
-    if curve is None:
+    if curve is None or not all(entry.counted for entry in entries):
         return Comparison(dataset, models, entries, pairs, (), None)
     token_range = (curve.tokens[0], curve.tokens[-1])
     return Comparison(dataset, models, entries, pairs, _against_vote(entries, curve), token_range)
@@ -222,9 +227,12 @@ def against(comparison: Comparison, label: str) -> dict[int | None, list[Pair]]:
 
 
 def frontier(entries: Sequence[Entry]) -> list[Entry]:
-    """Pareto frontier: entries for which no other has at least their accuracy at no more tokens; by tokens."""
+    """Pareto frontier: entries for which no other has at least their accuracy at no more tokens; by tokens.
+
+    Entries whose tokens are unknown are left out.
+    """
     efficient: list[Entry] = []
-    for entry in sorted(entries, key=lambda entry: (entry.tokens, -entry.accuracy)):
+    for entry in sorted([each for each in entries if each.counted], key=lambda entry: (entry.tokens, -entry.accuracy)):
         if not efficient or entry.accuracy > efficient[-1].accuracy:
             efficient.append(entry)
     return efficient

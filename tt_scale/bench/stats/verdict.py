@@ -54,7 +54,8 @@ def _at_budget(comparison: Comparison, budget: int | None) -> str:
         if entry is not leader:
             pair = _pair(comparison.pairs[budget], leader, entry)
             (beaten if pair is not None and pair.p_value < LEVEL else tied).append((entry, pair))
-    description = f"{leader.label} ({leader.accuracy:.1%}, {leader.tokens:,.0f} tokens)"
+    tokens = f", {leader.tokens:,.0f} tokens" if leader.counted else ""
+    description = f"{leader.label} ({leader.accuracy:.1%}{tokens})"
     if not tied:
         most = max([pair.p_value for _, pair in beaten if pair is not None])
         ratio = _ratio(leader, [entry for entry, _ in beaten])
@@ -96,6 +97,8 @@ def _ratio(leader: Entry, others: Sequence[Entry]) -> str:
 
 def _cheapest(leader: Entry, tied: Sequence[Entry]) -> str:
     cheapest = min([leader, *tied], key=lambda entry: entry.tokens)
+    if not all(entry.counted for entry in (leader, *tied)):
+        return "Which of these is cheaper is unknown, as token counts are."
     if _spends_as(leader, cheapest):
         return "None is substantially cheaper; use the leader."
     return f"The cheapest of these is {cheapest.label} ({cheapest.tokens:,.0f} tokens){_advice(leader, cheapest)}"
@@ -135,6 +138,8 @@ def _at_most(p_value: float) -> str:
 
 
 def _against_vote(comparison: Comparison) -> list[str]:
+    if not all(entry.counted for entry in comparison.entries):
+        return ["Token counts are unknown, so that no method is compared with majority voting at equal tokens."]
     if comparison.vote_tokens is None:
         return ["Majority voting is not part of this comparison. Add --method best_of_n or --method self_consistency."]
     compared = [(gap, gap.pair) for gap in comparison.votes if gap.pair is not None]
