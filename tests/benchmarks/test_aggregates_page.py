@@ -78,9 +78,9 @@ def test_the_exact_test_of_mcnemar(aggregates: ModuleType) -> None:
     [
         ([], "no replay is named"),
         (["gone.jsonl"], "there is no file 'gone.jsonl'"),
-        (["text.jsonl"], "text.jsonl, line 1: broken JSON"),
+        (["text.jsonl"], "text.jsonl, line 1: invalid JSON"),
         (["short.jsonl"], "short.jsonl, line 1: no field for the question"),
-        (["empty.jsonl"], "empty.jsonl holds no problems"),
+        (["empty.jsonl"], "empty.jsonl contains no problems"),
         (["plain.jsonl"], "does not hold scores of every sample by every PRM"),
         (["--published", "packed.jsonl.gz"], "packed.jsonl.gz is no complete gzip file"),
     ],
