@@ -118,7 +118,7 @@ def test_vllm_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_weights_are_looked_for(tmp_path: Path) -> None:
     """An interrupted download has a configuration and no weights; a hub name is not looked at."""
     check_weights("owner/model")
-    with pytest.raises(GeneratorError, match=r"holds no config\.json"):
+    with pytest.raises(GeneratorError, match=r"contains no config\.json"):
         check_weights(str(tmp_path))
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(GeneratorError, match="contains no weights"):
