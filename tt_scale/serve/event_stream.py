@@ -65,8 +65,7 @@ async def events(
             async for item in stream:
                 sent = True
                 if isinstance(item, Solution):
-                    for line in _last(item, part, search, head, chat=chat, begun=begun, with_usage=with_usage):
-                        yield line
+                    yield "".join(_last(item, part, search, head, chat=chat, begun=begun, with_usage=with_usage))
                 elif item == NO_TEXT_YET:
                     yield KEEP_ALIVE
                 elif text := part.new(item):
