@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 import uvicorn
@@ -67,8 +67,11 @@ async def serve(
     """
     raise_open_files()
     solver = AsyncSolver(config, report)
+    loading = asyncio.current_task()
+    assert loading is not None
     try:
-        await solver.open()
+        with _on_signals([signal.SIGTERM], loading.cancel):  # Ctrl-C does that by itself
+            await solver.open()
         service = Service(solver, settings)
         await service.open()
         options = uvicorn.Config(
@@ -83,7 +86,13 @@ async def serve(
         )
         server = uvicorn.Server(options)
         server.capture_signals = _nothing  # type: ignore[method-assign]  # it would end the process before models close
-        with _signals(server, service):
+
+        def end() -> None:
+            server.force_exit = server.should_exit
+            server.should_exit = service.draining = True
+
+        service.stop = end
+        with _on_signals([signal.SIGTERM, signal.SIGINT], end):
             ready(service)
             await server.serve(sockets=[taken])
     finally:
@@ -96,18 +105,12 @@ def _nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _signals(server: uvicorn.Server, service: Service) -> Iterator[None]:
-    def end() -> None:
-        server.force_exit = server.should_exit
-        server.should_exit = service.draining = True
-
-    service.stop = end
+def _on_signals(numbers: Sequence[signal.Signals], call: Callable[[], object]) -> Iterator[None]:
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGTERM, signal.SIGINT)
     added = []
     for number in numbers:
         with suppress(NotImplementedError, RuntimeError, ValueError):  # Windows, or not the main thread
-            loop.add_signal_handler(number, end)
+            loop.add_signal_handler(number, call)
             added.append(number)
     try:
         yield
