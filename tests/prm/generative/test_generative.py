@@ -265,7 +265,7 @@ async def test_genprm_without_a_sandbox_does_not_start(folder: FilePath, monkeyp
     monkeypatch.setattr("tt_scale.prm.generative.genprm.require_sandbox", lambda: None)
     monkeypatch.setattr("tt_scale.prm.generative.genprm.run_code", broken)
     prm = await made(GenPRM, model, folder, code=True)
-    with pytest.raises(PRMError, match="made no sandbox"):
+    with pytest.raises(PRMError, match="did not create a sandbox"):
         await prm.score(PROBLEM, [path_of(STEPS[:1])])
 
 
