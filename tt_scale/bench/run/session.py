@@ -165,7 +165,7 @@ async def run_all(
             return await run_all(plans, grader, report, own)
     for plan in plans:
         if plan.journal.rows and len(plan.journal.rows) == plan.total:
-            _write_missing_tables(plan)
+            warn(report, _write_missing_tables(plan))
     total, done = sum([plan.total for plan in plans]), sum([len(plan.journal.rows) for plan in plans])
     if done:
         report(Resumed(done, "searches", total))
@@ -180,14 +180,22 @@ async def run_all(
     return None
 
 
-def _write_missing_tables(plan: Plan) -> None:
-    """Write the tables of a finished run that are missing: left out, deleted since, or it was killed before them."""
+def _write_missing_tables(plan: Plan) -> list[str]:
+    """Write the tables of a finished run that are missing: left out, deleted since, or it was killed before them.
+
+    Returns:
+        A warning if the summary cannot take its line; the run can be shown all the same.
+    """
     detail = plan.journal.folder / "detail.csv"
     if plan.config.detail_log and not detail.exists():
         write_detail_log(detail, plan.journal.rows)
     line = _summary_line(plan, 0.0, _known_tau(plan))
-    if not in_summary(summary_path(plan.config), line):
-        append_summary(summary_path(plan.config), line)
+    try:
+        if not in_summary(summary_path(plan.config), line):
+            append_summary(summary_path(plan.config), line)
+    except JournalError as error:
+        return [str(error)]
+    return []
 
 
 def _summary_line(plan: Plan, elapsed: float, tau: float | None) -> SummaryLine:
