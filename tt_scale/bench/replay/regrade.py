@@ -15,11 +15,15 @@ from tt_scale.bench.record import verdicts
 from tt_scale.bench.rows import Verdicts
 from tt_scale.core.aggregate import aggregate
 from tt_scale.core.selection import SELECTORS, Candidate
+from tt_scale.engines.bounded_gather import in_flight
 from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
 from tt_scale.grading.choice import Grades
 
 __all__ = ["Regraded", "RegradedRun", "Regrading", "path_scores", "regrade"]
+
+AT_ONCE = 16
+"""Searches that are graded at a time: one whose answers take long must not hold up the others."""
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,15 @@ async def regrade(run: RunData, rules: Regrading, finished: Callable[[Row], obje
     """
     if rules.agg is not None and not run.scored:
         raise ConfigError(f"agg is {rules.agg!r}, but no PRM scored the steps of {str(run.folder)!r}.", "Leave it out.")
-    found = []
-    for search in run.searches():
-        found.append(Regraded(search.row, await _regraded(search, rules)))
-        finished(found[-1].new)
-    return RegradedRun(run, rules, found, len(run.rows) - len(found))
+    found: dict[int, Regraded] = {}
+
+    async def work(task: tuple[int, SearchRecord]) -> None:
+        place, search = task
+        found[place] = Regraded(search.row, await _regraded(search, rules))
+        finished(found[place].new)
+
+    await in_flight(enumerate(run.searches()), work, AT_ONCE)
+    return RegradedRun(run, rules, [found[place] for place in sorted(found)], len(run.rows) - len(found))
 
 
 async def _regraded(search: SearchRecord, rules: Regrading) -> Row:
