@@ -62,7 +62,7 @@ def test_a_run_goes_on_with_the_number_that_it_began_with(
     (journal,) = (tmp_path / "logs").rglob("problems.jsonl")
     journal.write_text("".join(journal.read_text().splitlines(keepends=True)[:5]))
     with monkeypatch.context() as patched:
-        patched.setattr("tt_scale.bench.run.session.measure", None)  # calling it would fail
+        patched.setattr("tt_scale.bench.run.local_executor.measure", None)  # calling it would fail
         assert "Done before: 5 of 12." in command(*QUANTILE).out
     assert records(tmp_path / "logs") == records(tmp_path / "whole")
     again = command(*QUANTILE)
