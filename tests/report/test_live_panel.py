@@ -269,10 +269,10 @@ def test_quiet_in_a_terminal_is_the_result_alone(tmp_path: Path) -> None:
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
     """The cursor is back, the panel gone, and the last words are how to go on."""
-    arguments = (*BENCH, *TWO, "--num-samples", "1000")
+    arguments = (*BENCH, *TWO, "--num-samples", "1000", "--repeats", "20")
     told = in_a_terminal(tmp_path, 100, *arguments, interrupt=b" left", status=130)
     assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1
     rest = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told[told.index("\x1b[?25h") :]).split("\n")
     lines = [line.strip() for line in rest if line.strip()]
-    assert re.match(r"simulated best_of_n  \d+/1000  accuracy ", lines[0])
+    assert re.match(r"simulated best_of_n  \d+/20000  accuracy ", lines[0])
     assert lines[1:] == ["tt-scale: interrupted. Finished work is kept; the same command resumes from there."]
