@@ -61,16 +61,6 @@ def test_a_budget_for_one_solution_gives_an_answer(method: str, limit: int) -> N
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_a_budget_for_exactly_one_solution_gives_an_answer(method: str) -> None:
-    """A method that went back to a shorter path spent the rest on what it could not finish."""
-    for number in (0, 1, 36, 50):
-        problem = sim_problem(number, level=1, steps=4)
-        space = sim_space(problem, max_generated_tokens=100, max_tokens=100)
-        assert run(make(method, max_tokens=100, tau=1.0), space).pool, number
-        assert space.usage.generated_tokens <= 100
-
-
-@pytest.mark.parametrize("method", METHODS)
 def test_a_lookahead_does_not_spend_the_reserve(method: str) -> None:
     """What a look ahead draws is dropped; it must not take the tokens that a solution needs."""
     for number in range(8):

@@ -53,9 +53,9 @@ class Planner:
         """Plan one more child in place of a candidate."""
         return self.candidates(candidate.family, candidate.parent, 1, candidate.temperature, whole=True)[0]
 
-    def tokens_to_end(self, path: Path) -> int:
-        """Maximum number of tokens with which an open path reaches its end."""
-        return self._limit(path, whole=True)[0]
+    def tokens_to_end(self, candidate: ChildCandidate) -> int:
+        """Maximum number of tokens with which a candidate reaches its end."""
+        return self._limit(candidate.parent, whole=True)[0]
 
     def extend_to_end(self, candidates: Sequence[ChildCandidate]) -> None:
         """Extend candidates to their end that were planned as steps."""

@@ -323,14 +323,9 @@ class SearchSpace:
         if left == inf:
             return await self._drawn(candidates)
         candidates = best_first(candidates)
-        if kept and left < self._planner.tokens_to_end(candidates[0].parent):
-            await self._secure_answer(candidates[0].temperature)
-            left = self._spending.tokens_left
         if all(candidate.whole for candidate in candidates):
             return await self._drawn(candidates)
-        reserve = (
-            max([self._planner.tokens_to_end(each.parent) for each in candidates]) if kept else self._rules.most_tokens
-        )
+        reserve = max(map(self._planner.tokens_to_end, candidates)) if kept else self._rules.most_tokens
         others = candidates[1:] if kept else candidates
         if sum([candidate.limit for candidate in others]) <= left - reserve:
             return await self._drawn(candidates)
@@ -345,20 +340,6 @@ class SearchSpace:
         self._completing = True
         self._planner.extend_to_end(candidates)
         return children + await self._drawn(candidates)
-
-    async def _secure_answer(self, temperature: float) -> None:
-        """Extend the best open path for which the budget suffices to its end, unless there is an answer already.
-
-        A method that returns to a shorter path could spend the rest of the budget without finishing any.
-        """
-        if any(node.is_finished and self.answer(node) for node in self.nodes):
-            return
-        left = self._spending.tokens_left
-        paths = [node for node in self.nodes if node.is_open and node.text.startswith(self._certain)]
-        affordable = [path for path in paths if self._planner.tokens_to_end(path) <= left]
-        if affordable:
-            candidates = self._planner.candidates(0, best(affordable, 1)[0], 1, temperature, whole=True)
-            self.nodes += [child for _, child in await self._drawn(candidates)]
 
     async def _drawn(self, candidates: list[ChildCandidate], reserve: int = 0) -> list[tuple[ChildCandidate, Path]]:
         """Sample and score children; those that greedy decoding makes equal are sampled once.
