@@ -90,7 +90,7 @@ def _connect(address: str, attempts: int = 2) -> None:
             address=address,
             namespace="tt_scale",
             log_to_driver=False,
-            logging_level=logging.ERROR,
+            logging_level=logging.CRITICAL,  # what matters is raised; the rest is a page about a dashboard
             **(started_here if local else {}),
         )
     except Exception as error:  # noqa: BLE001 - Ray raises many kinds, bare exceptions among them
