@@ -214,12 +214,14 @@ def in_a_terminal(folder: Path, columns: int, *arguments: str, interrupt: bytes 
     """
     import fcntl
     import pty
+    import signal
     import struct
     import termios
 
     child, terminal = pty.fork()
     if child == 0:  # pragma: no cover - another process
         os.chdir(folder)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell started in the background ignores it
         os.environ.update(COLUMNS=str(columns), LINES="40", TERM="xterm-256color")
         os.execv(sys.executable, [sys.executable, "-m", "tt_scale", *arguments])
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
