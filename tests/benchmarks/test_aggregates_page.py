@@ -5,16 +5,15 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from programs import program
 
 from tt_scale.core.aggregate import AGGREGATES
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "aggregates.py"
 ONE = [("5", True, [0.2, 0.9]), ("7", False, [0.8, 0.8]), ("7", False, [0.1, 0.05])]
 """By the last step the right one is best, by every other aggregate a wrong one; wrong ones are the majority."""
 TWO = [("5", True, [0.9]), ("3", False, [0.4]), ("5", True, [0.5])]
@@ -22,14 +21,7 @@ TWO = [("5", True, [0.9]), ("3", False, [0.4]), ("5", True, [0.5])]
 
 @pytest.fixture(scope="module")
 def aggregates() -> ModuleType:
-    sys.path.insert(0, str(PROGRAM.parent))
-    spec = spec_from_file_location("aggregates_page", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/aggregates.py")
 
 
 def row(samples: list[tuple[str, bool, list[float]]], text: str) -> dict[str, Any]:

@@ -4,26 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
-
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "chaos.py"
+from programs import program
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs /proc")
 
 
 @pytest.fixture(scope="module")
 def chaos() -> ModuleType:
-    spec = spec_from_file_location("chaos_program", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/chaos.py")
 
 
 @pytest.mark.slow

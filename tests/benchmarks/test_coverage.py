@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from programs import program
 
 from tt_scale.bench.stats.intervals import difference, mean_interval
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def coverage() -> ModuleType:
-    spec = spec_from_file_location("coverage_program", ROOT / "benchmarks" / "coverage.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/coverage.py")
 
 
 def outcomes(problems: int) -> NDArray[np.float64]:

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from random import Random
 from types import ModuleType
 from typing import Any
 
 import pytest
+from programs import program
 
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "fuzz.py"
 TARGETS = ["extraction", "segmentation", "grading", "configuration", "problem files", "servers", "printing", "journal"]
 
 
 @pytest.fixture(scope="module")
 def fuzz() -> ModuleType:
-    spec = spec_from_file_location("fuzz_program", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/fuzz.py")
 
 
 @pytest.mark.parametrize("name", TARGETS)

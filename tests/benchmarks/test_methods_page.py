@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from argparse import Namespace
-from importlib.util import module_from_spec, spec_from_file_location
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 from hand_made import entry
+from programs import program
 
 from tt_scale.bench.stats.comparison import compare_entries
 from tt_scale.registry import BUILT_IN
 
-ROOT = Path(__file__).parents[2]
-
 
 @pytest.fixture(scope="module")
 def methods() -> ModuleType:
-    spec = spec_from_file_location("methods_page", ROOT / "benchmarks" / "methods.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/methods.py")
 
 
 @pytest.mark.hf

@@ -5,27 +5,18 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from commands import Command
+from programs import program
 from recorded_sets import PRM, rows, write_set
-
-PROGRAM = Path(__file__).parents[2] / "benchmarks" / "real_prms.py"
 
 
 @pytest.fixture(scope="module")
 def real_prms() -> ModuleType:
-    sys.path.insert(0, str(PROGRAM.parent))
-    spec = spec_from_file_location("real_prms_page", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("benchmarks/real_prms.py")
 
 
 async def test_both_verdicts_by_hand(real_prms: ModuleType, tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 from commands import BENCH, Command
 from run_folders import HOSTILE, member, node, record, retried, write_run
+from terminals import in_terminal
 
 from tt_scale.core.printable import UNPRINTABLE
 
@@ -184,29 +184,6 @@ def columns(line: str) -> int:
     return sum([2 if unicodedata.east_asian_width(sign) in "WF" else 1 for sign in line])
 
 
-def in_terminal(*arguments: str, width: int, folder: Path) -> str:
-    """What a command prints into a pseudo-terminal."""
-    import pty
-
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover - another process
-        os.chdir(folder)
-        os.environ.update(COLUMNS=str(width), LINES="60", TERM="xterm-256color")
-        os.execv(sys.executable, [sys.executable, "-m", "tt_scale", *arguments])
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    return seen.decode().replace("\r\n", "\n")
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_terminal_of_any_width_obeys_nothing_that_a_model_wrote(tmp_path: Path, width: int) -> None:
@@ -217,7 +194,7 @@ def test_a_terminal_of_any_width_obeys_nothing_that_a_model_wrote(tmp_path: Path
     records.append(retried(9, ("x" * 1_000_000, "y\n" * 1000)))
     write_run(tmp_path / "run", records)
     for arguments in (("run", "--all"), ("run", "p-2"), ("run", "p-9")):
-        told = in_terminal("show", *arguments, width=width, folder=tmp_path)
+        told = in_terminal(tmp_path, width, "show", *arguments, lines=60).replace("\r\n", "\n")
         text = STYLE.sub("", told)
         assert not UNPRINTABLE.search(text), arguments
         assert all(columns(line) <= width for line in text.splitlines()), arguments

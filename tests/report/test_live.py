@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from commands import BENCH
 from rich.console import Console
+from terminals import in_terminal
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import RunCounter, RunProgress, RunsPlanned
@@ -180,25 +180,8 @@ def test_a_failed_problem_shows_its_error_where_every_problem_is_shown() -> None
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_a_terminal_sees_a_bar_that_moves_and_then_the_tables(tmp_path: Path) -> None:
     """The bar must show up, count, and be gone in the end, leaving one closing line."""
-    import pty
-
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover - another process
-        os.chdir(tmp_path)
-        os.environ.update(COLUMNS="100", LINES="40", TERM="xterm-256color")
-        os.execv(sys.executable, [sys.executable, "-m", "tt_scale", *BENCH, "--num-samples", "300"])
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # Linux says so when the other side is closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen.decode())
+    told = in_terminal(tmp_path, 100, *BENCH, "--num-samples", "300")
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told)
     counts = [int(done) for done in re.findall(r"(\d+)/300", text)]
     assert "━" in text
     assert len(set(counts)) > 2

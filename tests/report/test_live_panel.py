@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 from commands import BENCH
 from rich.console import Console
+from terminals import in_terminal
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import Event, RunCounter, RunProgress, RunsPlanned, Warned
@@ -202,53 +202,13 @@ def test_quiet_prints_warnings_alone() -> None:
         assert console.file.getvalue() == "warning: careful\n"  # type: ignore[attr-defined]
 
 
-def in_a_terminal(folder: Path, columns: int, *arguments: str, interrupt: bytes = b"", status: int = 0) -> str:
-    """Everything that a command sends to a terminal of so many columns and 40 lines.
-
-    Args:
-        folder: in which it runs.
-        columns: of the terminal.
-        arguments: of the command.
-        interrupt: text after which Ctrl-C is pressed; empty for never.
-        status: its exit status.
-    """
-    import fcntl
-    import pty
-    import signal
-    import struct
-    import termios
-
-    child, terminal = pty.fork()
-    if child == 0:  # pragma: no cover - another process
-        os.chdir(folder)
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell started in the background ignores it
-        os.environ.update(COLUMNS=str(columns), LINES="40", TERM="xterm-256color")
-        os.execv(sys.executable, [sys.executable, "-m", "tt_scale", *arguments])
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    seen = b""
-    while True:
-        try:
-            chunk = os.read(terminal, 65536)
-        except OSError:  # Linux says so when the other side is closed
-            break
-        if not chunk:
-            break
-        seen += chunk
-        if interrupt and interrupt in seen:
-            os.write(terminal, b"\x03")
-            interrupt = b""
-    os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == status
-    return seen.decode()
-
-
 TWO = ("--method", "best_of_n", "--method", "collective", "--temperature", "0.7", "--temp-origin", "0.7")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 @pytest.mark.parametrize("columns", [80, 200])
 def test_a_terminal_sees_a_panel_that_counts_and_goes(tmp_path: Path, columns: int) -> None:
-    told = in_a_terminal(tmp_path, columns, *BENCH, *TWO, "--num-samples", "150")
+    told = in_terminal(tmp_path, columns, *BENCH, *TWO, "--num-samples", "150")
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told)
     assert re.search(r"simulated +Done +Accuracy +95 % +Tokens/s +Cache +Now +Left", text)
     assert re.search(r"best_of_n +\d+/150 .*\n\r?collective +0/150 ", text)
@@ -262,7 +222,7 @@ def test_a_terminal_sees_a_panel_that_counts_and_goes(tmp_path: Path, columns: i
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
 def test_quiet_in_a_terminal_is_the_result_alone(tmp_path: Path) -> None:
-    told = in_a_terminal(tmp_path, 80, *BENCH, "--num-samples", "20", "--quiet")
+    told = in_terminal(tmp_path, 80, *BENCH, "--num-samples", "20", "--quiet")
     assert "\x1b[?25l" not in told
     assert "20/20" not in told
     assert "Overall" in told
@@ -272,7 +232,7 @@ def test_quiet_in_a_terminal_is_the_result_alone(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_a_terminal_as_it_was(tmp_path: Path) -> None:
     """The cursor is back, the panel gone, and the last words are how to go on."""
     arguments = (*BENCH, *TWO, "--num-samples", "1000", "--repeats", "20")
-    told = in_a_terminal(tmp_path, 100, *arguments, interrupt=b" left", status=130)
+    told = in_terminal(tmp_path, 100, *arguments, interrupt=b" left", status=130)
     assert told.count("\x1b[?25l") == told.count("\x1b[?25h") == 1
     rest = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", told[told.index("\x1b[?25h") :]).split("\n")
     lines = [line.strip() for line in rest if line.strip()]

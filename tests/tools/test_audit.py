@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+from programs import program
 
 PROGRAM = Path(__file__).parents[2] / "tools" / "audit.py"
 
@@ -24,13 +23,7 @@ UNKNOWN = {"name": "d", "skip_reason": "Dependency not found on PyPI and could n
 
 @pytest.fixture
 def audit() -> ModuleType:
-    spec = spec_from_file_location("audit_program", PROGRAM)
-    assert spec is not None
-    assert spec.loader is not None
-    module = module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return program("tools/audit.py")
 
 
 @pytest.mark.parametrize(
