@@ -13,7 +13,7 @@ from recorded_sets import ONE, PRM, rows, write_set
 from run_folders import HOSTILE, member, node, record, write_run
 
 from tt_scale.bench.export.hugging_face import COLUMNS
-from tt_scale.bench.export.solutions import chosen_member, solutions
+from tt_scale.bench.export.solutions import solutions
 from tt_scale.bench.reader.run_data import read_run
 
 
@@ -146,7 +146,7 @@ def test_the_chosen_solution_is_the_one_that_was_selected(command: Command, sele
     typed = (*BENCH, "--method", "best_of_n", "--N", "6", "--num-samples", "20", "--selector", selector)
     assert command(*typed).status == 0
     for search in read_run(next(Path("logs").glob("*/manifest.json")).parent).searches():
-        chosen = chosen_member(search)
+        chosen = search.chosen
         assert (chosen.answer if chosen else None, chosen.grade if chosen else "no_answer") == (
             search.row.answer,
             search.row.grade,

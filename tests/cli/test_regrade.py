@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from commands import BENCH, Command, snapshot
 from recorded_sets import PRM, rows, write_set
 from run_folders import HOSTILE, member, node, record, write_run
-
-from tt_scale.bench.replay.regrade import path_scores
 
 
 @pytest.fixture
@@ -95,6 +92,7 @@ def test_another_grader(command: Command, tmp_path: Path, monkeypatch: pytest.Mo
         (("run", "--grader", "json:__name__"), "is a str, not a function of gold answer and answer"),
         (("run", "--agg", "prod"), "agg is 'prod', but no PRM scored the steps"),
         (("run", "--grade-timeout", "0"), "--grade-timeout"),
+        (("run", "--grade-timeout", "nan"), "'nan' is not a number"),
     ],
 )
 def test_bad_input(command: Command, tmp_path: Path, typed: tuple[str, ...], told: str) -> None:
@@ -125,12 +123,3 @@ def test_every_method_of_a_simulated_run(command: Command) -> None:
     found = tables(command, str(next(Path("logs").glob("*/manifest.json")).parent), "--agg", "prod")
     assert "Searches that changed" not in found
     assert found["verdicts"][0]["Accuracy"] == found["verdicts"][1]["Accuracy"]
-
-
-def test_scores_along_a_path() -> None:
-    """A child that keeps one of its parent's two steps."""
-    nodes = {
-        "0.0": SimpleNamespace(key="0.0", parent="0", kept=0, scores=(0.1, 0.2)),
-        "0.0.1": SimpleNamespace(key="0.0.1", parent="0.0", kept=1, scores=(0.3,)),
-    }
-    assert path_scores(nodes, "0.0.1") == (0.1, 0.3)  # type: ignore[arg-type]

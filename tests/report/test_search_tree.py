@@ -5,7 +5,7 @@ from __future__ import annotations
 from run_folders import member, node, record, retried
 
 from tt_scale.bench.reader.search_record import SearchRecord
-from tt_scale.report.digest import digest_search, path_scores
+from tt_scale.report.digest import digest_search
 from tt_scale.report.search_tree import SearchTree, grow_tree
 
 
@@ -83,7 +83,7 @@ def test_a_child_that_drops_a_step_of_its_parent_hangs_above_it() -> None:
     told = record(0, [node("0.0", "", steps=["a", " "]), {**node("0.0.0", "b"), "from": 1}], [])
     found = tree_of(told)
     assert [(step.id, step.parent) for step in found.steps] == [("0.0/1", ""), ("0.0/2", "0.0/1"), ("0.0.0", "0.0/1")]
-    assert path_scores(SearchRecord.of(told).nodes)["0.0.0"] == (0.5, 0.5)
+    assert SearchRecord.of(told).path_scores["0.0.0"] == (0.5, 0.5)
 
 
 def test_a_request_that_failed_has_no_step_and_is_shown() -> None:

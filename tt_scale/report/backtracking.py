@@ -16,18 +16,15 @@ FEW, MOST = 0.05, 0.95
 """Pass rates outside these limits cause a remark that tau hardly discriminates."""
 
 
-def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet | None:
-    """Table of pass rate, recovery rate and waste of the methods that backtrack or use tau; None if none does.
+def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
+    """Table of pass rate, recovery rate and waste of the methods that backtrack or use tau; without rows if none does.
 
     Args:
         rows: method -> its rows.
     """
-    statistics = _statistics(rows)
-    if not statistics:
-        return None
     numbers = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
     sheet = Sheet("Did backtracking pay?", ["Method"], numbers)
-    for method, sums in statistics.items():
+    for method, sums in _statistics(rows).items():
         sheet.rows.append(
             [
                 method,

@@ -12,7 +12,7 @@ from tt_scale.bench.run.session import Plan, aggregate_footer, rows_by_set
 from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
-from tt_scale.report.cells import BY_SOURCE, interval_cell, number_cell, percent_cell, ratio_cell
+from tt_scale.report.cells import BY_SOURCE, interval_cell, number_cell, percent_cell, ratio_cell, share_cell
 from tt_scale.report.tables import Sheet, difference_cells, drawn, sheets_of_sets
 
 if TYPE_CHECKING:
@@ -52,7 +52,8 @@ def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]
         rows: method -> its rows.
     """
     sheets = [level_sheet(title, rows), pair_sheet(rows), _selector_sheet(rows), cost_sheet(rows)]
-    return [sheet for sheet in [*sheets, backtracking_sheet(rows)] if sheet is not None]
+    last = backtracking_sheet(rows)
+    return [sheet for sheet in [*sheets, last if last.rows else None] if sheet is not None]
 
 
 def level_sheet(title: str, rows: Mapping[str, Sequence[Row]]) -> Sheet:
@@ -125,9 +126,9 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
                 method,
                 number_cell(steps / count, ".1f"),
                 number_cell(wasted / count, ",.0f"),
-                _share(usage.cached_prompt_tokens, usage.prompt_tokens),
+                share_cell(usage.cached_prompt_tokens, usage.prompt_tokens),
                 number_cell(summary.counted_prm_tokens, ",.0f"),
-                _share(usage.cached_prm_tokens, usage.prm_tokens),
+                share_cell(usage.cached_prm_tokens, usage.prm_tokens),
             ]
         )
     return sheet
@@ -158,7 +159,3 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
         if first:
             sentences.append(f"{method}: the first failure, {first.id}: {first.error}")
     return sentences
-
-
-def _share(part: int, whole: int) -> str:
-    return percent_cell(part / whole if whole else None, 0)

@@ -15,6 +15,7 @@ __all__ = [
     "percent_cell",
     "points_cells",
     "ratio_cell",
+    "share_cell",
 ]
 
 BY_SOURCE = "By source"
@@ -72,6 +73,11 @@ def count_cell(count: int) -> str:
 def percent_cell(share: float | None, decimals: int = 1) -> str:
     """A share, in percent."""
     return number_cell(share, f".{decimals}%")
+
+
+def share_cell(part: int, whole: int) -> str:
+    """A part of a whole, in percent without decimals; "-" of nothing."""
+    return percent_cell(part / whole if whole else None, 0)
 
 
 def ratio_cell(ratio: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from tt_scale.bench.reader.run_data import RunData, Search
@@ -11,7 +11,7 @@ from tt_scale.bench.reader.search_record import Node, Row, SearchRecord
 from tt_scale.core.aggregate import AGGREGATES, aggregate
 from tt_scale.core.selection import SELECTORS, Candidate
 
-__all__ = ["FATES", "SCORING_SELECTORS", "Digest", "ScoredPath", "digest_search", "digests_of", "path_scores"]
+__all__ = ["FATES", "SCORING_SELECTORS", "Digest", "ScoredPath", "digest_search", "digests_of"]
 
 SCORING_SELECTORS = ("best", "weighted")
 """The selectors that look at scores."""
@@ -60,21 +60,13 @@ def digests_of(run: RunData, searches: Collection[Search]) -> list[Digest]:
 
 def digest_search(search: SearchRecord) -> Digest:
     """Take what tables need out of one search."""
-    scores = path_scores(search.nodes)
+    scores = search.path_scores
     paths = [
         ScoredPath(member.score, scores[member.key], member.grade == "correct")
         for member in search.pool
         if member.grade in ("correct", "wrong") and scores.get(member.key)
     ]
     return Digest(search.row, _votes(search, scores), tuple(paths), _tokens(search))
-
-
-def path_scores(nodes: Sequence[Node]) -> dict[str, tuple[float, ...]]:
-    """Node key -> the scores of all steps of its path, from the first."""
-    found: dict[str, tuple[float, ...]] = {}
-    for node in nodes:
-        found[node.key] = (*found.get(node.parent, ())[: node.kept], *node.scores)
-    return found
 
 
 def _votes(search: SearchRecord, scores: Mapping[str, tuple[float, ...]]) -> dict[tuple[str, str], bool]:

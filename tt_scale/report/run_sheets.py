@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from math import ceil
 from types import MappingProxyType
 
 from tt_scale.bench.reader.search_record import Row
-from tt_scale.bench.stats.backtracking import sum_up
 from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
+from tt_scale.report.backtracking import backtracking_sheet
 from tt_scale.report.cells import (
     BY_SOURCE,
     count_cell,
@@ -19,12 +20,16 @@ from tt_scale.report.cells import (
     p_value_cell,
     percent_cell,
     ratio_cell,
+    share_cell,
 )
 from tt_scale.report.digest import SCORING_SELECTORS
 from tt_scale.report.side_by_side import SideBySide
 from tt_scale.report.tables import Sheet, difference_cells
 
 __all__ = ["SHEETS", "sheets_of"]
+
+ROUNDING = 1e-9
+"""Floating-point error that is allowed in a rank."""
 
 CAVEATS: Mapping[str, Callable[[Sequence[Row]], int]] = MappingProxyType(
     {
@@ -151,27 +156,13 @@ def cost_sheet(found: SideBySide) -> Sheet:
                 name,
                 number_cell(steps / count, ".1f"),
                 number_cell(summary.counted_tokens, ",.0f"),
-                _share(wasted, usage.generated_tokens),
-                _share(usage.cached_prompt_tokens, usage.prompt_tokens),
+                share_cell(wasted, usage.generated_tokens),
+                share_cell(usage.cached_prompt_tokens, usage.prompt_tokens),
                 number_cell(summary.counted_prm_tokens, ",.0f"),
-                _share(usage.cached_prm_tokens, usage.prm_tokens),
-                *(number_cell(quantile(seconds, share), ".2f") for share in (0.5, 0.99)),
+                share_cell(usage.cached_prm_tokens, usage.prm_tokens),
+                *(number_cell(percentile(seconds, share), ".2f") for share in (0.5, 0.99)),
             ]
         )
-    return sheet
-
-
-def backtracking_sheet(found: SideBySide) -> Sheet:
-    """Pass rate, recovery rate and waste of the methods that judge or step back."""
-    heads = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
-    sheet = Sheet("Did backtracking pay?", ["Method"], heads)
-    for name, rows in found.rows.items():
-        told = sum_up(rows)
-        if told.happened:
-            counts = (told.retries, told.backtracks, told.jumps)
-            retries, backtracks, jumps = [number_cell(count / told.problems, ".1f") for count in counts]
-            rates = [percent_cell(each, 0) for each in (told.pass_rate, told.recovery_rate, told.wasted_share)]
-            sheet.rows.append([name, rates[0], retries, backtracks, rates[1], jumps, rates[2]])
     return sheet
 
 
@@ -184,7 +175,7 @@ SHEETS: Mapping[str, Callable[[SideBySide], Sheet]] = MappingProxyType(
         "selectors": selector_sheet,
         "aggregates": aggregate_sheet,
         "cost": cost_sheet,
-        "backtracking": backtracking_sheet,
+        "backtracking": lambda found: backtracking_sheet(found.rows),
     }
 )
 """Every table of runs, by name."""
@@ -198,10 +189,7 @@ def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
             yield sheet
 
 
-def quantile(ascending: Sequence[float], share: float) -> float | None:
-    """The smallest value that a share of all does not exceed; None of nothing."""
-    return ascending[min(int(share * len(ascending)), len(ascending) - 1)] if ascending else None
-
-
-def _share(part: int, whole: int) -> str:
-    return percent_cell(part / whole if whole else None, 0)
+def percentile(ascending: Sequence[float], share: float) -> float | None:
+    """The smallest value that at least this share of all does not exceed (nearest rank); None of nothing."""
+    rank = ceil(share * len(ascending) - ROUNDING)
+    return ascending[max(rank - 1, 0)] if ascending else None

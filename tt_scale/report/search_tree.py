@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Literal
 
 from tt_scale.bench.reader.search_record import EventRecord, Member, Node, SearchRecord, StepRecord
-from tt_scale.core.selection import SELECTORS, Candidate
 
-__all__ = ["KINDS", "MARKS", "QUESTION", "Frame", "Kind", "SearchTree", "TreeStep", "chosen_member", "grow_tree"]
+__all__ = ["KINDS", "MARKS", "QUESTION", "Frame", "Kind", "SearchTree", "TreeStep", "grow_tree"]
 
 Kind = Literal["answer", "pool", "continued", "rejected", "truncated", "failed", "unreadable"]
 
@@ -133,7 +132,7 @@ def grow_tree(search: SearchRecord, method: str, tau: float | None) -> SearchTre
         method: that searched.
         tau: the score at which a step passes, if the method has such a threshold.
     """
-    chosen = chosen_member(search)
+    chosen = search.chosen
     pool = {member.key: member for member in search.pool}
     marks = _marks(search, tau if method in PROTECTING else None)
     paths = _paths(search.nodes)
@@ -166,17 +165,6 @@ def grow_tree(search: SearchRecord, method: str, tau: float | None) -> SearchTre
             )
     ends = {key: path[-1] for key, path in paths.items() if path}
     return SearchTree(_folded(steps), list(_frames(search, ends)), ends)
-
-
-def chosen_member(search: SearchRecord) -> Member | None:
-    """The pool member whose answer was chosen; None where there is none, or it cannot be told."""
-    select = SELECTORS.get(search.selector)
-    if select is None:
-        return next(
-            (each for each in search.pool if each.answer is not None and each.answer == search.row.answer), None
-        )
-    place = select([Candidate(each.answer_class, each.score, each.weight) for each in search.pool])
-    return None if place is None else search.pool[place]
 
 
 def _paths(nodes: Sequence[Node]) -> dict[str, tuple[str, ...]]:

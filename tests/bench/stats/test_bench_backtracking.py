@@ -187,7 +187,7 @@ def test_the_table_shows_methods_that_judge_or_step_back() -> None:
         ["collective", "38%", "1.0", "0.7", "50%", "0.3", "62%"],
         ["subpool", "-", "0.0", "1.0", "0%", "0.0", "61%"],
     ]
-    assert backtracking_sheet({"best_of_n": [plain]}) is None
+    assert backtracking_sheet({"best_of_n": [plain]}).rows == []
 
 
 def test_the_sentence_counts_problems() -> None:

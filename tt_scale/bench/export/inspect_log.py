@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tt_scale._version import __version__
-from tt_scale.bench.export.solutions import Solution, chosen_member, solutions
+from tt_scale.bench.export.solutions import ExportedSolution, solutions
 from tt_scale.bench.reader.run_data import RunData
 from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.bench.stats.metrics import summarise
@@ -118,7 +118,7 @@ def _sample(run: RunData, search: SearchRecord) -> dict[str, Any]:
     }
 
 
-def _output(run: RunData, chosen: Solution | None, row: Row) -> dict[str, Any]:
+def _output(run: RunData, chosen: ExportedSolution | None, row: Row) -> dict[str, Any]:
     message = {"role": "assistant", "content": chosen.text if chosen else "", "model": _model(run)}
     reason = "stop" if chosen and chosen.state == "finished" else "max_tokens"
     return {
@@ -130,7 +130,7 @@ def _output(run: RunData, chosen: Solution | None, row: Row) -> dict[str, Any]:
 
 
 def _score(search: SearchRecord) -> dict[str, Any]:
-    row, member = search.row, chosen_member(search)
+    row, member = search.row, search.chosen
     pool = f"{row.right} of {len(search.pool)} solutions in the pool are right"
     grade = f"{row.grade}; {pool}; selected by {search.selector or 'nothing'}"
     score = {} if member is None else {"prm_score": member.score}
@@ -142,7 +142,7 @@ def _score(search: SearchRecord) -> dict[str, Any]:
     }
 
 
-def _summary(each: Solution) -> dict[str, Any]:
+def _summary(each: ExportedSolution) -> dict[str, Any]:
     member = each.member
     return {
         "key": each.key,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Any, get_args
 
 from tt_scale.bench.record import Row, unpack
+from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.grading import Grade
 from tt_scale.space.tape import Tape
 
@@ -167,6 +169,35 @@ class SearchRecord:
             version=version,
             tape=record["tape"],
         )
+
+    @cached_property
+    def chosen(self) -> Member | None:
+        """Member of the pool whose answer is the search's; None without an answer.
+
+        The selector of a third party is not run again: then it is the first member with that answer.
+        """
+        select = SELECTORS.get(self.selector)
+        if select is None:
+            answered = [each for each in self.pool if each.answer is not None and each.answer == self.row.answer]
+            return next(iter(answered), None)
+        index = select([Candidate(each.answer_class, each.score, each.weight) for each in self.pool])
+        return None if index is None else self.pool[index]
+
+    @cached_property
+    def path_steps(self) -> Mapping[str, tuple[StepRecord, ...]]:
+        """Node key -> all steps of its path, from the first [steps]."""
+        paths: dict[str, tuple[StepRecord, ...]] = {}
+        for node in self.nodes:
+            paths[node.key] = (*paths.get(node.parent, ())[: node.kept], *node.steps)
+        return paths
+
+    @cached_property
+    def path_scores(self) -> Mapping[str, tuple[float, ...]]:
+        """Node key -> the scores of all steps of its path, from the first [steps]."""
+        paths: dict[str, tuple[float, ...]] = {}
+        for node in self.nodes:
+            paths[node.key] = (*paths.get(node.parent, ())[: node.kept], *node.scores)
+        return paths
 
 
 def checked_row(record: Mapping[str, Any]) -> Row:

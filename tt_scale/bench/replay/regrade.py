@@ -6,11 +6,11 @@ another grader, another aggregate of these scores, or another selector would hav
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from tt_scale.bench.reader.run_data import RunData
-from tt_scale.bench.reader.search_record import Node, Row, SearchRecord
+from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.bench.record import verdicts
 from tt_scale.bench.rows import Verdicts
 from tt_scale.core.aggregate import aggregate
@@ -20,7 +20,7 @@ from tt_scale.errors import ConfigError
 from tt_scale.grading import Grader
 from tt_scale.grading.choice import Grades
 
-__all__ = ["Regraded", "RegradedRun", "Regrading", "path_scores", "regrade"]
+__all__ = ["Regraded", "RegradedRun", "Regrading", "regrade"]
 
 AT_ONCE = 16
 """Searches that are graded at a time: one whose answers take long must not hold up the others."""
@@ -117,8 +117,7 @@ async def _regraded(search: SearchRecord, rules: Regrading) -> Row:
         classes = await rules.grader.group(answers)
     scores = [member.score for member in search.pool]
     if rules.agg is not None:
-        nodes = {node.key: node for node in search.nodes}
-        scores = [aggregate(rules.agg, path_scores(nodes, member.key), finished=True) for member in search.pool]
+        scores = [aggregate(rules.agg, search.path_scores[member.key], finished=True) for member in search.pool]
     weights = [member.weight for member in search.pool]
     voters = [Candidate(*each) for each in zip(classes, scores, weights, strict=True)]
     chosen = SELECTORS[rules.selector or search.selector](voters)
@@ -129,15 +128,3 @@ async def _regraded(search: SearchRecord, rules: Regrading) -> Row:
         selectors=Verdicts(verdicts(voters, grades)),
         right=sum([grade == "correct" for grade in grades]),
     )
-
-
-def path_scores(nodes: Mapping[str, Node], key: str) -> tuple[float, ...]:
-    """Scores of all steps of a path [steps].
-
-    Args:
-        nodes: of its tree, by key.
-        key: of the path.
-    """
-    node = nodes[key]
-    before = path_scores(nodes, node.parent) if node.kept and node.parent in nodes else ()
-    return (*before[: node.kept], *node.scores)

@@ -12,7 +12,7 @@ from tt_scale.bench.reader.run_data import RunData
 from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.core.printable import printable
 from tt_scale.report.cells import Number, count_cell
-from tt_scale.report.search_tree import KINDS, MARKS, SearchTree, TreeStep, chosen_member, grow_tree
+from tt_scale.report.search_tree import KINDS, MARKS, SearchTree, TreeStep, grow_tree
 from tt_scale.report.show.problem_rows import SIGNS, verdict_of
 from tt_scale.report.show.run_view import print_sheet
 from tt_scale.report.show.tree_lines import GLYPHS, HEADING, shown_lines, tree_lines
@@ -97,7 +97,7 @@ def _legend(tree: SearchTree) -> str:
 def _print_answer(search: SearchRecord, tree: SearchTree, console: Console) -> None:
     """Print the solution whose answer was chosen."""
     path = [step for step in tree.steps if step.chosen]
-    if path and chosen_member(search) is not None:
+    if path and search.chosen is not None:
         console.print()
         console.print("The solution that was chosen", style="bold")
         console.print(Text(printable("".join([step.step.text for step in path]).strip())))
@@ -105,7 +105,7 @@ def _print_answer(search: SearchRecord, tree: SearchTree, console: Console) -> N
 
 def pool_sheet(search: SearchRecord) -> Sheet:
     """The finished paths, by the class of their answer; equal ones once."""
-    chosen = chosen_member(search)
+    chosen = search.chosen
     groups: dict[tuple[int, str | None, str], list[int]] = {}
     for place, member in enumerate(search.pool):
         groups.setdefault((member.answer_class, member.answer, member.grade), []).append(place)
