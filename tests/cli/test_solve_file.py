@@ -137,6 +137,7 @@ def test_a_broken_line_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     [
         (["nothing.jsonl"], "There is no file 'nothing.jsonl'"),
         (["What is 2?", "-o", "x.jsonl"], "-o is for a file of questions"),
+        (["-", "-o", "x.jsonl", "--json"], "--json concerns standard output"),
     ],
 )
 def test_bad_input(arguments: list[str], told: str, capsys: pytest.CaptureFixture[str]) -> None:

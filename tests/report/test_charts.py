@@ -197,6 +197,10 @@ def test_hostile_text_is_text_in_a_drawing(command: Command, tmp_path: Path) -> 
         (("nowhere", "-o", "a.svg"), "There is no folder 'nowhere'."),
         (("run", "--kind", "scores", "-o", "a.svg"), "These runs hold nothing for the chart 'scores'."),
         (("run", "--kind", "tree", "-o", "a.svg"), "A tree is that of one search. Type: --problem 0"),
+        (("run", "--kind", "tree", "--problem", "0", "--width", "9999", "-o", "a.svg"), "--width"),
+        (("run", "--kind", "tree", "--problem", "0", "--height", "200", "-o", "a.svg"), "--height concerns charts"),
+        (("run", "--repeat", "0", "-o", "a.svg"), "--repeat concerns trees: add --kind tree."),
+        (("run", "--kind", "selectors", "--width", "200", "-o", "a.svg"), "--width concerns single charts"),
     ],
 )
 def test_mistakes_are_told(

@@ -116,6 +116,7 @@ def test_dollars_in_a_plot_are_dollars(tmp_path: Path) -> None:
     """A name with two of them was read as a formula, and one that is none ended the command."""
     pytest.importorskip("matplotlib")
     draw_reliability([Curve(r"a$\nonsense{$b", "$x", "steps", [(0.5, 0.5, 3)])], tmp_path / "plot.svg")
+    assert r"a$\nonsense{$b" in (tmp_path / "plot.svg").read_text(encoding="utf-8").replace("\\$", "$")
 
 
 def test_messages_show_any_value_shortly() -> None:

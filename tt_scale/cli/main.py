@@ -60,7 +60,7 @@ RECORDING = frozenset({"bench", "compare", "sweep", "prm-eval", "calibrate", "in
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a user error gives one message and exit status 2, never a traceback."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    output = Output(keeps_records=bool(arguments) and arguments[0].replace("_", "-") in RECORDING)
+    output = Output(keeps_records=_keeps_records(arguments))
     output.secure()
     os.environ.update(SAFE_PATH)  # for the processes that grade
     _show_log()
@@ -69,6 +69,12 @@ def main(arguments: list[str] | None = None) -> None:
             fail(f"{argument.encode(errors='replace').decode()!r} is not valid UTF-8.", 2)
     status = _status(arguments)
     sys.exit(output.status(status))
+
+
+def _keeps_records(arguments: list[str]) -> bool:
+    command = arguments[0].replace("_", "-") if arguments else ""
+    to_file = any(word.startswith(("-o", "--output")) for word in arguments[1:])
+    return command in RECORDING or (command == "solve" and to_file)
 
 
 def _status(arguments: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -26,11 +27,11 @@ KINDS = (
     "--kind", type=click.Choice(KINDS), default=KINDS[0], help="Which chart. [accuracy-tokens]", metavar="KIND"
 )
 @click.option("-o", "--output", required=True, metavar="FILE", help="The file: .svg, .png or .pdf.")
-@click.option("--width", type=click.IntRange(100, 4000), default=560, metavar="INT", help="Of the drawing. [560]")
-@click.option("--height", type=click.IntRange(100, 4000), default=300, metavar="INT", help="Of the drawing. [300]")
+@click.option("--width", type=click.IntRange(100, 4000), metavar="INT", help="Width of a single chart. [560]")
+@click.option("--height", type=click.IntRange(100, 4000), metavar="INT", help="Height of a single chart. [300]")
 @click.option("--problem", metavar="TEXT", help="Whose tree is drawn: an id or a number.")
 @click.option("--method", metavar="NAME", help="Which run's tree is drawn where RUN holds several.")
-@click.option("--repeat", type=click.IntRange(0), default=0, metavar="INT", help="Which search of the problem. [0]")
+@click.option("--repeat", type=click.IntRange(0), metavar="INT", help="Which search of the problem. [0]")
 @vary_option
 def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], **options: Any) -> None:
     """Draw one chart of some runs, or the tree of a search.
@@ -45,6 +46,10 @@ def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], *
     check_chart(output)
     if kind == "tree" and options["problem"] is None:
         raise ConfigError("A tree is that of one search.", "Type: --problem 0")
+    if kind == "tree":
+        _refuse(options, ("width", "height"), "charts; a tree is as large as it has steps")
+    else:
+        _refuse(options, ("problem", "method", "repeat"), "trees: add --kind tree")
     found = side_by_side(runs, [key.replace("-", "_") for key in vary])
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
@@ -53,6 +58,13 @@ def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], *
     else:
         _draw_chart(found, kind, output, options)
     click.echo(f"Chart: {output}")
+
+
+def _refuse(options: dict[str, Any], names: Sequence[str], what: str) -> None:
+    """Refuse options that this kind of drawing would ignore."""
+    for name in names:
+        if options[name] is not None:
+            raise ConfigError(f"--{name} concerns {what}.")
 
 
 def _draw_chart(found: SideBySide, kind: str, output: str, options: dict[str, Any]) -> None:
@@ -66,7 +78,9 @@ def _draw_chart(found: SideBySide, kind: str, output: str, options: dict[str, An
             f"These runs hold nothing for the chart {kind!r}.", f"There is something for: {', '.join(possible)}."
         )
     chart = CHARTS[kind]
-    size = {} if chart.facets else {"width": options["width"], "height": options["height"]}
+    if chart.facets:
+        _refuse(options, ("width", "height"), f"single charts; {kind} has one for each run")
+    size = {} if chart.facets else {"width": options["width"] or 560, "height": options["height"] or 300}
     subtitle = f"{found.dataset}: {found.models}, {len({each for each, _ in found.searches}):,} problems"
     drawn = {**size, **chart.make(found, Style(LIGHT, found.series))}
     write_chart(whole_chart(drawn, LIGHT, [chart.title, subtitle, *found.notes]), output)
@@ -78,5 +92,5 @@ def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> None:
     from tt_scale.report.search_tree import grow_tree
 
     run = found.run(options["method"])
-    search = run.search((found.problem(options["problem"]).id, options["repeat"]))
+    search = run.search((found.problem(options["problem"]).id, options["repeat"] or 0))
     write_chart(tree_figure(grow_tree(search, run.method, run.tau)), output)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tt_scale.bench.run.signals import wait_for
+from tt_scale.cli.options import NumberRange
 from tt_scale.cli.tables import format_option, table_console, write_tables
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.selection import SELECTORS
@@ -30,7 +31,7 @@ __all__ = ["regrade"]
 )
 @click.option("--agg", type=click.Choice(list(AGGREGATES)), help="Aggregate of step scores that selectors see.")
 @click.option("--selector", type=click.Choice(list(SELECTORS)), help="Selector of the answer.")
-@click.option("--grade-timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds of one comparison.")
+@click.option("--grade-timeout", type=NumberRange(min=0, min_open=True), help="Seconds of one comparison.")
 @click.option("--all", "every", is_flag=True, help="List all searches that changed, with whole answers.")
 @format_option
 def regrade(

@@ -15,6 +15,7 @@ from tt_scale.cli.configs import resumable, status_of
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.core.solution import Solution
+from tt_scale.errors import ConfigError
 from tt_scale.problems.questions import read_questions, stream_questions
 from tt_scale.report.console_reporter import ConsoleReporter
 from tt_scale.report.terminal import Terminal
@@ -36,10 +37,13 @@ def solve_file(source: str, output: str | None, config: Config, *, as_json: bool
         as_json: print one JSON object for each question instead of its id and answer.
 
     Raises:
+        ConfigError: `as_json` with an output file.
         ProblemSetError: a question cannot be read.
         JournalError: the file of answers belongs to other questions or another configuration.
         TTScaleError: the configuration cannot run, or a model failed.
     """
+    if output is not None and as_json:
+        raise ConfigError("--json concerns standard output; answers in a file are JSON Lines.", "Leave out --json.")
     report = ConsoleReporter(Terminal(stderr=True))
     standard = source == "-"
     field = config.question_field

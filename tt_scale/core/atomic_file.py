@@ -12,7 +12,7 @@ __all__ = ["replacing"]
 
 
 @contextmanager
-def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def replacing(path: Path, mode: str = "w", errors: str = "strict") -> Iterator[IO[Any]]:
     """Open a temporary file that replaces `path` at the end of the block; after an exception `path` is unchanged.
 
     The temporary file lies beside `path`, since a rename within a folder is atomic.
@@ -20,12 +20,13 @@ def replacing(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
     Args:
         path: the file to replace or create; its folder exists.
         mode: "w" for text in UTF-8 without translation of line ends, or "wb".
+        errors: of the encoding, as of `open`.
 
     Raises:
         OSError: the file cannot be written.
     """
     partial = path.with_name(f".{path.name}.partial")
-    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": ""}
+    text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": errors}
     try:
         with partial.open(mode, **text) as file:
             yield file

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path as FilePath
 
+from tt_scale.core.atomic_file import replacing
 from tt_scale.engines.cache import cache_folder
 
 __all__ = ["vega_script"]
@@ -37,8 +37,7 @@ def _bundled(vega_lite: str) -> str:
 
 def _keep(path: FilePath, script: str) -> None:
     """Write whole or not at all; where nothing can be kept, the next call makes it again."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(script, encoding="utf-8")
-        os.replace(partial, path)
+        with replacing(path) as file:
+            file.write(script)

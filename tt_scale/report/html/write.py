@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path as FilePath
@@ -12,6 +11,7 @@ from typing import Any
 
 from tt_scale._version import __version__
 from tt_scale.bench.stats.verdict import verdict
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 from tt_scale.report.charts.bundle import vega_script
 from tt_scale.report.charts.kinds import CHARTS, makeable
@@ -57,14 +57,10 @@ def write_report(found: SideBySide, path: str) -> None:
         JournalError: it cannot be written.
     """
     check_report(path)
-    file = FilePath(path)
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
-        with partial.open("w", encoding="utf-8", errors="replace") as out:
+        with replacing(FilePath(path), errors="replace") as out:
             out.writelines(page(found))
-        os.replace(partial, file)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise JournalError(f"The report {path!r} cannot be written: {error.strerror or error}.") from None
 
 

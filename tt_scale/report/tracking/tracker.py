@@ -17,7 +17,7 @@ from tt_scale.core.printable import one_line
 from tt_scale.errors import ConfigError
 from tt_scale.report.run_counts import RunCounts, RunCountsByLabel
 
-__all__ = ["TRACKERS", "Tracker", "TrackingReporter", "check_tracker", "tracker_named"]
+__all__ = ["TRACKERS", "Tracker", "TrackingReporter", "check_tracker"]
 
 CLOSING_SECONDS = 60.0
 """Time limit for sending the remaining metrics when the command ends."""
@@ -78,12 +78,6 @@ def check_tracker(name: str) -> None:
         raise ConfigError(
             f"--track {name} needs the package {name!r}, which is not installed.", f"Type: pip install {name}"
         )
-
-
-def tracker_named(name: str) -> Tracker:
-    """Make a tracker of `TRACKERS`; errors as of `check_tracker`."""
-    check_tracker(name)
-    return TRACKERS[name]()
 
 
 class TrackingReporter:
