@@ -100,8 +100,9 @@ async def test_an_answer_that_is_always_broken() -> None:
             assert told in step.error
 
 
-async def test_a_server_that_stays_busy() -> None:
+async def test_a_server_that_stays_busy(monkeypatch: pytest.MonkeyPatch) -> None:
     """A table with failed steps would look like one of a bad model; the run ends, and can be resumed later."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.LONGEST_WAIT", 0.01)
     with server("ids, as vLLM") as fake, pytest.raises(EngineDeadError, match=r"can no longer be used: .*429.*no luck"):
         await asked_through(fake, "429")
 
