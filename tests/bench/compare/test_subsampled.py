@@ -68,7 +68,13 @@ def test_derived_tables_are_searched_tables(command: Command, tmp_path: Path) ->
 
 @pytest.mark.parametrize(
     ("limit", "runs"),
-    [((), 1), (("--max-generated-tokens", "300"), 2), (("--max-prm-tokens", "300"), 2), (("--temperature", "0"), 1)],
+    [
+        ((), 1),
+        (("--max-generated-tokens", "300"), 2),
+        (("--max-prm-tokens", "300"), 2),
+        (("--temperature", "0"), 1),
+        (("--last-resort", "force"), 2),
+    ],
 )
 def test_limits_of_a_whole_problem_are_searched(
     command: Command, tmp_path: Path, limit: tuple[str, ...], runs: int
@@ -163,6 +169,33 @@ def test_the_vote_by_hand(tmp_path: Path) -> None:
     curve = vote_curve(tmp_path, 3)
     assert curve.tokens == [20.0, 40.0, 60.0]
     assert curve.right == {"p": [1.0, 1.0, 1.0], "q": [0.0, 0.0, 0.0]}
+
+
+def forced(record: dict) -> dict:
+    """The same with a right answer that the model was made to state: a path of a root of its own."""
+    node = {"key": "1.0", "state": "finished", "usage": {"generated_tokens": 5}}
+    member = {"key": "1.0", "class": 7, "score": 0.9, "grade": "correct", "answer": "1", "tokens": 5, "forced": True}
+    return {**record, "tree": [*record["tree"], node], "pool": [*record["pool"], member]}
+
+
+def test_a_forced_answer_is_no_sample(tmp_path: Path) -> None:
+    """Its key ends in 0, as that of the first sample does: it took the place and the cost of that sample."""
+    record = forced(recorded("p", "--", 10))
+    (tmp_path / "problems.jsonl").write_text(json.dumps(record) + "\n")
+    curve = vote_curve(tmp_path, 2)
+    assert (curve.tokens, curve.right) == ([10.0, 20.0], {"p": [0.0, 0.0]})
+
+
+def test_marks_of_a_derived_row_are_those_of_its_samples() -> None:
+    """What happened behind them happened to the wider run alone."""
+    record = forced(recorded("p", "--", 10))
+    record["tree"] = [{**node, "state": "unreadable", "score": 0.0} for node in record["tree"][:-1]] + [
+        {**record["tree"][-1], "score": 0.9}
+    ]
+    record["telemetry"] = {"unreadable": 2, "forced": 1}
+    row = derived_row(record, 1, "majority")
+    assert (row.usage.generated_tokens, row.answer) == (10, None)
+    assert (row.telemetry["unreadable"], row.telemetry["forced"], row.telemetry["pool"]) == (1, 0, 0)
 
 
 def test_a_vote_among_some_searches(tmp_path: Path) -> None:

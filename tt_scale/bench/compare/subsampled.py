@@ -54,9 +54,11 @@ def sources(plans: Sequence[Plan]) -> dict[int, int]:
 
 
 def _can_share(plan: Plan) -> bool:
-    """Whether the run samples independent solutions, and no limit per problem can truncate one of them."""
+    """Whether the run samples independent solutions alone, and no limit per problem can truncate one of them."""
     config, samples = plan.config, plan.searcher.samples
     if samples is None or config.max_prm_tokens is not None or config.max_seconds is not None:
+        return False
+    if config.last_resort != "none":  # whether it is needed, and what it gives, depends on all samples of a run
         return False
     return config.max_generated_tokens is None or config.max_generated_tokens >= samples * config.max_tokens
 
@@ -82,8 +84,8 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
     whole = Row.of(record)
     if whole.error:
         return whole
-    drawn = [node for node in unpack(record)["tree"] if _number(node) < samples]
-    pool = [member for member in record["pool"] if _number(member) < samples]
+    drawn = [node for node in _samples_of(unpack(record)["tree"]) if _number(node) < samples]
+    pool = [member for member in _samples_of(record["pool"]) if _number(member) < samples]
     usage = Usage()
     for node in drawn:
         usage.charge(_cost(node))
@@ -106,7 +108,9 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
             "pool": len(pool),
             "truncated": sum([node["state"] == "truncated" for node in drawn]),
             "failed": sum([node["state"] == "failed" for node in drawn]),
+            "unreadable": sum([node["state"] == "unreadable" for node in drawn]),
             "cut": sum([member.get("cut", False) for member in pool]),
+            "forced": 0,
             "wasted_tokens": max(usage.generated_tokens - sum([member["tokens"] for member in pool]), 0),
         },
     }
@@ -114,6 +118,11 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
         own = [record["source"]["verdicts"][member["key"]] for member in pool]
         derived["source"] = source_part([member["key"] for member in pool], candidates, own, chosen)
     return Row.of(derived)
+
+
+def _samples_of(paths: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Nodes or members that are samples, children of the first root; that of `last_resort` has its own."""
+    return [path for path in paths if path["key"].startswith("0.")]
 
 
 def _number(node: Mapping[str, Any]) -> int:
@@ -161,8 +170,8 @@ def vote_curve(folder: FilePath, samples: int, among: Collection[tuple[str, int]
 
 def _votes(record: Mapping[str, Any], samples: int) -> tuple[list[int], list[bool]]:
     """Tokens of the first 1, 2, ... samples, and whether their vote is correct; never for a failed search."""
-    costs = {_number(node): _cost(node).generated_tokens for node in unpack(record)["tree"]}
-    members = {_number(member): member for member in record["pool"]}
+    costs = {_number(node): _cost(node).generated_tokens for node in _samples_of(unpack(record)["tree"])}
+    members = {_number(member): member for member in _samples_of(record["pool"])}
     tokens, right, spent = [], [], 0
     pool: list[Candidate] = []
     grades: list[str] = []
