@@ -129,7 +129,7 @@ def _simulated_checker(problem: Problem, prompt: tuple[int, ...], path: Path) ->
 
 
 class _StepFields(TypedDict, total=False):
-    """What of a step is not as it is anyway."""
+    """All fields of a step; those that are as they are anyway are left out."""
 
     __pydantic_config__ = STRICT  # type: ignore[misc]
     text: str
@@ -141,6 +141,8 @@ class _StepFields(TypedDict, total=False):
     error: str
     logprobs: list[float]
     confidences: list[float]
+    prompt_tokens: Count
+    divided: list[str]
 
 
 class _SolutionFields(TypedDict):
@@ -272,8 +274,9 @@ def _solution(
 
 def _written_step(step: Step) -> dict[str, Any]:
     """All fields of a step that differ from their defaults, since any PRM may need them."""
-    values = {each.name: getattr(step, each.name) for each in fields(step)}
-    told = {each.name: values[each.name] for each in fields(step) if values[each.name] != each.default}
+    usual = {each.name: each.default for each in fields(step)}
+    values = {name: getattr(step, name) for name in _StepFields.__annotations__}
+    told = {name: value for name, value in values.items() if value != usual[name]}
     return {name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}
 
 
