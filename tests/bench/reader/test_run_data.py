@@ -54,6 +54,7 @@ def test_numbers_are_read_and_trees_one_at_a_time(tmp_path: Path) -> None:
         (changed(1, usage={"tokens": 3}), "unexpected keyword"),
         (changed(0), "'p-0' stands in an earlier line"),
         (b'{"index": 1}\n', "is missing"),
+        (changed(1, usage={"flops": 10**400}), "too large"),
     ],
 )
 def test_a_damaged_line_is_named_and_the_rest_is_read(tmp_path: Path, line: bytes, reason: str) -> None:

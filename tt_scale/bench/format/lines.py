@@ -19,7 +19,20 @@ from pydantic_core import from_json
 
 from tt_scale.errors import JournalError
 
-__all__ = ["VERSION", "DamagedLineError", "checked", "digest_of", "line_of", "pack", "read_line", "unpacked"]
+__all__ = [
+    "NO_RECORD",
+    "VERSION",
+    "DamagedLineError",
+    "checked",
+    "digest_of",
+    "line_of",
+    "pack",
+    "read_line",
+    "unpacked",
+]
+
+NO_RECORD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError, RecursionError)
+"""What reading something else than a record raises."""
 
 VERSION = 2
 """Of the format of a line."""

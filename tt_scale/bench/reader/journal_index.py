@@ -8,18 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.format.lines import OPENING, checked
+from tt_scale.bench.format.lines import NO_RECORD, OPENING, checked
 from tt_scale.bench.format.record_types import head_of
 from tt_scale.bench.reader.search_record import Row, checked_row
 from tt_scale.errors import JournalError
 
-__all__ = ["UNREADABLE", "DamagedLine", "JournalIndex", "Problem", "Search", "reason_of", "record_of", "unreadable"]
+__all__ = ["DamagedLine", "JournalIndex", "Problem", "Search", "reason_of", "record_of", "unreadable"]
 
 Search = tuple[str, int]
 """Problem id and repeat."""
-
-UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-"""What reading something else than a record raises."""
 
 LONGEST_REASON = 200
 
@@ -103,7 +100,7 @@ class JournalIndex:
             if search in self.places:
                 raise ValueError(f"{row.id!r} stands in an earlier line")
             problem = Problem(row.index, row.id, row.level, head.get("subject"), str(head["question"]), row.gold)
-        except UNREADABLE as error:
+        except NO_RECORD as error:
             self.damaged.append(DamagedLine(number, reason_of(error)))
             return
         self.rows.append(row)

@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 
 from tt_scale._version import __version__
 from tt_scale.bench.compare.finished import FinishedRun
+from tt_scale.bench.format.lines import NO_RECORD
 from tt_scale.bench.reader.data_frame import data_frame
 from tt_scale.bench.reader.journal_index import (
-    UNREADABLE,
     DamagedLine,
     JournalIndex,
     Problem,
@@ -151,7 +151,7 @@ class RunData:
             with path.open("rb") as lines:
                 lines.seek(self._index.places[search])
                 return dict(record_of(lines.readline()))
-        except UNREADABLE as error:
+        except NO_RECORD as error:
             raise self._damaged_record(search, error) from None
         except OSError as error:
             raise unreadable(path, error) from None
@@ -168,7 +168,7 @@ class RunData:
         record = self.record(search)
         try:
             return SearchRecord.of(record)
-        except UNREADABLE as error:
+        except NO_RECORD as error:
             raise self._damaged_record(search, error) from None
 
     def searches(self) -> Iterator[SearchRecord]:

@@ -6,10 +6,10 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, TypeVar
 
-from tt_scale.bench.format.lines import DamagedLineError, read_line
+from tt_scale.bench.format.lines import NO_RECORD, DamagedLineError, read_line
 from tt_scale.bench.format.record_types import head_of
 from tt_scale.bench.record import Row, line_of_record
-from tt_scale.bench.run.run_folder import NO_RECORD, Entry, JournalOf, differing_keys
+from tt_scale.bench.run.run_folder import Entry, JournalOf, differing_keys
 from tt_scale.core.records import Problem
 from tt_scale.errors import JournalError
 

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, Protocol, Ty
 
 from pydantic_core import from_json
 
-from tt_scale.bench.format.lines import line_of, read_line
+from tt_scale.bench.format.lines import NO_RECORD, line_of, read_line
 from tt_scale.bench.run.line_file import LineFile, remove_partial_files, unwritable
 from tt_scale.bench.run.manifest import rules_since
 from tt_scale.bench.run.origin import Origin
@@ -36,9 +36,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["Entry", "JournalOf", "differing_keys"]
-
-NO_RECORD = (ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError)
-"""What reading something else than a record raises."""
 
 
 class Entry(Protocol):
