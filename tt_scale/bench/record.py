@@ -14,7 +14,7 @@ from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from tt_scale.bench.format.lines import PACKED, digest_of, line_of, pack, unpacked
+from tt_scale.bench.format.lines import NO_RECORD, PACKED, digest_of, line_of, pack, unpacked
 from tt_scale.bench.format.packed_tape import packed_tape, unpacked_tape
 from tt_scale.bench.format.packed_tree import packed_tree, unpacked_tree
 from tt_scale.bench.format.record_types import head_of
@@ -183,7 +183,7 @@ def unpack(record: Mapping[str, Any]) -> dict[str, Any]:
         parts = unpacked(record[PACKED])
         tree = unpacked_tree(parts["tree"])
         tape = None if parts["tape"] is None else unpacked_tape(parts["tape"], tree)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+    except (*NO_RECORD, StopIteration) as error:
         raise ValueError(f"the packed part of the record of {record.get('id')!r} is damaged: {error}") from None
     return {**plain, "tree": tree, "tape": tape}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.core.answer_classes import Grouping
@@ -44,6 +45,13 @@ class Recorder:
         self._prm = prm
         self._grouping = grouping
         self._events: list[int] = []
+
+    def ended_tape(self) -> Tape:
+        """The tape as that of a search that ends now: calls in flight are failures, whatever becomes of them later."""
+        if not any(call.in_flight for call in self.tape.calls):
+            return self.tape
+        calls = [call.given_up() if call.in_flight else call for call in self.tape.calls]
+        return replace(self.tape, calls=calls, order=list(self._events))
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
         """Render the prompt, and record its length."""

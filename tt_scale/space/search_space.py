@@ -282,8 +282,8 @@ class SearchSpace:
 
     @property
     def tape(self) -> Tape:
-        """All inputs that the search has received so far."""
-        tape = self._recorder.tape
+        """All inputs that the search has received so far; calls in flight are failures."""
+        tape = self._recorder.ended_tape()
         tape.bars, tape.timeout = self.bar.quantiles, self._clock.timeout
         return tape
 

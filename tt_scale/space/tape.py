@@ -7,7 +7,7 @@ answer classes. A tape holds those answers in the order in which they were asked
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tt_scale.core.path import Key
 from tt_scale.core.records import Scores, Step
@@ -51,6 +51,10 @@ class Failure:
     message: str
 
 
+UNANSWERED = Failure("Unanswered", "The search ended before the answer.")
+"""Of a call that was in flight when its search ended: a method may overlap calls, and one of them fail."""
+
+
 @dataclass(slots=True)
 class GeneratorCall:
     """One call of `Generator.generate`.
@@ -62,6 +66,15 @@ class GeneratorCall:
 
     requests: list[SampledRequest]
     failure: Failure | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether there is neither an answer nor a failure yet."""
+        return self.failure is None and any(request.step is None for request in self.requests)
+
+    def given_up(self) -> GeneratorCall:
+        """The same call as one that will not be answered."""
+        return GeneratorCall(list(map(replace, self.requests)), UNANSWERED)
 
 
 @dataclass(slots=True)
@@ -77,6 +90,15 @@ class PRMCall:
     keys: list[Key]
     scores: list[Scores] = field(default_factory=list)
     failure: Failure | None = None
+
+    @property
+    def in_flight(self) -> bool:
+        """Whether there is neither an answer nor a failure yet."""
+        return self.failure is None and len(self.scores) < len(self.keys)
+
+    def given_up(self) -> PRMCall:
+        """The same call as one that will not be answered."""
+        return PRMCall(list(self.keys), [], UNANSWERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +134,8 @@ class Tape:
         prm: parameters and `top_logprobs` of the PRM; None where there is none.
         calls: of generator and PRM, in the order in which they were made.
         order: where calls overlapped, i for the start of call i and -1 - i for its answer, in the order in which they
-            happened; empty where each call was answered before the next one was made.
+            happened; empty where each call was answered before the next one was made. A call without an answer has a
+            start alone.
         texts: token texts of every sequence of ids for which the search asked.
         lead_in: ids that make the model state its answer; None where nobody asked.
         groupings: answers whose classes a method asked for, in order.

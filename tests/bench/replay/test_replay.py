@@ -12,9 +12,11 @@ import pytest
 from worlds import reworded, sim_problem
 
 from tt_scale.base_classes import PRM, Generator, Problem, Scores, Searcher, Step, StepRequest
-from tt_scale.bench.format.lines import read_line
+from tt_scale.bench.format.lines import pack, read_line
 from tt_scale.bench.format.packed_tape import packed_tape, unpacked_tape
-from tt_scale.bench.record import line_of_record, search_record, unpack
+from tt_scale.bench.format.packed_tree import packed_tree
+from tt_scale.bench.record import failure_record, line_of_record, search_record, unpack
+from tt_scale.bench.replay.search_again import Rules, differences
 from tt_scale.bench.replay.tape import TapedGenerator, taped_space
 from tt_scale.config import Config
 from tt_scale.core.path import Outcome, Path
@@ -317,6 +319,59 @@ def test_calls_that_overlap_are_answered_in_their_order() -> None:
     assert second[1] == first[1]
     assert second[0].tape == space.tape
     assert record_of(second) == record_of(first)
+
+
+class Waiting(SimulatedPRM):
+    """Fails on one path while it still thinks about the others."""
+
+    async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
+        if paths[0].key[0] == 2:
+            await asyncio.sleep(0.01)
+            raise RuntimeError("no more paper")
+        await asyncio.sleep(0.05)
+        return await super().score(problem, paths)
+
+
+async def failing(space: SearchSpace) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The record of a search that fails: written down then, and written down when all calls have ended."""
+    with pytest.raises(RuntimeError, match="no more paper"):
+        await space.conclude(await Abreast().search(space))
+    record = failure_record(0, 1, sim_problem(), space.usage, RuntimeError("no more paper"), space.tape)
+    line = line_of_record(record)
+    await asyncio.sleep(0.2)
+    return read_line(line), read_line(line_of_record(record))
+
+
+def test_a_call_without_an_answer_can_be_read_back() -> None:
+    """A method that overlaps calls may fail while others are in flight: its record ended every command that read it."""
+    config = config_of("beam_search", Case({}))
+    generator = SimulatedGenerator()
+    space = SearchSpace(sim_problem(), generator, Waiting(0.6, 79, generator), config, repeat=1)
+    line, later = asyncio.run(failing(space))
+    assert line == later
+    record = unpack(line)
+    assert [call.failure.kind for call in record["tape"].calls if call.failure] == [
+        *["Unanswered"] * 2,
+        "RuntimeError",
+    ] + ["Unanswered"] * 2
+    with Grader() as grader:
+        told = asyncio.run(differences(line, record, Rules(config, Abreast(), grader)))
+    assert told == []
+
+
+def test_a_tape_whose_columns_are_too_short_is_damaged() -> None:
+    """Earlier versions wrote down calls without an answer as answered ones."""
+    generator = SimulatedGenerator()
+    config = config_of("beam_search", Case({}))
+    space = SearchSpace(sim_problem(), generator, SimulatedPRM(0.6, 79, generator), config, repeat=1)
+    asyncio.run(concluded(searcher_class("beam_search").from_config(config), space))
+    columns = packed_tape(space.tape, [])
+    for column in ("tokens", "cached"):
+        columns["scores"].pop(column, None)
+    columns["scores"]["tokens"] = [1]
+    record = {"id": "p", "packed": pack({"tree": packed_tree([]), "tape": columns, "inputs": ""})}
+    with pytest.raises(ValueError, match="damaged"):
+        unpack(record)
 
 
 def changed(tape: Tape, place: int, **changes: Any) -> Tape:
