@@ -28,7 +28,7 @@ from tt_scale.core.threshold import quantile, read_quantile
 from tt_scale.errors import EngineDeadError, PRMError
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["FirstSteps", "asked_quantile", "measure"]
+__all__ = ["FirstSteps", "asked_quantile", "known_tau", "measure"]
 
 ENOUGH = 64
 """Number of first steps in the sample; the standard error of the share that passes is then 6 points (at q0.5)."""
@@ -74,6 +74,19 @@ def asked_quantile(searcher: Searcher) -> str | None:
     """Return the quantile that a method has as `tau`; None if it is a number or the method has no `tau`."""
     tau = getattr(searcher, "tau", None)
     return tau if isinstance(tau, str) else None
+
+
+def known_tau(tau: float | str | None, quantile_value: float | None) -> float | None:
+    """Return the score that steps are judged by, as far as it is known.
+
+    Args:
+        tau: as the method has it, a number or a quantile; None for methods without.
+        quantile_value: `FirstSteps.value` of the run; None where there are no first steps yet.
+
+    Returns:
+        A score in [0, 1]; None for methods without one, and for a quantile of which nothing is known.
+    """
+    return quantile_value if isinstance(tau, str) else tau
 
 
 async def measure(

@@ -67,6 +67,20 @@ def copied(runs: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
+def test_a_quantile_without_its_first_steps_is_no_number(copied: Callable[[str], Path]) -> None:
+    """A manifest without them made the text of the quantile the threshold of the summary, and a traceback."""
+    folder = copied("collective")
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    value = manifest.pop("first_steps")["value"]
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    found, run = replayed(folder)
+    assert run.tau is None
+    told = {each.place: each for each in found}
+    assert told["summary.csv, tau"].replayed == "empty"
+    assert float(told["summary.csv, tau"].recorded) == pytest.approx(value, abs=1e-4)
+
+
 def replayed(folder: Path) -> tuple[list[Difference], RunData]:
     """Every difference of a run."""
     found = asyncio.run(replay_run(read_run(folder)))

@@ -35,6 +35,7 @@ from tt_scale.bench.reader.journal_index import (
 from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.bench.run.origin import Origin
 from tt_scale.errors import ConfigError, JournalError
+from tt_scale.space.first_steps import known_tau
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -93,7 +94,7 @@ class RunData:
     def tau(self) -> float | None:
         """The score at which a step passes; None where the method has no such threshold."""
         told = self.manifest.get("first_steps") or {}
-        tau = told.get("value", self.experiment.get("tau"))
+        tau = known_tau(self.experiment.get("tau"), told.get("value"))
         return float(tau) if isinstance(tau, int | float) else None
 
     @property

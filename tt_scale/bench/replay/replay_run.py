@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from tt_scale._version import __version__
+from tt_scale.bench.format.lines import NO_RECORD
 from tt_scale.bench.reader.run_data import DamagedLine, RunData, Search
 from tt_scale.bench.record import Row, unpack
 from tt_scale.bench.replay.search_again import Difference, Rules, differences
@@ -164,7 +165,7 @@ async def _replayed(run: RunData, search: Search, rules: Rules) -> SearchReplay:
         return SearchReplay(search, tuple(await differences(record, whole, rules)))
     except JournalError as error:
         return SearchReplay(search, (Difference(error.message),))
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError) as error:
+    except (*NO_RECORD, AssertionError) as error:
         return SearchReplay(search, (Difference(f"the record cannot be replayed ({type(error).__name__}: {error})"),))
 
 

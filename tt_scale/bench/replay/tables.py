@@ -6,7 +6,6 @@ import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path as FilePath
-from typing import Any
 
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.record import Row
@@ -15,7 +14,7 @@ from tt_scale.bench.run.csv_logs import COLUMNS, HEAD, SummaryLine, detail_log, 
 from tt_scale.config import Config
 from tt_scale.core.csv_cells import read_cell
 from tt_scale.core.printable import shown
-from tt_scale.space.first_steps import FirstSteps, asked_quantile
+from tt_scale.space.first_steps import FirstSteps, known_tau
 
 __all__ = ["Tables", "check_tables"]
 
@@ -78,7 +77,7 @@ def _summary_differences(
     rows: Sequence[Row],
     first_steps: FirstSteps | None,
 ) -> Iterator[Difference]:
-    tau: Any = first_steps.value if asked_quantile(searcher) and first_steps else getattr(searcher, "tau", None)
+    tau = known_tau(getattr(searcher, "tau", None), first_steps.value if first_steps else None)
     again = summary_line(config, read_cell(line["dataset"]), folder, rows, 0.0, tau, first_steps)
     for field in fields(SummaryLine):
         value = getattr(again, field.name)

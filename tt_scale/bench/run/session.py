@@ -41,7 +41,7 @@ from tt_scale.errors import JournalError
 from tt_scale.grading import Grader
 from tt_scale.models import make_models, make_searcher
 from tt_scale.preflight import preflight
-from tt_scale.space.first_steps import asked_quantile
+from tt_scale.space.first_steps import asked_quantile, known_tau
 
 __all__ = [
     "Models",
@@ -288,10 +288,9 @@ async def first_scores(plan: Plan, executor: SearchExecutor) -> tuple[tuple[floa
 
 
 def _known_tau(plan: Plan) -> float | None:
-    """The score that steps are judged by, as far as it is known before the first step; None for methods without."""
-    if asked_quantile(plan.searcher) is None:
-        return getattr(plan.searcher, "tau", None)
-    return plan.journal.first_steps.value if plan.journal.first_steps else None
+    """The score that steps of a run are judged by."""
+    first_steps = plan.journal.first_steps
+    return known_tau(getattr(plan.searcher, "tau", None), first_steps.value if first_steps else None)
 
 
 def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
