@@ -270,6 +270,20 @@ async def test_no_server(server: Server, monkeypatch: pytest.MonkeyPatch) -> Non
         await prm.score(PROBLEM, [path_of("one")])
 
 
+@pytest.mark.parametrize(
+    ("status", "ends"), [(401, True), (403, True), (404, True), (429, True), (503, True), (400, False), (422, False)]
+)
+async def test_what_concerns_every_request_ends_the_run(
+    server: Server, monkeypatch: pytest.MonkeyPatch, status: int, ends: bool
+) -> None:
+    """A PRM that was unloaded in the middle of a run made a failure of every search that was left."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    prm = await started(server, max_retries=1)
+    server.status = status
+    with pytest.raises(EngineDeadError if ends else PRMError, match="no longer be used" if ends else "did not score"):
+        await score(prm, path_of("one"))
+
+
 def test_addresses_select_the_server_backend() -> None:
     """No option is ignored, neither the address nor those of local engines."""
     there = {"prm_url": "http://127.0.0.1:8000", "prm_name": "a/b", "model_name": "a/b", "generator": "vllm"}

@@ -25,7 +25,7 @@ from tt_scale.core.printable import listed, shown
 from tt_scale.core.records import Scores, Weights
 from tt_scale.core.waiting import progressed
 from tt_scale.engines.endpoints.addresses import api_key, split_urls
-from tt_scale.engines.endpoints.faults import RequestFault
+from tt_scale.engines.endpoints.faults import ENDS_A_RUN, RequestFault
 from tt_scale.engines.endpoints.http_client import HttpEndpoint, require_httpx
 from tt_scale.engines.endpoints.retries import RetryPolicy
 from tt_scale.engines.endpoints.routing import Server, Servers
@@ -253,7 +253,7 @@ class PoolingServerPRM(TokenPRM):
 
     async def _error(self, fault: RequestFault) -> PRMError | EngineDeadError:
         """Turn a fault whose retries are exhausted into an error; it ends the run if no server is available."""
-        if fault.kind in ("key", "load") or (fault.retryable and await self._running().are_gone()):
+        if fault.kind in ENDS_A_RUN or (fault.retryable and await self._running().are_gone()):
             return EngineDeadError(f"The PRM's server can no longer be used: {fault.message}")
         return PRMError(f"The PRM's server did not score: {fault.message}")
 
