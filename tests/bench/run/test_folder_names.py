@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tt_scale.bench.run.folder_names import readable, run_folder, safe_name, tag_folder
+from tt_scale.bench.run.plan import plan_runs
+from tt_scale.config import Config
 from tt_scale.problems import load_problems
 
 NAMES = [
@@ -72,6 +74,28 @@ def test_a_folder_of_an_older_version_is_found_again(tmp_path: Path) -> None:
     assert run_folder(tag, "a:b", "a:b", "greedy") == tag / f"{safe_name('a:b')}-greedy"
     (tmp_path / safe_name("my run")).mkdir()
     assert tag_folder(tmp_path, "my run") == tmp_path / safe_name("my run")
+
+
+@pytest.mark.parametrize("tag", ["", "t"])
+def test_a_file_in_the_home_folder_names_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tag: str) -> None:
+    """Its folder was named after the whole path, unlike that of any other file; such a folder is found again."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    name, question = "~/sets/x.jsonl", "Simulated problem 7: level 3, 5 steps."
+    (tmp_path / "sets").mkdir()
+    (tmp_path / "sets/x.jsonl").write_text(json.dumps({"question": question, "answer": "5"}) + "\n")
+    config = Config(model_name="simulated", prm_name="none", method="greedy", run_tag=tag, datasets=[name])
+
+    def folder() -> Path:
+        [plan] = plan_runs([config], "grader 1")
+        return plan.journal.folder
+
+    digest = "" if tag else f"-{folder().name.rpartition('-')[2]}"
+    assert folder().name == f"x-greedy{digest}"
+    older = folder().with_name(f"{safe_name(name) if tag else readable(name)}-greedy{digest}")
+    older.mkdir(parents=True)
+    (older / "manifest.json").write_text(json.dumps({"experiment": {"dataset": name}}))
+    assert folder() == older
 
 
 def test_a_run_without_a_tag_keeps_its_name(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
@@ -138,18 +139,25 @@ def _refuse_shared_folders(plans: Sequence[Plan]) -> None:
 
 def _folder(config: Config, dataset: str, name: str, digest: str) -> FilePath:
     """A tagged run has a folder that its tag names; any other is found again by its digest."""
-    short = _short(dataset)
-    if config.run_tag:
-        return run_folder(tag_folder(config), dataset, short, name)
-    return run_folder(FilePath(config.output_dir), dataset, short, name, digest)
+    parent, digest = (tag_folder(config), "") if config.run_tag else (FilePath(config.output_dir), digest)
+    folder, whole = [run_folder(parent, dataset, short, name, digest) for short in (_short(dataset), dataset)]
+    if not dataset.startswith("~"):
+        return folder
+    return folder_names.known_folder(  # older versions named it after the whole path
+        folder, whole, "manifest.json", lambda told: told["experiment"]["dataset"] == dataset
+    )
 
 
 def _short(dataset: str) -> str:
     """A problem set as folders name it: of a file only its name."""
-    if FilePath(dataset).exists():
+    if _is_there(dataset):
         return name_of(dataset)
     bare, by_question = split_ids(dataset)
-    return f"{name_of(bare)}-ids=question" if by_question and FilePath(bare).exists() else dataset
+    return f"{name_of(bare)}-ids=question" if by_question and _is_there(bare) else dataset
+
+
+def _is_there(path: str) -> bool:
+    return os.path.exists(os.path.expanduser(path))
 
 
 def tag_folder(config: Config) -> FilePath:
