@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import threading
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Iterator
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tt_scale.bench.run.events import Reporter, silent
 from tt_scale.config import Config
 from tt_scale.core.solution import Solution
+from tt_scale.errors import ConfigError
 from tt_scale.solver.async_solver import AsyncSolver, Question
 from tt_scale.solver.loop_thread import LoopThread
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Solver"]
 
-Result = TypeVar("Result")
 Item = TypeVar("Item")
 
 
@@ -110,7 +111,8 @@ class Solver:
 
     async def asolve(self, question: Question, **options: Any) -> Solution:
         """Answer one question in an event loop; cancelling the call ends its search. Otherwise as `solve`."""
-        return await self._wait(self._solver.solve(question, **options))
+        thread = await self._running_elsewhere()
+        return await thread.wait(self._solver.solve(question, **options))
 
     def solve_many(
         self, questions: Iterable[Question], *, concurrency: int | None = None, **options: Any
@@ -168,11 +170,10 @@ class Solver:
                 self._end = weakref.finalize(self, _end, thread, self._solver)
             return self._thread
 
-    async def _wait(self, work: Coroutine[Any, Any, Result]) -> Result:
+    async def _running_elsewhere(self) -> LoopThread:
+        """As `_running`, without blocking the caller's event loop."""
         thread = self._thread
-        if thread is None:
-            thread = await asyncio.to_thread(self._running)
-        return await thread.wait(work)
+        return await asyncio.to_thread(self._running) if thread is None else thread
 
     def _pulled(self, items: AsyncGenerator[Item, None]) -> Iterator[Item]:
         thread = self._running()
@@ -181,15 +182,18 @@ class Solver:
             while (item := thread.run(_next(items, nothing))) is not nothing:
                 yield item
         finally:
-            thread.run(_closed(items))
+            with suppress(ConfigError):  # the thread has ended, and closed the generator itself
+                thread.run(_closed(items))
 
     async def _apulled(self, items: AsyncGenerator[Item, None]) -> AsyncIterator[Item]:
+        thread = await self._running_elsewhere()
         nothing = object()
         try:
-            while (item := await self._wait(_next(items, nothing))) is not nothing:
+            while (item := await thread.wait(_next(items, nothing))) is not nothing:
                 yield item
         finally:
-            await self._wait(_closed(items))
+            with suppress(ConfigError):
+                await thread.wait(_closed(items))
 
 
 def _nothing() -> None:
