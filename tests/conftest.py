@@ -5,10 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from fragile import FragileGenerator
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -77,3 +80,18 @@ async def _check_replay(plan: Any, grader: Any) -> None:
     if any("v" in run.record(search) for search in run.by_search):
         replay = await replay_with(rules, run)
         assert replay.confirmed, [*replay.differing, *replay.tables.differences]
+
+
+@pytest.fixture
+def fragile(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FragileGenerator]]:
+    """Let the simulated generator be one that can be slow, hang or die; all that are opened must be closed."""
+    from fragile import FragileGenerator
+
+    from tt_scale.registry import BUILT_IN
+
+    names = {**BUILT_IN["generators"], "simulated": "fragile:FragileGenerator"}
+    monkeypatch.setattr("tt_scale.registry.BUILT_IN", {**BUILT_IN, "generators": names})
+    FragileGenerator.reset()
+    yield FragileGenerator
+    assert FragileGenerator.running == 0
+    assert FragileGenerator.opened == FragileGenerator.closed

@@ -27,7 +27,7 @@ from serve.running import Running, running  # noqa: E402
 
 from tt_scale import Config, evaluate, load_problems, solve  # noqa: E402
 from tt_scale.core.question_id import question_id  # noqa: E402
-from tt_scale.registry import BUILT_IN, available  # noqa: E402
+from tt_scale.registry import available  # noqa: E402
 from tt_scale.serve.settings import ServeSettings  # noqa: E402
 
 QUESTION = "Simulated problem 7: level 3, 5 steps."
@@ -38,16 +38,6 @@ CONFIG = Config(model_name="simulated", prm_name="simulated")
 def server() -> Iterator[Running]:
     with running() as found:
         yield found
-
-
-@pytest.fixture
-def fragile(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FragileGenerator]]:
-    names = {**BUILT_IN["generators"], "simulated": "fragile:FragileGenerator"}
-    monkeypatch.setattr("tt_scale.registry.BUILT_IN", {**BUILT_IN, "generators": names})
-    FragileGenerator.reset()
-    yield FragileGenerator
-    assert FragileGenerator.running == 0
-    assert FragileGenerator.opened == FragileGenerator.closed
 
 
 def client(server: Running, **options: Any) -> Any:

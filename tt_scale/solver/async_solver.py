@@ -61,9 +61,11 @@ class AsyncSolver:
     async def close(self) -> None:
         """Close models and grading workers; a second call does nothing."""
         engines, self.engines = self.engines, None
-        if engines is not None:
-            await engines.close()
-        await asyncio.to_thread(self._grader.close)
+        try:
+            if engines is not None:
+                await engines.close()
+        finally:
+            await asyncio.to_thread(self._grader.close)
 
     async def ask(
         self,

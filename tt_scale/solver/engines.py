@@ -38,8 +38,9 @@ class Engines:
 
     @property
     def loading(self) -> bool:
-        """Whether a call would wait for the models."""
-        return self._opening is None or not self._opening.done()
+        """Whether a call would wait for the models, also where they died and nobody has asked since."""
+        opened = self._opened()
+        return opened is None or opened.died
 
     async def use(self, work: Callable[[Generator, PRM | None], Awaitable[Result]]) -> Result:
         """Wait for work that needs the models, while they are watched.
@@ -58,7 +59,7 @@ class Engines:
 
     async def get(self) -> Models:
         """Open the models where they are not open; several calls share one opening, which none of them cancels."""
-        await self._retire_dead()
+        self._retire_dead()
         if self._opening is None:
             self._opening = asyncio.create_task(self._open())
         opening = self._opening
@@ -72,36 +73,54 @@ class Engines:
     async def close(self) -> None:
         """Close the models; a second call does nothing."""
         opening, self._opening = self._opening, None
-        if opening is not None:
-            if not opening.done():
-                opening.cancel()
-            [models] = await asyncio.gather(opening, return_exceptions=True)
-            if isinstance(models, Models):
-                await models.close()
-        if self._closing is not None:
-            await self._closing
+        try:
+            if opening is not None:
+                if not opening.done():
+                    opening.cancel()
+                [models] = await asyncio.gather(opening, return_exceptions=True)
+                if isinstance(models, Models):
+                    await models.close()
+        finally:
+            await self._closed()
 
     async def _open(self) -> Models:
         if self._closing is not None:
-            await self._closing  # its memory is needed
-            self._closing = None
+            await self._closed()  # its memory is needed
             self.restarts += 1
         models = Models(self._config, self._report, summary=False)
         await models.get()
         return models
 
-    async def _retire_dead(self) -> None:
-        """Drop models whose process ended while nobody called."""
-        if self.loading or self._opening is None or self._opening.exception() is not None:
+    async def _closed(self) -> None:
+        """Wait until the models that died are closed; a failure is a warning, since they are gone in any case.
+
+        Cancelling the wait lets them close on.
+        """
+        closing = self._closing
+        if closing is None:
             return
-        models = self._opening.result()
-        if any(model.died() for model in await models.get() if model is not None):
+        await asyncio.wait([closing])
+        if self._closing is closing:
+            self._closing = None
+            if not closing.cancelled() and (error := closing.exception()) is not None:
+                self._warn(f"The models that died could not be closed: {type(error).__name__}: {error}")
+
+    def _opened(self) -> Models | None:
+        """The models, where they are open."""
+        opening = self._opening
+        if opening is None or not opening.done() or opening.cancelled() or opening.exception() is not None:
+            return None
+        return opening.result()
+
+    def _retire_dead(self) -> None:
+        """Drop models whose process ended while nobody called."""
+        models = self._opened()
+        if models is not None and models.died:
             self._retire(models)
 
     def _retire(self, models: Models) -> None:
         """Close models that died, once, whoever noticed it first."""
-        opening = self._opening
-        if opening is None or not opening.done() or opening.exception() is not None or opening.result() is not models:
+        if self._opened() is not models:
             return
         self._opening = None
         self._warn("The models died; they are opened again when they are needed next.")

@@ -73,6 +73,11 @@ class Models:
                     ) from None
         return self._opened
 
+    @property
+    def died(self) -> bool:
+        """Whether a model that is open has ended."""
+        return any(model.died() for model in self._opened or () if model is not None)
+
     async def use(self, work: Callable[[Generator, PRM | None], Awaitable[Result]]) -> Result:
         """Wait for work that needs the models, while they are watched; at the first stall restart them and work anew.
 
