@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -123,6 +126,34 @@ def test_standard_input(
         assert {json.loads(line)["question"] for line in lines} == set(QUESTIONS)
     else:
         assert {line.partition("\t")[0] for line in lines} >= {"own-1", "own-3"}
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals")
+def test_ctrl_c_ends_an_idle_standard_input() -> None:
+    """The thread that reads it was waited for, until somebody typed a line."""
+    command = [sys.executable, "-m", "tt_scale", "solve", "-", *FLAGS]
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
+    ) as process:
+        try:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps({"question": QUESTIONS[0]}) + "\n")
+            process.stdin.flush()
+            assert process.stdout.readline().startswith("question-")
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 130
+            assert process.stderr is not None
+            told = process.stderr.read()
+            assert "interrupted" in told
+            assert "Fatal" not in told
+        finally:
+            process.kill()
 
 
 def test_a_broken_line_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

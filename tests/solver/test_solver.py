@@ -7,7 +7,7 @@ import gc
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -15,33 +15,30 @@ from fragile import FragileGenerator
 
 from tt_scale import Config, ConfigError, EngineDeadError, Problem, Solution, Solver, solve
 from tt_scale.bench.run.events import Event, Warned
-from tt_scale.registry import BUILT_IN
 
 KEYS: dict[str, Any] = {"model_name": "simulated", "prm_name": "simulated"}
 QUESTION = "Simulated problem 7: level 3, 5 steps."
 QUESTIONS = [f"Simulated problem {number}: level 3, 5 steps." for number in range(30)]
 
 
-@pytest.fixture
-def fragile(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[FragileGenerator]]:
-    names = {**BUILT_IN["generators"], "simulated": "fragile:FragileGenerator"}
-    monkeypatch.setattr("tt_scale.registry.BUILT_IN", {**BUILT_IN, "generators": names})
-    FragileGenerator.reset()
-    yield FragileGenerator
-    assert FragileGenerator.running == 0
-    assert FragileGenerator.opened == FragileGenerator.closed
-
-
-def test_an_open_solver_answers_as_solve_does() -> None:
+@pytest.mark.parametrize(
+    ("opened", "keys"),
+    [
+        ({}, {}),
+        ({"seed": 3}, {"method": "dvts", "seed": 3}),  # the simulated PRM draws its noise from the seed at its opening
+        ({"prm_name": "none", "method": "greedy"}, {"method": "self_consistency", "seed": 3}),
+        ({}, {"method": "self_consistency", "N": 8}),
+        ({}, {"budget": 8}),
+    ],
+)
+def test_an_open_solver_answers_as_solve_does(opened: dict[str, Any], keys: dict[str, Any]) -> None:
     """The samples must not depend on how the models were opened."""
-    for keys in ({}, {"method": "dvts", "seed": 3}, {"method": "self_consistency", "N": 8}, {"budget": 8}):
-        with Solver(Config(**KEYS)) as solver:
-            asked = solver.solve(QUESTION, **keys)
-        once = solve(QUESTION, Config(**{**KEYS, **({} if "seed" in keys else keys)}))
-        if "seed" not in keys:  # the simulated PRM draws its noise from the seed with which it was opened
-            assert (asked.answer, asked.outcome) == (once.answer, once.outcome)
-        assert asked.question == QUESTION
-        assert asked.id.startswith("question-")
+    with Solver(Config(**{**KEYS, **opened})) as solver:
+        asked = solver.solve(QUESTION, **keys)
+    once = solve(QUESTION, Config(**{**KEYS, **opened, **keys}))
+    assert (asked.answer, asked.outcome) == (once.answer, once.outcome)
+    assert asked.question == QUESTION
+    assert asked.id.startswith("question-")
 
 
 def test_models_and_grading_workers_are_opened_once(fragile: type[FragileGenerator]) -> None:
@@ -168,8 +165,8 @@ def test_closing_ends_what_runs(fragile: type[FragileGenerator]) -> None:
         while not fragile.running:
             time.sleep(0.01)
         solver.close()
-        with pytest.raises(BaseException):  # noqa: B017, PT011
-            future.result(timeout=10)
+        with pytest.raises(CancelledError):
+            future.result(timeout=0)  # close waited for it
 
 
 def test_many_as_they_finish_and_bounded(fragile: type[FragileGenerator]) -> None:
@@ -216,6 +213,58 @@ def test_streamed_texts_are_the_text_of_the_solution(method: str) -> None:
             assert isinstance(solution, Solution)
             assert "".join(map(str, texts)) == solution.text
             assert solution.outcome == solver.solve(question).outcome
+
+
+async def test_leaving_a_loop_and_the_solver_loads_nothing(fragile: type[FragileGenerator]) -> None:
+    """Models that are loaded again to end a generator are never closed, as nobody knows of them."""
+    async with Solver(Config(**KEYS)) as solver:
+        solutions = solver.asolve_many(QUESTIONS, method="greedy")
+        async for _ in solutions:
+            break
+    await solutions.aclose()  # as the event loop does it later
+    assert solver._thread is None
+    assert fragile.opened == fragile.closed == 1
+
+
+def test_a_generator_goes_on_in_no_closed_solver() -> None:
+    solver = Solver(Config(**KEYS)).open()
+    solutions = solver.solve_many(QUESTIONS, method="greedy")
+    next(solutions)
+    solver.close()
+    with pytest.raises(ConfigError, match="The solver is closed"):
+        next(solutions)
+    left = solver.solve_many(QUESTIONS, method="greedy")
+    next(left)
+    solver.close()
+    left.close()
+
+
+def test_closing_waits_for_no_source_that_blocks(fragile: type[FragileGenerator]) -> None:
+    """Standard input may stay idle for ever; Ctrl-C hung then."""
+    idle = threading.Event()
+
+    def source() -> Iterator[str]:
+        yield QUESTION
+        idle.wait()
+
+    solver = Solver(Config(**KEYS)).open()
+    try:
+        assert next(solver.solve_many(source())).question == QUESTION
+        ending = threading.Thread(target=solver.close, daemon=True)
+        ending.start()
+        ending.join(10)
+        assert not ending.is_alive()
+    finally:
+        idle.set()
+
+
+def test_an_error_of_the_source_is_raised() -> None:
+    def source() -> Iterator[str]:
+        yield QUESTION
+        raise RuntimeError("no more")
+
+    with Solver(Config(**KEYS)) as solver, pytest.raises(RuntimeError, match="no more"):
+        list(solver.solve_many(source()))
 
 
 def test_a_problem_keeps_its_id() -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from contextlib import aclosing
 from pathlib import Path
+from typing import BinaryIO
 
 import click
 
@@ -55,7 +56,15 @@ def solve_file(source: str, output: str | None, config: Config, *, as_json: bool
 
 
 def _lines(field: str | None) -> Iterable[Problem]:
-    return stream_questions(sys.stdin.buffer, STANDARD_INPUT, field)
+    return stream_questions(_standard_input(), STANDARD_INPUT, field)
+
+
+def _standard_input() -> BinaryIO:
+    """Open standard input a second time: Python aborts at its end while a thread waits in `sys.stdin` itself."""
+    try:
+        return open(sys.stdin.fileno(), "rb", closefd=False)
+    except (OSError, ValueError):  # it is no file of the system
+        return sys.stdin.buffer
 
 
 async def _print_all(

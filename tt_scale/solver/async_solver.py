@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
+from contextvars import copy_context
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from tt_scale.bench.run.events import Reporter, silent
@@ -114,7 +118,7 @@ class AsyncSolver:
             while True:
                 while len(running) < limit and (taken := waiting.take()) is not None:
                     running.add(asyncio.ensure_future(self._kept(taken, options)))
-                tasks = [*running, *waiting.coming(len(running) < limit)]
+                tasks: list[asyncio.Future[Any]] = [*running, *waiting.coming(len(running) < limit)]
                 if not tasks:
                     return
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -178,6 +182,8 @@ def as_problem(question: Question) -> Problem:
 class _Questions:
     """Questions taken one at a time; those of an iterator, which may block, in a thread.
 
+    Nobody waits for that thread: an iterator that blocks, such as an idle standard input, would never let it end.
+
     Args:
         questions: a list or tuple is read here.
     """
@@ -185,7 +191,8 @@ class _Questions:
     def __init__(self, questions: Iterable[Question]) -> None:
         self._iterator: Iterator[Question] = iter(questions)
         self._blocks = not isinstance(questions, list | tuple)
-        self._coming: asyncio.Task[Question | None] | None = None
+        self._wanted: SimpleQueue[Future[Question | None] | None] | None = None
+        self._coming: asyncio.Future[Question | None] | None = None
         self._ended = False
 
     def take(self) -> Question | None:
@@ -199,13 +206,35 @@ class _Questions:
         self._ended = question is None
         return question
 
-    def coming(self, wanted: bool) -> list[asyncio.Task[Question | None]]:
-        """Give the task that reads the next question; begin it if one is wanted."""
+    def coming(self, wanted: bool) -> list[asyncio.Future[Question | None]]:
+        """Give the future of the next question; begin to read it if one is wanted."""
         if self._blocks and wanted and not self._ended and self._coming is None:
-            self._coming = asyncio.ensure_future(asyncio.to_thread(next, self._iterator, None))
+            self._coming = self._begin()
         return [self._coming] if self._coming is not None and wanted else []
 
     def close(self) -> None:
         """Wait for nothing more."""
         if self._coming is not None:
             self._coming.cancel()
+        if self._wanted is not None:
+            self._wanted.put(None)
+
+    def _begin(self) -> asyncio.Future[Question | None]:
+        if self._wanted is None:
+            self._wanted = SimpleQueue()
+            arguments = (_read, self._iterator, self._wanted)
+            Thread(target=copy_context().run, args=arguments, name="tt_scale questions", daemon=True).start()
+        future: Future[Question | None] = Future()
+        self._wanted.put(future)
+        return asyncio.wrap_future(future)
+
+
+def _read(iterator: Iterator[Question], wanted: SimpleQueue[Future[Question | None] | None]) -> None:
+    """Read one question for each future that is wanted; None ends it."""
+    while (future := wanted.get()) is not None:
+        if not future.set_running_or_notify_cancel():
+            continue
+        try:
+            future.set_result(next(iterator, None))
+        except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
+            future.set_exception(error)
