@@ -14,7 +14,9 @@ from tt_scale.serve.run import bind, serve
 from tt_scale.serve.service import Service
 from tt_scale.serve.settings import ServeSettings
 
-__all__ = ["Running", "running"]
+__all__ = ["QUESTION", "Running", "ask", "running"]
+
+QUESTION = "Simulated problem 7: level 3, 5 steps."
 
 
 class Running:
@@ -63,3 +65,11 @@ def running(settings: ServeSettings | None = None, **keys: Any) -> Iterator[Runn
             thread.join()
     if failed:
         raise failed[0]
+
+
+def ask(server: Running, **fields: Any) -> Any:
+    """Post a request for an answer to `QUESTION`; the fields come beside it."""
+    import httpx
+
+    body = {"model": "dvts", "messages": [{"role": "user", "content": QUESTION}], **fields}
+    return httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)

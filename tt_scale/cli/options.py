@@ -82,9 +82,8 @@ class SolveCommand(GroupedCommand):
             name = error.option_name.lstrip("-").removeprefix("no-").replace("-", "_")
             if name not in OF_A_RUN | {"dataset"}:
                 raise
-            raise click.UsageError(
-                f"{error.option_name} is a flag of bench, which runs problem sets; solve takes questions.", context
-            ) from None
+            told = f"is a flag of bench, which runs problem sets; {context.info_name} takes questions."
+            raise click.UsageError(f"{error.option_name} {told}", context) from None
 
 
 def question_keys() -> list[ConfigKey]:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tt_scale.bench.run.signals import TERMINATED
 from tt_scale.cli.configs import only, quiet_keys
 from tt_scale.cli.options import NumberRange, SolveCommand, flags_of, question_keys
 from tt_scale.config.listing import config_keys
@@ -15,7 +14,7 @@ if TYPE_CHECKING:
     from tt_scale.config import Config
     from tt_scale.serve.service import Service
 
-__all__ = ["TERMINATED", "serve"]
+__all__ = ["serve"]
 
 
 @click.command(cls=SolveCommand)
