@@ -23,14 +23,13 @@ pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
 from fragile import FragileGenerator  # noqa: E402
-from serve.running import Running, running  # noqa: E402
+from serve.running import QUESTION, Running, ask, running  # noqa: E402
 
 from tt_scale import Config, evaluate, load_problems, solve  # noqa: E402
 from tt_scale.core.question_id import question_id  # noqa: E402
 from tt_scale.registry import available  # noqa: E402
 from tt_scale.serve.settings import ServeSettings  # noqa: E402
 
-QUESTION = "Simulated problem 7: level 3, 5 steps."
 CONFIG = Config(model_name="simulated", prm_name="simulated")
 
 
@@ -44,9 +43,11 @@ def client(server: Running, **options: Any) -> Any:
     return openai.OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0, **options)
 
 
-def ask(server: Running, **fields: Any) -> Any:
-    body = {"model": "dvts", "messages": [{"role": "user", "content": QUESTION}], **fields}
-    return httpx.post(f"{server.url}/v1/chat/completions", json=body, timeout=60)
+def nested(levels: int) -> Any:
+    value: Any = []
+    for _ in range(levels):
+        value = [value]
+    return value
 
 
 def test_every_method_is_a_model(server: Running) -> None:
@@ -182,6 +183,13 @@ def test_completions_take_a_prompt_as_it_is(server: Running) -> None:
             "FragileGenerator renders|SimulatedGenerator renders single questions only, no earlier turns",
         ),
         ({"timeout_s": -1}, 400, "timeout_s: Input should be greater than 0"),
+        ({"timeout_s": 10**400}, 400, "timeout_s: Input should be less than or equal to 1000000000"),
+        ({"max_tokens": 10**400}, 400, "max_tokens"),
+        ({"N": 10**400}, 400, "N"),
+        ({"tools": nested(300)}, 400, "The body is nested too deeply: 64 levels are taken."),
+        ({"method_args": nested(900)}, 400, "The body is nested too deeply: 64 levels are taken."),
+        ({"stream_options": {"more": nested(300)}}, 400, "The body is nested too deeply: 64 levels are taken."),
+        ({"messages": nested(300)}, 400, "messages"),
     ],
 )
 @pytest.mark.parametrize("stream", [False, True])
@@ -206,8 +214,6 @@ def test_bodies_that_are_no_request(server: Running, body: bytes) -> None:
 
 def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers() -> None:
     with running(max_model_len=16) as server:
-        with httpx.Client() as http:
-            del http
         server.service._solver.engines._opening.result()._opened[0].context = 3  # type: ignore[union-attr,index]
         answer = ask(server)
     assert answer.status_code == 400
@@ -364,7 +370,7 @@ def test_sigterm_finishes_what_is_under_way() -> None:
         (["--host", "0.0.0.0"], "can be reached from other machines, and no token is required"),
         (["--token-file", "/nowhere"], "The token file '/nowhere' cannot be read"),
         (["--method", "dvtss"], "Did you mean 'dvts'"),
-        (["--dataset", "gsm8k"], "--dataset is a flag of bench"),
+        (["--dataset", "gsm8k"], "--dataset is a flag of bench, which runs problem sets; serve takes questions."),
         (["--host", "203.0.113.7", "--port", "1"], "cannot be taken"),
     ],
 )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
+
+from pydantic import BaseModel
 
 from tt_scale.config import Config
 from tt_scale.core.printable import shown
@@ -49,6 +51,9 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
 }
 """Fields of OpenAI's API that this server does not have, with the values that ask for nothing."""
 
+MOST_LEVELS = 64
+"""Levels of lists and objects in a body; requests that mean something have about five."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
@@ -77,16 +82,21 @@ def read_request(request: Request, model: VirtualModel, config: Config, sampling
     Raises:
         RequestError: a field that does not exist, is not supported, or contradicts the method.
     """
-    _refuse_halves(request)
+    _check_texts(request)
     own = _own_knobs(request)
     asked, system = _sampling_fields(request), _system_prompt(request)
-    knobs = {**model.knobs, **({} if system is None else {"system_prompt": system}), **own}
+    kept = {key: value for key, value in own.items() if key not in SAMPLING_KNOBS}
+    knobs = {**model.knobs, **({} if system is None else {"system_prompt": system}), **kept}
     method = str(knobs.get("method", config.method))
     taken, not_followed = _followed(request, {**asked, **_pick(own, SAMPLING_KNOBS)}, method, sampling)
-    knobs = {key: value for key, value in knobs.items() if key not in SAMPLING_KNOBS or key in model.knobs} | taken
     stop = (request.stop,) if isinstance(request.stop, str) else tuple(request.stop or ())
     return Wanted(
-        _problem(request), knobs, request.timeout_s, request.n or 1, tuple(filter(None, stop)), tuple(not_followed)
+        problem=_problem(request),
+        knobs=knobs | taken,
+        timeout=request.timeout_s,
+        count=request.n or 1,
+        stop=tuple(filter(None, stop)),
+        not_followed=tuple(not_followed),
     )
 
 
@@ -174,17 +184,22 @@ def _pick(values: dict[str, Any], names: frozenset[str]) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key in names}
 
 
-def _refuse_halves(request: Request) -> None:
-    """Half of a surrogate pair, which JSON can write, is no text for a tokenizer."""
-    if any(re.search("[\ud800-\udfff]", text) for text in _texts(request.model_dump())):
-        raise RequestError(400, "A text holds half of a surrogate pair, which is no character.", "invalid_text")
+def _check_texts(request: Request) -> None:
+    """Refuse what no tokenizer takes: half of a surrogate pair, which JSON can write; and what is nested for no use."""
+    waiting: list[tuple[int, Any]] = [(0, request)]
+    while waiting:
+        depth, value = waiting.pop()
+        if depth > MOST_LEVELS:
+            raise RequestError(400, f"The body is nested too deeply: {MOST_LEVELS} levels are taken.", "invalid_value")
+        if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
+            raise RequestError(400, "A text holds half of a surrogate pair, which is no character.", "invalid_text")
+        waiting += [(depth + 1, each) for each in _inside(value)]
 
 
-def _texts(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, dict):
-        yield from _texts([*value, *value.values()])
-    elif isinstance(value, list | tuple):
-        for each in value:
-            yield from _texts(each)
+def _inside(value: Any) -> Sequence[Any]:
+    """What a value of JSON, or a part of a request, consists of."""
+    if isinstance(value, BaseModel):
+        value = dict(value)
+    if isinstance(value, dict):
+        return [*value, *value.values()]
+    return value if isinstance(value, list | tuple) else ()

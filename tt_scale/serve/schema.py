@@ -71,7 +71,7 @@ class Request(BaseModel):
     problem_id: Annotated[Text, Field(min_length=1, max_length=512)] | None = Field(
         None, description="Seeds are derived from it; unset is question- and a digest of the question."
     )
-    timeout_s: Annotated[Number, Field(gt=0)] | None = Field(
+    timeout_s: Annotated[Number, Field(gt=0, le=1e9)] | None = Field(
         None, description="Seconds after which the best answer so far is returned."
     )
 
