@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from tt_scale.errors import (
 )
 
 __all__ = ["RequestError", "error_body", "fault_of"]
+
+LOG = logging.getLogger("tt_scale")
 
 
 class RequestError(Exception):
@@ -69,7 +72,7 @@ _KINDS: tuple[tuple[type[TTScaleError], _Kind], ...] = (
 
 
 def fault_of(error: Exception) -> RequestError:
-    """Translate an error of a search."""
+    """Translate an error of a search; one that nobody expected is logged, and its text is not for clients."""
     if isinstance(error, RequestError):
         return error
     for cls, kind in _KINDS:
@@ -79,7 +82,8 @@ def fault_of(error: Exception) -> RequestError:
         return RequestError(503, str(error), "unavailable", retry_after=1)
     if isinstance(error, TTScaleError):
         return RequestError(500, str(error), "search_failed")
-    return RequestError(500, f"The search failed: {type(error).__name__}: {error}", "internal_error")
+    LOG.error("A request failed.", exc_info=error)
+    return RequestError(500, "The search failed; the server's log says why.", "internal_error")
 
 
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 503: "service_unavailable"}

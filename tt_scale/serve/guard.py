@@ -7,7 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
-from tt_scale.serve.faults import RequestError
+from tt_scale.serve.faults import RequestError, fault_of
 from tt_scale.serve.settings import ServeSettings
 
 __all__ = ["Guard"]
@@ -23,6 +23,8 @@ OPEN = frozenset({"/health"})
 
 class Guard:
     """Refuses requests without a token, and bodies that are too large, however they announce themselves.
+
+    An error that nobody expected becomes a response in the form of all others, and is counted.
 
     Args:
         app: behind it.
@@ -43,10 +45,12 @@ class Guard:
             return
         headers = dict(scope["headers"])
 
-        bounded = _Bounded(receive, self._max_body)
+        bounded, begun = _Bounded(receive, self._max_body), False
 
         async def counted(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 self._answered(_known(scope), message["status"])
             await send(message)
 
@@ -56,8 +60,13 @@ class Guard:
 
         error = self._fault(scope["path"], headers)
         if error is None:
-            await self._app(scope, bounded, unless_too_large)
-            error = bounded.error  # whatever the application made of it
+            try:
+                await self._app(scope, bounded, unless_too_large)
+            except Exception as fault:
+                if begun:
+                    raise
+                error = fault_of(fault)
+            error = bounded.error or error  # whatever the application made of it
         if error is not None:
             await _refuse(error, counted)
 

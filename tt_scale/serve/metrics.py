@@ -27,6 +27,7 @@ class Metrics:
             Gauge(f"tt_scale_{name}", f"Now: {text}.", registry=self._registry).set_function(read)
         self._requests = self._counter("requests", "Requests by path and status.", "path", "status")
         self._cancelled = self._counter("cancelled_searches", "Searches that ended as their client went away.")
+        self._failed = self._counter("failed_searches", "Searches without an answer, by the code of the error.", "code")
         self._generated = self._counter("generated_tokens", "Tokens sampled, those of dropped paths too.", "model")
         self._wasted = self._counter("wasted_tokens", "Sampled tokens on no path of a pool.", "model")
         self._prm = self._counter("prm_tokens", "Tokens that the PRM was given.", "model")
@@ -43,6 +44,10 @@ class Metrics:
         self._prm.labels(model).inc(usage.prm_tokens)
         self._stopped.labels(model, solution.outcome.stopped).inc()
         self._seconds.labels(model).observe(usage.seconds)
+
+    def failed(self, code: str) -> None:
+        """Count a search without an answer; the status of a stream that began does not tell it."""
+        self._failed.labels(code).inc()
 
     def answered(self, path: str, status: int) -> None:
         """Count a request."""

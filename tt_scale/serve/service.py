@@ -93,8 +93,8 @@ class Service:
             RequestError: it cannot be searched, with the reason.
         """
         model = find_model(self.models, request.model)
-        wanted = read_request(request, model, self._solver.config, self.settings.sampling)
         try:
+            wanted = read_request(request, model, self._solver.config, self.settings.sampling)
             asked = await self._solver.ask(
                 wanted.problem, timeout=wanted.timeout or self.settings.default_timeout, **wanted.knobs
             )
@@ -108,15 +108,16 @@ class Service:
         Raises:
             RequestError: overloaded, the models are gone, or the search failed.
         """
-        async with self._admission.turn():
-            self._require_models()
-            try:
+        try:
+            async with self._admission.turn():
+                self._require_models()
                 solution = await self._solver.search(replace(search.asked, follow=follow))
-            except EngineDeadError as error:
-                self._reopen()
-                raise fault_of(error) from error
-            except Exception as error:
-                raise fault_of(error) from error
+        except Exception as error:
+            if isinstance(error, EngineDeadError):
+                self.reopen()
+            fault = fault_of(error)
+            self.metrics.failed(fault.code)
+            raise fault from error
         self.metrics.searched(search.model, solution)
         return solution
 
@@ -142,18 +143,18 @@ class Service:
         finally:
             await _ended(task)
 
-    def _require_models(self) -> None:
-        """Answer at once while models are loaded again, which takes longer than clients wait."""
-        if self.state == "loading":
-            self._reopen()
-            raise RequestError(503, "The models are being loaded again.", "engine_dead", retry_after=RESTART_SECONDS)
-
-    def _reopen(self) -> None:
-        """Begin to load the models again, unless that is under way."""
-        if self.draining or self._solver.engines is None:
+    def reopen(self) -> None:
+        """Begin to load the models again where they are gone, unless that is under way."""
+        if self.state != "loading" or self._solver.engines is None:
             return
         if self._reopening is None or self._reopening.done():
             self._reopening = asyncio.ensure_future(self._quietly(self._solver.engines.get()))
+
+    def _require_models(self) -> None:
+        """Answer at once while models are loaded again, which takes longer than clients wait."""
+        if self.state == "loading":
+            self.reopen()
+            raise RequestError(503, "The models are being loaded again.", "engine_dead", retry_after=RESTART_SECONDS)
 
     async def _quietly(self, work: Awaitable[object]) -> None:
         with suppress(Exception):  # the next request tries again and is told
