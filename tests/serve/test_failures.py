@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import logging
+import time
 from typing import Any
 
 import pytest
@@ -22,6 +24,51 @@ from tt_scale.serve.settings import ServeSettings  # noqa: E402
 
 def metrics(server: Running) -> str:
     return str(httpx.get(f"{server.url}/metrics").text)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_request_waits_no_longer_than_its_timeout(fragile: type[FragileGenerator], stream: bool) -> None:
+    """It waited for minutes, and got an empty answer with status 200."""
+    fragile.held = True
+    with running(ServeSettings(concurrency=1)) as server, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(ask, server, model="greedy")
+        while "tt_scale_searching 1.0" not in metrics(server):
+            time.sleep(0.01)
+        began = time.monotonic()
+        late = ask(server, model="greedy", timeout_s=0.3, stream=stream)
+        assert time.monotonic() - began < 10
+        assert "tt_scale_queued 0.0" in metrics(server)
+        patient = pool.submit(ask, server, model="greedy", timeout_s=60)
+        fragile.held = False
+        assert [call.result().status_code for call in (first, patient)] == [200, 200]
+    assert late.status_code == 429
+    assert int(late.headers["retry-after"]) >= 1
+    assert "before its turn; 1 requests are being searched" in late.json()["error"]["message"]
+
+
+def test_models_that_die_while_nobody_asks(fragile: type[FragileGenerator]) -> None:
+    """A load balancer sent requests to a server whose models had to be loaded first."""
+    with running() as server:
+        assert httpx.get(f"{server.url}/health").status_code == 200
+        fragile.kill()
+        assert "tt_scale_ready 0.0" in metrics(server)
+        refused = ask(server)
+        assert refused.status_code == 503
+        assert int(refused.headers["retry-after"]) > 0
+        _until_healthy(server)
+        fragile.kill()
+        gone = httpx.get(f"{server.url}/health")
+        assert (gone.status_code, gone.json()) == (503, {"status": "loading"})
+        _until_healthy(server)  # that question alone has them loaded again
+        assert ask(server).status_code == 200
+    assert fragile.opened == 3
+
+
+def _until_healthy(server: Running) -> None:
+    until = time.monotonic() + 10
+    while httpx.get(f"{server.url}/health").status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 async def _fails(self: FragileGenerator, requests: list[StepRequest]) -> list[Step]:

@@ -39,7 +39,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request cannot be searched; the message says why."},
     401: {"model": ErrorResponse, "description": "No token, or a wrong one."},
     413: {"model": ErrorResponse, "description": "The body is too large."},
-    429: {"model": ErrorResponse, "description": "Too many requests wait; Retry-After says when to ask again."},
+    429: {"model": ErrorResponse, "description": "Too many requests wait, or it waited too long; Retry-After says when to ask again."},
     500: {"model": ErrorResponse, "description": "The search failed."},
     503: {"model": ErrorResponse, "description": "The models are gone and are loaded again."},
 }
@@ -93,9 +93,10 @@ def _add_models(app: FastAPI, service: Service) -> None:
 
 
 def _add_state(app: FastAPI, service: Service) -> None:
-    @app.get("/health", responses={503: {"description": "The models are not open, or the server ends."}})
+    @app.get("/health", responses={503: {"description": "The models are gone and are loaded again."}})
     async def health() -> JSONResponse:
-        """Say whether requests are answered now."""
+        """Say whether requests are answered now; models that died unnoticed are loaded again."""
+        service.reopen()
         return JSONResponse({"status": service.state}, 200 if service.state == "ok" else 503)
 
     @app.get("/metrics", response_class=PlainTextResponse, responses={401: REFUSALS[401]})
