@@ -35,13 +35,17 @@ class Admission:
         return len(self._waiting)
 
     @asynccontextmanager
-    async def turn(self) -> AsyncIterator[None]:
+    async def turn(self, deadline: float | None = None) -> AsyncIterator[None]:
         """Wait for a place, and keep it within the block.
 
+        Args:
+            deadline: `time.monotonic()` until which to wait; None for no limit. It does not matter where a place is
+                free at once.
+
         Raises:
-            RequestError: the queue is full.
+            RequestError: the queue is full, or the deadline has passed.
         """
-        await self._enter()
+        await self._enter(deadline)
         began = time.monotonic()
         try:
             yield
@@ -49,28 +53,36 @@ class Admission:
             self._seconds += 0.1 * (time.monotonic() - began - self._seconds)
             self._leave()
 
-    async def _enter(self) -> None:
+    async def _enter(self, deadline: float | None) -> None:
         if self.searching < self._concurrency:
             self.searching += 1
             return
         if len(self._waiting) >= self._max_queue:
-            wait = math.ceil(self._seconds * (1 + len(self._waiting) / self._concurrency))
-            raise RequestError(
-                429,
-                f"{self.searching} requests are being searched and {self.queued} wait.",
-                "overloaded",
-                retry_after=max(1, min(wait, 600)),
-            )
+            raise self._overloaded(f"{self.searching} requests are being searched and {self.queued} wait.")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(place)
         try:
-            await place
+            await asyncio.wait([place], timeout=None if deadline is None else max(0.0, deadline - time.monotonic()))
         except asyncio.CancelledError:
-            if place.done() and not place.cancelled():
-                self._leave()  # it was given the place in the moment in which it was cancelled
-            else:
-                self._waiting.remove(place)
+            self._give_up(place)
             raise
+        if not place.done() or (deadline is not None and time.monotonic() >= deadline):
+            self._give_up(place)
+            raise self._overloaded(
+                f"The time of the request was over before its turn; {self.searching} requests are being searched "
+                f"and {self.queued} wait."
+            )
+
+    def _give_up(self, place: asyncio.Future[None]) -> None:
+        """Leave the queue, or hand the place on where it was given in the same moment."""
+        if place.done():
+            self._leave()
+        else:
+            self._waiting.remove(place)
+
+    def _overloaded(self, message: str) -> RequestError:
+        wait = math.ceil(self._seconds * (1 + len(self._waiting) / self._concurrency))
+        return RequestError(429, message, "overloaded", retry_after=max(1, min(wait, 600)))
 
     def _leave(self) -> None:
         """Give the place to whoever waits longest."""

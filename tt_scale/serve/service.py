@@ -109,7 +109,7 @@ class Service:
             RequestError: overloaded, the models are gone, or the search failed.
         """
         try:
-            async with self._admission.turn():
+            async with self._admission.turn(search.asked.deadline):
                 self._require_models()
                 solution = await self._solver.search(replace(search.asked, follow=follow))
         except Exception as error:
