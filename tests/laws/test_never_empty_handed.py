@@ -60,6 +60,39 @@ def test_a_budget_for_one_solution_gives_an_answer(method: str, limit: int) -> N
         assert space.usage.generated_tokens <= limit
 
 
+@pytest.mark.parametrize(
+    ("method", "max_tokens", "limit", "steps", "quality", "width", "number", "seed"),
+    [
+        ("power_backtrack", 78, 95, 3, 0.9, 1, 410, 7397),
+        ("power_backtrack", 182, 228, 7, 0.9, 1, 141, 15188),
+        ("power_backtrack", 174, 176, 7, 0.6, 1, 12, 17992),
+        ("power_backtrack", 174, 204, 7, 0.6, 1, 122, 105),
+        ("independent", 81, 82, 3, 0.9, 3, 206, 20900),
+    ],
+)
+def test_a_return_to_a_shorter_path_leaves_an_answer(
+    method: str, max_tokens: int, limit: int, steps: int, quality: float, width: int, number: int, seed: int
+) -> None:
+    """The rest of the budget covered the longest path, but not the prefix to which the method went back."""
+    keys = {"max_tokens": max_tokens, "max_generated_tokens": limit, "k_tokens": 24, "max_steps": 30, "seed": seed}
+    problem = sim_problem(number, level=1 + number % 5, steps=steps)
+    space = sim_space(problem, quality=quality, **keys)
+    outcome = run(make(method, N=width, max_branches=max(2, width), **keys), space)
+    assert any(space.answer(path) for path in outcome.pool)
+    assert space.usage.generated_tokens <= limit
+
+
+@pytest.mark.parametrize("share", [1.0, 1.1, 1.3, 1.7])
+@pytest.mark.parametrize("method", METHODS)
+def test_a_limit_of_barely_one_solution(method: str, share: float) -> None:
+    """`max_tokens` is as long as the longest solution of the world can be."""
+    for number in range(6):
+        keys = {"max_tokens": 5 * World().longest, "k_tokens": 48, "seed": number}
+        space = sim_space(sim_problem(number), max_generated_tokens=int(share * 5 * World().longest), **keys)
+        outcome = run(make(method, **keys), space)
+        assert any(space.answer(path) for path in outcome.pool)
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_a_lookahead_does_not_spend_the_reserve(method: str) -> None:
     """What a look ahead draws is dropped; it must not take the tokens that a solution needs."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from tt_scale.backends import PRM_KEYS, ResolvedModels
 from tt_scale.base_classes import PRM
-from tt_scale.bench.run.manifest import SEARCH_RULES
+from tt_scale.bench.run.manifest import search_rules
 from tt_scale.config import DISTRIBUTED_KEYS, Config
 from tt_scale.config.listing import ConfigKey, config_keys
 from tt_scale.engines.model_dtypes import generator_dtype, prm_dtypes
@@ -56,7 +56,7 @@ def sampling_keys(models: ResolvedModels) -> dict[str, Any]:
     own = {
         "dtype": generator_dtype(models),
         "generator": models.generator.backend,
-        "search_rules": SEARCH_RULES,
+        "search_rules": search_rules(limited=False),
     }
     return {**_values(models.config, kept), **own}
 

@@ -37,6 +37,12 @@ from tt_scale.space.tape import Tape
 
 __all__ = ["Event", "SearchSpace"]
 
+SPARE = -1
+"""Family of a child that no method asked for."""
+
+AMPLE = 8
+"""Rest of a budget, as a multiple of the longest path, that is taken to suffice for another path."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -307,7 +313,8 @@ class SearchSpace:
         children = await self._within_budget(candidates, kept)
         families: list[list[Path]] = [[] for _ in paths]
         for candidate, child in children:
-            families[candidate.family].append(child)
+            if candidate.family != SPARE:
+                families[candidate.family].append(child)
         self.nodes += [child for _, child in children]
         self._spending.record_elapsed()
         if self._watch is not None:
@@ -324,7 +331,7 @@ class SearchSpace:
             return await self._drawn(candidates)
         candidates = best_first(candidates)
         if all(candidate.whole for candidate in candidates):
-            return await self._drawn(candidates)
+            return await self._drawn([*self._spare(candidates[0]), *candidates])
         reserve = max(map(self._planner.tokens_to_end, candidates)) if kept else self._rules.most_tokens
         others = candidates[1:] if kept else candidates
         if sum([candidate.limit for candidate in others]) <= left - reserve:
@@ -339,7 +346,23 @@ class SearchSpace:
             candidates = [self._planner.replacement(candidate) for candidate in candidates]  # every step was cut short
         self._completing = True
         self._planner.extend_to_end(candidates)
-        return children + await self._drawn(candidates)
+        return children + await self._drawn([*self._spare(candidates[0]), *candidates])
+
+    def _spare(self, candidate: ChildCandidate) -> list[ChildCandidate]:
+        """Plan the end of a longer path than that of a candidate, for which the rest of the budget may not suffice.
+
+        A method may return to a shorter path when the rest covers only what the longest path may need. As long as there
+        is no answer, that path is extended to its end first, unless the rest is `AMPLE` times as long as it already is.
+        So a solution is missed only where it needs more than `AMPLE` / (`AMPLE` + 1) of `max_tokens`.
+        """
+        left = self._spending.tokens_left
+        longer = [node for node in self.nodes if node.is_open and node.tokens > candidate.parent.tokens]
+        if candidate.limit <= left or not longer:
+            return []
+        path = max(longer, key=lambda node: (node.tokens, node.score, node.key))
+        if left >= AMPLE * path.tokens or any(node.is_finished and self.answer(node) for node in self.nodes):
+            return []
+        return self._planner.candidates(SPARE, path, 1, candidate.temperature, whole=True)
 
     async def _drawn(self, candidates: list[ChildCandidate], reserve: int = 0) -> list[tuple[ChildCandidate, Path]]:
         """Sample and score children; those that greedy decoding makes equal are sampled once.

@@ -25,10 +25,10 @@ __all__ = [
     "described",
     "experiment",
     "hardware",
-    "SEARCH_RULES",
     "ignored_options",
     "manifest",
     "rules_since",
+    "search_rules",
     "other_methods_knobs",
     "versions",
 ]
@@ -41,10 +41,14 @@ PACKAGES = (
 SEARCH_RULES = 2
 """Version of the rules by which every search begins, ends and spends; a run goes on only by those it began with."""
 
+LIMITED_SEARCH_RULES = 3
+"""Version of the same rules for searches with a limit of generated tokens."""
+
 RULES_CHANGED: Mapping[int, str] = MappingProxyType(
     {
         2: "a path ends where the model ends it, paths at a limit are grown to their end, token limits are drawn in "
         "chunks, some methods follow their papers more closely, and more answers are read right",
+        3: "near the end of a token limit, the longest path is extended to its end before a method returns to another",
     }
 )
 """What each version changed for users."""
@@ -80,8 +84,13 @@ def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader
         "problems": f"{len(problems)} ({hashed.hexdigest()})",
         **models.generator.cls.identity(config, dataset),
         "grader": grader,
-        "search_rules": SEARCH_RULES,
+        "search_rules": search_rules(config.limits.max_generated_tokens is not None),
     }
+
+
+def search_rules(limited: bool) -> int:
+    """Version of the rules of searches now; `limited` is whether the number of generated tokens is."""
+    return LIMITED_SEARCH_RULES if limited else SEARCH_RULES
 
 
 def manifest(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
