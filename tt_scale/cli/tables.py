@@ -57,9 +57,9 @@ def write_tables(sheets: Sequence[Sheet], form: str | None) -> None:
 
 def check_report_file(file: str | None) -> None:
     """Check before a run that its report can be written; errors as of `html.write.check_report`."""
-    from tt_scale.report.html.write import check_report
-
     if file is not None:
+        from tt_scale.report.html.write import check_report
+
         check_report(file)
 
 

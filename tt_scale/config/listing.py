@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -36,9 +37,10 @@ class ConfigKey:
     experiment: bool
 
 
-def config_keys() -> list[ConfigKey]:
+@cache
+def config_keys() -> tuple[ConfigKey, ...]:
     """All keys, in the order of the schema."""
-    return [_key(name, field) for name, field in Config.model_fields.items()]
+    return tuple([_key(name, field) for name, field in Config.model_fields.items()])
 
 
 def keys_by_group() -> dict[str, list[ConfigKey]]:
