@@ -39,10 +39,7 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorResponse, "description": "The request cannot be searched; the message says why."},
     401: {"model": ErrorResponse, "description": "No token, or a wrong one."},
     413: {"model": ErrorResponse, "description": "The body is too large."},
-    429: {
-        "model": ErrorResponse,
-        "description": "Too many requests wait, or it waited too long; Retry-After says when to ask again.",
-    },
+    429: {"model": ErrorResponse, "description": "Too many wait, or it waited too long; Retry-After says how long to."},
     500: {"model": ErrorResponse, "description": "The search failed."},
     503: {"model": ErrorResponse, "description": "The models are gone and are loaded again."},
 }

@@ -14,12 +14,13 @@ from typing import Any, get_args
 
 from tt_scale.core.records import Ended, Scores, Step
 from tt_scale.core.text import escaped
+from tt_scale.core.text_id import TextId
 from tt_scale.errors import GeneratorError, PRMError
 
 __all__ = ["plain_scores", "plain_step", "plain_texts"]
 
 ENDED = frozenset(get_args(Ended))
-_INTEGERS, _FLOATS, _TEXTS = {int}, {float}, {str}
+_INTEGERS, _FLOATS, _TEXTS = {int, TextId}, {float}, {str}
 
 
 def plain_step(step: Step) -> Step:
@@ -36,7 +37,7 @@ def plain_step(step: Step) -> Step:
         return replace(
             step,
             text=_text(step.text),
-            ids=tuple(map(index, step.ids)),
+            ids=tuple(map(_id, step.ids)),
             ended=_ended(step.ended),
             seed=index(step.seed),
             temperature=_real(step.temperature),
@@ -129,6 +130,10 @@ def _text(value: Any) -> str:
     if _encodes(value):
         return str(value)
     return "".join(["\N{REPLACEMENT CHARACTER}" if "\ud800" <= sign <= "\udfff" else sign for sign in value])
+
+
+def _id(value: Any) -> int:
+    return value if isinstance(value, TextId) else index(value)
 
 
 def _ended(value: Any) -> Ended:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -21,6 +22,7 @@ from tiny_tokenizers import byte_level
 
 from tt_scale.base_classes import Problem, Sampling, Step, StepRequest
 from tt_scale.config import Config
+from tt_scale.core.text_id import TextId
 from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, MissingExtraError
 from tt_scale.generator.openai.generator import OpenAIGenerator, whole_answer_methods
 from tt_scale.generator.tokens import Tokens
@@ -161,6 +163,19 @@ async def test_a_search_through_the_space(kind: str) -> None:
             assert [step.text.count("\n\n") for step in last.steps] == [1, 1, 0]
             assert space.usage.generated_tokens == sum([cost.generated_tokens for cost in space.costs.values()])
             assert space.usage.generator_calls == 8
+
+
+@pytest.mark.parametrize("kind", ["text, as llama.cpp", "chat, as Ollama"])
+async def test_a_prompt_is_kept_as_long_as_its_search(kind: str) -> None:
+    """Each question was kept for as long as the generator ran: a server filled its memory with them."""
+    with server(kind) as fake:
+        async with started(fake) as generator:
+            ids = generator.prompt(Problem("q", "漢字漢字漢字漢字 1 + 1?", "1"), "")
+            text = next(token for token in ids if isinstance(token, TextId)).text
+            held = sys.getrefcount(text)
+            del ids
+            gc.collect()
+            assert sys.getrefcount(text) == held - 1
 
 
 async def test_stop_strings_of_several_kinds() -> None:

@@ -14,7 +14,7 @@ from tt_scale.core.records import Problem, StepRequest
 from tt_scale.engines.endpoints.openai_client import Route
 from tt_scale.errors import GeneratorError, PromptError
 from tt_scale.generator.openai.protocol import Dialect
-from tt_scale.generator.openai.text_ids import TextIds
+from tt_scale.generator.openai.text_ids import mark_id
 from tt_scale.generator.openai.text_protocol import TextProtocol
 
 __all__ = ["CONTINUATIONS", "ChatProtocol", "Continuation", "chat_body"]
@@ -28,7 +28,7 @@ CONTINUATIONS: tuple[Continuation, ...] = (
     ({}, {"prefix": True}),  # Mistral, DeepSeek
 )
 
-SYSTEM, USER, ANSWER, ASSISTANT = map(TextIds.mark, range(4))
+SYSTEM, USER, ANSWER, ASSISTANT = map(mark_id, range(4))
 ROLES = {SYSTEM: "system", USER: "user", ASSISTANT: "assistant"}
 MARKS = {role: mark for mark, role in ROLES.items()}
 

@@ -1,9 +1,10 @@
 """Substitute ids for text whose token ids the server does not return: one per token that it reports, deterministic.
 
 Searches, budgets and records count the ids of a path. The text of a response is split into as many pieces as the server
-reports tokens. The id of a piece of up to six bytes encodes these bytes, so that any process can decode it. Longer
-pieces, which are rare, are hashed and can be decoded only by the process that encoded them. Ids are above those of any
-tokenizer and below 2**53, so that JSON readers that use doubles represent them exactly.
+reports tokens. The id of a piece of up to six bytes encodes these bytes. That of a longer piece, which is rare, is its
+hash and carries the piece (`TextId`), so that a server that runs for weeks keeps no text longer than the paths that
+contain it. Ids are above those of any tokenizer and below 2**53, so that JSON readers that use doubles represent them
+exactly.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from itertools import accumulate, pairwise
 
+from tt_scale.core.text_id import TextId
 from tt_scale.errors import GeneratorError
 
-__all__ = ["FIRST_TEXT_ID", "TextIds", "cut_into"]
+__all__ = ["FIRST_TEXT_ID", "cut_into", "mark_id", "text_ids", "text_of_id"]
 
 FIRST_TEXT_ID = 2**48
 """Smallest id of a text."""
@@ -23,43 +25,38 @@ SHORT_BYTES = 6
 FIRST_MARK, FIRST_HASH = 2**51, 2**52
 
 
-class TextIds:
-    """Encodes pieces of text as ids, and decodes them."""
+def text_ids(pieces: Sequence[str]) -> tuple[int, ...]:
+    """Encode each piece as an id [pieces]."""
+    return tuple([_id_of(piece) for piece in pieces])
 
-    def __init__(self) -> None:
-        self._hashed: dict[int, str] = {}
 
-    def encode(self, pieces: Sequence[str]) -> tuple[int, ...]:
-        """Encode each piece as an id [pieces]."""
-        return tuple([self._id_of(piece) for piece in pieces])
+def text_of_id(token: int) -> str:
+    """Decode an id to its piece; a mark has no text.
 
-    def decode(self, token: int) -> str:
-        """Decode an id to its piece; a mark has no text.
+    Raises:
+        GeneratorError: it is a hash that was read from a file, without its piece, or not the id of a text.
+    """
+    if isinstance(token, TextId):
+        return token.text
+    if token >= FIRST_HASH:
+        raise GeneratorError(f"The id {token} is the hash of a text, and was read without the text.")
+    length, value = divmod(token, FIRST_TEXT_ID)
+    if not 1 <= length <= SHORT_BYTES + 2:
+        raise GeneratorError(f"The id {token} belongs to a tokenizer, but the server's tokenizer is unknown.")
+    return value.to_bytes(length - 1, "big").decode() if token < FIRST_MARK else ""
 
-        Raises:
-            GeneratorError: it is the hash of a piece that another process encoded, or not the id of a text.
-        """
-        if token >= FIRST_HASH:
-            if token not in self._hashed:
-                raise GeneratorError(f"The id {token} is the hash of a text that another process encoded.")
-            return self._hashed[token]
-        length, value = divmod(token, FIRST_TEXT_ID)
-        if not 1 <= length <= SHORT_BYTES + 2:
-            raise GeneratorError(f"The id {token} belongs to a tokenizer, but the server's tokenizer is unknown.")
-        return value.to_bytes(length - 1, "big").decode() if token < FIRST_MARK else ""
 
-    @staticmethod
-    def mark(number: int) -> int:
-        """An id without text that separates others, by its number (0 to 255)."""
-        return FIRST_MARK + number
+def mark_id(number: int) -> int:
+    """Return an id without text that separates others, by its number (0 to 255)."""
+    return FIRST_MARK + number
 
-    def _id_of(self, piece: str) -> int:
-        encoded = piece.encode()
-        if len(encoded) <= SHORT_BYTES:
-            return FIRST_TEXT_ID * (1 + len(encoded)) + int.from_bytes(encoded, "big")
-        token = FIRST_HASH + int.from_bytes(blake2b(encoded, digest_size=SHORT_BYTES).digest(), "big")
-        self._hashed[token] = piece
-        return token
+
+def _id_of(piece: str) -> int:
+    encoded = piece.encode()
+    if len(encoded) <= SHORT_BYTES:
+        return FIRST_TEXT_ID * (1 + len(encoded)) + int.from_bytes(encoded, "big")
+    digest = blake2b(encoded, digest_size=SHORT_BYTES).digest()
+    return TextId(FIRST_HASH + int.from_bytes(digest, "big"), piece)
 
 
 def cut_into(text: str, count: int, delimiters: Sequence[str]) -> list[str]:

@@ -12,12 +12,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from tt_scale.core.records import Ended, Problem, Step, StepRequest
+from tt_scale.core.text_id import TextId
 from tt_scale.engines.endpoints.openai_client import Endpoint, Route
 from tt_scale.generator.chat_template import render_chat
 from tt_scale.generator.language_model import LanguageModel, chats_of, rendered_first
 from tt_scale.generator.openai.answers import Counts, choice_of, counts_of, damaged, end_of, failure, piece_of, text_of
 from tt_scale.generator.openai.protocol import Dialect, Protocol, step_of
-from tt_scale.generator.openai.text_ids import FIRST_TEXT_ID, TextIds, cut_into
+from tt_scale.generator.openai.text_ids import FIRST_TEXT_ID, cut_into, text_ids, text_of_id
 from tt_scale.generator.tokens import UNKNOWN
 
 __all__ = ["CompletionProtocol", "TextProtocol"]
@@ -41,7 +42,6 @@ class TextProtocol(Protocol):
         self._dialect = dialect
         self._delimiters = tuple(delimiters)
         self._names_end = names_end
-        self._texts = TextIds()
 
     @abstractmethod
     def body(self, request: StepRequest) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class TextProtocol(Protocol):
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Decode the ids to their pieces of text."""
-        return [self._texts.decode(token) for token in ids]
+        return [text_of_id(token) for token in ids]
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Encode a text in pieces of the assumed length of a token."""
@@ -99,7 +99,7 @@ class TextProtocol(Protocol):
         return step_of(request, text, ids, ended, prompt=counts.prompt, cached=counts.cached)
 
     def _encoded(self, text: str, count: int) -> tuple[int, ...]:
-        return self._texts.encode(cut_into(text, count, self._delimiters))
+        return text_ids(cut_into(text, count, self._delimiters))
 
 
 class CompletionProtocol(TextProtocol):
@@ -132,14 +132,13 @@ class CompletionProtocol(TextProtocol):
         self._model = model
         self._takes_ids = takes_ids
         self._adds_beginning = adds_beginning
-        self._prompts: dict[tuple[int, ...], str] = {}
 
     def prompt(self, problem: Problem, system_prompt: str) -> tuple[int, ...]:
-        """Render the chat template to ids of the tokenizer."""
+        """Render the chat template to ids of the tokenizer; where the server reads text, the last id carries it."""
         ids = LanguageModel.prompt(self._model, problem, system_prompt)
-        if not self._takes_ids and ids not in self._prompts:
-            self._prompts[ids] = self._rendered(problem, system_prompt)
-        return ids
+        if self._takes_ids or not ids:
+            return ids
+        return (*ids[:-1], TextId(ids[-1], self._rendered(problem, system_prompt)))
 
     def pieces(self, ids: Sequence[int]) -> list[str]:
         """Decode the ids to text; those of the prompt belong to the tokenizer."""
@@ -153,7 +152,7 @@ class CompletionProtocol(TextProtocol):
         if self._takes_ids:
             behind = self._model.tokens.encode_continuation(text) if text else ()
             return {"model": self._served, "prompt": [*prompt, *behind]}
-        return {"model": self._served, "prompt": self._prompts[prompt] + text}
+        return {"model": self._served, "prompt": _carried_text(prompt) + text}
 
     def _rendered(self, problem: Problem, system_prompt: str) -> str:
         tokens = self._model.tokens
@@ -221,6 +220,11 @@ def _end_of_step(text: str, delimiters: Sequence[str]) -> int:
 def _own_ids(ids: Sequence[int]) -> int:
     """Number of leading ids that belong to the tokenizer."""
     return next((index for index, token in enumerate(ids) if token >= FIRST_TEXT_ID), len(ids))
+
+
+def _carried_text(prompt: Sequence[int]) -> str:
+    """Text of a prompt, which its last id carries; an empty prompt has none."""
+    return "".join([token.text for token in prompt[-1:] if isinstance(token, TextId)])
 
 
 def _usual_count(text: str) -> int:
