@@ -14,10 +14,10 @@ from commands import BENCH, SIMULATED, Answer, Command, snapshot
 FEW = ("--num-samples", "8")
 TWO = ("--method", "best_of_n", "--method", "collective", "--temperature", "0.7", "--temp-origin", "0.7")
 COMPARE = ("compare", *SIMULATED, "--dataset", "simulated", *TWO, "--budget", "4", *FEW)
-SWEEP = ("sweep", *SIMULATED, "--dataset", "simulated", "--method", "collective", "--random", "30", *FEW)
+SWEEP = ("sweep", *SIMULATED, "--dataset", "simulated", "--method", "collective", *FEW)
 PRM_EVAL = ("prm-eval", "simulated", "--model-name", "simulated", "--dataset", "simulated", *FEW)
 CALIBRATE = ("calibrate", *PRM_EVAL[1:])
-PRINTING = (BENCH + TWO + FEW, COMPARE, SWEEP, PRM_EVAL, CALIBRATE)
+PRINTING = (BENCH + TWO + FEW, COMPARE, (*SWEEP, "--random", "4"), PRM_EVAL, CALIBRATE)
 
 PACKAGES = ("vl_convert", "jinja2", "latex2mathml")
 needs_extra = pytest.mark.skipif(not all(map(find_spec, PACKAGES)), reason="needs the extra report")
@@ -67,7 +67,7 @@ def test_figures_are_those_of_the_records_unrounded(command: Command, tmp_path: 
 
 def test_every_recipe_of_a_sweep_is_written(command: Command) -> None:
     """The terminal shows twenty."""
-    answer = command(*SWEEP, "--format", "json")
+    answer = command(*SWEEP, "--random", "30", "--format", "json")
     ranking, over = tables(answer).values()
     assert len(ranking) + len(over) > 20
     assert all(row["Recipe"] and isinstance(row["Accuracy"], float) for row in [*ranking, *over])

@@ -131,6 +131,8 @@ async def differences(record: Mapping[str, Any], whole: Mapping[str, Any], rules
 
 def _differing(place: str, one: Any, other: Any) -> Iterator[Difference]:
     """Compare two values to the bit; the place of each difference is named."""
+    if repr(one) == repr(other):  # the usual case, and much quicker than member by member
+        return
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted({*one, *other} - HIDDEN, key=str):
             yield from _differing(_inside(place, str(key)), one.get(key, MISSING), other.get(key, MISSING))
@@ -142,7 +144,7 @@ def _differing(place: str, one: Any, other: Any) -> Iterator[Difference]:
     elif is_dataclass(one) and type(one) is type(other):
         for each in fields(one):
             yield from _differing(_inside(place, each.name), getattr(one, each.name), getattr(other, each.name))
-    elif type(one) is not type(other) or repr(one) != repr(other):
+    else:
         yield Difference(place, shown(one), shown(other))
 
 

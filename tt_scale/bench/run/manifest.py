@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime, timezone
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
 from types import MappingProxyType
@@ -134,6 +135,11 @@ def _unread_keys(models: ResolvedModels) -> frozenset[str]:
 
 def versions() -> dict[str, str]:
     """The installed packages that can change a number."""
+    return dict(_versions())
+
+
+@cache  # a sweep writes a hundred manifests
+def _versions() -> dict[str, str]:
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -180,6 +186,7 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
+@cache
 def _commit() -> str:
     """The commit of the code, where it runs from a checkout, with "+" where files were changed."""
     here = str(FilePath(__file__).parent)
