@@ -104,7 +104,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     return searched(SMALL, tmp_path_factory.mktemp("small"))
 
 
-@pytest.fixture(params=["large", "small"])
+@pytest.fixture(params=[pytest.param("large", marks=pytest.mark.slow), "small"])
 def runs(request: pytest.FixtureRequest) -> Runs:
     found: Runs = request.getfixturevalue(request.param)
     return found

@@ -29,7 +29,9 @@ def test_nothing_escapes(fuzz: ModuleType, name: str) -> None:
 
 def test_what_it_notices(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     """A fuzzer that can find nothing finds nothing."""
-    monkeypatch.setattr(fuzz, "HANGS", 0.2)
+    monkeypatch.setattr(fuzz, "HANGS", 0.1)
+
+    hanging = iter([True, True])
 
     def breaks(text: str, chance: Random) -> None:
         if len(text) > 40:
@@ -39,11 +41,12 @@ def test_what_it_notices(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> N
             end = time.thread_time() + 0.02
             while time.thread_time() < end:
                 pass
-        while text == "":
-            pass
+        if text == "" and next(hanging, False):
+            while True:
+                pass
 
     monkeypatch.setitem(fuzz.TARGETS, "broken", fuzz.Target(["a"], breaks, 0.01, longest=50))
-    failures: dict[str, Any] = fuzz.fuzz("broken", 500, seed=0).failures
+    failures: dict[str, Any] = fuzz.fuzz("broken", 250, seed=0).failures
     kinds = " ".join(failures)
     for kind in ("KeyError", "BrokenLawError: too long", "slow: over 0.01 s", "hangs: over 0 s"):
         assert kind in kinds

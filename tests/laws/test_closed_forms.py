@@ -20,15 +20,18 @@ from tt_scale.generator.simulated import World
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
 
+SLOW = pytest.mark.slow
+"""For the wider ones of each law."""
 
-@pytest.mark.parametrize(("level", "count"), [(2, 2), (5, 4), (4, 8)])
+
+@pytest.mark.parametrize(("level", "count"), [(2, 2), (5, 4), pytest.param(4, 8, marks=SLOW)])
 def test_best_of_n_with_a_perfect_prm(level: int, count: int) -> None:
     """1 - (1 - p)^N: samples that are not independent, or a best that is not the best."""
     p = World().right_after(level, 5, 0.8)
     assert_share(accuracy("best", BestOfN(N=count), level, 5), 1 - (1 - p) ** count)
 
 
-@pytest.mark.parametrize(("level", "count"), [(2, 2), (5, 4)])
+@pytest.mark.parametrize(("level", "count"), [(2, 2), pytest.param(5, 4, marks=SLOW)])
 def test_best_of_n_with_a_useless_prm(level: int, count: int) -> None:
     """p, whatever N is: noise that leaks the truth would make a useless PRM look useful."""
     p = World().right_after(level, 5, 0.8)
@@ -47,7 +50,7 @@ def majority_accuracy(p: float, wrong: Sequence[float], count: int) -> float:
     return total
 
 
-@pytest.mark.parametrize(("level", "steps", "count"), [(3, 5, 2), (4, 6, 3), (5, 7, 5)])
+@pytest.mark.parametrize(("level", "steps", "count"), [(3, 5, 2), (4, 6, 3), pytest.param(5, 7, 5, marks=SLOW)])
 def test_majority_against_the_multinomial(level: int, steps: int, count: int) -> None:
     """Votes that are not counted by answer, or ties that favour one side."""
     world = World()
@@ -84,7 +87,8 @@ def binomial(trials: int, p: float) -> list[float]:
 
 
 @pytest.mark.parametrize(
-    ("slip", "steps", "beams", "width"), [(0.22, 7, 1, 2), (0.5, 5, 2, 2), (0.5, 7, 2, 1), (0.7, 4, 3, 3)]
+    ("slip", "steps", "beams", "width"),
+    [(0.22, 7, 1, 2), (0.5, 5, 2, 2), (0.5, 7, 2, 1), pytest.param(0.7, 4, 3, 3, marks=SLOW)],
 )
 def test_beam_search_with_a_perfect_prm(slip: float, steps: int, beams: int, width: int) -> None:
     """No pruning where n < width, pruning of the best, a first step with too few children."""
@@ -101,9 +105,9 @@ def test_beam_search_with_a_perfect_prm(slip: float, steps: int, beams: int, wid
     [
         (BestOfN(N=4), 4 * 5),
         (BeamSearch(n_beams=2, beam_width=3), 6 * 5),
-        (BeamSearch(), 9 * 5),
+        pytest.param(BeamSearch(), 9 * 5, marks=SLOW),
         (BeamSearch(n_beams=1, beam_width=3, lookahead=1), 3 * 5 + 3 * 4),  # the last step has nothing to look at
-        (BeamSearch(n_beams=2, beam_width=2, lookahead=2), 4 * 5 + 4 * (2 + 2 + 2 + 1)),
+        pytest.param(BeamSearch(n_beams=2, beam_width=2, lookahead=2), 4 * 5 + 4 * (2 + 2 + 2 + 1), marks=SLOW),
     ],
     ids=["best_of_n", "beam_2x3", "beam_default", "lookahead_1", "lookahead_2"],
 )
