@@ -62,6 +62,8 @@ _VULGAR = "¼½¾⅐⅑⅒⅓⅔⅕⅖⅗⅘⅙⅚⅛⅜⅝⅞↉"
 
 _STACKED = re.compile(f"(?<!{_ABOVE[:-1]})(?P<top>{_ABOVE})[⁄/](?P<bottom>{_BELOW})")
 _SCRIPTS = re.compile(f"(?P<above>{_ABOVE})|(?P<below>{_BELOW})|(?P<vulgar>[{_VULGAR}])|(?P<styled>[𝐀-𝟿]+)")
+_SET = re.compile(r"(?<!\\)\{\s*(∅)\s*\}")
+"""Written by hand, not as LaTeX: the braces are those of a set."""
 _ROOTED = re.compile(f"(?<!{_ABOVE[:-1]})({_ABOVE})√")
 
 
@@ -73,6 +75,7 @@ def to_latex(text: str) -> str:
     """
     if text.isascii():
         return text
+    text = _SET.sub(r"\{\g<1>\}", text)
     text = _ROOTED.sub(lambda match: rf"\sqrt[{match[1].translate(_RAISED)}]", text)
     text = _STACKED.sub(_fraction, text)
     return _SCRIPTS.sub(_script, text).translate(_CHARACTERS)

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count, groupby
+from fractions import Fraction
+from itertools import count, groupby, pairwise
 from math import inf
 
 from tt_scale.grading.atoms import compare_choices, compare_numbers
 from tt_scale.grading.naming import Named, named, same_name
 from tt_scale.grading.normal import key
 from tt_scale.grading.prose import split_remark
+from tt_scale.grading.quantity import quantity
 from tt_scale.grading.structure import Structure, split_outside, structure
 
 __all__ = ["Atoms", "Comparison", "TooManyComparisonsError"]
@@ -28,6 +30,10 @@ Atoms = Callable[[str, str], "bool | None"]
 """(gold atom, atom) -> whether they are equivalent; None if undecided."""
 
 _DEEPEST = 6
+_EMPTY = r"\emptyset"
+_ROUNDING = Fraction(1, 50)
+"""Largest relative difference of numbers in one calculation, `22/7 = 3.14`."""
+
 _ENUMERATIONS = frozenset({"list", "set", "atom"})
 
 
@@ -79,6 +85,8 @@ class Comparison:
 
     def _same_structure(self, gold: Structure, answer: Structure) -> bool | None:
         kinds = {gold.kind, answer.kind}
+        if kinds == {"atom", "set"} and _EMPTY in (gold.text, answer.text):
+            return False
         one, other = _named_whole(gold), _named_whole(answer)
         if one.name or other.name or (kinds == {"atom"} and (one.is_equation or other.is_equation)):
             return self._same_named(one, other)
@@ -113,7 +121,7 @@ class Comparison:
             return _any([self.same(side, answer.value) for side in split_outside(gold.text, "equal")])
         if gold.is_equation or (answer.is_equation and gold.name and not answer.is_calculation):
             return self.atoms(gold.text, answer.text) if answer.name or answer.is_equation else False
-        if answer.is_equation and answer.value == "0":
+        if answer.is_equation and (answer.value == "0" or _contradicts_itself(answer)):
             return False
         return self.same(gold.value, answer.value)
 
@@ -191,8 +199,8 @@ def _without_remarks(gold: str, answer: str) -> tuple[str, str, bool]:
     """Remove the prose after both answers, and return whether their conditions differ."""
     (one, kind, remark), (other, other_kind, other_remark) = split_remark(gold), split_remark(answer)
     bound = [text for text, which in ((remark, kind), (other_remark, other_kind)) if which in ("domain", "condition")]
-    if len(bound) == 2:
-        return one, other, key(bound[0]) != key(bound[1])
+    if len(bound) == 2 or kind == other_kind == "members":
+        return one, other, key(remark) != key(other_remark)
     return (gold if kind == "condition" else one), (answer if other_kind == "condition" else other), False
 
 
@@ -232,6 +240,13 @@ def _named_parts(parts: Sequence[str]) -> list[Named]:
 
 def _named_whole(side: Structure) -> Named:
     return named(side.text) if side.kind == "atom" else Named(side.text)
+
+
+def _contradicts_itself(equation: Named) -> bool:
+    """Whether a calculation states different numbers: `6 = 7`; one that rounds states nearly the same one."""
+    found = [quantity(side) for side in split_outside(equation.text, "equal")]
+    numbers = [number.value for number in found if number and not number.unit]
+    return any(abs(one - other) > _ROUNDING * max(abs(one), abs(other)) for one, other in pairwise(numbers))
 
 
 def _ordered(side: Structure) -> Sequence[str]:

@@ -33,6 +33,7 @@ _BASES = MappingProxyType(
 )
 
 _MARKUP = re.compile(r"\\(?:text|textbf|textrm|mathrm|mathbf|mbox|overline)\s*(?=\{)|[{}]|\\[,;: ]")
+_BEHIND = re.compile(r"_\s*\{[^{}]*(?:\{[^{}]*\})?[^{}]*\}\s*\w")
 _NUMERAL = re.compile(
     r"""(?P<sign>-?)\s*(?P<bracket>[(\[]?)\s*(?P<digits>[0-9A-Za-z]+(?:[ ,][0-9A-Za-z]{3})*)\s*[)\]]?\s*
         (?: _\s*\(?\s*(?:base\s*[-=]?\s*)?(?P<below>\d{1,2}|[a-z]+)\s*\)?
@@ -58,12 +59,14 @@ class Numeral:
 
 
 def is_misspelled(text: str) -> bool:
-    """Whether an answer has a digit that its base has not, as in `776_7`: it is a numeral without a value.
+    """Whether an answer has a digit that its base has not, as in `776_7`, or more digits behind it: it has no value.
 
     Args:
         text: a cleaned answer.
     """
-    found = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip()) if "_" in text or "base" in text else None
+    if _BEHIND.search(text):
+        return bool(re.match(r"\d", text))
+    found = _read(text) if "_" in text or "base" in text else None
     base = _BASES.get(found["below"] or found["beside"] or "") if found else None
     return bool(found and base and found["digits"].isdigit() and int(max(found["digits"])) >= base)
 
@@ -76,7 +79,7 @@ def numeral_of(text: str) -> Numeral | None:
     """
     if "_" not in text and "base" not in text and "in " not in text:
         return None
-    match = _NUMERAL.fullmatch(_MARKUP.sub("", text).strip())
+    match = _read(text)
     base = _BASES.get(match["below"] or match["beside"] or match["named"]) if match else None
     if not match or not base:
         return None
@@ -89,6 +92,11 @@ def numeral_of(text: str) -> Numeral | None:
         return None
     sign = -1 if match["sign"] else 1
     return Numeral(Fraction(sign * value), base, Fraction(sign * int(digits)) if digits.isdigit() else None)
+
+
+def _read(text: str) -> re.Match[str] | None:
+    """Match a numeral; digits behind the braces of a base belong to nothing."""
+    return None if _BEHIND.search(text) else _NUMERAL.fullmatch(_MARKUP.sub("", text).strip())
 
 
 def _is_numeral(digits: str, *, written_beside: bool) -> bool:

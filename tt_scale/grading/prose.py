@@ -19,7 +19,7 @@ from tt_scale.grading.units import split_unit
 
 __all__ = ["choice", "has_words", "split_remark", "untexted", "words"]
 
-Remark = Literal["", "free", "domain", "condition"]
+Remark = Literal["", "free", "members", "domain", "condition"]
 
 _LONGEST = 2000
 _LONGEST_NAMES = 200
@@ -47,8 +47,8 @@ _CLAIM = re.compile(
 _PRECISION = re.compile(r"\b(?:decimals?|places?|digits?|significant|nearest)\b")
 _CASE = re.compile(r"\b(?:for|if|when|where|otherwise|else)\b")
 _MEMBERSHIP = re.compile(
-    r"(?:\s*[,;(]\s*|\s{2,})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*(?:\\mathbb\s*\{?\s*[A-Z]\s*\}?|[A-Z])"
-    r"(?:\s*[\^_]\s*\{?[^{}]*\}?)?\s*\)?$"
+    r"(?:\s*[,;(]\s*|\s{2,})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*(?:\\mathbb\s*\{?\s*(?P<double>[A-Z])\s*\}?|(?P<plain>[A-Z]))"
+    r"(?P<part>\s*[\^_]\s*\{?[^{}]*\}?)?\s*\)?$"
 )
 _CHOICE = re.compile(
     r"""(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?\s*:?\s*)?
@@ -61,6 +61,9 @@ _NO_TEXT = re.compile(
     r"\s*(?:[-+*/^_=<>,;&!|(\[]|\\(?:cdot|times|cup|cap|le|ge|to|pm)|(?:and|or|if|when)\b"
     r"|(?:is|are|was)\s+(?:not|never|wrong|false|incorrect)\b)"
 )
+_ANOTHER = re.compile(r"\s*\(?([A-J])\)?[.:]?\s*")
+"""A second letter, which leaves open which of the two is chosen."""
+
 _RUN = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]+")
 _SHORT_WORDS = "no yes the is of at not all one two red odd see as it are its any on by so to if only none"
 _SHORT = frozenset(_SHORT_WORDS.split())
@@ -109,14 +112,15 @@ def split_remark(text: str) -> tuple[str, Remark, str]:
         text: an answer as a model or a data set states it.
 
     Returns:
-        The answer; the kind of the remark ("free": irrelevant, as `for all n`; "domain": range of a variable, which may
-        be omitted; "condition": part of the answer); and the remark.
+        The answer; the kind of the remark ("free": irrelevant, as `for all n`; "members": set of a variable, and
+        "domain": range of a variable, which may both be omitted; "condition": part of the answer); and the remark, of
+        "members" the set alone.
     """
     text = clean(text)
     if len(text) > _LONGEST:
         return text, "", ""
     if (match := _membership(text)) and _mentions(text[: match.start()], match["names"]):
-        return text[: match.start()].strip(), "free", match[0].strip()
+        return text[: match.start()].strip(), "members", f"{match['double'] or match['plain']}{match['part'] or ''}"
     plain = untexted(text)
     for match in _REMARK.finditer(plain):
         head = plain[: match.start()].strip()
@@ -160,7 +164,8 @@ def choice(text: str) -> tuple[str, str] | None:
         text: an answer as a model or a data set states it.
 
     Returns:
-        The letter in upper case, and its text; empty if there is none.
+        The letter in upper case, and its text; empty if there is none. A second letter in place of a text leaves open
+        which of the two is chosen, so that they are given together.
     """
     plain = untexted(clean(text))
     match = _CHOICE.fullmatch(plain) if len(plain) < _LONGEST else None
@@ -170,7 +175,8 @@ def choice(text: str) -> tuple[str, str] | None:
     rest = match["after"] or match["text"] or ""
     if _NO_TEXT.match(rest) or not (letter.isupper() or match["bracketed"] or rest):
         return None
-    return letter.upper(), rest.strip()
+    other = _ANOTHER.fullmatch(rest)
+    return (f"{letter} {other[1]}".upper(), "") if other else (letter.upper(), rest.strip())
 
 
 def _membership(text: str) -> re.Match[str] | None:
