@@ -188,3 +188,17 @@ def test_only_what_can_change_a_number_makes_another_experiment(change: dict[str
     """A resume refused for a folder name, or accepted for another seed, is wrong either way."""
     digests = {digest(experiment(Config(**{**SIMULATED, **each}), "simulated", [], "grader")) for each in ({}, change)}
     assert (len(digests) == 1) == same
+
+
+@pytest.mark.parametrize("method", sorted(BUILT_IN["searchers"]))
+def test_kept_paths_are_compared_with_proposed_ones_where_a_method_reads_both(method: str) -> None:
+    """`particle_gibbs --max-total-branches 1` was refused for a key that it does not read."""
+    names = {field.name for field in dataclasses.fields(searcher_class(method))}
+    keys = {"method": method, "max_total_branches": 1, "passing_minimum": 1}
+    if {"keeping_branches", "max_total_branches"} <= names:
+        with pytest.raises(ConfigError, match="keeping_branches is 3, but max_total_branches is 1"):
+            Config(**keys)
+    else:
+        assert Config(**keys).max_total_branches == 1
+    with pytest.raises(ConfigError, match="keeping_branches is 2, but max_total_branches is 1"):
+        Config(**keys, keeping_branches=2)

@@ -46,6 +46,10 @@ KEY_VARIABLES = {"base_url": "OPENAI_API_KEY", "prm_url": "TT_SCALE_PRM_API_KEY"
 """The environment variable for the key of a server whose address a key of the configuration holds."""
 
 
+_KEEPING = frozenset({"beam_search", "collective", "dvts", "gumbel", "mcts"})
+"""Methods that keep `keeping_branches` of the `max_total_branches` paths that they propose."""
+
+
 class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, SamplingKeys, ModelKeys):
     """Everything that decides what a run does; its keys are declared in the modules beside.
 
@@ -229,7 +233,8 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
 
     @model_validator(mode="after")
     def _possible(self) -> Config:
-        if self.keeping_branches > self.max_total_branches:
+        asked = self.method in _KEEPING or "keeping_branches" in self.model_fields_set
+        if asked and self.keeping_branches > self.max_total_branches:
             raise ValueError(
                 f"keeping_branches is {self.keeping_branches}, but max_total_branches is {self.max_total_branches}: "
                 "no more paths can be kept than are proposed"

@@ -129,6 +129,7 @@ _SPELLINGS = tuple(
     for pattern, replacement in (
         (rf"\\(?:{_TEXT}|operatorname)\s*\{{([^{{}}]*)\}}", r"\1"),
         (r"\\\{\s*\\\}", r"\\emptyset"),
+        (r"(?<=\d)(?:st|nd|rd|th)(?![a-zA-Z])", ""),
         (r"([_^])\s*\{\s*(\w|\\circ)\s*\}", r"\1\2"),
         (r"(?<!\d)\s+|\s+(?!\d)", ""),
         (r"^\+(?=.)", ""),
