@@ -119,6 +119,10 @@ def test_an_answer_that_a_limit_may_have_cut_does_not_count(text: str, prefix: s
         ("<think>a<think>b</think>c</think>d", False, "d"),
         ("a</think>b</think>c", True, "c"),
         ("[THINK]a[/THINK]b", False, "b"),
+        ("<THINK>5</Think>6", False, "6"),
+        ("I write `<think>` first. 5", False, "I write `<think>` first. 5"),
+        ("5 `</think>` 6", False, "5 `</think>` 6"),
+        ("<think>`</think>`5</think>6", False, "6"),
     ],
 )
 def test_outside_reasoning(text: str, opened: bool, seen: str) -> None:

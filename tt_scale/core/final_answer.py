@@ -8,7 +8,7 @@ itself (templates of R1 and QwQ do); the output then contains only the closing t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
@@ -66,7 +66,7 @@ def outside_reasoning(text: str, tags: Iterable[Tags], *, opened: bool = False) 
 
     Args:
         text: a solution, or its beginning.
-        tags: pairs of opening and closing tags.
+        tags: pairs of opening and closing tags, in any letter case; one in backticks is mentioned, not used.
         opened: whether the prompt left a block open.
 
     Returns:
@@ -89,18 +89,18 @@ def outside_reasoning(text: str, tags: Iterable[Tags], *, opened: bool = False) 
     return "".join(kept) if inside else "".join([*kept, text[begin:]])
 
 
-def _leaves_open(text: str, tags: Sequence[Tags], *, opened: bool) -> bool:
+def _leaves_open(text: str, tags: tuple[Tags, ...], *, opened: bool) -> bool:
     """Whether a block is open at the end of a text, by its last tag."""
-    opening = max([text.rfind(tag) for tag, _ in tags], default=-1)
-    closing = max([text.rfind(tag) for _, tag in tags], default=-1)
-    return opening > closing if max(opening, closing) >= 0 else opened
+    for tag in _pattern(tags).finditer(text):
+        opened = tag.lastgroup == "opening"
+    return opened
 
 
 @lru_cache(maxsize=64)
-def _pattern(tags: Sequence[Tags]) -> re.Pattern[str]:
+def _pattern(tags: tuple[Tags, ...]) -> re.Pattern[str]:
     opening = "|".join([re.escape(tag) for tag, _ in tags]) or "(?!)"
     closing = "|".join([re.escape(tag) for _, tag in tags]) or "(?!)"
-    return re.compile(f"(?P<opening>{opening})|(?P<closing>{closing})")
+    return re.compile(rf"(?<!`)(?:(?P<opening>{opening})|(?P<closing>{closing}))(?!`)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
