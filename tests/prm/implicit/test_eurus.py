@@ -133,6 +133,7 @@ async def test_transformers(folders: tuple[FilePath, FilePath], state: State) ->
 
 
 @pytest.mark.vllm
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::FutureWarning")  # of vLLM's own imports
 @pytest.mark.filterwarnings("ignore:Unclosed context:ResourceWarning")  # of vLLM's own sockets
 def test_vllm(folders: tuple[FilePath, FilePath]) -> None:
