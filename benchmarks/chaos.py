@@ -37,7 +37,7 @@ from random import Random
 from typing import Any
 
 from tt_scale.bench.format.lines import read_line
-from tt_scale.bench.record import unpack
+from tt_scale.bench.record import CALL_SECONDS, unpack
 
 SIMULATED = ("--model-name", "simulated", "--prm-name", "simulated", "--dataset", "simulated", "--run-tag", "t")
 METHODS = ("--method", "best_of_n", "--method", "beam_search")
@@ -182,6 +182,7 @@ def records_of(folder: Path) -> dict[tuple[str, str, int], Any]:
             except ValueError as error:
                 raise FaultError(f"{path.parent.name}: {error}") from None
             del record["usage"]["seconds"]
+            record = {name: value for name, value in record.items() if name not in CALL_SECONDS}
             key = (path.parent.name, record["id"], record["repeat"])
             if key in found:
                 raise FaultError(f"{key} is there twice")

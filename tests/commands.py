@@ -6,14 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tt_scale.bench.format.lines import read_line
-from tt_scale.bench.record import unpack
+from tt_scale.bench.record import CALL_SECONDS, Row, unpack
 from tt_scale.cli.main import main
 
 SIMULATED = ("--model-name", "simulated", "--prm-name", "simulated")
@@ -81,12 +81,25 @@ def read_journal(folder: Path) -> list[dict[str, Any]]:
     return [unpack(read_line(line)) for line in lines]
 
 
+def without_seconds(record: dict[str, Any]) -> dict[str, Any]:
+    """The same record; what depends on the clock is removed from it."""
+    del record["usage"]["seconds"]
+    for name in CALL_SECONDS:
+        record.pop(name, None)
+    return record
+
+
+def timeless(row: Row) -> Row:
+    """A row without what depends on the clock."""
+    return replace(row, usage=replace(row.usage, seconds=0.0), **dict.fromkeys(CALL_SECONDS))
+
+
 def records(folder: Path) -> dict[tuple[str, int], dict[str, Any]]:
     """The records of the only run below a folder, by problem and repeat, without what depends on the clock."""
     (path,) = folder.rglob("problems.jsonl")
     found: dict[tuple[str, int], dict[str, Any]] = {}
     for record in read_journal(path.parent):
-        del record["usage"]["seconds"]
+        without_seconds(record)
         key = (record["id"], record["repeat"])
         assert key not in found, f"{key} was written twice"
         found[key] = record

@@ -7,11 +7,13 @@ file both are packed into one field, and `unpack` gives them back.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from itertools import takewhile
+from types import MappingProxyType
 from typing import Any
 
 from tt_scale.bench.format.lines import NO_RECORD, PACKED, digest_of, line_of, pack, unpacked
@@ -29,11 +31,13 @@ from tt_scale.space.search_space import Event, SearchSpace
 from tt_scale.space.tape import Tape
 
 __all__ = [
+    "CALL_SECONDS",
     "Row",
     "failure_record",
     "input_digest",
     "line_of_record",
     "recorded_input_digest",
+    "recorded_seconds",
     "search_record",
     "source_part",
     "unpack",
@@ -44,10 +48,15 @@ __all__ = [
 LARGE = 5_000
 """Tokens of a search; what is written down of more is worked out beside the event loop, which others wait for."""
 
+NO_SECONDS: Mapping[str, float] = MappingProxyType({})
+
 PARTS = ("tree", "tape")
 
+CALL_SECONDS = ("generator_seconds", "prm_seconds", "grading_seconds")
+"""Fields of a record with the time in which calls of the search were in flight; left out where it is unknown."""
+
 PROBLEM = ("index", "id", "repeat", "level", "subject", "question", "gold")
-"""Fields of a record that the search was given; the tape and the seconds are the others."""
+"""Fields of a record that the search was given; the tape and all seconds are the others."""
 
 
 async def search_record(
@@ -59,16 +68,22 @@ async def search_record(
     grader: Grader,
     final_agg: str | None = None,
     source: Sequence[Grade] = (),
+    call_seconds: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """Grade a finished search under every selector and write down everything about it.
 
     The score of a pool member is the one that selectors saw; that of the search is in the tree. `source` has the
     verdicts of the source of recorded samples on the members of the pool; it is empty where there are none.
+    `call_seconds` has the recorded `CALL_SECONDS` of a search that is run again; None writes down those measured here.
     """
+    began = time.monotonic()
     answers = [space.answer(path) for path in outcome.pool]
     classes = await grader.group(answers)
     grades = await grader.grade_many(space.problem.answer, answers)
-    write = partial(_record, index, repeat, space, outcome, selector, final_agg, answers, classes, grades, source)
+    if call_seconds is None:
+        call_seconds = {**space.call_seconds, "grading_seconds": time.monotonic() - began}
+    about = final_agg, answers, classes, grades, source, call_seconds
+    write = partial(_record, index, repeat, space, outcome, selector, *about)
     if space.usage.generated_tokens > LARGE:
         return await asyncio.to_thread(write)
     return write()
@@ -85,6 +100,7 @@ def _record(
     classes: Sequence[int],
     grades: Sequence[Grade],
     source: Sequence[Grade],
+    call_seconds: Mapping[str, float],
 ) -> dict[str, Any]:
     pool = outcome.pool
     voters = candidates(outcome, classes, final_agg)
@@ -98,6 +114,7 @@ def _record(
         "stopped": outcome.stopped,
         "error": "",
         "usage": asdict(space.usage),
+        **call_seconds,
         "telemetry": _telemetry(space, pool, grades),
         "right": sum([grade == "correct" for grade in grades]),
         **({"source": source_part([name(path.key) for path in pool], voters, source, chosen)} if source else {}),
@@ -189,7 +206,7 @@ def unpack(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def input_digest(record: Mapping[str, Any]) -> str:
-    """Give a checksum of all that a search was given: its problem, its tape, and the seconds on its clock.
+    """Give a checksum of all that a search was given: its problem, its tape, and the seconds that were measured.
 
     All other fields follow from these; a record in which both are right can be believed.
     """
@@ -197,7 +214,14 @@ def input_digest(record: Mapping[str, Any]) -> str:
     given = [record[field] for field in PROBLEM]
     if "source" in record:
         given.append(record["source"]["verdicts"])
+    if measured := recorded_seconds(record):
+        given.append(measured)
     return digest_of([*given, record["usage"]["seconds"], None if tape is None else packed_tape(tape, [])])
+
+
+def recorded_seconds(record: Mapping[str, Any]) -> dict[str, float]:
+    """Give the times of `CALL_SECONDS` that a record states."""
+    return {name: record[name] for name in CALL_SECONDS if name in record}
 
 
 def recorded_input_digest(record: Mapping[str, Any]) -> str:
@@ -209,7 +233,13 @@ def recorded_input_digest(record: Mapping[str, Any]) -> str:
 
 
 def failure_record(
-    index: int, repeat: int, problem: Problem, usage: Usage, error: BaseException, tape: Tape | None = None
+    index: int,
+    repeat: int,
+    problem: Problem,
+    usage: Usage,
+    error: BaseException,
+    tape: Tape | None = None,
+    call_seconds: Mapping[str, float] = NO_SECONDS,
 ) -> dict[str, Any]:
     """Write down a problem that failed; it stays in the denominator as not correct. Its tape leads to what failed."""
     record = _head(index, repeat, problem)
@@ -221,6 +251,7 @@ def failure_record(
         "stopped": "error",
         "error": described(error),
         "usage": asdict(usage),
+        **call_seconds,
         "telemetry": {"wasted_tokens": usage.generated_tokens},
         "right": 0,
         "pool": [],

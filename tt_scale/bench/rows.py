@@ -122,6 +122,11 @@ class Row:
         right: how many members of the pool have a right answer.
         source_grade: verdict of the source of recorded samples on the method's own answer; None where it gives none.
         source_selectors: as `selectors`, by the verdicts of that source; empty where it gives none.
+        generator_seconds: wall time in which at least one call of the generator was in flight; None where it is not
+            recorded: by earlier versions, and of searches that were derived from others.
+        prm_seconds: the same of the PRM; None also without one.
+        grading_seconds: wall time from the end of the search until its answers were graded, the wait for a grading
+            worker included; None also where the search failed.
     """
 
     index: int
@@ -139,6 +144,9 @@ class Row:
     right: int = 0
     source_grade: Grade | None = None
     source_selectors: Mapping[str, Mapping[int, bool]] = field(default_factory=dict)
+    generator_seconds: float | None = None
+    prm_seconds: float | None = None
+    grading_seconds: float | None = None
 
     @property
     def correct(self) -> bool:
@@ -172,4 +180,7 @@ class Row:
             right=right,
             source_grade=source["grade"] if source else None,
             source_selectors=Verdicts(source["selectors"]) if source else {},
+            generator_seconds=record.get("generator_seconds"),
+            prm_seconds=record.get("prm_seconds"),
+            grading_seconds=record.get("grading_seconds"),
         )

@@ -45,8 +45,8 @@ def show(run: str, problem: str | None, others: tuple[str, ...], vary: tuple[str
     RUN is a folder that bench or compare wrote, or a folder of such folders; PROBLEM is an id or a number. Without
     PROBLEM: what was run, tables, problems. With it: the question, the tree of the search, its pool and its answer.
 
-    Tables of runs: manifest, overall, levels, subjects, pairs, selectors, aggregates, cost, backtracking, problems. Of
-    a search: steps, pool, events. `--format latex --table overall` writes a table for a paper.
+    Tables of runs: manifest, overall, levels, subjects, pairs, selectors, aggregates, cost, seconds, backtracking,
+    problems. Of a search: steps, pool, events. `--format latex --table overall` writes a table for a paper.
     """
     from tt_scale.report.side_by_side import side_by_side
 

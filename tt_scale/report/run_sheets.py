@@ -7,6 +7,7 @@ from math import ceil
 from types import MappingProxyType
 
 from tt_scale.bench.reader.search_record import Row
+from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.bench.stats.comparison import Entry, frontier
 from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
 from tt_scale.bench.stats.pairs import Pair
@@ -166,6 +167,17 @@ def cost_sheet(found: SideBySide) -> Sheet:
     return sheet
 
 
+def seconds_sheet(found: SideBySide) -> Sheet:
+    """Mean seconds of a search and of its calls; without rows where no record has those of the calls."""
+    sheet = Sheet("Seconds per problem", ["Method"], ["Search", "in generator", "in PRM", "Grading"])
+    for name, rows in found.rows.items():
+        calls = [mean([seconds for row in rows if (seconds := getattr(row, call)) is not None]) for call in CALL_SECONDS]
+        if any(seconds is not None for seconds in calls):
+            means = [mean([row.usage.seconds for row in rows]), *calls]
+            sheet.rows.append([name, *(number_cell(seconds, ".2f") for seconds in means)])
+    return sheet
+
+
 SHEETS: Mapping[str, Callable[[SideBySide], Sheet]] = MappingProxyType(
     {
         "overall": overall_sheet,
@@ -175,6 +187,7 @@ SHEETS: Mapping[str, Callable[[SideBySide], Sheet]] = MappingProxyType(
         "selectors": selector_sheet,
         "aggregates": aggregate_sheet,
         "cost": cost_sheet,
+        "seconds": seconds_sheet,
         "backtracking": lambda found: backtracking_sheet(found.rows),
     }
 )
@@ -187,6 +200,11 @@ def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
         sheet = SHEETS[name](found)
         if sheet.rows:
             yield sheet
+
+
+def mean(values: Sequence[float]) -> float | None:
+    """The mean; None of nothing."""
+    return sum(values) / len(values) if values else None
 
 
 def percentile(ascending: Sequence[float], share: float) -> float | None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
-from tt_scale.bench.record import Row
+from tt_scale.bench.record import CALL_SECONDS, Row
 from tt_scale.bench.run.events import Reporter, silent
 from tt_scale.bench.run.plan import Plan
 from tt_scale.bench.run.session import bench
@@ -147,4 +147,5 @@ def _records(run: RunResult) -> Iterator[dict[str, Any]]:
             "stopped": row.stopped,
             "error": row.error,
             **asdict(row.usage),
+            **{name: getattr(row, name) for name in CALL_SECONDS},
         }

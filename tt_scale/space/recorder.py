@@ -12,6 +12,7 @@ from tt_scale.core.records import Problem, Scores, Step, StepRequest
 from tt_scale.core.text import escaped, message_of
 from tt_scale.core.waiting import waiting_for
 from tt_scale.errors import GeneratorError, PRMError
+from tt_scale.space.call_time import CallTime
 from tt_scale.space.coercion import plain_scores, plain_step, plain_texts
 from tt_scale.space.tape import AnswerClasses, Call, Failure, GeneratorCall, PRMCall, SampledRequest, Tape
 
@@ -31,6 +32,8 @@ class Recorder:
 
     Attributes:
         tape: calls and results so far.
+        generator_time: time in which calls of the generator were in flight.
+        prm_time: time in which calls of the PRM were in flight.
     """
 
     def __init__(self, generator: Generator, prm: PRM | None, grouping: Grouping) -> None:
@@ -41,6 +44,8 @@ class Recorder:
             reasoning_tags=generator.reasoning_tags,
             prm=(prm.parameters, prm.top_logprobs) if prm else None,
         )
+        self.generator_time = CallTime()
+        self.prm_time = CallTime()
         self._generator = generator
         self._prm = prm
         self._grouping = grouping
@@ -103,7 +108,7 @@ class Recorder:
         call = GeneratorCall(asked)
         number = self._begun(call)
         try:
-            with waiting_for(self._generator):
+            with waiting_for(self._generator), self.generator_time.measured():
                 answers = await self._generator.generate(requests)
             steps = [plain_step(step) for step in answers]
             if len(steps) != len(requests):
@@ -127,7 +132,7 @@ class Recorder:
         call = PRMCall([path.key for path in paths])
         number = self._begun(call)
         try:
-            with waiting_for(self._prm):
+            with waiting_for(self._prm), self.prm_time.measured():
                 answers = await self._prm.score(problem, paths)
             scores = [plain_scores(each) for each in answers]
             if len(scores) != len(paths):

@@ -287,6 +287,12 @@ class SearchSpace:
         return self._recorder.answer_classes(answers)
 
     @property
+    def call_seconds(self) -> dict[str, float]:
+        """Wall time in which at least one call of generator or PRM was in flight, as a record names both."""
+        found = {"generator_seconds": self._recorder.generator_time.seconds}
+        return found if self._prm is None else {**found, "prm_seconds": self._recorder.prm_time.seconds}
+
+    @property
     def tape(self) -> Tape:
         """All inputs that the search has received so far; calls in flight are failures."""
         tape = self._recorder.ended_tape()

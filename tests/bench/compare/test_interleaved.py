@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import read_journal
+from commands import read_journal, without_seconds
 from rich.console import Console
 
 from tt_scale.bench.compare import interleaved
@@ -68,7 +68,7 @@ def records(folder: Path) -> dict[str, set[str]]:
     for path in folder.rglob("problems.jsonl"):
         lines = read_journal(path.parent)
         for line in lines:
-            line["usage"].pop("seconds")
+            without_seconds(line)
             line["tape"] = str(line["tape"])
             for node in line["tree"]:
                 node.get("usage", {}).pop("seconds", None)

@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from commands import Command, read_journal
+from commands import Command, read_journal, timeless
 from worlds import run, sim_space, tape_space
 
 from tt_scale.bench.compare.compare_command import charged
 from tt_scale.bench.compare.subsampled import derived_row, vote_curve
-from tt_scale.bench.record import Row, search_record
+from tt_scale.bench.record import CALL_SECONDS, Row, search_record
 from tt_scale.bench.stats.vote_curve import VoteCurve
 from tt_scale.core.budget import Usage
 from tt_scale.errors import JournalError
@@ -29,10 +29,6 @@ SHARING = ("--method", "best_of_n", "--method", "self_consistency")
 def command(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
     monkeypatch.chdir(tmp_path)
     return Command(capsys)
-
-
-def timeless(row: Row) -> Row:
-    return replace(row, usage=replace(row.usage, seconds=0.0))
 
 
 @pytest.mark.parametrize("limits", [(), ("--max-tokens", "70")], ids=["whole", "some truncated"])
@@ -242,5 +238,5 @@ def test_every_field_of_a_row_is_derived() -> None:
     """A field that is added to rows must be thought of here."""
     assert {field.name for field in fields(Row)} == {
         *("index", "id", "repeat", "level", "grade", "answer", "gold", "usage", "telemetry", "selectors"),
-        *("stopped", "error", "right", "source_grade", "source_selectors"),
+        *("stopped", "error", "right", "source_grade", "source_selectors", *CALL_SECONDS),
     }

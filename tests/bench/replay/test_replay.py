@@ -174,7 +174,7 @@ def record_of(run: Run) -> dict[str, Any]:
 
     async def graded() -> dict[str, Any]:
         with Grader() as grader:
-            return await search_record(0, 1, space, outcome, "majority", grader, "min")
+            return await search_record(0, 1, space, outcome, "majority", grader, "min", call_seconds={})
 
     return asyncio.run(graded())
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from commands import BENCH, Command, read_journal
 
-from tt_scale.bench.record import line_of_record, search_record
+from tt_scale.bench.record import line_of_record, recorded_seconds, search_record
 from tt_scale.bench.replay.tape import TapedGenerator, taped_space
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
@@ -38,7 +38,8 @@ async def again(record: dict[str, Any], config: Config, grader: Grader) -> bytes
     generator.check_finished()
     selector = config.selector or searcher.selector
     place = record["index"], record["repeat"]
-    return line_of_record(await search_record(*place, space, outcome, selector, grader, config.final_agg))
+    about = grader, config.final_agg, (), recorded_seconds(record)
+    return line_of_record(await search_record(*place, space, outcome, selector, *about))
 
 
 @pytest.mark.parametrize(

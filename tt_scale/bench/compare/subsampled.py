@@ -12,7 +12,7 @@ from dataclasses import asdict
 from pathlib import Path as FilePath
 from typing import Any
 
-from tt_scale.bench.record import Row, source_part, unpack, verdicts
+from tt_scale.bench.record import CALL_SECONDS, Row, source_part, unpack, verdicts
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.manifest import METHOD_KEYS
 from tt_scale.bench.run.plan import Plan
@@ -94,7 +94,7 @@ def derived_row(record: Mapping[str, Any], samples: int, selector: str, final_ag
     grades = [member["grade"] for member in pool]
     chosen = SELECTORS[selector](candidates)
     derived = {
-        **record,
+        **{key: value for key, value in record.items() if key not in CALL_SECONDS},
         "answer": None if chosen is None else pool[chosen]["answer"],
         "grade": "no_answer" if chosen is None else grades[chosen],
         "selectors": verdicts(candidates, grades),

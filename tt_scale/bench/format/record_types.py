@@ -83,6 +83,9 @@ class Head(HeadFields):
 
     v: Literal[2]
     right: Count
+    generator_seconds: NotRequired[Amount]
+    prm_seconds: NotRequired[Amount]
+    grading_seconds: NotRequired[Amount]
     source: NotRequired[SourceFields]
 
 

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.bench.reader.journal_index import Problem
+from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.errors import ConfigError
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["data_frame"]
 
 FIELDS = ("index", "id", "repeat", "level", "grade", "correct", "answer", "gold", "right", "stopped", "error")
-MAYBE = {"level": "Int64", "answer": "string", "subject": "string"}
+MAYBE = {"level": "Int64", "answer": "string", "subject": "string", **dict.fromkeys(CALL_SECONDS, "float64")}
 """Columns in which values may be missing, and types of pandas that have a missing value of their own."""
 
 
@@ -44,9 +45,10 @@ def _columns(rows: Sequence[Row]) -> list[str]:
     from tt_scale.core.budget import Usage
 
     counts = dict.fromkeys([count for row in rows for count in row.telemetry])
-    return [*FIELDS, "subject", *Usage.__dataclass_fields__, *counts]
+    return [*FIELDS, "subject", *Usage.__dataclass_fields__, *CALL_SECONDS, *counts]
 
 
 def _line(row: Row, problem: Problem) -> dict[str, Any]:
     values = {field: getattr(row, field) for field in FIELDS}
-    return {**values, "subject": problem.subject, **asdict(row.usage), **row.telemetry}
+    seconds = {name: getattr(row, name) for name in CALL_SECONDS}
+    return {**values, "subject": problem.subject, **asdict(row.usage), **seconds, **row.telemetry}

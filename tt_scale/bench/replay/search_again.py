@@ -11,6 +11,7 @@ from tt_scale.bench.record import (
     failure_record,
     input_digest,
     recorded_input_digest,
+    recorded_seconds,
     search_record,
 )
 from tt_scale.bench.replay.tape import TapedGenerator, taped_space
@@ -97,12 +98,13 @@ async def search_again(record: Mapping[str, Any], rules: Rules) -> dict[str, Any
         raise ending.error
     if ending.error is not None:
         generator.check_finished()
-        return failure_record(*place, problem, space.usage, ending.error, space.tape)
+        return failure_record(*place, problem, space.usage, ending.error, space.tape, recorded_seconds(record))
     generator.check_finished()
     selector = config.selector or searcher.selector
     told = record.get("source", {}).get("verdicts", {})
     source = [told.get(name(path.key), "wrong") for path in ending.result.pool] if told else []
-    return await search_record(*place, space, ending.result, selector, rules.grader, config.final_agg, source)
+    about = rules.grader, config.final_agg, source, recorded_seconds(record)
+    return await search_record(*place, space, ending.result, selector, *about)
 
 
 async def _concluded(space: SearchSpace, searcher: Searcher) -> Outcome:

@@ -103,7 +103,8 @@ class ProblemSearch:
         """Write down a problem that failed, with its tape as far as that can be written."""
         usage = spaces[0].usage if spaces else Usage()
         tape = spaces[0].tape if spaces else None
-        record = failure_record(index, repeat, problem, usage, error, tape)
+        measured = spaces[0].call_seconds if spaces else {}
+        record = failure_record(index, repeat, problem, usage, error, tape, measured)
         try:
             line = await written(record)
         except Exception:  # noqa: BLE001 - the tape may hold the very value that failed

@@ -8,6 +8,7 @@ from typing import Any
 
 from tt_scale.bench.reader.run_data import Problem, RunData
 from tt_scale.bench.reader.search_record import SearchRecord
+from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.report.html.formulas import Formula, segments
 from tt_scale.report.search_tree import KINDS, MARKS, QUESTION, SearchTree, TreeStep, grow_tree
 from tt_scale.report.show.problem_rows import verdict_of
@@ -102,6 +103,7 @@ def search_data(search: SearchRecord, tree: SearchTree, texts: Texts) -> dict[st
         "stopped": row.stopped,
         "error": row.error,
         "usage": {name: _rounded(value) for name, value in asdict(row.usage).items()},
+        "seconds": [_rounded(getattr(row, name)) for name in CALL_SECONDS],
         "telemetry": dict(row.telemetry),
         "steps": _columns(tree.steps, places, texts),
         "frames": _frames(tree, places),

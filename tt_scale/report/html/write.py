@@ -29,7 +29,7 @@ SCRIPTS = ("page.js", "text.js", "charts.js", "problems.js", "viewport.js", "tre
 """Parts of the script, in the order in which they stand in it."""
 
 OVERVIEW = ("overall", "levels", "subjects", "selectors", "aggregates")
-COST = ("cost", "backtracking")
+COST = ("cost", "seconds", "backtracking")
 
 
 def check_report(path: str) -> None:

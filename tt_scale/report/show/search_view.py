@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.text import Text
 
 from tt_scale.bench.reader.run_data import RunData
-from tt_scale.bench.reader.search_record import SearchRecord
+from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.core.printable import printable
 from tt_scale.report.cells import Number, count_cell
 from tt_scale.report.search_tree import KINDS, MARKS, SearchTree, TreeStep, grow_tree
@@ -84,8 +84,15 @@ def _spent(search: SearchRecord) -> str:
     usage, nodes = search.row.usage, len(search.nodes)
     return (
         f"{usage.generated_tokens:,} tokens in {usage.generator_calls:,} requests, {usage.prm_tokens:,} PRM tokens, "
-        f"{usage.seconds:.1f} s, {nodes:,} paths."
+        f"{usage.seconds:.1f} s{_seconds_apart(search.row)}, {nodes:,} paths."
     )
+
+
+def _seconds_apart(row: Row) -> str:
+    """The parts of its seconds that are known, in brackets."""
+    parts = {"generator": row.generator_seconds, "PRM": row.prm_seconds, "grading after it": row.grading_seconds}
+    known = [f"{name} {seconds:.1f}" for name, seconds in parts.items() if seconds is not None]
+    return f" ({', '.join(known)})" if known else ""
 
 
 def _legend(tree: SearchTree) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Answer, finish, read_journal, records, start
+from commands import Answer, finish, read_journal, records, start, without_seconds
 from outside import install
 
 from tt_scale.config import Config
@@ -220,7 +220,7 @@ def searches(folder: Path) -> dict[str, dict[tuple[str, int], dict[str, Any]]]:
     for path in folder.rglob("problems.jsonl"):
         lines = read_journal(path.parent)
         for line in lines:
-            del line["usage"]["seconds"]
+            without_seconds(line)
         found[path.parent.name] = {(line["id"], line["repeat"]): line for line in lines}
         assert len(found[path.parent.name]) == len(lines), "a search was done twice"
     return found

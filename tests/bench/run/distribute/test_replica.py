@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from commands import without_seconds
 
 from tt_scale.base_classes import Step, StepRequest
 from tt_scale.bench.format.lines import read_line
@@ -30,9 +31,7 @@ PART = RunPart(CONFIG, make_searcher(CONFIG), ())
 
 
 def plain(line: bytes) -> dict[str, Any]:
-    record = unpack(read_line(line))
-    del record["usage"]["seconds"]
-    return record
+    return without_seconds(unpack(read_line(line)))
 
 
 async def opened(config: Config = CONFIG) -> Replica:

@@ -90,6 +90,8 @@ function searchDetail() {
       ['Wasted', number(telemetry.wasted_tokens)],
       ['PRM tokens', number(usage.prm_tokens)],
       ['Seconds', number(usage.seconds, 2)],
+      ...['in generator', 'in PRM', 'in grading'].map((name, place) => [
+        `Seconds ${name}`, search.seconds[place] === null ? null : number(search.seconds[place], 2)]),
       ['Paths', telemetry.nodes],
       ['Retries', telemetry.retries || null],
       ['Backtracks', telemetry.backtracks || null],
