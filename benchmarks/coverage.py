@@ -15,11 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tt_scale.bench.stats.intervals import LEVEL, Difference, difference, mean_interval
+from tt_scale.report.charts.palette import LIGHT, Style
+from tt_scale.report.charts.render import whole_chart, write_chart
 
 FIGURE = Path(__file__).parents[1] / "docs" / "figures" / "coverage.svg"
 PROBLEMS = (5, 10, 20, 50, 100, 500)
@@ -92,33 +95,57 @@ def draw(
     wrong: dict[str, list[float]], covered: dict[str, list[float]], single: dict[str, list[float]], file: Path
 ) -> None:
     """Three panels over the number of problems: type I errors, coverage of differences, coverage of accuracies."""
-    from matplotlib import rc_context
-    from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, NullFormatter
+    panels = [
+        panel("type I errors", wrong, (0, 0.08), (LEVEL - 0.0005, LEVEL + 0.0005)),
+        panel("differences in their interval", covered, (0.9, 1.0), (0.94, 0.965)),
+        panel("accuracies in their interval", single, (0.9, 1.0), (0.94, 0.96)),
+    ]
+    chart = {"hconcat": panels, "spacing": 28, "resolve": {"scale": {"color": "independent", "shape": "independent"}}}
+    write_chart(whole_chart(chart, LIGHT), str(file))
 
-    panels = (
-        ("type I errors, %", wrong, (0, 8), (LEVEL, LEVEL)),
-        ("differences in their interval, %", covered, (90, 100.5), (0.94, 0.965)),
-        ("accuracies in their interval, %", single, (90, 100.5), (0.94, 0.96)),
-    )
-    with rc_context({"svg.hashsalt": "tt_scale"}):
-        figure = Figure(figsize=(9.4, 3.4), layout="constrained")
-        for place, (title, lines, limits, band) in enumerate(panels, start=1):
-            axes = figure.add_subplot(1, 3, place)
-            axes.axhspan(100 * band[0], 100 * band[1], color="0.8", linewidth=1, zorder=0)
-            for number, (label, shares) in enumerate(lines.items()):
-                axes.plot(
-                    PROBLEMS, [100 * share for share in shares], f"{'os^Dvx'[number % 6]}-", label=label, markersize=4
-                )
-            axes.set(xscale="log", xlabel="problems", ylim=limits)
-            axes.set_title(title, fontsize=9)
-            axes.xaxis.set_major_locator(FixedLocator(PROBLEMS))
-            axes.xaxis.set_major_formatter("{x:.0f}")
-            axes.xaxis.set_minor_formatter(NullFormatter())
-            axes.grid(alpha=0.25)
-            axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(frameon=False, fontsize=7)
-        figure.savefig(file, metadata={"Date": None})
+
+def panel(
+    title: str, lines: dict[str, list[float]], limits: tuple[float, float], band: tuple[float, float]
+) -> dict[str, Any]:
+    """Draw one line for each kind of trials over the band in which its shares should lie."""
+    values = [
+        {"series": name, "problems": problems, "share": share}
+        for name, shares in lines.items()
+        for problems, share in zip(PROBLEMS, shares, strict=True)
+    ]
+    axis = {"values": list(PROBLEMS), "title": "problems", "format": "d"}
+    x = {"field": "problems", "type": "quantitative", "scale": {"type": "log", "nice": False}, "axis": axis}
+    y = {"type": "quantitative", "scale": {"domain": list(limits), "nice": False}, "title": None}
+    scales = Style(LIGHT, list(lines)).scales(list(lines))
+    legend = {"legend": {"columns": 2}}
+    line = {"field": "share", **y, "axis": {"format": ".0%", "tickCount": 5}}
+    return {
+        "width": 220,
+        "height": 200,
+        "title": {"text": title, "fontSize": 12},
+        "layer": [
+            {
+                "data": {"values": [{"low": band[0], "high": band[1]}]},
+                "mark": {"type": "rect", "color": LIGHT.grid},
+                "encoding": {"y": {"field": "low", **y}, "y2": {"field": "high"}},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "line", "strokeWidth": 1.5},
+                "encoding": {"x": x, "y": line, "color": {**scales["color"], **legend}},
+            },
+            {
+                "data": {"values": values},
+                "mark": {"type": "point", "filled": True, "size": 50, "opacity": 1},
+                "encoding": {
+                    "x": x,
+                    "y": line,
+                    "color": {**scales["color"], **legend},
+                    "shape": {**scales["shape"], **legend},
+                },
+            },
+        ],
+    }
 
 
 def searches(repeats: int) -> str:

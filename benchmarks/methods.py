@@ -31,9 +31,10 @@ from tt_scale.cli.configs import resumable
 from tt_scale.config import Config, merged
 from tt_scale.config.recipe_files import read_config
 from tt_scale.errors import TTScaleError
+from tt_scale.report.charts.render import check_chart
 from tt_scale.report.comparison_tables import LEGEND, READ_OFF, sheets
 from tt_scale.report.console_reporter import ConsoleReporter
-from tt_scale.report.plots import check_plot, plot_comparison
+from tt_scale.report.plots import plot_comparison
 from tt_scale.report.tables import markdown
 
 ROOT = Path(__file__).parents[1]
@@ -138,7 +139,7 @@ def main() -> None:
     if arguments.processes > 1:
         os.environ.setdefault("OMP_NUM_THREADS", "1")  # a core each
     try:
-        check_plot(str(FIGURE))
+        check_chart(str(FIGURE), "The figure")
         found = variants_of(arguments.problems, arguments.repeats, read_budgets(arguments.budgets))
         report = ConsoleReporter(Console())
         [comparison] = resumable(compare(found, report, minutes=arguments.minutes, processes=arguments.processes))

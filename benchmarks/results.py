@@ -32,6 +32,9 @@ from tt_scale.config import Config
 from tt_scale.grading import Grader
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
 from tt_scale.report.bench_report import cost_sheet, level_sheet, pair_sheet, remarks
+from tt_scale.report.charts.accuracy import cost_chart
+from tt_scale.report.charts.palette import LIGHT, Style
+from tt_scale.report.charts.render import whole_chart, write_chart
 from tt_scale.report.console_reporter import ConsoleReporter
 from tt_scale.report.tables import Sheet, drawn
 
@@ -142,41 +145,22 @@ def vote_at(tokens: float, found: Sequence[Point]) -> float | None:
 
 
 def draw(found: Sequence[Point], problems: int, file: Path) -> None:
-    import matplotlib as mpl
-
-    mpl.use("svg")
-    import matplotlib.pyplot as plt
-
-    mpl.rcParams["svg.hashsalt"] = "tt_scale"
-    figure, axes = plt.subplots(figsize=(7.2, 4.4), layout="constrained")
-    for method in dict.fromkeys(point.method for point in found):
-        line = [point for point in found if point.method == method]
-        below = [point.accuracy - point.low for point in line]
-        above = [point.high - point.accuracy for point in line]
-        style = {"linestyle": "--", "marker": "s"} if method.startswith("majority") else {"marker": "o"}
-        axes.errorbar(
-            [point.tokens for point in line],
-            [100 * point.accuracy for point in line],
-            [[100 * each for each in below], [100 * each for each in above]],
-            label=method,
-            capsize=2,
-            markersize=4,
-            linewidth=1.4,
-            elinewidth=0.8,
-            **style,
-        )
-    axes.set(
-        xscale="log",
-        xlabel="generated tokens per problem",
-        ylabel="accuracy, %",
-        title=f"pocket-gen with pocket-prm on {problems:,} problems of pocket-math, 95 % intervals",
-    )
-    axes.title.set_fontsize(9)
-    axes.grid(alpha=0.25)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, fontsize=8)
-    figure.savefig(file, metadata={"Date": None})
-    plt.close(figure)
+    names = list(dict.fromkeys([point.method for point in found]))
+    values = [
+        {
+            "series": point.method,
+            "tokens": point.tokens,
+            "accuracy": point.accuracy,
+            "low": point.low,
+            "high": point.high,
+            "votes": point.method.startswith("majority"),
+        }
+        for point in found
+    ]
+    chart = {"width": 560, "height": 340, **cost_chart(values, names, "tokens", Style(LIGHT, names))}
+    about = f"pocket-gen with pocket-prm, {problems:,} problems of pocket-math"
+    titles = ["Accuracy against generated tokens", about, "95 % intervals; grey band: Pareto frontier"]
+    write_chart(whole_chart(chart, LIGHT, titles), str(file))
 
 
 def plain(*parts: Sheet | str | None) -> str:

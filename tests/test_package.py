@@ -9,7 +9,7 @@ import pytest
 
 import tt_scale
 
-HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy", "math_verify", "pyarrow", "matplotlib")
+HEAVY = ("torch", "transformers", "vllm", "datasets", "scipy", "sympy", "numpy", "math_verify", "pyarrow", "vl_convert")
 
 
 @pytest.mark.parametrize(

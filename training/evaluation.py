@@ -15,7 +15,8 @@ import torch
 from tt_scale.core.selection import pass_at_k
 from tt_scale.pocket import pocket_math
 from tt_scale.prm_eval.calibration import expected_calibration_error, reliability, roc_auc
-from tt_scale.report.plots import Curve, draw_reliability
+from tt_scale.report.charts.reliability import Curve
+from tt_scale.report.plots import draw_reliability
 
 from .sampling import Sample, sample
 

@@ -288,19 +288,19 @@ def test_labels_of_outcomes_are_called_so(command, tmp_path):
 
 def test_a_plot_is_drawn(command, tmp_path):
     """Twice the same, so that it can be kept in a repository."""
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert")
     for name in ("a.svg", "b.svg"):
         assert command(*EVAL, "--num-samples", "20", "--plot", name).status == 0
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
     assert b"<svg" in (tmp_path / "a.svg").read_bytes()
 
 
-def test_a_plot_needs_matplotlib(command, monkeypatch, tmp_path):
+def test_a_plot_needs_the_extra(command, monkeypatch, tmp_path):
     """Found before hours of scoring, not after."""
-    monkeypatch.setattr("tt_scale.report.plots.find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     answer = command(*EVAL, "--plot", "a.svg")
     assert (answer.status, snapshot(tmp_path)) == (2, {})
-    assert "pip install 'tt-scale[plot]'" in answer.err
+    assert "pip install 'tt-scale[report]'" in answer.err
 
 
 @pytest.mark.parametrize("width", [80, 140])

@@ -192,8 +192,8 @@ def test_hostile_text_is_text_in_a_drawing(command: Command, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "-o", "a.gif"), "Name a file that ends in .svg, .png or .pdf."),
-        (("run", "-o", "no/a.svg"), "There is no folder 'no' for the chart."),
+        (("run", "-o", "a.gif"), "--output is 'a.gif'; allowed: a file that ends in .svg, .png, .pdf."),
+        (("run", "-o", "no/a.svg"), "--output is 'no/a.svg', whose folder does not exist."),
         (("nowhere", "-o", "a.svg"), "There is no folder 'nowhere'."),
         (("run", "--kind", "scores", "-o", "a.svg"), "These runs hold nothing for the chart 'scores'."),
         (("run", "--kind", "tree", "-o", "a.svg"), "A tree is that of one search. Type: --problem 0"),

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tt_scale.core.csv_cells import read_cell, written_cell
 from tt_scale.core.printable import has_controls, listed, one_line, printable, printable_json, shown
 from tt_scale.problems.local import READERS
-from tt_scale.report.plots import Curve, draw_reliability
+from tt_scale.report.charts.reliability import Curve
+from tt_scale.report.plots import draw_reliability
 from tt_scale.report.status_line import Part, StatusLine
 from tt_scale.report.tables import Sheet, drawn, markdown
 from tt_scale.report.terminal import Terminal
@@ -114,7 +115,7 @@ def test_markdown_cells_stay_in_their_rows() -> None:
 
 def test_dollars_in_a_plot_are_dollars(tmp_path: Path) -> None:
     """A name with two of them was read as a formula, and one that is none ended the command."""
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert")
     draw_reliability([Curve(r"a$\nonsense{$b", "$x", "steps", [(0.5, 0.5, 3)])], tmp_path / "plot.svg")
     assert r"a$\nonsense{$b" in (tmp_path / "plot.svg").read_text(encoding="utf-8").replace("\\$", "$")
 

@@ -69,9 +69,9 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     live = {name: values.pop(name) for name in LIVE}
     minutes = values.pop("minutes")
     if options["plot"]:
-        from tt_scale.report.plots import check_plot
+        from tt_scale.report.charts.render import check_chart
 
-        check_plot(options["plot"])
+        check_chart(options["plot"], "--plot")
     check_report_file(options["report_file"])
     if folders:
         return _compare_folders(folders, config_file, values, {**options, **live, "minutes": minutes})
@@ -166,7 +166,7 @@ def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | No
 
     from tt_scale.report.comparison_files import write_files
     from tt_scale.report.comparison_tables import print_comparison, sheets
-    from tt_scale.report.plots import plot_comparison
+    from tt_scale.report.plots import is_drawable, plot_comparison
     from tt_scale.report.tables import sheets_of_sets
 
     plot = options["plot"]
@@ -179,8 +179,10 @@ def _show(comparisons: Sequence[Comparison], console: Terminal, folder: str | No
     for number, comparison in enumerate(comparisons if plot else (), 1):
         path = FilePath(str(plot))
         path = path if len(comparisons) == 1 else path.with_stem(f"{path.stem}-{number}")
-        plot_comparison(comparison, str(path))
-        console.print(f"Plot: {path}", markup=False, highlight=False, soft_wrap=True)
+        if is_drawable(comparison):
+            plot_comparison(comparison, str(path))
+        told = f"Plot: {path}" if is_drawable(comparison) else "No plot: the generated tokens are unknown."
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
     if options["report_file"]:
         write_reports(
             {each.dataset: (_run_folders(each), each) for each in comparisons}, options["report_file"], console

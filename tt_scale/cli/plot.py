@@ -43,7 +43,7 @@ def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], *
     from tt_scale.report.charts.render import check_chart
     from tt_scale.report.side_by_side import side_by_side
 
-    check_chart(output)
+    check_chart(output, "--output")
     if kind == "tree" and options["problem"] is None:
         raise ConfigError("A tree is that of one search.", "Type: --problem 0")
     if kind == "tree":
@@ -83,7 +83,8 @@ def _draw_chart(found: SideBySide, kind: str, output: str, options: dict[str, An
     size = {} if chart.facets else {"width": options["width"] or 560, "height": options["height"] or 300}
     subtitle = f"{found.dataset}: {found.models}, {len({each for each, _ in found.searches}):,} problems"
     drawn = {**size, **chart.make(found, Style(LIGHT, found.series))}
-    write_chart(whole_chart(drawn, LIGHT, [chart.title, subtitle, *found.notes]), output)
+    told = filter(None, [chart.title, subtitle, chart.note(found), *found.notes])
+    write_chart(whole_chart(drawn, LIGHT, list(told)), output)
 
 
 def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> None:

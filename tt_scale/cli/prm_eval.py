@@ -87,12 +87,13 @@ def _evaluate(
     quiet: Collection[str] = (),
 ) -> int:
     """Evaluate, print, plot; status 1 if no solution could be scored. `pass_rates` is None for `prm-eval`."""
+    from tt_scale.report.charts.render import check_chart
     from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.evaluation import evaluation_sheets, print_evaluation, print_taus
-    from tt_scale.report.plots import check_plot, plot_reliability
+    from tt_scale.report.plots import plot_reliability
 
     if plot is not None:
-        check_plot(plot)
+        check_chart(plot, "--plot")
     console = table_console(form)
     report = ConsoleReporter(console)
     measured, folders = resumable(_evaluated(config, threshold, pass_rates is None, report, quiet))

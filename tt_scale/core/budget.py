@@ -48,6 +48,16 @@ class Usage:
     seconds: float = 0.0
     flops: float = 0.0
 
+    @property
+    def counted_tokens(self) -> int | None:
+        """Generated tokens; None if requests were made and none counted, as of recorded samples without counts."""
+        return self.generated_tokens if self.generated_tokens or not self.generator_calls else None
+
+    @property
+    def counted_prm_tokens(self) -> int | None:
+        """Tokens of PRM prompts; None if paths were scored and none counted, as of recorded scores."""
+        return self.prm_tokens if self.prm_tokens or not self.prm_calls else None
+
     def charge(self, spent: Usage) -> None:
         """Add another record to this one in place."""
         for name in _NAMES:

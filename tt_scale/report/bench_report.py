@@ -125,7 +125,7 @@ def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
             [
                 method,
                 number_cell(steps / count, ".1f"),
-                number_cell(wasted / count, ",.0f"),
+                number_cell(None if usage.counted_tokens is None else wasted / count, ",.0f"),
                 share_cell(usage.cached_prompt_tokens, usage.prompt_tokens),
                 number_cell(summary.counted_prm_tokens, ",.0f"),
                 share_cell(usage.cached_prm_tokens, usage.prm_tokens),

@@ -11,11 +11,13 @@ __all__ = [
     "count_cell",
     "interval_cell",
     "number_cell",
+    "number_text",
     "p_value_cell",
     "percent_cell",
     "points_cells",
     "ratio_cell",
     "share_cell",
+    "tokens_text",
 ]
 
 BY_SOURCE = "By source"
@@ -65,9 +67,19 @@ def number_cell(value: float | None, form: str) -> str:
     return Number("-" if value is None else format(value, form), value)
 
 
-def count_cell(count: int) -> str:
-    """A whole number."""
-    return Number(f"{count:,}", count)
+def number_text(value: float | None, form: str) -> str:
+    """A number in a format; "unknown" if it is."""
+    return "unknown" if value is None else format(value, form)
+
+
+def count_cell(count: int | None) -> str:
+    """A whole number; "-" if it is unknown."""
+    return number_cell(count, ",")
+
+
+def tokens_text(tokens: float | None, what: str = "tokens") -> str:
+    """A number of tokens in a sentence: "1,024 tokens", "tokens unknown"."""
+    return f"{what} unknown" if tokens is None else f"{tokens:,.0f} {what}"
 
 
 def percent_cell(share: float | None, decimals: int = 1) -> str:

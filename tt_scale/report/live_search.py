@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from tt_scale.core.path import Path, name
 from tt_scale.core.printable import printable_json
 from tt_scale.core.solution import Solution, solution_record
+from tt_scale.report.cells import tokens_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,10 +56,9 @@ def print_solution(solution: Solution) -> None:
         console.rule(f"path {name(solution.path.key)}, score {solution.path.score:.3f}")
         console.print(solution.path.text.strip(), markup=False)
         console.rule()
+    spent = f"{tokens_text(usage.counted_tokens)}, {tokens_text(usage.counted_prm_tokens, 'PRM tokens')}"
     console.print(
-        f"Finished paths: {pool}; the search ended because {stopped}. {usage.generated_tokens:,} tokens generated, "
-        f"{usage.prm_tokens:,} read by the PRM, {usage.seconds:.1f} s.",
-        markup=False,
+        f"Finished paths: {pool}; the search ended because {stopped}. {spent}, {usage.seconds:.1f} s.", markup=False
     )
     console.print(f"Answer: {solution.answer}" if solution.answer is not None else "No answer was found.", markup=False)
 

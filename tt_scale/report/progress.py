@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import RunProgress
+from tt_scale.core.budget import Usage
+from tt_scale.report.cells import tokens_text
 from tt_scale.report.forecast import Forecast, duration
 from tt_scale.report.status_line import Part, StatusLine, clock
 
@@ -54,7 +56,7 @@ class Progress:
         self.forecast = forecast or Forecast([run.total - run.done], run.at_once)
         self._quiet_seconds = quiet_seconds
         self._next_line = min(FIRST_SECONDS, quiet_seconds)
-        self._tokens = self._prompt = self._cached = 0
+        self._usage = Usage()
         self.line = StatusLine(run.label, self._share, self._parts)
         self._live = Live(self.line, console=console, transient=True) if console.is_terminal and live else None
 
@@ -68,9 +70,7 @@ class Progress:
         """Update the progress with a finished task and the row of its search."""
         self._run = run
         if row is not None:
-            self._tokens += row.usage.generated_tokens
-            self._prompt += row.usage.prompt_tokens
-            self._cached += row.usage.cached_prompt_tokens
+            self._usage.charge(row.usage)
             if self._verbose:
                 self._console.print(_line_of(row), markup=False, highlight=False)
         self.forecast.more()
@@ -136,17 +136,19 @@ class Progress:
         run = self._run
         if run.correct is None:
             return [Part(run.unit)]
-        speed = f"{self._tokens / max(self.forecast.elapsed, 1e-9):,.0f}"
+        tokens, usage = self._usage.counted_tokens, self._usage
         accuracy = f"{run.correct / run.done:.1%}" if run.done else "-"
-        numbers = [
-            Part(f"accuracy {accuracy}", f"acc {accuracy}"),
-            Part(f"{speed} tokens/s", f"{speed} tok/s"),
-        ]
-        return [*numbers, Part(f"cache {self._cached / self._prompt:.0%}")] if self._cached else numbers
+        numbers = [Part(f"accuracy {accuracy}", f"acc {accuracy}")]
+        if tokens is not None:
+            speed = f"{tokens / max(self.forecast.elapsed, 1e-9):,.0f}"
+            numbers.append(Part(f"{speed} tokens/s", f"{speed} tok/s"))
+        if usage.cached_prompt_tokens:
+            numbers.append(Part(f"cache {usage.cached_prompt_tokens / usage.prompt_tokens:.0%}"))
+        return numbers
 
 
 def _line_of(row: Row) -> str:
     result = row.error or f"{row.grade:<9} answer {row.answer!r}, gold {row.gold!r}"
     backtracks = row.telemetry.get("backtracks", 0)
     extra = f"  {backtracks} backtracks" if backtracks else ""
-    return f"{row.id}  {result}  {row.usage.generated_tokens:,} tokens{extra}  {row.usage.seconds:.1f} s"
+    return f"{row.id}  {result}  {tokens_text(row.usage.counted_tokens)}{extra}  {row.usage.seconds:.1f} s"

@@ -74,8 +74,9 @@ class RunCounts:
 
     @property
     def speed(self) -> float | None:
-        """Generated tokens per second; None before the first search ended."""
-        return self.usage.generated_tokens / self.seconds if self.searched and self.seconds else None
+        """Generated tokens per second; None before the first search ended, and where tokens are unknown."""
+        tokens = self.usage.counted_tokens
+        return tokens / self.seconds if self.searched and self.seconds and tokens is not None else None
 
     @property
     def cached(self) -> float | None:

@@ -151,7 +151,7 @@ def cost_sheet(found: SideBySide) -> Sheet:
         summary, count = summarise(name, rows), max(len(rows), 1)
         usage = summary.usage
         steps, wasted = (sum([row.telemetry.get(key, 0) for row in rows]) for key in ("steps", "wasted_tokens"))
-        seconds = sorted([row.usage.seconds for row in rows])
+        seconds = sorted(measured_seconds(rows))
         sheet.rows.append(
             [
                 name,
@@ -171,9 +171,9 @@ def seconds_sheet(found: SideBySide) -> Sheet:
     """Mean seconds of a search and of its calls; without rows where no record has those of the calls."""
     sheet = Sheet("Seconds per problem", ["Method"], ["Search", "in generator", "in PRM", "Grading"])
     for name, rows in found.rows.items():
-        calls = [mean([seconds for row in rows if (seconds := getattr(row, call)) is not None]) for call in CALL_SECONDS]
-        if any(seconds is not None for seconds in calls):
-            means = [mean([row.usage.seconds for row in rows]), *calls]
+        calls = [[getattr(row, call) for row in rows if getattr(row, call) is not None] for call in CALL_SECONDS]
+        if any(calls):
+            means = map(mean, [measured_seconds(rows), *calls])
             sheet.rows.append([name, *(number_cell(seconds, ".2f") for seconds in means)])
     return sheet
 
@@ -200,6 +200,11 @@ def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
         sheet = SHEETS[name](found)
         if sheet.rows:
             yield sheet
+
+
+def measured_seconds(rows: Sequence[Row]) -> list[float]:
+    """The seconds of the searches that have them; early versions recorded none."""
+    return [row.usage.seconds for row in rows if row.usage.seconds]
 
 
 def mean(values: Sequence[float]) -> float | None:

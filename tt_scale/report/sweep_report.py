@@ -16,7 +16,7 @@ from tt_scale.bench.stats.verdict import significance
 from tt_scale.config import digest
 from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import JournalError
-from tt_scale.report.cells import interval_cell, number_cell, percent_cell, points
+from tt_scale.report.cells import interval_cell, number_cell, percent_cell, points, tokens_text
 from tt_scale.report.tables import Sheet, difference_cells, drawn
 
 if TYPE_CHECKING:
@@ -116,10 +116,8 @@ def conclusions(sweep: Sweep) -> list[str]:
     """Conclusions of a sweep, in sentences."""
     best = sweep.ranking[0]
     if best.label == DEFAULT:
-        return [
-            f"No recipe beats the default ({best.accuracy:.1%}, {best.tokens:,.0f} tokens) at equal tokens; keep it."
-        ]
-    lines = [f"Best at equal tokens: {best.label} ({best.accuracy:.1%}, {best.tokens:,.0f} tokens)."]
+        return [f"No recipe beats the default ({_figures(best)}) at equal tokens; keep it."]
+    lines = [f"Best at equal tokens: {best.label} ({_figures(best)})."]
     pair = sweep.held_pair
     if sweep.held is None or pair is None:
         return [
@@ -129,8 +127,9 @@ def conclusions(sweep: Sweep) -> list[str]:
     winner, default = sweep.held
     spread = f"{points(pair.difference)} points, {points(pair.low)} to {points(pair.high)}"
     lines.append(
-        f"On {sweep.held_problems:,} held-out problems: {winner.accuracy:.1%} with {winner.tokens:,.0f} tokens, the "
-        f"default {default.accuracy:.1%} with {default.tokens:,.0f} ({spread}, {significance(pair.p_value)})."
+        f"On {sweep.held_problems:,} held-out problems: {winner.accuracy:.1%} with "
+        f"{tokens_text(winner.summary.counted_tokens)}, the default {default.accuracy:.1%} with "
+        f"{number_cell(default.summary.counted_tokens, ',.0f')} ({spread}, {significance(pair.p_value)})."
     )
     if pair.p_value >= LEVEL:
         lines.append("It is not shown to be better than the default.")
@@ -139,6 +138,10 @@ def conclusions(sweep: Sweep) -> list[str]:
     else:
         lines.append("It is worse than the default there; keep the default.")
     return lines
+
+
+def _figures(entry: Entry) -> str:
+    return f"{entry.accuracy:.1%}, {tokens_text(entry.summary.counted_tokens)}"
 
 
 def _sheet(title: str, entries: Sequence[Entry], sweep: Sweep, first: int | None) -> Sheet:

@@ -260,7 +260,7 @@ def test_foreign_files_are_left_alone(command: Command, tmp_path: Path) -> None:
 
 def test_a_plot(command: Command, tmp_path: Path) -> None:
     """The same comparison gives the same figure."""
-    pytest.importorskip("matplotlib")
+    pytest.importorskip("vl_convert")
     pages = []
     for _ in range(2):
         assert command(*TWO, "--plot", "p.svg").status == 0

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.bench.reader.journal_index import Problem
-from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.bench.reader.search_record import Row
+from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.errors import ConfigError
 
 if TYPE_CHECKING:

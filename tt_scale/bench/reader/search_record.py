@@ -40,6 +40,11 @@ class StepRecord:
     cached: int
     error: str
 
+    @property
+    def counted_tokens(self) -> int | None:
+        """Tokens; None if it has text and none were counted, as a step of a recorded sample without counts."""
+        return None if self.text and not self.tokens else self.tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Node:

@@ -103,8 +103,10 @@ async def search_again(record: Mapping[str, Any], rules: Rules) -> dict[str, Any
     selector = config.selector or searcher.selector
     told = record.get("source", {}).get("verdicts", {})
     source = [told.get(name(path.key), "wrong") for path in ending.result.pool] if told else []
-    about = rules.grader, config.final_agg, source, recorded_seconds(record)
-    return await search_record(*place, space, ending.result, selector, *about)
+    seconds = recorded_seconds(record)
+    return await search_record(
+        *place, space, ending.result, selector, rules.grader, config.final_agg, source, call_seconds=seconds
+    )
 
 
 async def _concluded(space: SearchSpace, searcher: Searcher) -> Outcome:

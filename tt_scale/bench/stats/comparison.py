@@ -87,7 +87,7 @@ class Entry:
     @property
     def seconds(self) -> float | None:
         """Wall-clock seconds per search, with other problems running concurrently; None if not measured."""
-        return None if self.derived else self.summary.usage.seconds / max(len(self.rows), 1)
+        return None if self.derived else self.summary.usage.seconds / max(len(self.rows), 1) or None
 
     @property
     def prm_tokens(self) -> float:

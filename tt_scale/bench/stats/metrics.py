@@ -53,14 +53,14 @@ class Summary:
 
     @property
     def counted_tokens(self) -> float | None:
-        """Mean generated tokens; None if they are unknown, as of recorded samples without counts."""
-        return self.tokens if self.tokens or not self.usage.generator_calls else None
+        """Mean generated tokens; None if they are unknown."""
+        return None if self.usage.counted_tokens is None else self.tokens
 
     @property
     def counted_prm_tokens(self) -> float | None:
-        """Mean tokens that the PRM read; None if they are unknown, as of recorded scores."""
-        usage = self.usage
-        return usage.prm_tokens / max(self.samples, 1) if usage.prm_tokens or not usage.prm_calls else None
+        """Mean tokens that the PRM read; None if they are unknown."""
+        counted = self.usage.counted_prm_tokens
+        return None if counted is None else counted / max(self.samples, 1)
 
 
 def interval(rows: Sequence[Row]) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""Where tokens and time went: tokens by what became of them, problems in flight, seconds per problem."""
+"""Where tokens and time went: tokens by the fate of their path, problems in flight, seconds per problem."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tt_scale.report.charts.palette import Style
 from tt_scale.report.digest import FATES, Digest
 from tt_scale.report.timeline import in_flight, spans_of
 
-__all__ = ["seconds_chart", "timeline_chart", "token_chart"]
+__all__ = ["seconds_chart", "timeline_chart", "token_chart", "uncounted", "untimed"]
 
 BAR = 36
 """Height of a bar with the room around it."""
@@ -19,8 +19,29 @@ MOST_POINTS = 400
 """Points of a line; a finer one looks the same."""
 
 
+def uncounted(digests: Mapping[str, Sequence[Digest]]) -> list[str]:
+    """Names of the runs that `token_chart` leaves out: their tokens are unknown."""
+    return [name for name, own in digests.items() if not _is_counted(own)]
+
+
+def untimed(runs: Sequence[RunData]) -> list[str]:
+    """Names of the runs that the charts over time leave out: their seconds were not recorded."""
+    return [run.name for run in runs if not _is_timed(run)]
+
+
+def _is_counted(digests: Sequence[Digest]) -> bool:
+    return any(digest.row.usage.counted_tokens for digest in digests) or not any(
+        digest.row.usage.generator_calls for digest in digests
+    )
+
+
+def _is_timed(run: RunData) -> bool:
+    return any(row.usage.seconds > 0 for row in run.rows)
+
+
 def token_chart(digests: Mapping[str, Sequence[Digest]], style: Style) -> dict[str, Any]:
-    """Draw generated tokens per problem by what became of them, one bar for each run."""
+    """Draw generated tokens per problem by the fate of their path, one bar for each run whose tokens are known."""
+    digests = {name: own for name, own in digests.items() if _is_counted(own)}
     values = [value for name, own in digests.items() for value in _tokens(name, own)]
     present = [fate for fate in FATES if any(value["tokens"] for value in values if value["fate"] == fate)]
     palette = style.palette
@@ -62,7 +83,8 @@ def _tokens(name: str, digests: Sequence[Digest]) -> Iterator[dict[str, Any]]:
 
 
 def timeline_chart(runs: Sequence[RunData], style: Style) -> dict[str, Any]:
-    """Draw how many problems were searched at once, over time."""
+    """Draw how many problems were searched at once, over time, of the runs whose seconds are known."""
+    runs = [run for run in runs if _is_timed(run)]
     values = [value for run in runs for value in _flight(run)]
     scales = style.scales([run.name for run in runs])
     return {
@@ -89,7 +111,8 @@ def _flight(run: RunData) -> Iterator[dict[str, Any]]:
 
 
 def seconds_chart(runs: Sequence[RunData], style: Style) -> dict[str, Any]:
-    """Draw the share of problems that were done within so many seconds each."""
+    """Draw the share of problems that were done within so many seconds each, of the runs whose seconds are known."""
+    runs = [run for run in runs if _is_timed(run)]
     values = [value for run in runs for value in _done_within(run)]
     names = [run.name for run in runs]
     axis = {"format": ".0%", "tickCount": 5, "title": "problems done"}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from tt_scale.report.charts.accuracy import accuracy_chart
-from tt_scale.report.charts.cost import seconds_chart, timeline_chart, token_chart
+from tt_scale.report.charts.accuracy import accuracy_chart, undrawn
+from tt_scale.report.charts.cost import seconds_chart, timeline_chart, token_chart, uncounted, untimed
 from tt_scale.report.charts.levels import level_chart
 from tt_scale.report.charts.palette import Style
 from tt_scale.report.charts.scores import area_chart, reliability_chart, score_chart
@@ -32,6 +32,8 @@ class Chart:
         make: draws it.
         possible: whether there is anything to draw.
         facets: whether it is made of panels that have sizes of their own.
+        undrawn: names of what it leaves out, because the number on its axis is unknown.
+        unknown: that number, in the plural.
     """
 
     title: str
@@ -39,6 +41,13 @@ class Chart:
     make: Callable[[SideBySide, Style], dict[str, Any]]
     possible: Callable[[SideBySide], bool] = lambda found: True
     facets: bool = False
+    undrawn: Callable[[SideBySide], Sequence[str]] = lambda found: ()
+    unknown: str = ""
+
+    def note(self, found: SideBySide) -> str:
+        """State what it leaves out; empty if nothing."""
+        names = self.undrawn(found)
+        return f"Not drawn, because their {self.unknown} are unknown: {', '.join(names)}." if names else ""
 
 
 def _scored(found: SideBySide) -> bool:
@@ -54,26 +63,40 @@ def _has_levels(found: SideBySide) -> bool:
 
 
 def _timed(found: SideBySide) -> bool:
-    return any(row.usage.seconds > 0 for rows in found.rows.values() for row in rows)
+    return len(untimed(found.runs)) < len(found.runs)
+
+
+def _against(cost: str, title: str, caption: str, unknown: str) -> Chart:
+    """Accuracy against a cost, where an entry has it."""
+    return Chart(
+        title,
+        f"{INTERVALS} {caption}",
+        lambda found, style: accuracy_chart(found.comparison, cost, style),
+        lambda found: len(undrawn(found.comparison, cost)) < len(found.comparison.entries),
+        undrawn=lambda found: undrawn(found.comparison, cost),
+        unknown=unknown,
+    )
 
 
 CHARTS: Mapping[str, Chart] = MappingProxyType(
     {
-        "accuracy-tokens": Chart(
+        "accuracy-tokens": _against(
+            "tokens",
             "Accuracy against generated tokens",
-            f"{INTERVALS} The grey band is the Pareto frontier: nothing left of it is as accurate.",
-            lambda found, style: accuracy_chart(found.comparison, "tokens", style),
+            "The grey band is the Pareto frontier: nothing left of it is as accurate.",
+            "generated tokens",
         ),
-        "accuracy-all-tokens": Chart(
+        "accuracy-all-tokens": _against(
+            "all_tokens",
             "Accuracy against all tokens",
-            f"{INTERVALS} Tokens that the PRM reads count as much as generated ones here.",
-            lambda found, style: accuracy_chart(found.comparison, "all_tokens", style),
+            "Tokens that the PRM reads count as much as generated ones here.",
+            "generated tokens or PRM tokens",
         ),
-        "accuracy-seconds": Chart(
+        "accuracy-seconds": _against(
+            "seconds",
             "Accuracy against seconds",
-            f"{INTERVALS} Seconds of one search while others ran beside it; they depend on the machine.",
-            lambda found, style: accuracy_chart(found.comparison, "seconds", style),
-            _timed,
+            "Seconds of one search while others ran beside it; they depend on the machine.",
+            "seconds",
         ),
         "levels": Chart("Accuracy by level", INTERVALS, lambda found, style: level_chart(found, style), _has_levels),
         "selectors": Chart(
@@ -119,18 +142,25 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
             "Where tokens went",
             "Retried: children of an attempt after which the search stepped back.",
             lambda found, style: token_chart(found.digests, style),
+            lambda found: len(uncounted(found.digests)) < len(found.digests),
+            undrawn=lambda found: uncounted(found.digests),
+            unknown="tokens",
         ),
         "timeline": Chart(
             "Problems in flight",
             "Laid out from the seconds of each search, their order and how many run at once; grading is not in it.",
             lambda found, style: timeline_chart(found.runs, style),
             _timed,
+            undrawn=lambda found: untimed(found.runs),
+            unknown="seconds",
         ),
         "seconds": Chart(
             "Seconds per problem",
             "The share of problems whose search took at most so long; a long tail to the right keeps the machine idle.",
             lambda found, style: seconds_chart(found.runs, style),
             _timed,
+            undrawn=lambda found: untimed(found.runs),
+            unknown="seconds",
         ),
     }
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 from tt_scale.bench.stats.comparison import Comparison, Entry
 from tt_scale.bench.stats.metrics import summarise
+from tt_scale.report.cells import number_text
 from tt_scale.report.charts.palette import Style
 from tt_scale.report.side_by_side import SideBySide
 
@@ -50,7 +51,7 @@ TOOLTIP = [
     {"field": "level", "title": "Level", "type": "nominal"},
     {"field": "accuracy", "title": "Accuracy", "type": "quantitative", "format": ".1%"},
     {"field": "interval", "title": "95 % interval", "type": "nominal"},
-    {"field": "tokens", "title": "Generated tokens", "type": "quantitative", "format": ",.1f"},
+    {"field": "tokens", "title": "Generated tokens", "type": "nominal"},
     {"field": "searches", "title": "Searches", "type": "quantitative", "format": ","},
 ]
 
@@ -73,6 +74,6 @@ def _values(entries: Sequence[Entry]) -> Iterator[dict[str, Any]]:
                 "low": summary.low,
                 "high": summary.high,
                 "interval": f"{100 * summary.low:.1f} to {100 * summary.high:.1f} %",
-                "tokens": summary.tokens,
+                "tokens": number_text(summary.counted_tokens, ",.1f"),
                 "searches": summary.samples,
             }

@@ -15,24 +15,33 @@ FORMATS = (".svg", ".png", ".pdf")
 VEGA_LITE = "6.4"
 """Version that the specifications are written for."""
 
+LEGEND_COLUMNS = 4
+"""Entries of a legend side by side; a row of all would be wider than the chart."""
+
 SCALE = 2
 """Pixels of a PNG for each unit of the chart."""
 
 
-def check_chart(path: str) -> None:
-    """Find out before the work whether a chart can be written.
+def check_chart(path: str, option: str) -> None:
+    """Check before the work whether a chart can be written.
+
+    Args:
+        path: of the chart; its extension, in any case, determines the format.
+        option: by which the user named it.
 
     Raises:
         MissingExtraError: vl-convert is not installed.
-        ConfigError: a format in which none can be written, or no such folder.
+        ConfigError: the format is unknown, or there is no such folder.
     """
     from importlib.util import find_spec
 
     file = FilePath(path)
-    if file.suffix not in FORMATS:
-        raise ConfigError(f"The chart is {path!r}.", "Name a file that ends in .svg, .png or .pdf.")
-    if not file.parent.is_dir():
-        raise ConfigError(f"There is no folder {str(file.parent)!r} for the chart.")
+    if file.suffix.lower() not in FORMATS:
+        allowed = f"allowed: a file that ends in {', '.join(FORMATS)}"
+        raise ConfigError(f"{option} is {path!r}; {allowed}.", f"Type: {option} chart.svg")
+    if file.is_dir() or not file.parent.is_dir():
+        what = "which is a folder" if file.is_dir() else "whose folder does not exist"
+        raise ConfigError(f"{option} is {path!r}, {what}.", "Name a file in a folder that exists.")
     if find_spec("vl_convert") is None:
         raise MissingExtraError("vl-convert-python", "report", "A chart")
 
@@ -47,26 +56,30 @@ def whole_chart(chart: Mapping[str, Any], palette: Palette, titles: Sequence[str
     """
     schema = f"https://vega.github.io/schema/vega-lite/v{VEGA_LITE.split('.')[0]}.json"
     head = {"title": {"text": titles[0], "subtitle": list(titles[1:])}} if titles else {}
-    return {"$schema": schema, **head, **chart, "config": config_of(palette)}
+    config = dict(config_of(palette))
+    config["legend"] = {**config["legend"], "columns": LEGEND_COLUMNS}
+    return {"$schema": schema, **head, **chart, "config": config}
 
 
 def write_chart(spec: Mapping[str, Any], path: str) -> None:
-    """Write a whole specification; errors as of `check_chart`.
+    """Write a whole specification to a file that `check_chart` accepts.
 
     Raises:
+        MissingExtraError: vl-convert is not installed.
         JournalError: the file cannot be written.
     """
-    check_chart(path)
     try:
-        FilePath(path).write_bytes(_drawn(dict(spec), FilePath(path).suffix))
+        FilePath(path).write_bytes(_drawn(dict(spec), FilePath(path).suffix.lower()))
     except OSError as error:
         raise JournalError(f"The chart {path!r} cannot be written: {error.strerror or error}.") from None
 
 
 def _drawn(spec: dict[str, Any], suffix: str) -> bytes:
     """Draw a specification of Vega-Lite, or of Vega itself."""
-    import vl_convert
-
+    try:
+        import vl_convert
+    except ImportError:
+        raise MissingExtraError("vl-convert-python", "report", "A chart") from None
     lite = "vega-lite" in spec["$schema"]
     library = "vegalite" if lite else "vega"
     about: dict[str, Any] = {"vl_version": VEGA_LITE} if lite else {}

@@ -73,7 +73,7 @@ def tree_spec(palette: Palette, steps: Sequence[Mapping[str, Any]] = (), column:
             {"name": "labels", "value": column == LABELLED_COLUMN},
             {"name": "column", "value": column},
             {"name": "row", "value": ROW},
-            {"name": "heaviest", "value": max([step["tokens"] for step in steps], default=1)},
+            {"name": "heaviest", "value": max([1, *(step["tokens"] or 0 for step in steps)])},
         ],
         "data": _data(steps),
         "scales": _scales(palette),
@@ -206,7 +206,7 @@ def _item(step: TreeStep) -> dict[str, Any]:
     return {
         "kind": step.kind,
         "score": step.score,
-        "tokens": step.step.tokens,
+        "tokens": step.step.counted_tokens,
         "useful": int(step.useful),
         "chosen": int(step.chosen),
         "signs": "".join([MARK_SIGNS[mark] for mark in step.marks]),

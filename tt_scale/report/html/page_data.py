@@ -69,11 +69,11 @@ def _problem(found: SideBySide, problem: Problem) -> list[Any]:
 
 
 def _search(row: Row) -> list[Any]:
-    """Repeat, verdict, answer, tokens, seconds, flags."""
+    """Repeat, verdict, answer, tokens, seconds, flags; numbers that are unknown are None."""
     answer = None if row.answer is None else excerpt(row.answer, ANSWER_WIDTH)
     flags = sum([1 << place for place, count in enumerate(FLAGS) if row.telemetry.get(count, 0)])
     verdict = list(SIGNS).index(verdict_of(row))
-    return [row.repeat, verdict, answer, row.usage.generated_tokens, round(row.usage.seconds, 3), flags]
+    return [row.repeat, verdict, answer, row.usage.counted_tokens, round(row.usage.seconds, 3) or None, flags]
 
 
 def problem_parts(found: SideBySide) -> Iterator[dict[str, Any]]:

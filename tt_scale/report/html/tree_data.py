@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from tt_scale.bench.reader.run_data import Problem, RunData
@@ -102,8 +101,8 @@ def search_data(search: SearchRecord, tree: SearchTree, texts: Texts) -> dict[st
         "selector": search.selector,
         "stopped": row.stopped,
         "error": row.error,
-        "usage": {name: _rounded(value) for name, value in asdict(row.usage).items()},
-        "seconds": [_rounded(getattr(row, name)) for name in CALL_SECONDS],
+        "tokens": [row.usage.counted_tokens, row.usage.counted_prm_tokens],
+        "seconds": [_rounded(row.usage.seconds or None), *(_rounded(getattr(row, name)) for name in CALL_SECONDS)],
         "telemetry": dict(row.telemetry),
         "steps": _columns(tree.steps, places, texts),
         "frames": _frames(tree, places),
@@ -119,7 +118,7 @@ def _columns(steps: Sequence[TreeStep], places: Mapping[str, int], texts: Texts)
         "text": [texts.add(step.step.text) for step in steps],
         "score": [_rounded(step.score) for step in steps],
         "path": [_rounded(step.node.score) for step in steps],
-        "tokens": [step.step.tokens for step in steps],
+        "tokens": [step.step.counted_tokens for step in steps],
         "ended": [step.step.ended for step in steps],
         "seed": [str(step.step.seed) for step in steps],
         "temperature": [_rounded(step.step.temperature) for step in steps],

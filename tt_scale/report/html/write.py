@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path as FilePath
 from typing import Any
@@ -14,7 +15,7 @@ from tt_scale.bench.stats.verdict import verdict
 from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 from tt_scale.report.charts.bundle import vega_script
-from tt_scale.report.charts.kinds import CHARTS, makeable
+from tt_scale.report.charts.kinds import CHARTS, Chart, makeable
 from tt_scale.report.html.packing import packed
 from tt_scale.report.html.page_data import index_data, problem_parts
 from tt_scale.report.html.tables import difference_matrices, table_of
@@ -89,7 +90,7 @@ def _context(found: SideBySide) -> dict[str, Any]:
         "matrices": difference_matrices(found.comparison),
         "tables": sheets,
         "manifest": table_of(manifest_sheet(found.runs)),
-        "charts": {name: CHARTS[name] for name in makeable(found)},
+        "charts": {name: _captioned(CHARTS[name], found) for name in makeable(found)},
         "licences": _part("licences.txt"),
         "style": Markup(style),  # noqa: S704  (files of this package)
         "scripts": [Markup(vega), Markup(script)],  # noqa: S704
@@ -97,6 +98,11 @@ def _context(found: SideBySide) -> dict[str, Any]:
         "index": packed(index_data(found)),
         "parts": (packed(part) for part in problem_parts(found)),
     }
+
+
+def _captioned(chart: Chart, found: SideBySide) -> Chart:
+    """The chart with what it leaves out stated in its caption."""
+    return replace(chart, caption=" ".join(filter(None, [chart.caption, chart.note(found)])))
 
 
 def _own_script() -> str:

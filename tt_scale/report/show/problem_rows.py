@@ -89,7 +89,7 @@ def verdict_sheet(found: SideBySide, chosen: Sequence[tuple[Problem, int]], titl
 
 
 def _spent(row: Row) -> list[str]:
-    return [row.stopped, count_cell(row.usage.generated_tokens), number_cell(row.usage.seconds, ".2f")]
+    return [row.stopped, count_cell(row.usage.counted_tokens), number_cell(row.usage.seconds or None, ".2f")]
 
 
 def _short(row: Row | None) -> str:
@@ -119,8 +119,8 @@ def _search_cells(found: SideBySide, problem: Problem, repeat: int) -> Iterator[
             yield [
                 *head,
                 *(row.answer or "", verdict_of(row), row.stopped, row.error),
-                count_cell(row.usage.generated_tokens),
-                count_cell(row.usage.prm_tokens),
-                number_cell(row.usage.seconds, ".2f"),
+                count_cell(row.usage.counted_tokens),
+                count_cell(row.usage.counted_prm_tokens),
+                number_cell(row.usage.seconds or None, ".2f"),
                 *map(count_cell, counts),
             ]

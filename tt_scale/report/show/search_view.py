@@ -11,7 +11,7 @@ from rich.text import Text
 from tt_scale.bench.reader.run_data import RunData
 from tt_scale.bench.reader.search_record import Row, SearchRecord
 from tt_scale.core.printable import printable
-from tt_scale.report.cells import Number, count_cell
+from tt_scale.report.cells import Number, count_cell, tokens_text
 from tt_scale.report.search_tree import KINDS, MARKS, SearchTree, TreeStep, grow_tree
 from tt_scale.report.show.problem_rows import SIGNS, verdict_of
 from tt_scale.report.show.run_view import print_sheet
@@ -83,7 +83,8 @@ def _verdict(search: SearchRecord) -> str:
 def _spent(search: SearchRecord) -> str:
     usage, nodes = search.row.usage, len(search.nodes)
     return (
-        f"{usage.generated_tokens:,} tokens in {usage.generator_calls:,} requests, {usage.prm_tokens:,} PRM tokens, "
+        f"{tokens_text(usage.counted_tokens)} in {usage.generator_calls:,} requests, "
+        f"{tokens_text(usage.counted_prm_tokens, 'PRM tokens')}, "
         f"{usage.seconds:.1f} s{_seconds_apart(search.row)}, {nodes:,} paths."
     )
 
@@ -112,7 +113,7 @@ def _print_answer(search: SearchRecord, tree: SearchTree, console: Console) -> N
 
 def pool_sheet(search: SearchRecord) -> Sheet:
     """The finished paths, by the class of their answer; equal ones once."""
-    chosen = search.chosen
+    chosen, counted = search.chosen, search.row.usage.counted_tokens
     groups: dict[tuple[int, str | None, str], list[int]] = {}
     for place, member in enumerate(search.pool):
         groups.setdefault((member.answer_class, member.answer, member.grade), []).append(place)
@@ -121,7 +122,8 @@ def pool_sheet(search: SearchRecord) -> Sheet:
     for (_, answer, grade), places in sorted(groups.items(), key=lambda group: (group[0][0] < 0, -len(group[1]))):
         members = [search.pool[place] for place in places]
         votes = sum([member.score if member.weight is None else member.weight for member in members])
-        best, tokens = max([member.score for member in members]), sum([member.tokens for member in members])
+        best = max([member.score for member in members])
+        tokens = None if counted is None else sum([member.tokens for member in members])
         words = [answer or "-", grade.replace("_", " "), "yes" if chosen in members else ""]
         figures = [Number(f"{best:.3f}", best), Number(f"{votes:.3f}", votes), count_cell(tokens)]
         sheet.rows.append([*words, count_cell(len(members)), *figures])
@@ -157,7 +159,7 @@ def _step_cells(step: TreeStep) -> Sequence[str]:
         count_cell(step.depth),
         count_cell(step.order),
         Number("-" if step.score is None else f"{step.score:.4f}", step.score),
-        count_cell(step.step.tokens),
+        count_cell(step.step.counted_tokens),
         Number(f"{step.step.temperature:g}", step.step.temperature),
         Number(str(step.step.seed), step.step.seed),
     ]

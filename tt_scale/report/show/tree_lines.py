@@ -95,7 +95,8 @@ def step_figures(step: TreeStep) -> Text:
     text = Text(f"{step.depth:4d} ", style="dim")
     score = "    -" if step.score is None else f"{step.score:5.2f}"
     text.append(score, style=_score_style(step.score))
-    return text.append(f" {step.step.tokens:4d} {step.step.ended[:7]:7s} ", style="dim")
+    tokens = "-" if step.step.counted_tokens is None else str(step.step.counted_tokens)
+    return text.append(f" {tokens:>4s} {step.step.ended[:7]:7s} ", style="dim")
 
 
 def _score_style(score: float | None) -> str:

@@ -150,7 +150,7 @@ class TrackingReporter:
 
 
 def metrics_of(counts: RunCounts) -> Metrics:
-    """Metrics of a run so far; tokens and seconds are means over the searches of this command."""
+    """Metrics of a run so far, without those that are unknown; tokens and seconds are means over this command."""
     low, high = counts.interval
     searches = max(counts.searched, 1)
     usage = counts.usage
@@ -159,11 +159,14 @@ def metrics_of(counts: RunCounts) -> Metrics:
         "accuracy": counts.accuracy or 0.0,
         "accuracy_low": low,
         "accuracy_high": high,
-        "tokens": usage.generated_tokens / searches,
-        "prm_tokens": usage.prm_tokens / searches,
         "seconds": usage.seconds / searches,
     }
-    optional = {"tokens_per_second": counts.speed, "cached_prompt": counts.cached}
+    totals = {"tokens": usage.counted_tokens, "prm_tokens": usage.counted_prm_tokens}
+    optional = {
+        **{name: None if total is None else total / searches for name, total in totals.items()},
+        "tokens_per_second": counts.speed,
+        "cached_prompt": counts.cached,
+    }
     return {**metrics, **{name: value for name, value in optional.items() if value is not None}}
 
 

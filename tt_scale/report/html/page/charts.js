@@ -1,7 +1,7 @@
 // Charts: specifications of Vega-Lite, drawn when they come into sight. Vega runs them through its interpreter, as
 // the page forbids code that is made while it runs.
 
-const NARROW = 560;
+const ENTRY = 190;
 const PANEL = 260;
 const GAP = 20;
 const CARD = 90;
@@ -38,7 +38,7 @@ function panelColumns(panels, width) {
 /** The same chart for the width of the page. */
 function fitted(spec, width) {
   const chart = structuredClone(spec);
-  if (width < NARROW) chart.config.legend.columns = 2;
+  chart.config.legend.columns = Math.max(Math.floor(width / ENTRY), 2);
   if (chart.facet) {
     const labels = (chart.usermeta && chart.usermeta.labels) || 64;
     chart.columns = panelColumns(chart.facet.sort.length, width);

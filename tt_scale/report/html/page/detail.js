@@ -77,7 +77,8 @@ function poolTable() {
 
 function searchDetail() {
   const { search } = tree;
-  const { usage, telemetry } = search;
+  const { telemetry, seconds } = search;
+  const [tokens, prmTokens] = search.tokens;
   const chosen = steps().kind.findIndex((kind) => page.index.kinds[kind][0] === 'answer');
   const answered = search.answer === null ? 'The search gave no answer.' : `The search answers ${search.answer}: ${search.verdict} (by ${search.selector}).`;
   return [
@@ -86,12 +87,12 @@ function searchDetail() {
     chosen >= 0 ? el('button', { type: 'button', textContent: 'Go to the answer', on: { click: () => select(chosen) } }) : null,
     definitions([
       ['Ended', search.stopped],
-      ['Tokens', number(usage.generated_tokens)],
-      ['Wasted', number(telemetry.wasted_tokens)],
-      ['PRM tokens', number(usage.prm_tokens)],
-      ['Seconds', number(usage.seconds, 2)],
-      ...['in generator', 'in PRM', 'in grading'].map((name, place) => [
-        `Seconds ${name}`, search.seconds[place] === null ? null : number(search.seconds[place], 2)]),
+      ['Tokens', number(tokens)],
+      ['Wasted', number(tokens === null ? null : telemetry.wasted_tokens)],
+      ['PRM tokens', number(prmTokens)],
+      ['Seconds', number(seconds[0], 2)],
+      ...['generator', 'PRM', 'grading'].map((name, place) => [
+        `Seconds, ${name}`, seconds[place + 1] === null ? null : number(seconds[place + 1], 2)]),
       ['Paths', telemetry.nodes],
       ['Retries', telemetry.retries || null],
       ['Backtracks', telemetry.backtracks || null],
