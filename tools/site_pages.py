@@ -1,7 +1,8 @@
 """Pages of the documentation site that are made from the code: a hook of MkDocs, named in mkdocs.yml.
 
 The README becomes the first page. Each method gets a page: its section of docs/algorithms.md, the tree of one search,
-its parameters and its source. The trees are drawn anew at each build, by a run of all methods over a pocket problem.
+its parameters and its source. The trees are drawn anew at each build, by a run of all methods over a pocket problem. The
+notebook of the examples is run on two runs of the simulated world, and shown with its results.
 Configuration, command line and Python reference are made from schema, help texts and docstrings, so that they cannot
 differ from what runs.
 """
@@ -33,6 +34,9 @@ from tt_scale.report.charts.tree import tree_figure
 from tt_scale.report.search_tree import grow_tree
 from tt_scale.scripts.method_table import method_table
 
+sys.path.insert(0, str(Path(__file__).parent))  # MkDocs loads this file by its path
+from run_notebook import NOTEBOOK, executed
+
 ROOT = Path(__file__).parents[1]
 RECIPES = ROOT / "tt_scale" / "config" / "recipes"
 LINK = re.compile(r"(?<!!)\[([^\]]+)\]\(([^)\s]+)\)")
@@ -52,6 +56,13 @@ EXAMPLE = [
 ]
 """The run that the trees are drawn of; the second of its problems has four steps."""
 
+NOTEBOOK_RUNS = [
+    *(sys.executable, "-m", "tt_scale", "bench", "--model-name", "simulated", "--prm-name", "simulated", "--quiet"),
+    *("--dataset", "simulated", "--num-samples", "60", "--run-tag", "example"),
+    *("--method", "best_of_n", "--method", "collective"),
+]
+"""The runs that the notebook opens."""
+
 METHODS = sorted(BUILT_IN["searchers"])
 
 
@@ -66,7 +77,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that are made here, and a tree for each method."""
     with tempfile.TemporaryDirectory() as folder:
-        for path, text in [*pages(), *trees(Path(folder))]:
+        for path, text in [*pages(), *trees(Path(folder)), notebook_page(Path(folder) / "notebook")]:
             files.append(File.generated(config, path, content=text))
     return files
 
@@ -81,6 +92,18 @@ def trees(folder: Path) -> Iterator[tuple[str, str]]:
         path = folder / f"{run.method}.svg"
         write_chart(tree_figure(tree), str(path))
         yield f"methods/{path.name}", path.read_text(encoding="utf-8")
+
+
+def notebook_page(folder: Path) -> tuple[str, str]:
+    """Path within the site and Markdown of the notebook with its results."""
+    from nbconvert import MarkdownExporter
+
+    folder.mkdir()
+    subprocess.run(NOTEBOOK_RUNS, cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    text, _ = MarkdownExporter().from_notebook_node(executed(folder / "logs", folder))
+    where = f"This page is the notebook `{NOTEBOOK.relative_to(ROOT)}`, run on two runs of the simulated world."
+    head, _, rest = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL).partition("\n\n")
+    return "notebook.md", f"{head}\n\n{where}\n\n{rest}"
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
