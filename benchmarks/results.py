@@ -31,11 +31,12 @@ from tt_scale.bench.stats.metrics import interval, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.grading import Grader
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
-from tt_scale.report.bench_report import cost_sheet, level_sheet, pair_sheet, remarks
+from tt_scale.report.bench_report import COST_HEADS, level_sheet, pair_sheet, remarks
 from tt_scale.report.charts.accuracy import cost_chart
 from tt_scale.report.charts.palette import LIGHT, Style
 from tt_scale.report.charts.render import whole_chart, write_chart
 from tt_scale.report.console_reporter import ConsoleReporter
+from tt_scale.report.method_tables import cost_sheet
 from tt_scale.report.tables import Sheet, drawn
 
 ROOT = Path(__file__).parents[1]
@@ -191,6 +192,7 @@ def page(
 ) -> str:
     machine = hardware()
     gpus = f", {', '.join(machine['gpus'])}" if machine["gpus"] else ", no GPU"
+    costs = cost_sheet("Per problem", table, COST_HEADS), backtracking_sheet(table)
     footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in plans])
     return f"""# Four methods on the pocket pair
 
@@ -210,7 +212,7 @@ this pair of models, not on any other.
 ```
 
 ```
-{plain(cost_sheet(table), backtracking_sheet(table), *footer, *backtracking_remarks(table, {}), *remarks(table))}
+{plain(*costs, *footer, *backtracking_remarks(table, {}), *remarks(table))}
 ```
 
 ## Accuracy against tokens

@@ -1,8 +1,8 @@
 """Pages of the documentation site that are made from the code: a hook of MkDocs, named in mkdocs.yml.
 
 The README becomes the first page. Each method gets a page: its section of docs/algorithms.md, the tree of one search,
-its parameters and its source. The trees are drawn anew at each build, by a run of all methods over a pocket problem. The
-notebook of the examples is run on two runs of the simulated world, and shown with its results.
+its parameters and its source. The trees are drawn anew at each build, by a run of all methods over a pocket problem.
+The notebook of the examples opens two runs of the simulated world, and is shown with its results.
 Configuration, command line and Python reference are made from schema, help texts and docstrings, so that they cannot
 differ from what runs.
 """

@@ -168,7 +168,7 @@ def test_solve_without_an_answer_says_why_and_ends_with_status_1(command: Comman
     answer = command("solve", *SIMULATED, "--max-generated-tokens", "20", QUESTION)
     assert answer.status == 1
     assert answer.out.splitlines()[-1] == "No answer was found."
-    assert "the budget was spent" in answer.out
+    assert "the budget was exhausted" in answer.out
 
 
 def test_solve_on_a_terminal_without_unicode(tmp_path: Path) -> None:

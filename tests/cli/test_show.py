@@ -37,7 +37,7 @@ def two_runs(command: Command) -> Command:
 def test_a_run_shows_what_it_is(two_runs: Command) -> None:
     answer = two_runs("show", "logs")
     assert (answer.status, answer.err) == (0, "")
-    for heading in ("What was run", "Overall", "By level", "Problems"):
+    for heading in ("Configuration", "Overall", "By level", "Problems"):
         assert heading in answer.out
     assert re.search(r"grader +all +math-verify", answer.out)
     assert re.search(r"tau +collective +0\.6", answer.out)
@@ -60,7 +60,7 @@ def test_every_table_in_every_format(two_runs: Command) -> None:
     for form in ("markdown", "latex", "csv", "json"):
         answer = two_runs("show", "logs", "--format", form)
         assert (answer.status, answer.err) == (0, "")
-        for title in ("What was run", "Overall", "By level", "Paired differences", "Aggregates on the same pools"):
+        for title in ("Configuration", "Overall", "By level", "Paired differences", "Aggregates on the same pools"):
             assert title in answer.out
     assert two_runs("show", "logs", "--table", "pairs", "--format", "latex").out.count(r"\toprule") == 1
     assert "There is no table 'pair' here. Did you mean 'pairs'?" in two_runs("show", "logs", "--table", "pair").err
@@ -118,11 +118,11 @@ def test_a_walk_follows_what_happened(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "run", [retried(1)])
     out = command("show", "run", "p-1", "--step").out
     assert [line for line in out.splitlines() if "/5" in line] == [
-        "1/5  Grew the question by 2 steps at temperature 0.7",
-        "2/5  Grew 2 paths by 2 steps at temperature 0.7",
-        "3/5  Stepped back to 0.0, 1.0",
-        "4/5  Retry: the next attempt grows 0.0, 1.0 again",
-        "5/5  Grew 2 paths by 4 steps at temperature 0.7",
+        "1/5  Expanded the question by 2 steps at temperature 0.7",
+        "2/5  Expanded 2 paths by 2 steps at temperature 0.7",
+        "3/5  Backtracked to 0.0, 1.0",
+        "4/5  Retry: expands 0.0, 1.0 again",
+        "5/5  Expanded 2 paths by 4 steps at temperature 0.7",
     ]
     assert "retried" not in out  # nobody knew that then
 
@@ -130,7 +130,7 @@ def test_a_walk_follows_what_happened(command: Command, tmp_path: Path) -> None:
 def test_a_search_in_every_format(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "run", [retried(1)])
     rows = list(csv.DictReader(command("show", "run", "1", "--table", "steps", "--format", "csv").out.splitlines()))
-    assert [(row["Step"], row["After"], row["What became of it"]) for row in rows[:3]] == [
+    assert [(row["Step"], row["After"], row["Outcome"]) for row in rows[:3]] == [
         ("0.0", "question", "continued"),
         ("1.0", "question", "continued"),
         ("0.0.0", "0.0", "rejected"),

@@ -245,7 +245,7 @@ def test_the_replay_shows_what_had_happened(opened: Opened) -> None:
         seen.append((len(opened.drawn()), opened.text("#frame-words").split("  ")[0].split(" ")[0]))
     assert seen == [(0, "0/5"), (2, "1/5"), (4, "2/5"), (4, "3/5"), (4, "4/5"), (6, "The")]
     opened.page.locator("#frame").fill("3")
-    assert "Stepped back to 0.0, 1.0" in opened.text("#frame-words")
+    assert "Backtracked to 0.0, 1.0" in opened.text("#frame-words")
     assert opened.page.locator("#stage .ring path").count() == 2
     opened.page.get_by_role("button", name="One event on").click()
     assert "Retry" in opened.text("#frame-words")

@@ -14,15 +14,15 @@ from run_folders import retried, write_run
 
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.core.budget import Usage
-from tt_scale.report.bench_report import cost_sheet as bench_cost_sheet
 from tt_scale.report.charts.kinds import CHARTS, makeable
 from tt_scale.report.charts.palette import LIGHT, Style
 from tt_scale.report.charts.tree import tree_figure, tree_items
 from tt_scale.report.comparison_files import write_files
 from tt_scale.report.html.page_data import index_data, problem_parts
+from tt_scale.report.method_tables import COSTS, cost_sheet
 from tt_scale.report.plots import is_drawable, plot_comparison
 from tt_scale.report.run_counts import RunCounts
-from tt_scale.report.run_sheets import cost_sheet, overall_sheet, seconds_sheet
+from tt_scale.report.run_sheets import overall_sheet, seconds_sheet
 from tt_scale.report.search_tree import grow_tree
 from tt_scale.report.show.problem_rows import chosen_searches, search_sheet, verdict_sheet
 from tt_scale.report.show.search_view import pool_sheet, step_sheet
@@ -31,7 +31,7 @@ from tt_scale.report.tables import Sheet
 from tt_scale.report.tracking.tracker import metrics_of
 
 needs_vega = pytest.mark.skipif(find_spec("vl_convert") is None, reason="needs the extra report")
-COSTS = ("accuracy-tokens", "accuracy-all-tokens", "accuracy-seconds", "tokens", "timeline", "seconds")
+DRAWN_COSTS = ("accuracy-tokens", "accuracy-all-tokens", "accuracy-seconds", "tokens", "timeline", "seconds")
 
 
 def uncounted(index: int) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def cells(sheet: Sheet, row: int = 0) -> dict[str, str]:
     return dict(zip([*sheet.words, *sheet.numbers], sheet.rows[row], strict=True))
 
 
-@pytest.mark.parametrize("kind", COSTS)
+@pytest.mark.parametrize("kind", DRAWN_COSTS)
 def test_a_point_that_is_unknown_is_not_drawn_and_the_caption_says_so(mixed: SideBySide, kind: str) -> None:
     chart = CHARTS[kind]
     assert kind in makeable(mixed)
@@ -81,7 +81,7 @@ def test_a_point_that_is_unknown_is_not_drawn_and_the_caption_says_so(mixed: Sid
     assert chart.note(mixed) == f"Not drawn, because their {chart.unknown} are unknown: independent."
 
 
-@pytest.mark.parametrize("kind", COSTS)
+@pytest.mark.parametrize("kind", DRAWN_COSTS)
 def test_a_chart_without_any_point_is_not_made(unknown: SideBySide, kind: str) -> None:
     assert kind not in makeable(unknown)
 
@@ -109,10 +109,12 @@ def test_generated_tokens_may_be_known_where_those_of_a_prm_are_not(tmp_path: Pa
 def test_tables_of_runs_show_a_dash(mixed: SideBySide, unknown: SideBySide) -> None:
     overall = cells(overall_sheet(mixed), 1)
     assert (overall["Tokens"], overall["PRM tokens"], overall["Seconds"]) == ("-", "-", "-")
-    cost = cells(cost_sheet(mixed), 1)
-    assert {cost[name] for name in ("Tokens", "Wasted", "PRM tokens", "Seconds p50", "Seconds p99")} == {"-"}
-    assert cells(cost_sheet(mixed))["Tokens"] == "32"
-    assert cells(bench_cost_sheet(mixed.rows), 1)["Wasted tokens"] == "-"
+    costs = cost_sheet("", mixed.rows, list(COSTS))
+    assert {head for head, cell in cells(costs, 1).items() if cell == "-"} == {
+        *("Tokens", "Wasted tokens", "Wasted", "PRM tokens", "Seconds p50", "Seconds p99"),
+        *("Cached prompt", "PRM cached"),
+    }
+    assert cells(costs)["Tokens"] == "32"
     assert seconds_sheet(mixed).rows == []
     own = cells(verdict_sheet(unknown, chosen_searches(unknown, ()), "Problems"))
     assert (own["Tokens"], own["Seconds"]) == ("-", "-")

@@ -23,7 +23,7 @@ def backtracking_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
         rows: method -> its rows.
     """
     numbers = ["Passed", "Retries", "Backtracks", "Recovered", "Jumps", "Wasted"]
-    sheet = Sheet("Did backtracking pay?", ["Method"], numbers)
+    sheet = Sheet("Backtracking", ["Method"], numbers)
     for method, sums in _statistics(rows).items():
         sheet.rows.append(
             [

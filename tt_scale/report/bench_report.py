@@ -9,16 +9,20 @@ from tt_scale.bench.record import Row
 from tt_scale.bench.run.open_models import model_names
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.run.session import Plan, aggregate_footer, rows_by_set
-from tt_scale.bench.stats.metrics import Summary, by_level, selector_accuracy, summarise
+from tt_scale.bench.stats.metrics import Summary, by_level, summarise
 from tt_scale.bench.stats.pairs import Pair, paired_differences, with_majority
 from tt_scale.report.backtracking import backtracking_remarks, backtracking_sheet
-from tt_scale.report.cells import BY_SOURCE, interval_cell, number_cell, percent_cell, ratio_cell, share_cell
+from tt_scale.report.cells import BY_SOURCE, interval_cell, number_cell, percent_cell, ratio_cell
+from tt_scale.report.formats import unrepeated
+from tt_scale.report.method_tables import cost_sheet, selector_sheet
 from tt_scale.report.tables import Sheet, difference_cells, drawn, sheets_of_sets
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["bench_sheets", "cost_sheet", "level_sheet", "pair_sheet", "print_bench", "remarks"]
+__all__ = ["COST_HEADS", "bench_sheets", "level_sheet", "pair_sheet", "print_bench", "remarks"]
+
+COST_HEADS = ("Steps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached")
 
 
 def print_bench(plans: Sequence[Plan], console: Console) -> None:
@@ -27,7 +31,7 @@ def print_bench(plans: Sequence[Plan], console: Console) -> None:
     for dataset, rows in rows_by_set(plans).items():
         console.print()
         for sheet in closing_sheets(f"{dataset}: {model_names(first)}", rows):
-            console.print(drawn(sheet))
+            console.print(drawn(unrepeated(sheet)))
         own = [plan for plan in plans if plan.dataset == dataset]
         measured = {plan.config.method: plan.journal.first_steps for plan in own}
         footer = aggregate_footer([plan.config for plan in plans]) + computed_by([plan.journal.origin for plan in own])
@@ -51,7 +55,12 @@ def closing_sheets(title: str, rows: Mapping[str, Sequence[Row]]) -> list[Sheet]
         title: title of the first table: problem set and models.
         rows: method -> its rows.
     """
-    sheets = [level_sheet(title, rows), pair_sheet(rows), _selector_sheet(rows), cost_sheet(rows)]
+    sheets = [
+        level_sheet(title, rows),
+        pair_sheet(rows),
+        selector_sheet(rows),
+        cost_sheet("Per problem", rows, COST_HEADS),
+    ]
     last = backtracking_sheet(rows)
     return [sheet for sheet in [*sheets, last if last.rows else None] if sheet is not None]
 
@@ -96,44 +105,6 @@ def _pair_cells(pair: Pair) -> list[str]:
     return [pair.first, pair.second, *difference_cells(pair, " pp"), ratio_cell(pair.tokens)]
 
 
-def _selector_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
-    """Table of the accuracy of every selector on the same pools, by the number of paths it chooses from."""
-    accuracies = {method: selector_accuracy(its_rows) for method, its_rows in rows.items()}
-    sizes = sorted({size for each in accuracies.values() for at in each.values() for size in at} - {0})
-    columns = [*(f"first {size}" for size in sizes), "whole pool"]
-    sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], columns)
-    for method, selectors in accuracies.items():
-        cells = {
-            selector: [percent_cell(at[size]) if size in at else "" for size in (*sizes, 0)]
-            for selector, at in selectors.items()
-        }
-        if cells:
-            sheet.add_group([[method, selector, *its] for selector, its in cells.items()])
-    return sheet
-
-
-def cost_sheet(rows: Mapping[str, Sequence[Row]]) -> Sheet:
-    """Table of steps and costs, on average per problem."""
-    numbers = ["Steps", "Wasted tokens", "Cached prompt", "PRM tokens", "PRM cached"]
-    sheet = Sheet("Per problem", ["Method"], numbers)
-    for method, its_rows in rows.items():
-        count = max(len(its_rows), 1)
-        summary = summarise("Overall", its_rows)
-        usage = summary.usage
-        steps, wasted = (sum([row.telemetry.get(key, 0) for row in its_rows]) for key in ("steps", "wasted_tokens"))
-        sheet.rows.append(
-            [
-                method,
-                number_cell(steps / count, ".1f"),
-                number_cell(None if usage.counted_tokens is None else wasted / count, ",.0f"),
-                share_cell(usage.cached_prompt_tokens, usage.prompt_tokens),
-                number_cell(summary.counted_prm_tokens, ",.0f"),
-                share_cell(usage.cached_prm_tokens, usage.prm_tokens),
-            ]
-        )
-    return sheet
-
-
 def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
     """Caveats to the tables: missing answers, failures, limits that were reached."""
     sentences = []
@@ -150,7 +121,7 @@ def remarks(rows: Mapping[str, Sequence[Row]]) -> list[str]:
             (cut, "answers of paths that a limit cut after they had stated them"),
             (forced, "answers that were asked for as a last resort"),
             (truncated, "truncated paths, which never vote"),
-            (unreadable, "paths longer than the PRM can read, which neither grow nor vote"),
+            (unreadable, "paths that exceed the context of the PRM, which are neither expanded nor vote"),
             (summary.errors, "problems that failed, counted as not correct (--retry-failed runs them again)"),
         ):
             if count:

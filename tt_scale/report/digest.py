@@ -1,4 +1,4 @@
-"""What tables and charts need of a search's tree: votes by aggregate, scored paths, tokens by what became of them."""
+"""Digest of a search's tree for tables and charts: votes by aggregate, scored paths, tokens by fate."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ SCORING_SELECTORS = ("best", "weighted")
 """The selectors that look at scores."""
 
 FATES = ("in the pool", "retried", "cut by a limit", "not continued")
-"""What became of generated tokens: on a path of the pool; on a child of an attempt after which the search stepped back;
-on a path that a limit, an error or the PRM's context ended; on any other path."""
+"""Fates of generated tokens: on a path of the pool; on a child of an attempt after which the search backtracked; on a
+path that a limit, an error or the PRM's context ended; on any other path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class ScoredPath:
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """What is kept of one search's tree.
+    """Numbers taken from one search's tree.
 
     Attributes:
         row: its numbers.
@@ -59,7 +59,7 @@ def digests_of(run: RunData, searches: Collection[Search]) -> list[Digest]:
 
 
 def digest_search(search: SearchRecord) -> Digest:
-    """Take what tables need out of one search."""
+    """Compute the digest of one search."""
     scores = search.path_scores
     paths = [
         ScoredPath(member.score, scores[member.key], member.grade == "correct")
@@ -104,6 +104,6 @@ def _fate(node: Node, useful: Collection[str], retried: Collection[str]) -> str:
 
 
 def _retried(search: SearchRecord) -> set[str]:
-    """Children of paths from which the search stepped back after they were drawn."""
+    """Children of paths to which the search backtracked after they were sampled."""
     last = {key: event.created for event in search.events if event.kind == "backtrack" for key in event.keys}
     return {node.key for order, node in enumerate(search.nodes) if order < last.get(node.parent, 0)}

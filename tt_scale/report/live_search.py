@@ -21,8 +21,8 @@ STOPPED = {
     "enough": "it had enough finished paths",
     "steps": "it reached its limit of steps",
     "frontier": "no open path was left",
-    "budget": "the budget was spent",
-    "timeout": "its time was over",
+    "budget": "the budget was exhausted",
+    "timeout": "its time limit was reached",
     "error": "it failed",
 }
 MARKS = {"open": " ", "finished": "✓", "truncated": "…", "failed": "✗", "unreadable": "…"}

@@ -1,4 +1,4 @@
-"""How well a run's PRM told right paths from wrong ones, on the paths that ended in its pools."""
+"""Calibration and ranking of a run's PRM, on the graded paths of its pools."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = [
 HISTOGRAM_BINS = 20
 RESAMPLES = 200
 FEWEST = 8
-"""Right and wrong paths that an area under the curve is worked out from, each; fewer say nothing."""
+"""Least number of correct, and of wrong, paths from which an area under the curve is computed."""
 
 Item = tuple[float, bool, str]
 """Score, whether the path's answer is right, and problem."""
@@ -54,7 +54,7 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """What the scores of whole paths are worth.
+    """Calibration of the scores of whole paths.
 
     Attributes:
         bins: of the reliability curve.
@@ -80,7 +80,7 @@ def calibration(digests: Sequence[Digest]) -> Calibration:
 
 
 def rankable(digests: Sequence[Digest], by: str) -> bool:
-    """Whether there is anything to rank by "level" or by "depth"."""
+    """Whether an AUC can be computed by "level" or by "depth"."""
     groups: dict[int | None, list[bool]] = {}
     for digest in digests:
         group = digest.row.level if by == "level" else 1
@@ -90,7 +90,7 @@ def rankable(digests: Sequence[Digest], by: str) -> bool:
 
 
 def areas_by_level(digests: Sequence[Digest]) -> list[Area]:
-    """Rank whole paths within each level of the set."""
+    """AUC of whole paths within each level of the set."""
     levels = sorted({digest.row.level for digest in digests if digest.row.level is not None})
     found = [
         _area(level, [item for digest in digests if digest.row.level == level for item in _whole(digest)])
@@ -100,7 +100,7 @@ def areas_by_level(digests: Sequence[Digest]) -> list[Area]:
 
 
 def areas_by_depth(digests: Sequence[Digest]) -> list[Area]:
-    """Rank paths by the score of their first, second, ... step: how early the PRM knows how a path will end."""
+    """AUC of the scores of first, second, ... steps: how early the PRM predicts the grade of a path."""
     deepest = max([len(path.steps) for digest in digests for path in digest.paths], default=0)
     found = [
         _area(depth, [item for digest in digests for item in _at_depth(digest, depth)])

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import ceil
 from types import MappingProxyType
 
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.bench.stats.comparison import Entry, frontier
-from tt_scale.bench.stats.metrics import Summary, selector_accuracy, summarise
+from tt_scale.bench.stats.metrics import Summary, summarise
 from tt_scale.bench.stats.pairs import Pair
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.report.backtracking import backtracking_sheet
@@ -21,16 +20,18 @@ from tt_scale.report.cells import (
     p_value_cell,
     percent_cell,
     ratio_cell,
-    share_cell,
 )
 from tt_scale.report.digest import SCORING_SELECTORS
+from tt_scale.report.method_tables import cost_sheet, mean, measured_seconds, selector_sheet
 from tt_scale.report.side_by_side import SideBySide
 from tt_scale.report.tables import Sheet, difference_cells
 
 __all__ = ["SHEETS", "sheets_of"]
 
-ROUNDING = 1e-9
-"""Floating-point error that is allowed in a rank."""
+COST_HEADS = (
+    *("Steps", "Tokens", "Wasted", "Cached prompt", "PRM tokens", "PRM cached"),
+    *("Seconds p50", "Seconds p99"),
+)
 
 CAVEATS: Mapping[str, Callable[[Sequence[Row]], int]] = MappingProxyType(
     {
@@ -116,20 +117,6 @@ def _difference(pair: Pair) -> list[str]:
     return [*difference_cells(pair), p_value_cell(pair.raw_p_value), ratio_cell(pair.tokens)]
 
 
-def selector_sheet(found: SideBySide) -> Sheet:
-    """Accuracy of every selector on the same pools, by how much of the pool it saw."""
-    known = {name: selector_accuracy(rows) for name, rows in found.rows.items()}
-    sizes = sorted({size for each in known.values() for at in each.values() for size in at} - {0})
-    heads = [*(f"First {size}" for size in sizes), "Whole pool"]
-    sheet = Sheet("Selectors on the same pools", ["Method", "Selector"], heads)
-    for name, selectors in known.items():
-        for selector, at in selectors.items():
-            cells = [percent_cell(at[size]) if size in at else "" for size in (*sizes, 0)]
-            sheet.rows.append([name, selector, *cells])
-        sheet.ends.add(len(sheet.rows) - 1)
-    return sheet
-
-
 def aggregate_sheet(found: SideBySide) -> Sheet:
     """Accuracy by the aggregate of step scores that an answer is selected by, over the same pools."""
     sheet = Sheet("Aggregates on the same pools", ["Method", "Selector"], list(AGGREGATES))
@@ -140,30 +127,6 @@ def aggregate_sheet(found: SideBySide) -> Sheet:
             cells = [percent_cell(right / max(len(votes), 1)) for right in rights]
             sheet.rows.append([name, selector, *cells])
         sheet.ends.add(len(sheet.rows) - 1)
-    return sheet
-
-
-def cost_sheet(found: SideBySide) -> Sheet:
-    """What the searches did and cost, on average per problem."""
-    heads = ["Steps", "Tokens", "Wasted", "Cached prompt", "PRM tokens", "PRM cached", "Seconds p50", "Seconds p99"]
-    sheet = Sheet("Cost per problem", ["Method"], heads)
-    for name, rows in found.rows.items():
-        summary, count = summarise(name, rows), max(len(rows), 1)
-        usage = summary.usage
-        steps, wasted = (sum([row.telemetry.get(key, 0) for row in rows]) for key in ("steps", "wasted_tokens"))
-        seconds = sorted(measured_seconds(rows))
-        sheet.rows.append(
-            [
-                name,
-                number_cell(steps / count, ".1f"),
-                number_cell(summary.counted_tokens, ",.0f"),
-                share_cell(wasted, usage.generated_tokens),
-                share_cell(usage.cached_prompt_tokens, usage.prompt_tokens),
-                number_cell(summary.counted_prm_tokens, ",.0f"),
-                share_cell(usage.cached_prm_tokens, usage.prm_tokens),
-                *(number_cell(percentile(seconds, share), ".2f") for share in (0.5, 0.99)),
-            ]
-        )
     return sheet
 
 
@@ -184,9 +147,9 @@ SHEETS: Mapping[str, Callable[[SideBySide], Sheet]] = MappingProxyType(
         "levels": level_sheet,
         "subjects": subject_sheet,
         "pairs": pair_sheet,
-        "selectors": selector_sheet,
+        "selectors": lambda found: selector_sheet(found.rows),
         "aggregates": aggregate_sheet,
-        "cost": cost_sheet,
+        "cost": lambda found: cost_sheet("Cost per problem", found.rows, COST_HEADS),
         "seconds": seconds_sheet,
         "backtracking": lambda found: backtracking_sheet(found.rows),
     }
@@ -200,19 +163,3 @@ def sheets_of(found: SideBySide, names: Sequence[str]) -> Iterator[Sheet]:
         sheet = SHEETS[name](found)
         if sheet.rows:
             yield sheet
-
-
-def measured_seconds(rows: Sequence[Row]) -> list[float]:
-    """The seconds of the searches that have them; early versions recorded none."""
-    return [row.usage.seconds for row in rows if row.usage.seconds]
-
-
-def mean(values: Sequence[float]) -> float | None:
-    """The mean; None of nothing."""
-    return sum(values) / len(values) if values else None
-
-
-def percentile(ascending: Sequence[float], share: float) -> float | None:
-    """The smallest value that at least this share of all does not exceed (nearest rank); None of nothing."""
-    rank = ceil(share * len(ascending) - ROUNDING)
-    return ascending[max(rank - 1, 0)] if ascending else None

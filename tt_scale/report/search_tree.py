@@ -1,4 +1,4 @@
-"""A search as a tree of steps: what became of each, what the method did to it, and in which order it happened."""
+"""A search as a tree of steps: the outcome of each, its marks, and the order of events."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ __all__ = ["KINDS", "MARKS", "QUESTION", "Frame", "Kind", "SearchTree", "TreeSte
 Kind = Literal["answer", "pool", "continued", "rejected", "truncated", "failed", "unreadable"]
 
 KINDS: Mapping[Kind, str] = {
-    "answer": "the answer that was chosen",
-    "pool": "finished; in the pool",
-    "continued": "the search went on from it",
-    "rejected": "the search did not go on from it",
+    "answer": "ends the path whose answer was chosen",
+    "pool": "ends a finished path of the pool",
+    "continued": "expanded further",
+    "rejected": "not expanded further",
     "truncated": "cut by a limit, without an answer",
     "failed": "the request failed",
-    "unreadable": "longer than the PRM can read",
+    "unreadable": "exceeds the context of the PRM",
 }
-"""What became of a step, and what that means."""
+"""Outcomes of a step, and their meaning."""
 
 MARKS: Mapping[str, str] = {
-    "retried": "its next step was tried again",
+    "retried": "its next step was sampled again",
     "protected": "passed while too few others did, and was kept for the next attempt",
-    "jumped": "the search went on with it although too little passed",
+    "jumped": "expanded although too few paths passed",
     "cut": "a limit ended it after it had stated an answer",
-    "forced": "its answer was asked for as a last resort",
-    "rescued": "rejected, but taken into the pool as there was no other answer",
-    "left": "the method stopped generating it early",
+    "forced": "prompted for its answer as a last resort",
+    "rescued": "rejected, but added to the pool because there was no other answer",
+    "left": "stopped early by the method",
 }
-"""What else may be said of a step, and what that means."""
+"""Marks of a step, and their meaning."""
 
 EVENT_MARKS: Mapping[str, str] = {"retry": "retried", "jump": "jumped", "rescue": "rescued", "left": "left"}
 
@@ -57,8 +57,8 @@ class TreeStep:
         order: of the node, from 0.
         step: as recorded.
         score: of the step, in [0, 1]; None where it has none.
-        parts: what each of several PRMs said, by name.
-        kind: what became of it.
+        parts: score of each of several PRMs, by name.
+        kind: its outcome.
         marks: names in `MARKS`.
         useful: whether it lies on a path of the pool.
         chosen: whether it lies on the path of the answer.
@@ -238,7 +238,7 @@ def _batches(nodes: Sequence[Node]) -> Iterator[list[Node]]:
 
 
 def _folded(steps: Sequence[TreeStep]) -> list[TreeStep]:
-    """Count equal siblings: of the same text and fate, with equal descendants.
+    """Count equal siblings: of the same text and outcome, with equal descendants.
 
     The first of them stands for all, or the one that leads to the answer.
     """

@@ -32,7 +32,7 @@ class SideBySide:
         runs: with names that differ.
         comparison: of the searches that all have done; its lines are more than the runs where some were read off.
         searches: that all runs have done.
-        notes: what a reader must know before believing a number.
+        notes: caveats to all numbers.
     """
 
     runs: Sequence[RunData]

@@ -1,4 +1,4 @@
-"""Every figure of "Did backtracking pay?" on hand-drawn trees.
+"""Every figure of "Backtracking" on hand-drawn trees.
 
 A child stands with its score; `*` passes, `!` finishes, and says the last number of its key: 0 is right. An ordinary
 step has seven tokens, a last one nine.

@@ -18,10 +18,10 @@ COSTS: Mapping[str, str] = MappingProxyType(
     {
         "tokens": "generated tokens per problem",
         "all_tokens": "generated tokens and tokens that the PRM read, per problem",
-        "seconds": "seconds per problem, others searched beside it",
+        "seconds": "seconds per problem, with concurrent searches",
     }
 )
-"""What a method costs, and how the axis says it."""
+"""Costs of a method, and the titles of their axes."""
 
 
 def undrawn(comparison: Comparison, cost: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Every chart by name, with what a reader is told about it."""
+"""Every chart by name, with its title and caption."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from tt_scale.report.side_by_side import SideBySide
 
 __all__ = ["CHARTS", "Chart", "makeable"]
 
-INTERVALS = "Lines through the points are 95 % intervals, problems being drawn at random."
-POOLED = "Only paths that ended in a pool are graded, so only they are counted."
+INTERVALS = "Error bars are 95 % intervals over randomly drawn problems."
+POOLED = "Only paths of a pool are graded; others are not counted."
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Chart:
 
     Attributes:
         title: above it.
-        caption: what a reader must know to read it.
+        caption: how to read it.
         make: draws it.
         possible: whether there is anything to draw.
         facets: whether it is made of panels that have sizes of their own.
@@ -83,64 +83,65 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
         "accuracy-tokens": _against(
             "tokens",
             "Accuracy against generated tokens",
-            "The grey band is the Pareto frontier: nothing left of it is as accurate.",
+            "The grey band is the Pareto frontier: no method has its accuracy at a lower cost.",
             "generated tokens",
         ),
         "accuracy-all-tokens": _against(
             "all_tokens",
             "Accuracy against all tokens",
-            "Tokens that the PRM reads count as much as generated ones here.",
+            "Tokens that the PRM reads count as much as generated ones.",
             "generated tokens or PRM tokens",
         ),
         "accuracy-seconds": _against(
             "seconds",
             "Accuracy against seconds",
-            "Seconds of one search while others ran beside it; they depend on the machine.",
+            "Wall time of one search with others running concurrently; it depends on the machine.",
             "seconds",
         ),
         "levels": Chart("Accuracy by level", INTERVALS, lambda found, style: level_chart(found, style), _has_levels),
         "selectors": Chart(
             "Selectors on the same pools",
-            "What each selector would have answered from the first paths of a pool; oracle is the ceiling of all.",
+            "Accuracy of each selector on the first paths of each pool. Oracle: any of them is correct.",
             lambda found, style: selector_chart(found, style),
             facets=True,
         ),
         "aggregates": Chart(
             "Aggregates on the same pools",
-            f"What would have been answered if step scores were aggregated otherwise at the end. {INTERVALS}",
+            f"Accuracy if another aggregate of step scores selected the answers from the same pools. {INTERVALS}",
             lambda found, style: aggregate_chart(found.scored, style),
             _scored,
             facets=True,
         ),
         "scores": Chart(
-            "Scores of right and of wrong paths",
-            f"Right paths upwards, wrong ones downwards, each as shares of their own number. {POOLED}",
+            "Distribution of path scores",
+            f"Correct paths upwards, wrong paths downwards, each as shares of their own number. {POOLED}",
             lambda found, style: score_chart(found.scored, style),
             _scored,
             facets=True,
         ),
         "reliability": Chart(
-            "Is a score a probability?",
-            "On the dashed line, as many paths are right as their score says. A larger point stands for more paths. "
+            "Reliability curve",
+            "On the dashed line, the share of correct paths equals their mean score. Point size: number of paths. "
             f"{POOLED}",
             lambda found, style: reliability_chart(found.scored, style),
             _scored,
         ),
         "auc-levels": Chart(
-            "Ranking by level",
-            f"Area under the ROC curve: the odds that a right path scores above a wrong one. {POOLED} {INTERVALS}",
+            "AUC by level",
+            f"Area under the ROC curve: probability that a correct path scores above a wrong one. {POOLED} {INTERVALS}",
             lambda found, style: area_chart(found.scored, "level", style),
             lambda found: _rankable(found, "level"),
         ),
         "auc-depths": Chart(
-            "Ranking by depth",
-            f"How well the score of the n-th step alone tells how its path ends. {POOLED} {INTERVALS}",
+            "AUC by depth",
+            f"Area under the ROC curve of the score of the n-th step alone. {POOLED} {INTERVALS}",
             lambda found, style: area_chart(found.scored, "depth", style),
             lambda found: _rankable(found, "depth"),
         ),
         "tokens": Chart(
-            "Where tokens went",
-            "Retried: children of an attempt after which the search stepped back.",
+            "Generated tokens by fate",
+            "In the pool: on a path of the pool. Retried: sampled in an attempt after which the search backtracked. "
+            "Cut: on a path that a limit, an error or the PRM's context ended. Not continued: on any other path.",
             lambda found, style: token_chart(found.digests, style),
             lambda found: len(uncounted(found.digests)) < len(found.digests),
             undrawn=lambda found: uncounted(found.digests),
@@ -148,7 +149,7 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
         ),
         "timeline": Chart(
             "Problems in flight",
-            "Laid out from the seconds of each search, their order and how many run at once; grading is not in it.",
+            "Reconstructed from the duration of each search, their order and the concurrency; without grading.",
             lambda found, style: timeline_chart(found.runs, style),
             _timed,
             undrawn=lambda found: untimed(found.runs),
@@ -156,7 +157,7 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
         ),
         "seconds": Chart(
             "Seconds per problem",
-            "The share of problems whose search took at most so long; a long tail to the right keeps the machine idle.",
+            "Share of problems whose search took at most so long. A long tail leaves the machine idle at the end.",
             lambda found, style: seconds_chart(found.runs, style),
             _timed,
             undrawn=lambda found: untimed(found.runs),

@@ -1,4 +1,4 @@
-"""What a PRM's scores are worth: where right and wrong paths lie, how well it is calibrated, how well it ranks."""
+"""Quality of a PRM's scores: their distribution, calibration, and ranking of correct above wrong paths."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from tt_scale.report.prm_quality import (
 __all__ = ["area_chart", "reliability_chart", "score_chart"]
 
 Digests = Mapping[str, Sequence[Digest]]
-"""Run name -> what its trees hold."""
+"""Run name -> digests of its trees."""
 
 
 def score_chart(digests: Digests, style: Style) -> dict[str, Any]:
-    """Draw the scores of right paths upwards and those of wrong ones downwards, one panel for each run."""
+    """Draw the scores of correct paths upwards and those of wrong ones downwards, one panel for each run."""
     values = [value for name, each in digests.items() for value in _bars(name, each)]
     most = max([abs(value["share"]) for value in values], default=1)
     x = {"field": "low", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": _score_axis("score of the path")}
@@ -48,7 +48,7 @@ def score_chart(digests: Digests, style: Style) -> dict[str, Any]:
                 "y2": {"datum": 0},
                 "color": {
                     **kinds,
-                    "scale": {"domain": ["right", "wrong"], "range": [style.palette.right, style.palette.wrong]},
+                    "scale": {"domain": ["correct", "wrong"], "range": [style.palette.right, style.palette.wrong]},
                 },
                 "tooltip": [
                     {"field": "kind", "title": "Paths", "type": "nominal"},
@@ -62,8 +62,8 @@ def score_chart(digests: Digests, style: Style) -> dict[str, Any]:
 
 
 def _bars(name: str, digests: Sequence[Digest]) -> Iterator[dict[str, Any]]:
-    for kind, sign in (("right", 1), ("wrong", -1)):
-        counts = histogram(digests, right=kind == "right")
+    for kind, sign in (("correct", 1), ("wrong", -1)):
+        counts = histogram(digests, right=kind == "correct")
         for place, count in enumerate(counts):
             low, high = place / HISTOGRAM_BINS, (place + 1) / HISTOGRAM_BINS
             share = count / max(sum(counts), 1)
@@ -76,14 +76,14 @@ def _score_axis(title: str) -> dict[str, Any]:
 
 
 def reliability_chart(digests: Digests, style: Style) -> dict[str, Any]:
-    """Draw the share of right paths against their mean score; on the diagonal a score is a probability."""
+    """Draw the share of correct paths against their mean score; on the diagonal a score is a probability."""
     values: list[dict[str, Any]] = [
         {"series": name, "score": each.score, "right": each.right, "paths": each.count}
         for name, own in digests.items()
         for each in calibration(own).bins
     ]
     x = {"field": "score", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": _score_axis("mean score")}
-    axis = {"format": ".0%", "tickCount": 5, "title": "right paths"}
+    axis = {"format": ".0%", "tickCount": 5, "title": "correct paths"}
     y = {"field": "right", "type": "quantitative", "scale": {"domain": [0, 1]}, "axis": axis}
     scales = style.scales(list(digests))
     most = max([value["paths"] for value in values], default=1)
@@ -113,7 +113,7 @@ def reliability_chart(digests: Digests, style: Style) -> dict[str, Any]:
 RELIABILITY_TOOLTIP = [
     {"field": "series", "title": "Method", "type": "nominal"},
     {"field": "score", "title": "Mean score", "type": "quantitative", "format": ".3f"},
-    {"field": "right", "title": "Right", "type": "quantitative", "format": ".1%"},
+    {"field": "right", "title": "Correct", "type": "quantitative", "format": ".1%"},
     {"field": "paths", "title": "Paths", "type": "quantitative", "format": ","},
 ]
 

@@ -1,7 +1,7 @@
 """A search as a drawn tree: the Vega specification that the page fills and that figures are made of.
 
-Depth runs to the right. A step's shape says what became of it, its colour its score, the width of the line to it how
-many tokens it took; small signs say what the method did to it.
+Depth increases to the right. The shape of a step shows its outcome, its colour its score, the width of the line to it
+its tokens; small signs mark events of the search.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ SHAPE_PATHS: Mapping[str, str] = MappingProxyType(
         "unreadable": "M0,-1L1,0L0,1L-1,0ZM0,-.45L-.45,0L0,.45L.45,0Z",
     }
 )
-"""What became of a step, as a path around 0 of about one unit."""
+"""Outcome of a step -> SVG path around 0, about one unit large."""
 
 MARK_SIGNS: Mapping[str, str] = MappingProxyType(
     {"retried": "↻", "protected": "◇", "jumped": "»", "cut": "¦", "forced": "?", "rescued": "+", "left": "⊣"}
 )
-"""What the method did to a step, as a sign beside it."""
+"""Mark of a step -> sign beside it."""
 
 SCORE_BOUNDS = (0.2, 0.4, 0.6, 0.8)
 """Scores at which the colour changes."""
@@ -159,7 +159,7 @@ def _ring(palette: Palette) -> dict[str, Any]:
 
 
 def _step(palette: Palette) -> dict[str, Any]:
-    """The step itself: its shape what became of it, its colour its score."""
+    """The step itself: the shape is its outcome, the colour its score."""
     update = {
         **PLACE,
         "shape": {"scale": "shape", "field": "kind"},

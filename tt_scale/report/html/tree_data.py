@@ -16,13 +16,13 @@ from tt_scale.report.show.walk import frame_words
 __all__ = ["ENDED", "ProblemData", "search_data"]
 
 ENDED: Mapping[str, str] = {
-    "stop": "as steps end: at a delimiter, or at the length of a step",
+    "stop": "at a delimiter, or at the maximum length of a step",
     "eos": "the model ended the solution",
-    "length": "a token limit cut it",
-    "context": "no room was left in the context",
+    "length": "a token limit was reached",
+    "context": "the context was full",
     "error": "the request failed",
 }
-"""What it means that a step ended so."""
+"""Why a step ended -> its meaning."""
 
 DECIMALS = 4
 """Of scores and weights; exact ones are in the records."""

@@ -18,7 +18,7 @@ __all__ = ["FILTERS", "SIGNS", "chosen_searches", "search_sheet", "verdict_of", 
 SIGNS: Mapping[str, str] = MappingProxyType(
     {"correct": "✓", "wrong": "✗", "no answer": "–", "ungraded": "?", "failed": "!"}
 )
-"""What stands for a verdict where there is no room for the word."""
+"""Verdict -> sign, where there is no room for the word."""
 
 FILTERS: Mapping[str, Callable[[Row], bool]] = MappingProxyType(
     {

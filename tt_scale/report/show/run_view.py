@@ -1,4 +1,4 @@
-"""`tt-scale show RUN`: what was run, the tables, the problems."""
+"""`tt-scale show RUN`: configuration, tables, problems."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLES = ("manifest", *SHEETS, "problems")
 """Every table that can be asked for by name."""
 
 AT_FIRST = ("overall", "levels")
-"""What is printed where no table was asked for, between manifest and problems."""
+"""Tables printed by default, between manifest and problems."""
 
 MOST_PROBLEMS = 30
 """Problems that are listed in a terminal unless all are asked for."""
@@ -34,13 +34,13 @@ EXPERIMENT_KEYS = (
     "model_name", "model_revision", "prm_name", "prm_revision", "generator", "prm", "dtype", "prm_dtype",
     "quantization", "dataset", "problems", "repeats", "seed", "agg", "final_agg", "budget", "tau", "grader",
 )  # fmt: skip
-"""Keys of the experiment that a reader asks for first."""
+"""Keys of the experiment that the table of the configuration shows."""
 
 
 def print_run(
     found: SideBySide, console: Console, tables: Sequence[str], filters: Collection[str], *, every: bool
 ) -> None:
-    """Print some tables, or what a reader asks for first.
+    """Print some tables, or the default ones.
 
     Args:
         found: the runs.
@@ -96,13 +96,13 @@ def named_sheets(found: SideBySide, names: Sequence[str], filters: Collection[st
 
 
 def manifest_sheet(runs: Sequence[RunData]) -> Sheet:
-    """What the runs are, key by key: what they share first, then that in which they differ."""
+    """Configuration of runs, key by key: shared keys first, then those in which they differ."""
     told = [_manifest(run) for run in runs]
     names = list(dict.fromkeys([name for each in told for name in each]))
     shared = [name for name in names if len({each.get(name) for each in told}) == 1]
     if len(runs) == 1:
-        return Sheet("What was run", ["Key", "Value"], [], [[name, told[0][name]] for name in names])
-    sheet = Sheet("What was run", ["Key", "Method", "Value"], [])
+        return Sheet("Configuration", ["Key", "Value"], [], [[name, told[0][name]] for name in names])
+    sheet = Sheet("Configuration", ["Key", "Method", "Value"], [])
     sheet.rows += [[name, "all", told[0][name]] for name in shared]
     sheet.ends.add(len(sheet.rows) - 1)
     for name in [name for name in names if name not in shared]:

@@ -1,4 +1,4 @@
-"""`tt-scale show RUN PROBLEM`: one search, its tree, its pool, and what the method did."""
+"""`tt-scale show RUN PROBLEM`: one search, its tree, its pool, its events."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ __all__ = ["event_sheet", "pool_sheet", "print_search", "step_sheet"]
 
 STOPPED = {
     "enough": "enough finished paths",
-    "steps": "no expansions left",
-    "frontier": "nothing left to grow",
-    "budget": "the budget was spent",
-    "error": "it failed",
+    "steps": "maximum number of steps reached",
+    "frontier": "no open path left",
+    "budget": "budget exhausted",
+    "error": "failed",
 }
 
 
@@ -133,19 +133,19 @@ def pool_sheet(search: SearchRecord) -> Sheet:
 
 
 def event_sheet(search: SearchRecord) -> Sheet:
-    """How often the method retried, stepped back and jumped."""
+    """Counts of the events of a search: retries, backtracks, jumps."""
     kinds = Counter([event.kind for event in search.events])
     paths: Counter[str] = Counter()
     for event in search.events:
         paths[event.kind] += len(event.keys)
-    sheet = Sheet("What the method did", ["Event"], ["Times", "Paths"])
+    sheet = Sheet("Events", ["Event"], ["Times", "Paths"])
     sheet.rows += [[kind, count_cell(count), count_cell(paths[kind])] for kind, count in kinds.items()]
     return sheet
 
 
 def step_sheet(tree: SearchTree) -> Sheet:
     """Every step of a search, one line each, for programs."""
-    words = ["Step", "After", "What became of it", "Marks", "Ended", "Answer", "Text"]
+    words = ["Step", "After", "Outcome", "Marks", "Ended", "Answer", "Text"]
     sheet = Sheet("Steps", words, ["Depth", "Order", "Score", "Tokens", "Temperature", "Seed"])
     sheet.rows += [_step_cells(step) for step in tree.steps]
     return sheet

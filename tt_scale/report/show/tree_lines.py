@@ -18,7 +18,7 @@ __all__ = ["GLYPHS", "HEADING", "Line", "shown_lines", "step_text", "tree_lines"
 GLYPHS: Mapping[str, str] = MappingProxyType(
     {"answer": "★", "pool": "●", "continued": "○", "rejected": "×", "truncated": "▷", "failed": "!", "unreadable": "?"}
 )
-"""What became of a step, as a sign that needs no colour."""
+"""Outcome of a step -> sign that needs no colour."""
 
 STYLES: Mapping[str, str] = MappingProxyType(
     {"answer": "bold", "pool": "", "continued": "", "rejected": "dim", "truncated": "dim", "failed": "red"}
@@ -106,7 +106,7 @@ def _score_style(score: float | None) -> str:
 
 
 def step_text(step: TreeStep, head: Text, width: int, *, full: bool = False) -> Text:
-    """What became of a step, the beginning of its text, and what is to be said of it, on one line.
+    """Outcome of a step, the beginning of its text, and its marks, on one line.
 
     Args:
         step: of the tree.

@@ -1,4 +1,4 @@
-"""`tt-scale show RUN PROBLEM --step`: a search again, in the order in which it happened."""
+"""`tt-scale show RUN PROBLEM --step`: the events of a search in their order."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["frame_words", "walk"]
 
 MOST_NAMED = 4
 WORDS: Mapping[str, str] = {
-    "retry": "Retry: the next attempt grows {} again",
-    "backtrack": "Stepped back to {}",
-    "jump": "Jump: goes on with {} whatever the score",
-    "left": "Stopped generating {} early",
-    "rescue": "No answer: took {} into the pool after all",
+    "retry": "Retry: expands {} again",
+    "backtrack": "Backtracked to {}",
+    "jump": "Jump: continues with {} regardless of their scores",
+    "left": "Stopped {} early",
+    "rescue": "No answer: added {} to the pool",
 }
 
 
 def walk(tree: SearchTree, console: Console, more: Callable[[], bool]) -> None:
-    """Print what happened, one thing after the other.
+    """Print the events, one after the other.
 
     Args:
         tree: of the search.
@@ -58,14 +58,14 @@ def _new(tree: SearchTree, frame: Frame, shown: set[str]) -> list[TreeStep]:
 
 
 def frame_words(tree: SearchTree, frame: Frame) -> str:
-    """Say what happened, in one line."""
+    """Describe an event in one line."""
     if frame.kind == "grow":
         new = [tree.by_id[each] for each in frame.ids]
         parents = {step.parent for step in new}
         temperatures = sorted({step.step.temperature for step in new})
-        heat = f"{temperatures[0]:g}" if len(temperatures) == 1 else f"{temperatures[0]:g} to {temperatures[-1]:g}"
-        grown = "the question" if parents == {QUESTION} else _counted(len(parents), "path")
-        return f"Grew {grown} by {_counted(len(new), 'step')} at temperature {heat}"
+        span = " to ".join(dict.fromkeys([f"{each:g}" for each in (temperatures[0], temperatures[-1])]))
+        expanded = "the question" if parents == {QUESTION} else _counted(len(parents), "path")
+        return f"Expanded {expanded} by {_counted(len(new), 'step')} at temperature {span}"
     names = [each or "the question" for each in dict.fromkeys(frame.ids)]
     told = ", ".join(names[:MOST_NAMED]) + (f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else "")
     return WORDS.get(frame.kind, f"{frame.kind}: {{}}").format(told or "nothing")

@@ -1,4 +1,4 @@
-// What is known of the chosen step, or of the whole search where none is chosen.
+// Details of the chosen step, or of the whole search where none is chosen.
 
 function definitions(pairs) {
   const told = pairs.filter(([, value]) => value !== null && value !== undefined && value !== '');
@@ -50,7 +50,7 @@ function stepDetail(place) {
       ['Temperature', data.temperature[place]],
       ['Seed', data.seed[place]],
       ['Prompt from cache', `${number(data.cached[place])} tokens`],
-      ['Came with event', tree.frameOf[place]],
+      ['Sampled in event', tree.frameOf[place]],
     ]),
     heading('The path to it, with scores'),
     pathList(place),

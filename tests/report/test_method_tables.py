@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tt_scale.report.run_sheets import percentile
+from tt_scale.report.method_tables import percentile
 
 
 @pytest.mark.parametrize(
