@@ -217,12 +217,13 @@ def test_a_click_shows_all_of_a_step(opened: Opened) -> None:
     assert opened.text("#tree-count") == "6 of 8 steps shown"
     opened.page.get_by_role("button", name="Go to the answer").click()
     told = opened.text("#detail")
-    for line in ("Step 1.0.1", "answer: the answer that was chosen.", "Stands for 2 equal steps.", "0.9000", "eos:"):
+    outcome = "answer: ends the path whose answer was chosen."
+    for line in ("Step 1.0.1", outcome, "Stands for 2 equal steps.", "0.9000", "eos:"):
         assert line in told
     star = opened.page.locator("#stage .step path").nth(1)
     star.click()
     assert "Step 0.0" in opened.text("#detail")
-    assert "retried: its next step was tried again." in opened.text("#detail")
+    assert "retried: its next step was sampled again." in opened.text("#detail")
     opened.page.locator("#detail .path button").first.click()
     assert opened.page.locator("#detail [aria-current=step]").count() == 1
 
