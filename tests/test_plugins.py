@@ -82,7 +82,7 @@ def test_only_keys_that_are_read_belong_to_the_experiment(tmp_path: Path, site: 
     unread = ("--prm-max-model-len", "99", "--prm-quality", "0.5")
     answer = bench(tmp_path, site, *WORLD, "--prm-args", "{words: 3}", "--method", "best_of_n", *unread)
     assert answer.status == 0
-    assert "no method or PRM here looks at prm_max_model_len, prm_quality." in answer.out
+    assert "no method or PRM of this run reads prm_max_model_len, prm_quality." in answer.out
     experiment = manifest(tmp_path)["experiment"]
     assert (experiment["prm"], experiment["prm_name"], experiment["prm_args"]) == ("brief", "brief", {"words": 3})
     prm_keys = {key for key in experiment if key.startswith("prm")}

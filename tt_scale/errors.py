@@ -121,7 +121,7 @@ class GradingError(TTScaleError):
 
 
 class SandboxError(TTScaleError):
-    """The sandbox for model-written code is missing, or does not hold on this machine."""
+    """The sandbox for model-written code is missing, or not secure on this machine."""
 
 
 class JournalError(TTScaleError):

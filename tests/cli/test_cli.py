@@ -101,9 +101,9 @@ def test_everything_can_be_typed_in_a_shell(
 def test_options_that_no_method_looks_at_are_warned_about(command: Command) -> None:
     """A typed knob without effect is a wrong conclusion in the making; one that another method reads is meant."""
     few = (*BENCH, "--num-samples", "2", "--lookahead", "1", "--tau", "0.5")
-    assert "warning: no method or PRM here looks at lookahead, tau." in command(*few, "--method", "best_of_n").out
+    assert "warning: no method or PRM of this run reads lookahead, tau." in command(*few, "--method", "best_of_n").out
     both = command(*few, "--method", "best_of_n", "--method", "collective").out
-    assert "warning: no method or PRM here looks at lookahead." in both
+    assert "warning: no method or PRM of this run reads lookahead." in both
 
 
 def test_equal_temperatures_are_not_warned_about(command: Command) -> None:
@@ -303,7 +303,7 @@ def test_solve_refuses_the_flags_of_bench(command: Command, flag: str) -> None:
 def test_solve_warns_of_what_it_does_not_read(command: Command) -> None:
     """On standard error, so that standard output stays what a program reads."""
     answer = command("solve", *SIMULATED, "--json", "--lookahead", "2", QUESTION)
-    assert answer.err == "warning: no method or PRM here looks at lookahead.\n"
+    assert answer.err == "warning: no method or PRM of this run reads lookahead.\n"
     json.loads(answer.out)
 
 

@@ -245,7 +245,7 @@ def test_paths_that_the_prm_cannot_read_are_counted(
     assert sum(record["telemetry"]["unreadable"] for record in found.values()) == count
     (detail,) = tmp_path.rglob("detail.csv")
     assert sum(int(row["unreadable"]) for row in csv.DictReader(detail.read_text().splitlines())) == count
-    assert f"paths longer than the PRM can read, which neither grow nor vote: {count}." in answer.out
+    assert f"paths that exceed the context of the PRM, which are neither expanded nor vote: {count}." in answer.out
     assert all(len(node["steps"]) for record in found.values() for node in record["tree"])
 
 
@@ -268,4 +268,4 @@ def test_keys_that_no_prm_reads_cause_a_warning(prm: str, ignored: list[str]) ->
     }  # fmt: skip
     config = Config(model_name="pocket-gen", method="self_consistency", prm_name=prm, **keys)
     assert ignored_options(config) == ignored
-    assert any("no method or PRM here looks at prm_adapter" in each for each in warnings([config])) == bool(ignored)
+    assert any("no method or PRM of this run reads prm_adapter" in each for each in warnings([config])) == bool(ignored)

@@ -1,4 +1,4 @@
-"""The probe: what it says where a sandbox holds, where it has a hole, and where none can be made."""
+"""The probe: what it says where a sandbox is secure, where it has a hole, and where none can be made."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CLOSED = Probe("bubblewrap 1.0", (Hole("network", ""), Hole("devices", "")), "",
 @pytest.mark.usefixtures("sandbox")
 def test_every_hole_is_closed() -> None:
     found = probe()
-    assert found.holds, found.line
+    assert found.is_secure, found.line
     assert len(found.holes) == 16
     assert [hole.name for hole in found.holes][-1] == "a parent that is killed"
     assert found.line.count(" closed") == 16
@@ -31,10 +31,10 @@ def test_every_hole_is_closed() -> None:
 
 def test_an_open_hole_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     leaking = replace(CLOSED, holes=(*CLOSED.holes, Hole("terminal", "opens /dev/tty")))
-    assert CLOSED.holds
-    assert not leaking.holds
+    assert CLOSED.is_secure
+    assert not leaking.is_secure
     assert (
-        leaking.line == "does not hold (bubblewrap 1.0): network closed, devices closed, terminal OPEN: opens /dev/tty"
+        leaking.line == "not secure (bubblewrap 1.0): network closed, devices closed, terminal OPEN: opens /dev/tty"
     )
     monkeypatch.setattr(holes, "probe", lambda: leaking)
     with pytest.raises(SandboxError, match="terminal: code opens /dev/tty"):
@@ -67,7 +67,7 @@ async def test_without_bubblewrap_no_code_runs(path: Path) -> None:
     with pytest.raises(SandboxError, match="apt install bubblewrap"):
         await run_code("print(1)")
     found = holes.probe()
-    assert (found.holes, found.holds) == ((), False)
+    assert (found.holes, found.is_secure) == ((), False)
     assert found.line == f"{found.fault} {found.hint}"
 
 

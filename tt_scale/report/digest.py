@@ -14,7 +14,7 @@ from tt_scale.core.selection import SELECTORS, Candidate
 __all__ = ["FATES", "SCORING_SELECTORS", "Digest", "ScoredPath", "digest_search", "digests_of"]
 
 SCORING_SELECTORS = ("best", "weighted")
-"""The selectors that look at scores."""
+"""The selectors that use scores."""
 
 FATES = ("in the pool", "retried", "cut by a limit", "not continued")
 """Fates of generated tokens: on a path of the pool; on a child of an attempt after which the search backtracked; on a

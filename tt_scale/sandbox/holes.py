@@ -1,7 +1,7 @@
 """Probe of the sandbox on this machine: attack it in many ways, and decide whether code may run in it.
 
     record = probe()
-    record.holds, record.line
+    record.is_secure, record.line
 
 The probe creates the objects that attacks try to reach (a socket, a private file, a running process). It takes about a
 second, once per process.
@@ -77,7 +77,7 @@ class Probe:
         return tuple([hole for hole in self.holes if hole.finding])
 
     @property
-    def holds(self) -> bool:
+    def is_secure(self) -> bool:
         """Whether code may run: a sandbox was created, and every attack failed."""
         return not self.fault and not self.open_holes
 
@@ -89,7 +89,7 @@ class Probe:
         states = ", ".join(
             [f"{hole.name} {'OPEN: ' + hole.finding if hole.finding else 'closed'}" for hole in self.holes]
         )
-        return f"{'holds' if self.holds else 'does not hold'} ({self.parts}): {states}"
+        return f"{'secure' if self.is_secure else 'not secure'} ({self.parts}): {states}"
 
 
 def require_sandbox() -> None:
@@ -104,7 +104,7 @@ def require_sandbox() -> None:
     if result.open_holes:
         findings = "; ".join([f"{hole.name}: code {hole.finding}" for hole in result.open_holes])
         raise SandboxError(
-            f"The sandbox does not hold on this machine ({findings}).", "`tt-scale doctor` shows all of it."
+            f"The sandbox is not secure on this machine ({findings}).", "`tt-scale doctor` shows all of it."
         )
 
 

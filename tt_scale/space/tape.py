@@ -25,7 +25,7 @@ class SampledRequest:
         max_tokens: most tokens that it was allowed, at least 1.
         temperature: at which it was sampled.
         delimited: whether delimiters could end it.
-        top_logprobs: how many of the likeliest tokens its confidences look at; 0 asks for no log-probabilities.
+        top_logprobs: how many of the likeliest tokens its confidences use; 0 asks for no log-probabilities.
         step: as the generator returned it; None before, and where the whole call failed.
     """
 
@@ -140,7 +140,7 @@ class Tape:
         lead_in: ids that make the model state its answer; None where nobody asked.
         groupings: answers whose classes a method asked for, in order.
         bars: (quantile, relaxed by) -> score that passes.
-        timeout: which look at the clock, from 1, found `max_seconds` exceeded; 0 for none.
+        timeout: which check of the clock, from 1, found `max_seconds` exceeded; 0 for none.
     """
 
     prompt_tokens: int = 0

@@ -125,7 +125,7 @@ def test_shipped_recipes_run_without_a_warning(command: Command, path: Path, met
 def test_a_key_of_a_file_that_nothing_reads(command: Command) -> None:
     """A knob without effect; one that was typed over the file's method is of the file's method."""
     Path("c.yaml").write_text("method: best_of_n\nlookahead: 3\ntemperature: 0.7\ntemp_origin: 0.7\n")
-    assert "no method or PRM here looks at lookahead." in command("bench", *TYPED, "--config", "c.yaml").out
+    assert "no method or PRM of this run reads lookahead." in command("bench", *TYPED, "--config", "c.yaml").out
     typed = ("--method", "greedy")
     assert "warning" not in command("bench", *TYPED, "--config", "c.yaml", *typed).out
-    assert "looks at tau." in command("bench", *TYPED, "--config", "c.yaml", *typed, "--tau", "0.5").out
+    assert "reads tau." in command("bench", *TYPED, "--config", "c.yaml", *typed, "--tau", "0.5").out

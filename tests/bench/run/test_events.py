@@ -91,7 +91,7 @@ async def test_warnings_are_events(tmp_path: Path) -> None:
     """Who runs a bench from Python sees them too."""
     events: list[Event] = []
     await bench(configs(tmp_path)[1:], events.append)
-    assert events[0] == Warned("no method or PRM here looks at temperature.")
+    assert events[0] == Warned("no method or PRM of this run reads temperature.")
 
 
 async def test_a_comparison_names_runs_that_were_read_off(tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_manifest_that_cannot_be_written_says_so(command: Command, monkeypatch
 def test_methods_without_tau_measure_nothing(command: Command, tmp_path: Path) -> None:
     """They ignore the key, and are warned about as for a number."""
     answer = command(*QUANTILE, "--method", "best_of_n")
-    assert "warning: no method or PRM here looks at tau." in answer.out
+    assert "warning: no method or PRM of this run reads tau." in answer.out
     assert "first_steps" not in json.loads(manifest_of(tmp_path).read_text())
     (row,) = csv.DictReader((tmp_path / "logs" / "summary.csv").read_text().splitlines())
     assert (row["tau"], row["tau_tokens"], row["pass_rate"]) == ("", "0", "")

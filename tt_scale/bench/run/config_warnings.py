@@ -56,7 +56,7 @@ def shared_warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> l
     """What is said whatever several configurations are run for; arguments as of `warnings`."""
     first = configs[0]
     ignored = frozenset.intersection(*[frozenset(ignored_options(config)) for config in configs]) - frozenset(quiet)
-    told = [f"no method or PRM here looks at {', '.join(sorted(ignored))}."] if ignored else []
+    told = [f"no method or PRM of this run reads {', '.join(sorted(ignored))}."] if ignored else []
     return (
         told
         + dtype_warnings(resolve(first))

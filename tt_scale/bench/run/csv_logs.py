@@ -106,7 +106,7 @@ class SummaryLine:
         prm: `prm_name`.
         method: of the run.
         dataset: as it was named.
-        knobs: what differs from the defaults among sampling, search and budget, as far as the method looks at it.
+        knobs: what differs from the defaults among sampling, search and budget, as far as the method reads it.
         correct: problems answered right.
         total: problems x repeats.
         accuracy: correct / total, in [0, 1].

@@ -65,7 +65,7 @@ METHOD_KEYS = frozenset([key.name for key in keys_by_group()["Search"]]) - {"agg
     "temp_origin",
     "temp_step",
 }
-"""Keys that only methods look at, each method at some; all others are read by the space or the grader as well."""
+"""Keys that only methods read, each method at some; all others are read by the space or the grader as well."""
 
 
 def experiment(config: Config, dataset: str, problems: Sequence[Problem], grader: str) -> dict[str, Any]:
@@ -118,12 +118,12 @@ def rules_since(version: int) -> str:
 
 
 def ignored_options(config: Config) -> list[str]:
-    """The keys that were given another value than the default, but that method and PRM do not look at, sorted."""
+    """The keys that were given another value than the default, but that method and PRM do not read, sorted."""
     return sorted(config.non_defaults & other_methods_knobs(config))
 
 
 def other_methods_knobs(config: Config) -> frozenset[str]:
-    """Keys that only other methods and other PRMs look at."""
+    """Keys that only other methods and other PRMs read."""
     return _unread_keys(resolve(config))
 
 

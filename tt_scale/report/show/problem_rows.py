@@ -31,7 +31,7 @@ FILTERS: Mapping[str, Callable[[Row], bool]] = MappingProxyType(
         "backtracked": lambda row: row.telemetry.get("backtracks", 0) > 0,
     }
 )
-"""Filters that look at one search; `differing` looks at those of all methods."""
+"""Filters that read one search; `differing` reads those of all methods."""
 
 ANSWER_WIDTH = 14
 """Characters of an answer beside its verdict."""
@@ -45,7 +45,7 @@ def verdict_of(row: Row) -> str:
 def chosen_searches(found: SideBySide, filters: Collection[str]) -> list[tuple[Problem, int]]:
     """The problems and repeats that pass every filter, in the order of the set.
 
-    A filter that looks at one search passes where it does for any of the runs.
+    A filter that reads one search passes where it does for any of the runs.
 
     Args:
         found: the runs.
@@ -100,7 +100,7 @@ def _short(row: Row | None) -> str:
 
 
 def search_sheet(found: SideBySide, chosen: Sequence[tuple[Problem, int]], title: str) -> Sheet:
-    """One line a search, with everything that a filter looks at: for programs."""
+    """One line a search, with everything that a filter reads: for programs."""
     words = ["Problem", "Repeat", "Level", "Subject", "Method", "Gold", "Answer", "Verdict", "Ended", "Error"]
     numbers = ["Tokens", "PRM tokens", "Seconds", "Steps", "Pool", "Truncated", "Cut", "Backtracks"]
     sheet = Sheet(title, words, numbers)

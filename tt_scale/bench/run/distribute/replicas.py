@@ -40,7 +40,7 @@ __all__ = ["Replicas"]
 Result = TypeVar("Result")
 
 LOOK_EVERY = 5.0
-"""Seconds between two looks at a replica that waits for its place in the cluster."""
+"""Seconds between two checks of a replica that waits for its place in the cluster."""
 
 BESIDE_SEARCHES = 16
 """Calls of a replica that are open at a time beside its searches."""
