@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -13,6 +14,8 @@ from rich.console import Console
 
 from tt_scale.base_classes import PRM, Scores
 from tt_scale.bench.format.lines import line_of, read_line
+from tt_scale.bench.run import watch
+from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.prm.simulated import SimulatedPRM
 from tt_scale.prm_eval.calibration import Bin
 from tt_scale.prm_eval.figures import Figure, Items
@@ -165,6 +168,32 @@ class Failing(PRM):
         if problem.id == "sim-00002":
             return [Scores((), too_long=True) for _ in paths]
         return [Scores((0.5,) * len(path.steps), 7, 7) for path in paths]
+
+
+@pytest.mark.parametrize(("model", "call"), [(SimulatedGenerator, "generate"), (SimulatedPRM, "score")])
+def test_a_model_that_hangs_is_restarted_once(command, monkeypatch, model, call):
+    """The promise of `stall_timeout`; what is in the journals by then is not done again."""
+    wanted = command(*EVAL, "--num-samples", "6", "--run-tag", "unbroken").out
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+    original, lives, calls = getattr(model, call), [], []
+
+    async def start(self):
+        lives.append(self)
+
+    async def hanging(self, *arguments):
+        calls.append(self)
+        if self is lives[0] and len(calls) > 2:
+            await asyncio.sleep(3600)
+        return await original(self, *arguments)
+
+    monkeypatch.setattr(model, "start", start)
+    monkeypatch.setattr(model, call, hanging)
+    typed = (*EVAL, "--num-samples", "6", "--concurrency", "2", "--stall-timeout", "0.3", "--run-tag", "t")
+    answer = command(*typed)
+    assert answer.status == 0, answer.err
+    assert len(lives) == 2
+    assert "The models are restarted, once; what was in flight is done again." in " ".join(answer.out.split())
+    assert figures(answer.out) == figures(wanted)
 
 
 def test_what_could_not_be_scored_is_said(command, monkeypatch):

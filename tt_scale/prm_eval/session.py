@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Awaitable, Collection, Sequence
-from contextlib import AsyncExitStack, ExitStack
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path as FilePath
 
 from tt_scale.backends import ResolvedModels, resolve
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.bench.run.config_warnings import delimiter_warnings, sample_warnings
-from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, Warned, loading
+from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress
 from tt_scale.bench.run.folder_names import known_folder, safe_name, tag_folder
 from tt_scale.bench.run.manifest import described
+from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.session import warn
-from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config, digest
 from tt_scale.core.records import Problem
 from tt_scale.engines.model_dtypes import dtype_warnings
@@ -191,36 +192,44 @@ async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None
     config = plans[0].config
     if recorded_prm(config):
         for plan in plans:
-            await _score(plan, RecordedPRM(plan.solutions), report)
+            await _score(plan, report, None, RecordedPRM(plan.solutions))
         return
-    generator, prm = make_models(config)
-    assert prm is not None
-    resolved_models = resolve(config)
-    reads = reads_generator(resolved_models)
-    async with AsyncExitStack() as models:
-        if reads or any(plan.lacks_solutions for plan in plans):
-            models.push_async_callback(generator.close)
-            with loading(report, config.model_name if resolved_models.generator.weights else ""):
-                await generator.start()
+    reads = reads_generator(resolve(config))
+    async with _models(config, report, generator=True, prm=reads) as models:
         for plan in plans:
             if plan.lacks_solutions:
-                await _watched(_draw(plan, generator, grader, report), generator, config, report)
+                await models.use(partial(_draw, plan, grader, report))
         if not reads:
-            await models.aclose()  # frees its memory for the PRM
-        if any(plan.lacks_scores for plan in plans):
-            models.push_async_callback(prm.close)
-            weights = [prm.name for prm in resolved_models.prms if prm.weights]
-            with loading(report, ", ".join(weights)):
-                await prm.start()
+            await models.close()  # frees its memory for the PRM
+            models = _models(config, report, generator=False, prm=True)
+        async with models:
             for plan in plans:
-                await _watched(_score(plan, prm, report), prm, config, report)
+                if plan.lacks_scores:
+                    await models.use(partial(_score, plan, report))
 
 
-async def _watched(work: Awaitable[None], model: Generator | PRM, config: Config, report: Reporter) -> None:
-    await watched(work, [model], config.stall_timeout, lambda text: report(Warned(text)))
+def _models(config: Config, report: Reporter, *, generator: bool, prm: bool) -> Models:
+    """Those of the two models that are needed; nothing is loaded before it is used."""
+    found = resolve(config)
+    weights = [config.model_name] if generator and found.generator.weights else []
+    weights += [each.name for each in found.prms if prm and each.weights]
+    opening = partial(_started, generator=generator, prm=prm)
+    return Models(config, report, summary=False, opening=opening, names=", ".join(weights))
 
 
-async def _draw(plan: Plan, generator: Generator, grader: Grader, report: Reporter) -> None:
+@asynccontextmanager
+async def _started(config: Config, *, generator: bool, prm: bool) -> AsyncIterator[tuple[Generator, PRM | None]]:
+    """Start those that are needed, and close them at the end."""
+    sampler, judge = make_models(config)
+    needed = [model for model, wanted in ((sampler, generator), (judge, prm)) if wanted and model is not None]
+    async with AsyncExitStack() as stack:
+        for model in needed:
+            stack.push_async_callback(model.close)
+            await model.start()
+        yield sampler, judge if prm else None
+
+
+async def _draw(plan: Plan, grader: Grader, report: Reporter, generator: Generator, prm: PRM | None) -> None:
     assert isinstance(plan.asked, SampledSet)
     assert plan.drawn is not None
     total, done, at_once = len(plan.asked.problems), len(plan.drawn.rows), plan.config.concurrency
@@ -230,7 +239,8 @@ async def _draw(plan: Plan, generator: Generator, grader: Grader, report: Report
         await draw(plan.asked, world, plan.drawn, lambda _: counter.one_more())
 
 
-async def _score(plan: Plan, prm: PRM, report: Reporter) -> None:
+async def _score(plan: Plan, report: Reporter, generator: Generator | None, prm: PRM | None) -> None:
+    assert prm is not None
     solutions = plan.solutions
     plan.scores.check(solutions)
     if len(plan.scores.rows) == len(solutions):

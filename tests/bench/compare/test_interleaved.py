@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import math
 import multiprocessing
 import os
 import time
+from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -19,11 +21,15 @@ from rich.console import Console
 from tt_scale.bench.compare import interleaved
 from tt_scale.bench.compare.compare_command import compare
 from tt_scale.bench.compare.variants import Variant, variants
+from tt_scale.bench.run import processes, watch
+from tt_scale.bench.run.events import Warned
 from tt_scale.bench.run.plan import problems_of
 from tt_scale.bench.run.processes import Shared, _work, search_in_processes
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.config import Config
+from tt_scale.core.records import Step, StepRequest
 from tt_scale.errors import ConfigError, EngineDeadError, JournalError, TTScaleError
+from tt_scale.generator.simulated import SimulatedGenerator
 from tt_scale.models import make_searcher
 from tt_scale.report.console_reporter import ConsoleReporter
 
@@ -162,6 +168,47 @@ async def test_loading_is_shown_before_the_count(tmp_path: Path, monkeypatch: py
     assert lines[0] == "Loading the models ..."
     assert lines[1].startswith("Loaded the models in")
     assert "accuracy" in lines[-1]
+
+
+class End:
+    """The end of a pipe that keeps what is sent into it."""
+
+    def __init__(self) -> None:
+        self.sent: list[Any] = []
+
+    def send(self, found: Any) -> None:
+        self.sent.append(found)
+
+
+async def test_models_that_hang_in_a_process_are_restarted_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was in flight is searched again, and the process that shows the progress says so."""
+    generate, lives, calls = SimulatedGenerator.generate, count(), count()
+    monkeypatch.setattr(processes, "share_thread", lambda: None)
+    monkeypatch.setattr(watch, "LOOK_EVERY", 0.01)
+
+    async def start(generator: SimulatedGenerator) -> None:
+        generator.life = next(lives)  # type: ignore[attr-defined]
+
+    async def hanging(generator: SimulatedGenerator, requests: Sequence[StepRequest]) -> list[Step]:
+        if generator.life == 0 and next(calls) > 3:  # type: ignore[attr-defined]
+            await asyncio.sleep(3600)
+        return await generate(generator, requests)
+
+    monkeypatch.setattr(SimulatedGenerator, "start", start)
+    monkeypatch.setattr(SimulatedGenerator, "generate", hanging)
+    config = Config(
+        model_name="simulated", prm_name="simulated", num_samples=6, concurrency=2, method="best_of_n",
+        stall_timeout=0.3,
+    )  # fmt: skip
+    problems = problems_of(config, "simulated")
+    shared = Shared([config], [make_searcher(config)], [()], problems, [(0, at, 0) for at in range(6)], math.inf)
+    end = End()
+    await processes._search(shared, multiprocessing.Value("q", 0), end)  # type: ignore[arg-type]
+    rows = [row for place, _, row in filter(lambda each: isinstance(each, tuple), end.sent)]
+    assert sorted([row.index for row in rows]) == [*range(6)]
+    assert not any(row.error for row in rows)
+    assert any("The models are restarted, once" in each.text for each in end.sent if isinstance(each, Warned))
+    assert next(lives) == 2
 
 
 class Deadly:

@@ -126,4 +126,4 @@ async def _in_processes(
             counter.one_more(row, plans[place].label)
 
         journals = [plan.journal for plan in plans]
-        await search_in_processes(shared, processes, journals, finished, ready)
+        await search_in_processes(shared, processes, journals, finished, ready, report)

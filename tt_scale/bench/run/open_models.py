@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import TYPE_CHECKING, TypeVar
 
 from tt_scale.backends import resolve_generator
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Models", "loaded_names", "model_names"]
 
 Result = TypeVar("Result")
+Opening = Callable[[Config], AbstractAsyncContextManager[tuple[Generator, "PRM | None"]]]
+"""Opens generator and PRM, as `models.open_models` does."""
 
 START_SHARE = 6
 """Times `stall_timeout` that a start may take: weights come from disks and networks, and give no sign of progress."""
@@ -37,10 +39,22 @@ class Models:
         config: names them.
         report: is told that they are loaded, and what goes wrong.
         summary: whether a row of the summary will be written, whose file is checked before anything is loaded.
+        opening: opens the models, or those of them that are needed.
+        names: of the models, for the report; None takes those of the configuration.
     """
 
-    def __init__(self, config: Config, report: Reporter, *, summary: bool = True) -> None:
+    def __init__(
+        self,
+        config: Config,
+        report: Reporter,
+        *,
+        summary: bool = True,
+        opening: Opening = open_models,
+        names: str | None = None,
+    ) -> None:
         self._summary = summary
+        self._open = opening
+        self._names = names
         self._config = config
         self._report = report
         self._stack = AsyncExitStack()
@@ -63,8 +77,8 @@ class Models:
             if self._summary:
                 check_summary(summary_path(self._config))
             limit = None if self._config.stall_timeout is None else START_SHARE * self._config.stall_timeout
-            with loading(self._report, loaded_names(self._config)):
-                opening = self._stack.enter_async_context(open_models(self._config))
+            with loading(self._report, loaded_names(self._config) if self._names is None else self._names):
+                opening = self._stack.enter_async_context(self._open(self._config))
                 try:
                     self._opened = await asyncio.wait_for(opening, limit)
                 except asyncio.TimeoutError:

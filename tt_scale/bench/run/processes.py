@@ -17,17 +17,17 @@ from multiprocessing.connection import Connection, wait
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from tt_scale.base_classes import Searcher
+from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.bench.record import Row
+from tt_scale.bench.run.events import Event, Reporter, Warned, silent
+from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.runner import Run, Task, run_tasks
 from tt_scale.bench.run.signals import wait_for
-from tt_scale.bench.run.watch import watched
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.engines.micro_batcher import share_thread
 from tt_scale.errors import EngineDeadError, TTScaleError
 from tt_scale.grading import Grader
-from tt_scale.models import open_models
 
 if TYPE_CHECKING:
     from multiprocessing.sharedctypes import Synchronized
@@ -69,6 +69,7 @@ async def search_in_processes(
     journals: Sequence[Journal],
     finished: Callable[[Row, int], None],
     ready: Callable[[], None] = lambda: None,
+    report: Reporter = silent,
 ) -> None:
     """Search in several processes, each taking the next problem when it has room; journals are fed.
 
@@ -78,6 +79,7 @@ async def search_in_processes(
         journals: of the runs, open [runs].
         finished: called with each new row and the place of its run.
         ready: called when the first process has loaded its models, before any row.
+        report: is told what goes wrong with models.
 
     Raises:
         EngineDeadError: a process died, or its engine; what was done is in the journals.
@@ -101,6 +103,8 @@ async def search_in_processes(
                     loaded = True
                 elif isinstance(found, BaseException):
                     raise found
+                elif isinstance(found, Warned):
+                    report(found)
                 else:
                     place, line, row = found
                     finished(journals[place].append_line(line, row), place)
@@ -145,33 +149,53 @@ def _work(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
 class _Sender:
     """Stands for the journal of a run: what it is given goes to the process that writes."""
 
-    def __init__(self, place: int, end: Connection) -> None:
+    def __init__(self, place: int, end: Connection, unfinished: dict[Task, None]) -> None:
         self._place = place
         self._end = end
+        self._unfinished = unfinished
 
     def append_line(self, line: bytes, entry: Row) -> Row:
         self._end.send((self._place, line, entry))
+        del self._unfinished[self._place, entry.index, entry.repeat]
         return entry
 
 
 async def _search(shared: Shared, begun: Synchronized[int], end: Connection) -> None:
     share_thread()
     first = shared.configs[0]
-    with Grader(seconds=first.grade_timeout, workers=1) as grader:
-        async with open_models(first) as (generator, prm):
-            for config, searcher in zip(shared.configs, shared.searchers, strict=True):
-                generator.check_search(searcher, config)
-            end.send(READY)
-            runs = [
-                Run(config, searcher, generator, prm, grader, _Sender(place, end), lambda _: None, first_scores=scores)
-                for place, (config, searcher, scores) in enumerate(
-                    zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
-                )
-            ]
-            tasks = takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
-            await watched(
-                run_tasks(runs, shared.problems, tasks), (generator, prm), first.stall_timeout, lambda _: None
+    unfinished: dict[Task, None] = {}
+    new = takewhile(lambda _: monotonic() < shared.end, _taken(shared.tasks, begun))
+
+    def tasks() -> Iterator[Task]:
+        yield from list(unfinished)  # of models that were restarted
+        for task in new:
+            unfinished[task] = None
+            yield task
+
+    async def search(generator: Generator, prm: PRM | None) -> None:
+        for config, searcher in zip(shared.configs, shared.searchers, strict=True):
+            generator.check_search(searcher, config)
+        end.send(READY)
+        runs = [
+            Run(
+                *(config, searcher, generator, prm, grader, _Sender(place, end, unfinished), lambda _: None),
+                first_scores=scores,
             )
+            for place, (config, searcher, scores) in enumerate(
+                zip(shared.configs, shared.searchers, shared.first_scores, strict=True)
+            )
+        ]
+        await run_tasks(runs, shared.problems, tasks())
+
+    with Grader(seconds=first.grade_timeout, workers=1) as grader:
+        async with Models(first, lambda event: _send_warning(end, event), summary=False) as models:
+            await models.use(search)
+
+
+def _send_warning(end: Connection, event: Event) -> None:
+    """Send what the user must know; that models load is reported by the process that waits for them."""
+    if isinstance(event, Warned):
+        end.send(event)
 
 
 def _taken(tasks: Sequence[Task], begun: Synchronized[int]) -> Iterator[Task]:
