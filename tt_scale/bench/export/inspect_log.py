@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from hashlib import blake2b
 from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryFile
 from typing import Any
 
 from tt_scale._version import __version__
@@ -37,22 +39,28 @@ def write_inspect(run: RunData, folder: Path) -> list[Path]:
         OSError: it cannot be written.
     """
     path = folder / f"{_stamp(run).replace(':', '-')}_{_task(run)}_{_id(run)}.json"
-    with replacing(path) as file:
-        json.dump(_log(run), file, ensure_ascii=False, indent=1)
+    # readers of the head alone stop at the samples, and the head states how many there are
+    with replacing(path) as file, TemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as samples:
+        count = 0
+        for count, search in enumerate(run.searches(), 1):  # noqa: B007 - the last one is their number
+            samples.write(("" if count == 1 else ",\n") + json.dumps(_sample(run, search), ensure_ascii=False))
+        samples.seek(0)
+        head = json.dumps(_head(run, count), ensure_ascii=False, indent=1)
+        file.write(head.removesuffix("\n}") + ',\n "samples": [\n')
+        copyfileobj(samples, file)
+        file.write("\n]}\n")
     return [path]
 
 
-def _log(run: RunData) -> dict[str, Any]:
+def _head(run: RunData, count: int) -> dict[str, Any]:
     finished = not run.partial
-    samples = [_sample(run, search) for search in run.searches()]
     return {
         "version": VERSION,
         "status": "success" if finished else "cancelled",
         "eval": _eval(run),
         "plan": {"name": run.method, "steps": [{"solver": run.method, "params": _knobs(run)}], "config": {}},
-        "results": _results(run, len(samples)),
+        "results": _results(run, count),
         "stats": {"started_at": _stamp(run), "completed_at": _stamp(run), "model_usage": {_model(run): _total(run)}},
-        "samples": samples,
     }
 
 
