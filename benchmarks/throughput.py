@@ -47,7 +47,7 @@ async def ours(config: Config, scored: bool) -> dict[str, Any]:
     """Search all problems through space, searcher and generator; grading and files included."""
     from tt_scale.bench.run.journal import Journal
     from tt_scale.bench.run.manifest import manifest
-    from tt_scale.bench.run.runner import Run, run_problems
+    from tt_scale.bench.run.runner import Run, run_tasks
     from tt_scale.grading import Grader
     from tt_scale.models import make_searcher, open_models
 
@@ -58,7 +58,7 @@ async def ours(config: Config, scored: bool) -> dict[str, Any]:
             scorer = prm if scored else None
             run = Run(config, make_searcher(config), generator, scorer, grader, journal, lambda _: None)
             began = time.perf_counter()
-            await run_problems(run, problems, ())
+            await run_tasks([run], problems, [(0, index, 0) for index in range(len(problems))])
             seconds = time.perf_counter() - began
         prompts = [list(generator.prompt(problem, config.system_prompt)) for problem in problems]
     order = {row.id: row.usage.generated_tokens for row in journal.rows}

@@ -70,13 +70,13 @@ def _replayed(monkeypatch: pytest.MonkeyPatch) -> None:
 async def _check_replay(plan: Any, grader: Any) -> None:
     from tt_scale.bench.reader.run_data import read_run
     from tt_scale.bench.replay.replay_run import replay_with
-    from tt_scale.bench.replay.search_again import Rules
+    from tt_scale.bench.replay.search_again import ReplayRules
 
     rows = plan.journal.rows
     if len(rows) > CHEAP_SEARCHES or sum([row.usage.generated_tokens for row in rows]) > CHEAP_TOKENS:
         return
     run, steps = read_run(plan.journal.folder), plan.journal.first_steps
-    rules = Rules(plan.config, plan.searcher, grader, steps.scores if steps else ())
+    rules = ReplayRules(plan.config, plan.searcher, grader, steps.scores if steps else ())
     if any("v" in run.record(search) for search in run.by_search):
         replay = await replay_with(rules, run)
         assert replay.confirmed, [*replay.differing, *replay.tables.differences]

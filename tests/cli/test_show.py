@@ -172,7 +172,7 @@ def test_an_unfinished_run_with_a_damaged_line_is_shown(command: Command, tmp_pa
         lines.write("{broken}\n")
     out = command("show", "run").out
     assert "collective is not finished: 2 of 5 searches are recorded." in out
-    assert "collective: line 3 of its journal is damaged (not JSON at character 1) and left out." in out
+    assert "collective: line 3 of its journal is damaged (it is not JSON) and left out." in out
     assert "p-1" in out
     answer = command("show", "run", "--table", "overall", "--format", "csv")
     assert "note: collective is not finished" in answer.err

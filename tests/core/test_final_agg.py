@@ -143,4 +143,4 @@ def test_without_a_prm_no_aggregate_is_named(command: Command) -> None:
 )
 def test_aggregates_in_words(pairs: list[tuple[str, str | None]], sentence: str) -> None:
     """Two runs with different aggregates described as one."""
-    assert aggregates_in_words(pairs) == sentence
+    assert aggregates_in_words(pairs) == ((sentence,) if sentence else ())

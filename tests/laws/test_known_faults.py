@@ -15,7 +15,7 @@ from worlds import TapeGenerator, TellingPRM, asked_in, at, run, scripted_space,
 from tt_scale.base_classes import Problem, Searcher
 from tt_scale.bench.record import Row, search_record
 from tt_scale.bench.run.journal import Journal
-from tt_scale.bench.run.runner import Run, run_problems
+from tt_scale.bench.run.runner import Run, run_tasks
 from tt_scale.bench.run.session import bench, rows_by_set, warnings
 from tt_scale.bench.stats.metrics import by_level, selector_accuracy
 from tt_scale.config import Config
@@ -133,7 +133,7 @@ def rows_of(problems: Sequence[Problem], folder: FilePath) -> list[Row]:
     generator, config, rows = Failing(), Config(model_name="simulated", prm_name="simulated"), []
     with Grader() as grader, Journal(folder, {"experiment": {}}) as journal:
         everything = Run(config, BestOfN(), generator, SimulatedPRM(1.0, 79, generator), grader, journal, rows.append)
-        asyncio.run(run_problems(everything, problems, journal.done()))
+        asyncio.run(run_tasks([everything], problems, [(0, index, 0) for index in range(len(problems))]))
     return sorted(rows, key=lambda row: row.index)
 
 

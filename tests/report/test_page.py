@@ -169,7 +169,7 @@ def test_an_unfinished_run_with_damage_says_so_on_the_page(command: Command, tmp
     assert "note: collective is not finished" in answer.err
     page = (tmp_path / "report.html").read_text()
     assert "collective is not finished: 2 of 5 searches are recorded." in page
-    assert "line 3 of its journal is damaged (not JSON at character 1) and left out." in page
+    assert "line 3 of its journal is damaged (it is not JSON) and left out." in page
 
 
 @needs_extra

@@ -56,20 +56,20 @@ def aggregate(agg: str, scores: Sequence[float], finished: bool = False) -> floa
     return AGGREGATES[agg](scores, finished) if scores else 0.0
 
 
-def aggregates_in_words(pairs: Collection[tuple[str, str | None]]) -> str:
+def aggregates_in_words(pairs: Collection[tuple[str, str | None]]) -> tuple[str, ...]:
     """Name the aggregates that the runs of a table used, for its footer.
 
     Args:
         pairs: `agg` and `final_agg` of each of its runs with a PRM.
 
     Returns:
-        One sentence; empty if there is no such run.
+        One sentence; none if there is no such run.
     """
     if not pairs:
-        return ""
+        return ()
     searching = dict.fromkeys([agg for agg, _ in pairs])
     selecting = dict.fromkeys([final or agg for agg, final in pairs])
     text = f"Aggregate of step scores (agg): {' or '.join(searching)}"
     if all(final is None or final == agg for agg, final in pairs):
-        return f"{text}."
-    return f"{text}; of the final selection (final_agg): {' or '.join(selecting)}."
+        return (f"{text}.",)
+    return (f"{text}; of the final selection (final_agg): {' or '.join(selecting)}.",)

@@ -27,7 +27,7 @@ from tt_scale.errors import EngineDeadError, JournalError, PRMError
 from tt_scale.prm_eval.labelled import LabelledSolution
 from tt_scale.space.coercion import plain_scores
 
-__all__ = ["RecordedPRM", "Scored", "ScoreJournal", "score_solutions"]
+__all__ = ["GivenScores", "Scored", "ScoreJournal", "score_solutions"]
 
 _TOO_LONG = "longer than what the PRM reads"
 
@@ -104,7 +104,7 @@ class ScoreJournal(JournalOf[Scored]):
             )
 
 
-class RecordedPRM(PRM):
+class GivenScores(PRM):
     """PRM that returns the scores recorded with the solutions, without a model.
 
     Args:
@@ -115,9 +115,9 @@ class RecordedPRM(PRM):
         self._scores = {(each.problem.id, each.path.key): each.recorded for each in solutions}
 
     @classmethod
-    def from_config(cls, config: Any, generator: Generator) -> RecordedPRM:
-        """Not supported: a `RecordedPRM` is constructed from solutions."""
-        raise TypeError("a RecordedPRM is made from solutions")
+    def from_config(cls, config: Any, generator: Generator) -> GivenScores:
+        """Not supported: a `GivenScores` is constructed from solutions."""
+        raise TypeError("a GivenScores is made from solutions")
 
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Look up the recorded scores."""

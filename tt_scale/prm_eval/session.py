@@ -31,7 +31,7 @@ from tt_scale.preflight import preflight, preflight_prms
 from tt_scale.prm_eval.keys import idle_keys, reads_generator, sampling_keys, scoring_keys
 from tt_scale.prm_eval.labelled import GivenSet, LabelledSolution
 from tt_scale.prm_eval.sampled import DrawnJournal, SampledSet, World, draw
-from tt_scale.prm_eval.scoring import RecordedPRM, ScoreJournal, score_solutions
+from tt_scale.prm_eval.scoring import GivenScores, ScoreJournal, score_solutions
 from tt_scale.prm_eval.sets import find_sets, recorded_prm, resolved
 
 __all__ = ["Plan", "plan_sets", "run_plans"]
@@ -192,7 +192,7 @@ async def _fill(plans: Sequence[Plan], grader: Grader, report: Reporter) -> None
     config = plans[0].config
     if recorded_prm(config):
         for plan in plans:
-            await _score(plan, report, None, RecordedPRM(plan.solutions))
+            await _score(plan, report, None, GivenScores(plan.solutions))
         return
     reads = reads_generator(resolve(config))
     async with _models(config, report, generator=True, prm=reads) as models:

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 from tt_scale.bench.compare.finished import NEVER_VARIED, compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
-from tt_scale.bench.reader.run_data import Problem, RunData, Search, open_runs
+from tt_scale.bench.reader.run_data import ProblemRecord, RunData, Search, open_runs
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import rules_since, search_rules
@@ -46,7 +46,7 @@ class SideBySide:
         return {run.name: [row for row in run.rows if (row.id, row.repeat) in self.searches] for run in self.runs}
 
     @cached_property
-    def problems(self) -> Sequence[Problem]:
+    def problems(self) -> Sequence[ProblemRecord]:
         """Every problem that any run has searched, in the order of the set."""
         known = {name: problem for run in self.runs for name, problem in run.problems.items()}
         return sorted(known.values(), key=lambda problem: (problem.index, problem.id))
@@ -91,7 +91,7 @@ class SideBySide:
                 return run
         raise ConfigError(f"There is no run {named!r}.", nearest(named, [run.name for run in self.runs]))
 
-    def problem(self, named: str) -> Problem:
+    def problem(self, named: str) -> ProblemRecord:
         """Find a problem by its id, or by its number in the set, from 0.
 
         Raises:

@@ -27,8 +27,6 @@ from tt_scale.errors import JournalError
 __all__ = ["AnswerJournal", "answer_line", "answer_record"]
 
 NO_GRADER = "none"
-HIDDEN = ("v", "sum")
-"""Fields of a journal's line that are no part of a record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,5 +123,4 @@ def answer_line(solution: Solution) -> str:
 
 
 def _plain(line: bytes) -> str:
-    record = read_line(line)
-    return json.dumps({key: value for key, value in record.items() if key not in HIDDEN}, ensure_ascii=False)
+    return json.dumps(read_line(line), ensure_ascii=False)

@@ -11,6 +11,7 @@ import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from functools import lru_cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from worlds import run, sim_problem, sim_space
 
 from tt_scale.bench.format import lines
 from tt_scale.bench.format.lines import DamagedLineError, checked, line_of, pack, read_line, unpacked
+from tt_scale.bench.format.zlib_dictionary import DICTIONARY
 from tt_scale.bench.record import (
     failure_record,
     input_digest,
@@ -35,6 +37,7 @@ from tt_scale.errors import JournalError
 from tt_scale.grading import Grader
 from tt_scale.searcher.beam_search import BeamSearch
 from tt_scale.searcher.best_of_n import BestOfN
+from tt_scale.searcher.greedy import Greedy
 
 PROBLEMS = [sim_problem(number, level=3, steps=2) for number in range(4)]
 OLD = Path(__file__).parents[2] / "data" / "old_run"
@@ -249,6 +252,13 @@ def test_a_packed_part_that_is_none_is_said(text: Any) -> None:
         unpack({"id": "p", "packed": text})
 
 
+def test_the_dictionary_stays_as_it_is() -> None:
+    """Another one could not unpack the lines of today; those that were packed without one are unpacked as well."""
+    assert blake2b(DICTIONARY, digest_size=8).hexdigest() == "6d1cc497821f6ae8"
+    assert unpacked(b64encode(zlib.compress(b"[1,2]")).decode()) == [1, 2]
+    assert unpacked(pack([1, 2])) == [1, 2]
+
+
 def test_a_packed_part_cannot_fill_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A kilobyte that unpacks to a gigabyte."""
     monkeypatch.setattr(lines, "MOST_UNPACKED", 1000)
@@ -308,6 +318,17 @@ def test_what_a_line_holds_is_half_of_what_it_was(tmp_path: Path) -> None:
     then = json.dumps({key: value for key, value in record.items() if key != "tape"}, ensure_ascii=False)
     assert len(line_of_record(record)) < len(then) / 3
     assert b64decode(read_line(line_of_record(record))["packed"])
+
+
+def test_the_smallest_searches_say_little_twice() -> None:
+    """Names of columns were a quarter of the line of a search with one path."""
+    space = sim_space(sim_problem(2))
+    outcome = run(Greedy(), space)
+    with Grader() as grader:
+        record = asyncio.run(search_record(0, 0, space, outcome, "first", grader))
+    line = line_of_record(record)
+    bare = len(zlib.compress(json.dumps(unpacked(read_line(line)["packed"]), separators=(",", ":")).encode()))
+    assert len(b64decode(read_line(line)["packed"])) < 0.8 * bare
 
 
 async def test_a_large_search_is_written_down_beside_the_loop() -> None:

@@ -16,7 +16,7 @@ from tt_scale.bench.format.lines import pack, read_line
 from tt_scale.bench.format.packed_tape import packed_tape, unpacked_tape
 from tt_scale.bench.format.packed_tree import packed_tree
 from tt_scale.bench.record import failure_record, line_of_record, search_record, unpack
-from tt_scale.bench.replay.search_again import Rules, differences
+from tt_scale.bench.replay.search_again import ReplayRules, differences
 from tt_scale.bench.replay.tape import TapedGenerator, taped_space
 from tt_scale.config import Config
 from tt_scale.core.path import Outcome, Path
@@ -355,7 +355,7 @@ def test_a_call_without_an_answer_can_be_read_back() -> None:
         "RuntimeError",
     ] + ["Unanswered"] * 2
     with Grader() as grader:
-        told = asyncio.run(differences(line, record, Rules(config, Abreast(), grader)))
+        told = asyncio.run(differences(line, record, ReplayRules(config, Abreast(), grader)))
     assert told == []
 
 

@@ -85,4 +85,4 @@ def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
     assert command("diff", "a").status == 2
     with (tmp_path / "a" / "problems.jsonl").open("a") as lines:
         lines.write("{broken}\n")
-    assert "- line 2 of its journal is damaged (not JSON at character 1)" in command("diff", "a", "a").out
+    assert "- line 2 of its journal is damaged (it is not JSON)" in command("diff", "a", "a").out

@@ -18,7 +18,7 @@ from tt_scale.bench.record import Row
 from tt_scale.bench.run import runner
 from tt_scale.bench.run.csv_logs import write_detail_log
 from tt_scale.bench.run.journal import Journal
-from tt_scale.bench.run.runner import Run, run_problems
+from tt_scale.bench.run.runner import Run, run_tasks
 from tt_scale.config import Config
 from tt_scale.core.concurrency import ending_of
 from tt_scale.core.path import Path as Solution
@@ -71,7 +71,7 @@ def searched(
     config = Config(model_name="simulated", prm_name="simulated")
     with Grader() as grader, Journal(folder, MANIFEST, PROBLEMS) as journal:
         run = Run(config, BeamSearch(N=2), generator, made, grader, journal, lambda row: None)
-        asyncio.run(run_problems(run, PROBLEMS, journal.done()))
+        asyncio.run(run_tasks([run], PROBLEMS, [(0, index, 0) for index in range(len(PROBLEMS))]))
     with Journal(folder, MANIFEST, PROBLEMS) as journal:
         assert journal.set_aside == []
         write_detail_log(folder / "detail.csv", journal.rows)

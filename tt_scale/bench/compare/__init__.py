@@ -1,4 +1,4 @@
 """Compare runs: variants, grids, sweeps, subsampled and interleaved comparisons.
 
-Imports `bench.run`, `bench.stats` and what lies below `bench`; prints nothing.
+Imports `bench.run`, `bench.reader`, `bench.stats` and what lies below `bench`; prints nothing.
 """

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path as FilePath
 from typing import Any
@@ -12,57 +11,18 @@ from typing import Any
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.compare_command import charged, with_votes
 from tt_scale.bench.compare.subsampled import vote_curve
-from tt_scale.bench.record import Row
-from tt_scale.bench.run.journal import differing_keys, read_rows
-from tt_scale.bench.run.manifest import METHOD_KEYS
-from tt_scale.bench.run.origin import Origin, computed_by
+from tt_scale.bench.reader.finished_run import FinishedRun
+from tt_scale.bench.reader.run_data import RunData, read_run, run_folders
+from tt_scale.bench.run.journal import differing_keys
+from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
 from tt_scale.bench.stats.pairs import MAJORITY
-from tt_scale.config import Config
 from tt_scale.core.aggregate import aggregates_in_words
 from tt_scale.errors import ConfigError, JournalError, nearest
-from tt_scale.models import make_searcher
 
-__all__ = ["NEVER_VARIED", "FinishedRun", "compare_folders", "compare_runs", "labels", "read_runs"]
+__all__ = ["NEVER_VARIED", "compare_folders", "compare_runs", "labels"]
 
 NEVER_VARIED = ("dataset", "problems", "grader")
-OF_A_METHOD = METHOD_KEYS | {"method", "method_args", "budget", "max_generated_tokens"}
-IN_PROBLEMS = frozenset({"split", "num_samples", "question_field", "answer_field"})
-"""Keys of reading and sampling problems, which may differ; the resulting problems must be the same."""
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A finished run, read from its folder.
-
-    Attributes:
-        folder: the run folder.
-        experiment: configuration keys that determine the results.
-        config: all configuration keys.
-        rows: one per search.
-        origin: versions and hardware that computed it.
-    """
-
-    folder: FilePath
-    experiment: Mapping[str, Any]
-    config: Mapping[str, Any]
-    rows: Sequence[Row]
-    origin: Origin
-
-    @property
-    def shared(self) -> dict[str, Any]:
-        """Keys that must be equal in compared runs; the temperature is that of the first step."""
-        keys = {key: value for key, value in self.experiment.items() if key not in OF_A_METHOD | IN_PROBLEMS}
-        temperature = self.experiment.get("temperature", self.experiment.get("temp_origin"))
-        return keys if temperature is None else {**keys, "temperature": temperature}
-
-    @property
-    def searcher(self) -> Searcher | None:
-        """Its method; None if this version cannot construct it."""
-        try:
-            return make_searcher(Config(**self.config))
-        except ConfigError:
-            return None
 
 
 def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison:
@@ -76,7 +36,7 @@ def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison
         JournalError: a folder is not a run folder, or its run is not finished.
         ConfigError: fewer than two runs, or runs that differ in a key that must be equal.
     """
-    runs = [run for path in paths for run in read_runs(FilePath(path))]
+    runs = [_finished(read_run(folder)) for path in paths for folder in run_folders(FilePath(path))]
     if len({run.folder.resolve() for run in runs}) < max(len(runs), 2):
         raise ConfigError("A comparison needs at least two different runs; only one is named, or one is named twice.")
     return compare_runs(runs, varied)
@@ -123,44 +83,23 @@ def compare_runs(
 
 
 def _aggregate_footer(runs: Sequence[FinishedRun]) -> tuple[str, ...]:
-    """`session.aggregate_footer` for finished runs."""
     scored = [run.config for run in runs if run.experiment.get("prm") != "none"]
-    pairs = [(str(config.get("agg", "last")), config.get("final_agg")) for config in scored]
-    return tuple(filter(None, [aggregates_in_words(pairs)]))
+    return aggregates_in_words([(str(config.get("agg", "last")), config.get("final_agg")) for config in scored])
 
 
-def read_runs(folder: FilePath) -> list[FinishedRun]:
-    """Read a run folder, or all run folders in a folder, sorted by name.
-
-    Raises:
-        JournalError: there is no run, or it is not finished.
-    """
-    if folder.is_file():
-        raise JournalError(f"{str(folder)!r} is a file, not a run folder.", f"Type: tt-scale compare {folder.parent}")
-    if (folder / "manifest.json").exists():
-        return [_read_run(folder)]
-    manifests = sorted(folder.glob("*/manifest.json"))
-    if not manifests:
-        raise JournalError(f"{str(folder)!r} is not a run folder and contains none.", "Name folders that bench wrote.")
-    return [_read_run(path.parent) for path in manifests]
-
-
-def _read_run(folder: FilePath) -> FinishedRun:
-    path = folder / "manifest.json"
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        experiment, config = manifest["experiment"], manifest["config"]
-        total = int(str(experiment["problems"]).split()[0]) * int(experiment["repeats"])
-        rows = list(read_rows(folder))
-        origin = Origin(experiment, dict(manifest.get("versions", {})), dict(manifest.get("updates", {})))
-    except (OSError, ValueError, KeyError, TypeError):
-        raise JournalError(f"{str(path)!r} or the journal beside it is damaged.") from None
-    if len(rows) < total:
+def _finished(run: RunData) -> FinishedRun:
+    if run.damaged:
+        first = run.damaged[0]
         raise JournalError(
-            f"{str(folder)!r} holds {len(rows)} of {total} searches; only finished runs are compared.",
+            f"The journal of {str(run.folder)!r} is damaged in line {first.number}: {first.reason}.",
+            "Type its command again: the line is set aside and its problem searched again.",
+        )
+    if run.partial:
+        raise JournalError(
+            f"{str(run.folder)!r} holds {len(run.rows)} of {run.wanted} searches; only finished runs are compared.",
             "Type its command again; it resumes the run.",
         )
-    return FinishedRun(folder, experiment, config, rows, origin)
+    return run.finished
 
 
 def _refuse_unlike(runs: Sequence[FinishedRun], varied: Collection[str]) -> None:

@@ -42,7 +42,7 @@ def write_inspect(run: RunData, folder: Path) -> list[Path]:
     # readers of the head alone stop at the samples, and the head states how many there are
     with replacing(path) as file, TemporaryFile("w+", encoding="utf-8", newline="", dir=folder) as samples:
         count = 0
-        for count, search in enumerate(run.searches(), 1):  # noqa: B007 - the last one is their number
+        for count, search in enumerate(run.searches(), 1):
             samples.write(("" if count == 1 else ",\n") + json.dumps(_sample(run, search), ensure_ascii=False))
         samples.seek(0)
         head = json.dumps(_head(run, count), ensure_ascii=False, indent=1)

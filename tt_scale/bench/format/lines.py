@@ -1,9 +1,9 @@
 """A line of a journal: JSON that ends with a checksum over all that stands before it.
 
-    {"v":2,"index":0,...,"packed":"eNq9...","sum":"9f86d081884c7d65"}
+    {"v":2,"index":0,...,"packed":"eLs9...","sum":"9f86d081884c7d65"}
 
-`packed` holds tree and tape of a search: JSON, compressed by zlib, as base64. Lines of the first format have neither
-`v` nor `sum`. `docs/journal.md` describes all fields.
+`packed` holds tree and tape of a search: JSON, compressed by zlib with `DICTIONARY`, as base64. Lines of the first
+format have neither `v` nor `sum`. `docs/journal.md` describes all fields.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
+from tt_scale.bench.format.zlib_dictionary import DICTIONARY
 from tt_scale.errors import JournalError
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "line_of",
     "pack",
     "read_line",
+    "record_of",
     "unpacked",
 ]
 
@@ -72,7 +74,7 @@ def line_of(record: Mapping[str, Any]) -> bytes:
 
 def pack(value: Any) -> str:
     """Compress a value into text."""
-    deflate = zlib.compressobj(LEVEL)
+    deflate = zlib.compressobj(LEVEL, zdict=DICTIONARY)
     packed = b"".join([*map(deflate.compress, _chunks(value, allow_nan=True)), deflate.flush()])
     return b64encode(packed).decode("ascii")
 
@@ -83,7 +85,7 @@ def unpacked(text: str) -> Any:
     Raises:
         ValueError: it is none.
     """
-    inflate = zlib.decompressobj()
+    inflate = zlib.decompressobj(zdict=DICTIONARY)  # the first lines of this format were packed without one
     try:
         plain = inflate.decompress(b64decode(text, validate=True), MOST_UNPACKED)
     except zlib.error as error:
@@ -116,17 +118,21 @@ def checked(line: bytes) -> bytes:
     return text
 
 
-def read_line(line: bytes) -> dict[str, Any]:
-    """Read a line whose checksum is right, or that has none; errors as in `checked`."""
+def record_of(line: bytes) -> dict[str, Any]:
+    """Read a line whose checksum is right, or that has none, with version and checksum; errors as in `checked`."""
+    text = checked(line)
     try:
-        record = from_json(checked(line))
-    except DamagedLineError:
-        raise
+        record = from_json(text)
     except ValueError:
-        raise DamagedLineError("it is no JSON") from None
+        raise DamagedLineError("it is not JSON") from None
     if not isinstance(record, dict):
-        raise DamagedLineError("it is no JSON object")
-    return {key: value for key, value in record.items() if key not in HIDDEN}
+        raise DamagedLineError("it is not a JSON object")
+    return record
+
+
+def read_line(line: bytes) -> dict[str, Any]:
+    """Read the fields of a record, without version and checksum of its line; errors as in `checked`."""
+    return {key: value for key, value in record_of(line).items() if key not in HIDDEN}
 
 
 def digest_of(value: Any) -> str:

@@ -1,4 +1,4 @@
 """Runs read back from their folders, typed, also while they are being written.
 
-Imports `bench.run`, `bench.compare` and everything below; reports, replays and users read runs through it.
+Imports `bench.run` and what lies below it; comparisons, reports, replays and users read runs through it.
 """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from tt_scale.bench.reader.journal_index import Problem
+from tt_scale.bench.reader.journal_index import ProblemRecord
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.errors import ConfigError
@@ -21,7 +21,7 @@ MAYBE = {"level": "Int64", "answer": "string", "subject": "string", **dict.fromk
 """Columns in which values may be missing, and types of pandas that have a missing value of their own."""
 
 
-def data_frame(rows: Sequence[Row], problems: Mapping[str, Problem]) -> pd.DataFrame:
+def data_frame(rows: Sequence[Row], problems: Mapping[str, ProblemRecord]) -> pd.DataFrame:
     """Give one line for each search: its fields, then what was spent, then counts.
 
     Args:
@@ -48,7 +48,7 @@ def _columns(rows: Sequence[Row]) -> list[str]:
     return [*FIELDS, "subject", *Usage.__dataclass_fields__, *CALL_SECONDS, *counts]
 
 
-def _line(row: Row, problem: Problem) -> dict[str, Any]:
+def _line(row: Row, problem: ProblemRecord) -> dict[str, Any]:
     values = {field: getattr(row, field) for field in FIELDS}
     seconds = {name: getattr(row, name) for name in CALL_SECONDS}
     return {**values, "subject": problem.subject, **asdict(row.usage), **seconds, **row.telemetry}

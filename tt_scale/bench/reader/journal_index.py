@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
-from typing import Any
 
-from tt_scale.bench.format.lines import NO_RECORD, OPENING, checked
+from tt_scale.bench.format.lines import NO_RECORD, OPENING, record_of
 from tt_scale.bench.format.record_types import head_of
 from tt_scale.bench.reader.search_record import Row, checked_row
 from tt_scale.errors import JournalError
 
-__all__ = ["DamagedLine", "JournalIndex", "Problem", "Search", "reason_of", "record_of", "unreadable"]
+__all__ = ["DamagedLine", "JournalIndex", "ProblemRecord", "Search", "reason_of", "unreadable"]
 
 Search = tuple[str, int]
 """Problem id and repeat."""
@@ -35,7 +32,7 @@ class DamagedLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ProblemRecord:
     """What a run says of one problem.
 
     Attributes:
@@ -67,7 +64,7 @@ class JournalIndex:
     """
 
     rows: list[Row] = field(default_factory=list)
-    problems: dict[str, Problem] = field(default_factory=dict)
+    problems: dict[str, ProblemRecord] = field(default_factory=dict)
     damaged: list[DamagedLine] = field(default_factory=list)
     places: dict[Search, int] = field(default_factory=dict)
 
@@ -94,31 +91,22 @@ class JournalIndex:
 
     def _take(self, number: int, line: bytes, place: int) -> None:
         try:
-            head = head_of(line) if line.startswith(OPENING) else record_of(line)
-            row = checked_row(head)
+            if line.startswith(OPENING):
+                head = head_of(line)
+                row = Row.of(head)
+            else:
+                head = record_of(line)
+                row = checked_row(head)
             search = (row.id, row.repeat)
             if search in self.places:
                 raise ValueError(f"{row.id!r} stands in an earlier line")
-            problem = Problem(row.index, row.id, row.level, head.get("subject"), str(head["question"]), row.gold)
+            problem = ProblemRecord(row.index, row.id, row.level, head.get("subject"), str(head["question"]), row.gold)
         except NO_RECORD as error:
             self.damaged.append(DamagedLine(number, reason_of(error)))
             return
         self.rows.append(row)
         self.problems.setdefault(row.id, problem)
         self.places[search] = place
-
-
-def record_of(line: bytes) -> Mapping[str, Any]:
-    """Read a line of a journal of any version, tree and tape still packed.
-
-    Raises:
-        ValueError: it is no JSON object, or its checksum is wrong.
-        JournalError: a later version wrote it.
-    """
-    record = json.loads(checked(line).decode("utf-8"))
-    if not isinstance(record, dict):
-        raise ValueError("not a JSON object")
-    return record
 
 
 def unreadable(path: FilePath, error: OSError) -> JournalError:
@@ -128,10 +116,6 @@ def unreadable(path: FilePath, error: OSError) -> JournalError:
 
 def reason_of(error: BaseException) -> str:
     """Say what is wrong with a record, shortly."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"not JSON at character {error.pos}"
-    if isinstance(error, RecursionError):
-        return "nested too deeply"
     if isinstance(error, KeyError):
         return f"{error.args[0]!r} is missing"
     return " ".join(str(error).split())[:LONGEST_REASON] or type(error).__name__

@@ -20,16 +20,15 @@ from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
 
 from tt_scale._version import __version__
-from tt_scale.bench.compare.finished import FinishedRun
-from tt_scale.bench.format.lines import NO_RECORD
+from tt_scale.bench.format.lines import NO_RECORD, record_of
 from tt_scale.bench.reader.data_frame import data_frame
+from tt_scale.bench.reader.finished_run import FinishedRun
 from tt_scale.bench.reader.journal_index import (
     DamagedLine,
     JournalIndex,
-    Problem,
+    ProblemRecord,
     Search,
     reason_of,
-    record_of,
     unreadable,
 )
 from tt_scale.bench.reader.search_record import Row, SearchRecord
@@ -40,7 +39,7 @@ from tt_scale.space.first_steps import known_tau
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DamagedLine", "Problem", "RunData", "Search", "open_runs", "read_run", "run_folders"]
+__all__ = ["DamagedLine", "ProblemRecord", "RunData", "Search", "open_runs", "read_run", "run_folders"]
 
 MANIFEST, RECORDS = "manifest.json", "problems.jsonl"
 
@@ -107,7 +106,7 @@ class RunData:
         return self._index.rows
 
     @property
-    def problems(self) -> dict[str, Problem]:
+    def problems(self) -> dict[str, ProblemRecord]:
         """Problems that were searched, by id."""
         return self._index.problems
 
@@ -151,7 +150,7 @@ class RunData:
         try:
             with path.open("rb") as lines:
                 lines.seek(self._index.places[search])
-                return dict(record_of(lines.readline()))
+                return record_of(lines.readline())
         except NO_RECORD as error:
             raise self._damaged_record(search, error) from None
         except OSError as error:

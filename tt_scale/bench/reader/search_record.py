@@ -8,7 +8,7 @@ from functools import cached_property
 from math import isfinite
 from typing import Any, get_args
 
-from tt_scale.bench.record import Row, unpack
+from tt_scale.bench.record import Row, unpack, unpack_tree
 from tt_scale.core.selection import SELECTORS, Candidate
 from tt_scale.grading import Grade
 from tt_scale.space.tape import Tape
@@ -139,9 +139,8 @@ class SearchRecord:
         pool: finished paths in order of acceptance [members].
         events: in the order in which they happened.
         nodes: of the tree, in the order in which they were created.
+        record: its line as JSON, tree and tape packed.
         version: of the format of its line, from 1; docs/journal.md describes them.
-        tape: what the search was given by generator, PRM and clock; None in lines of version 1, and where it could not
-            be written.
     """
 
     row: Row
@@ -151,8 +150,8 @@ class SearchRecord:
     pool: tuple[Member, ...]
     events: tuple[EventRecord, ...]
     nodes: tuple[Node, ...] = field(repr=False)
+    record: Mapping[str, Any] = field(repr=False)
     version: int = 1
-    tape: Tape | None = field(default=None, repr=False)
 
     @classmethod
     def of(cls, record: Mapping[str, Any]) -> SearchRecord:
@@ -161,8 +160,6 @@ class SearchRecord:
         Raises:
             ValueError, KeyError, TypeError: it is no such record.
         """
-        version = _whole(record.get("v", 1))
-        record = unpack(record)
         return cls(
             row=checked_row(record),
             subject=_optional(record.get("subject"), _text),
@@ -170,10 +167,22 @@ class SearchRecord:
             selector=_text(record["selector"]),
             pool=tuple([_member(each) for each in record["pool"]]),
             events=tuple([_event(each) for each in record["events"]]),
-            nodes=tuple([_node(each) for each in record["tree"]]),
-            version=version,
-            tape=record["tape"],
+            nodes=tuple([_node(each) for each in unpack_tree(record)]),
+            record=record,
+            version=_whole(record.get("v", 1)),
         )
+
+    @cached_property
+    def tape(self) -> Tape | None:
+        """What the search was given by generator, PRM and clock; read when it is first asked for.
+
+        None in lines of version 1, and where it could not be written.
+
+        Raises:
+            ValueError: it is damaged.
+        """
+        tape: Tape | None = unpack(self.record)["tape"]
+        return tape
 
     @cached_property
     def chosen(self) -> Member | None:

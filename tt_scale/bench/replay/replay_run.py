@@ -13,7 +13,7 @@ from tt_scale._version import __version__
 from tt_scale.bench.format.lines import NO_RECORD
 from tt_scale.bench.reader.run_data import DamagedLine, RunData, Search
 from tt_scale.bench.record import Row, unpack
-from tt_scale.bench.replay.search_again import Difference, Rules, differences
+from tt_scale.bench.replay.search_again import Difference, ReplayRules, differences
 from tt_scale.bench.replay.tables import Tables, check_tables
 from tt_scale.config import Config
 from tt_scale.engines.bounded_gather import in_flight
@@ -95,13 +95,15 @@ async def replay_run(run: RunData, finished: Callable[[Row], None] = lambda row:
         return await replay_with(rules_of(run, grader), run, finished)
 
 
-def rules_of(run: RunData, grader: Grader) -> Rules:
+def rules_of(run: RunData, grader: Grader) -> ReplayRules:
     """Take the rules of a run from its manifest; errors as of `replay_run`."""
     config, steps = _config_of(run), _first_steps(run)
-    return Rules(config, make_searcher(config), grader, steps.scores if steps else ())
+    return ReplayRules(config, make_searcher(config), grader, steps.scores if steps else ())
 
 
-async def replay_with(rules: Rules, run: RunData, finished: Callable[[Row], None] = lambda row: None) -> RunReplay:
+async def replay_with(
+    rules: ReplayRules, run: RunData, finished: Callable[[Row], None] = lambda row: None
+) -> RunReplay:
     """Do the same by rules that are given; arguments and errors as of `replay_run`."""
     replay = RunReplay(run, f"{rules.grader.name} {rules.grader.version}")
 
@@ -156,7 +158,7 @@ def _count(replay: RunReplay, found: SearchReplay, row: Row) -> None:
         replay.generated_tokens += row.usage.generated_tokens
 
 
-async def _replayed(run: RunData, search: Search, rules: Rules) -> SearchReplay:
+async def _replayed(run: RunData, search: Search, rules: ReplayRules) -> SearchReplay:
     try:
         record = run.record(search)
         whole = unpack(record)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tt_scale.bench.reader.run_data import Problem, RunData, Search
+from tt_scale.bench.reader.run_data import ProblemRecord, RunData, Search
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.journal import differing_keys
 
@@ -37,7 +37,7 @@ class RunDiff:
     runs: tuple[RunData, RunData]
     keys: Pairs
     origins: Pairs
-    changed: tuple[tuple[Problem, Problem], ...]
+    changed: tuple[tuple[ProblemRecord, ProblemRecord], ...]
     missing: tuple[tuple[Search, ...], tuple[Search, ...]]
     both: tuple[Search, ...]
     verdicts: tuple[tuple[Row, Row], ...]

@@ -24,10 +24,7 @@ from tt_scale.errors import ReplayError
 from tt_scale.grading import Grader
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["Difference", "Rules", "differences", "search_again"]
-
-HIDDEN = frozenset({"v", "sum", "packed"})
-"""Fields of a line that are no part of a search."""
+__all__ = ["Difference", "ReplayRules", "differences", "search_again"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +48,7 @@ class Difference:
 
 
 @dataclass(frozen=True)
-class Rules:
+class ReplayRules:
     """By which the searches of a run are run again.
 
     Attributes:
@@ -67,7 +64,7 @@ class Rules:
     first_scores: Sequence[float] = ()
 
 
-async def search_again(record: Mapping[str, Any], rules: Rules) -> dict[str, Any]:
+async def search_again(record: Mapping[str, Any], rules: ReplayRules) -> dict[str, Any]:
     """Run a search again, and write down what it finds.
 
     Args:
@@ -113,7 +110,7 @@ async def _concluded(space: SearchSpace, searcher: Searcher) -> Outcome:
     return await space.conclude(await searcher.search(space))
 
 
-async def differences(record: Mapping[str, Any], whole: Mapping[str, Any], rules: Rules) -> list[Difference]:
+async def differences(record: Mapping[str, Any], whole: Mapping[str, Any], rules: ReplayRules) -> list[Difference]:
     """Run a search again from its record and give whatever differs.
 
     Args:
@@ -138,7 +135,7 @@ def _differing(place: str, one: Any, other: Any) -> Iterator[Difference]:
     if repr(one) == repr(other):  # the usual case, and much quicker than member by member
         return
     if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted({*one, *other} - HIDDEN, key=str):
+        for key in sorted({*one, *other}, key=str):
             yield from _differing(_inside(place, str(key)), one.get(key, MISSING), other.get(key, MISSING))
     elif isinstance(one, list | tuple) and isinstance(other, list | tuple):
         for at in range(max(len(one), len(other))):

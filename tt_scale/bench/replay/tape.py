@@ -1,13 +1,13 @@
 """A generator, a PRM and a clock that give what a tape holds, and refuse whatever was not asked in that place.
 
     generator = TapedGenerator(tape)
-    prm = generator.prm()
-    space = taped_space(tape, problem, config, seconds=record["usage"]["seconds"])
+    space = taped_space(generator, problem, config, max_steps=searcher.longest_path, seconds=usage.seconds)
     outcome = await space.conclude(await searcher.search(space))
     generator.check_finished()
 
-Every request is compared with the recorded one: node, seed, token limit, temperature, delimiters. The first that
-differs ends the search with a `ReplayError` that names its node and its number.
+Every request to the generator is compared with the recorded one: seed (each node has its own), token limit,
+temperature, delimiters, log-probabilities. Calls of the PRM are compared by their nodes, calls that group answers by
+the answers. The first that differs ends the search with a `ReplayError` that names node or answers, and both values.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ another. What ends a problem is its own row; only a dead engine, the user or a f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -18,11 +18,11 @@ from tt_scale.core.concurrency import ending_of
 from tt_scale.core.path import Outcome
 from tt_scale.core.records import Problem
 from tt_scale.engines.bounded_gather import in_flight
-from tt_scale.errors import EngineDeadError, JournalError
+from tt_scale.errors import EngineDeadError
 from tt_scale.grading import Grade, Grader, group_spellings
 from tt_scale.space.search_space import SearchSpace
 
-__all__ = ["ProblemSearch", "Run", "Task", "run_problems", "run_tasks"]
+__all__ = ["ProblemSearch", "Run", "Task", "run_tasks"]
 
 Task = tuple[int, int, int]
 """Place of a run, place of a problem, and repeat."""
@@ -60,11 +60,10 @@ class ProblemSearch:
 
         Raises:
             EngineDeadError: no backend can serve any problem any more.
-            JournalError: what the search needs of the disk cannot be written.
         """
         spaces: list[SearchSpace] = []
         ending = await ending_of(self._searched(index, repeat, problem, spaces))
-        if isinstance(ending.error, EngineDeadError | JournalError):
+        if isinstance(ending.error, EngineDeadError):
             raise ending.error
         if ending.error is None:
             return ending.result
@@ -137,17 +136,6 @@ class Run(ProblemSearch):
         self.begun(problem.id, repeat)
         line, row = await self.result(index, repeat, problem)
         self.finished(self.journal.append_line(line, row))
-
-
-async def run_problems(run: Run, problems: Sequence[Problem], done: Collection[tuple[str, int]]) -> None:
-    """Search all problems that are not done yet (id, repeat); errors as of `run_tasks`."""
-    waiting = (
-        (0, index, repeat)
-        for repeat in range(run.config.repeats)
-        for index, problem in enumerate(problems)
-        if (problem.id, repeat) not in done
-    )
-    await run_tasks([run], problems, waiting)
 
 
 async def run_tasks(runs: Sequence[Run], problems: Sequence[Problem], tasks: Iterable[Task]) -> None:

@@ -295,5 +295,4 @@ def _known_tau(plan: Plan) -> float | None:
 
 def aggregate_footer(configs: Sequence[Config]) -> tuple[str, ...]:
     """The sentence below tables that states the aggregates of runs; none where no run has a PRM."""
-    scored = [config for config in configs if config.has_prm]
-    return tuple(filter(None, [aggregates_in_words([(config.agg, config.final_agg) for config in scored])]))
+    return aggregates_in_words([(config.agg, config.final_agg) for config in configs if config.has_prm])

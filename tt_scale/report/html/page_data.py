@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tt_scale.bench.reader.run_data import Problem, RunData
+from tt_scale.bench.reader.run_data import ProblemRecord, RunData
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.core.printable import excerpt
 from tt_scale.errors import JournalError
@@ -58,7 +58,7 @@ def _run(run: RunData) -> dict[str, Any]:
     return {"name": run.name, "method": run.method, "tau": run.tau, "scored": run.scored}
 
 
-def _problem(found: SideBySide, problem: Problem) -> list[Any]:
+def _problem(found: SideBySide, problem: ProblemRecord) -> list[Any]:
     """Index, id, level, subject, beginning of the question, gold answer, and each run's searches."""
     question = excerpt(problem.question, QUESTION_WIDTH)
     searches = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tt_scale.bench.reader.run_data import Problem, RunData
+from tt_scale.bench.reader.run_data import ProblemRecord, RunData
 from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.bench.record import CALL_SECONDS
 from tt_scale.report.html.formulas import Formula, segments
@@ -60,7 +60,7 @@ class ProblemData:
         problem: of the set.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: ProblemRecord) -> None:
         self._texts = Texts()
         self._head = {"question": self._texts.add(problem.question), "gold": self._texts.add(problem.gold)}
         self._searches: list[dict[str, Any]] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from tt_scale.bench.reader.run_data import Problem, Search
+from tt_scale.bench.reader.run_data import ProblemRecord, Search
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.core.printable import excerpt
 from tt_scale.errors import ConfigError, nearest
@@ -42,7 +42,7 @@ def verdict_of(row: Row) -> str:
     return "failed" if row.error else row.grade.replace("_", " ")
 
 
-def chosen_searches(found: SideBySide, filters: Collection[str]) -> list[tuple[Problem, int]]:
+def chosen_searches(found: SideBySide, filters: Collection[str]) -> list[tuple[ProblemRecord, int]]:
     """The problems and repeats that pass every filter, in the order of the set.
 
     A filter that reads one search passes where it does for any of the runs.
@@ -75,7 +75,7 @@ def _rows(found: SideBySide, search: Search) -> list[Row]:
     return [run.by_search[search] for run in found.runs if search in run.by_search]
 
 
-def verdict_sheet(found: SideBySide, chosen: Sequence[tuple[Problem, int]], title: str) -> Sheet:
+def verdict_sheet(found: SideBySide, chosen: Sequence[tuple[ProblemRecord, int]], title: str) -> Sheet:
     """One line a problem and repeat, the verdict and answer of each method beside each other."""
     repeated, alone = any(repeat for _, repeat in chosen), len(found.runs) == 1
     heads = ["#", "Problem", *["Repeat"] * repeated, "Level", "Gold", *(run.name for run in found.runs)]
@@ -99,7 +99,7 @@ def _short(row: Row | None) -> str:
     return f"{SIGNS[verdict_of(row)]} {answer}".rstrip()
 
 
-def search_sheet(found: SideBySide, chosen: Sequence[tuple[Problem, int]], title: str) -> Sheet:
+def search_sheet(found: SideBySide, chosen: Sequence[tuple[ProblemRecord, int]], title: str) -> Sheet:
     """One line a search, with everything that a filter reads: for programs."""
     words = ["Problem", "Repeat", "Level", "Subject", "Method", "Gold", "Answer", "Verdict", "Ended", "Error"]
     numbers = ["Tokens", "PRM tokens", "Seconds", "Steps", "Pool", "Truncated", "Cut", "Backtracks"]
@@ -109,7 +109,7 @@ def search_sheet(found: SideBySide, chosen: Sequence[tuple[Problem, int]], title
     return sheet
 
 
-def _search_cells(found: SideBySide, problem: Problem, repeat: int) -> Iterator[list[str]]:
+def _search_cells(found: SideBySide, problem: ProblemRecord, repeat: int) -> Iterator[list[str]]:
     for run in found.runs:
         row = run.by_search.get((problem.id, repeat))
         if row is not None:
