@@ -11,7 +11,10 @@ from typing import Any
 from tt_scale.core.budget import Usage
 from tt_scale.grading import Grade
 
-__all__ = ["Counts", "Row", "Verdicts"]
+__all__ = ["Counts", "Row", "Search", "Verdicts"]
+
+Search = tuple[str, int]
+"""Problem id and repeat."""
 
 Shape = tuple[tuple[str, tuple[int, ...]], ...]
 """Selectors and the pool sizes of each."""

@@ -9,10 +9,10 @@ from itertools import cycle
 from math import inf
 
 from tt_scale.base_classes import Searcher
-from tt_scale.bench.compare.interleaved import Search, done_by_all, run_interleaved
+from tt_scale.bench.compare.interleaved import done_by_all, run_interleaved
 from tt_scale.bench.compare.subsampled import derived_row, sources, vote_curve
 from tt_scale.bench.compare.variants import Variant
-from tt_scale.bench.record import Row
+from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.events import Compared, Reporter, silent
 from tt_scale.bench.run.journal import read_records
 from tt_scale.bench.run.origin import Origin, computed_by

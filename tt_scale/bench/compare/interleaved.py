@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from itertools import takewhile
 from time import monotonic
 
-from tt_scale.bench.record import Row
+from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.events import Reporter, RunCounter, RunProgress, loading
 from tt_scale.bench.run.executor import Work, missing_searches
 from tt_scale.bench.run.open_models import loaded_names
@@ -16,10 +16,7 @@ from tt_scale.bench.run.processes import Shared, search_in_processes
 from tt_scale.bench.run.session import first_scores, make_executor, runs_planned
 from tt_scale.grading import Grader
 
-__all__ = ["Search", "balanced", "done_by_all", "run_interleaved"]
-
-Search = tuple[str, int]
-"""Problem id and repeat."""
+__all__ = ["balanced", "done_by_all", "run_interleaved"]
 
 
 def done_by_all(plans: Sequence[Plan]) -> frozenset[Search]:

@@ -12,9 +12,8 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from tt_scale.bench.compare.compare_command import with_votes, without_prm
-from tt_scale.bench.compare.interleaved import Search
 from tt_scale.bench.compare.subsampled import derived_row, vote_curve
-from tt_scale.bench.record import Row
+from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.journal import read_records, read_rows
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
 from tt_scale.errors import JournalError

@@ -7,13 +7,11 @@ from pathlib import Path as FilePath
 
 from tt_scale.bench.format.lines import NO_RECORD, OPENING, record_of
 from tt_scale.bench.format.record_types import head_of
-from tt_scale.bench.reader.search_record import Row, checked_row
+from tt_scale.bench.reader.search_record import checked_row
+from tt_scale.bench.rows import Row, Search
 from tt_scale.errors import JournalError
 
-__all__ = ["DamagedLine", "JournalIndex", "ProblemRecord", "Search", "reason_of", "unreadable"]
-
-Search = tuple[str, int]
-"""Problem id and repeat."""
+__all__ = ["DamagedLine", "JournalIndex", "ProblemRecord", "reason_of", "unreadable"]
 
 LONGEST_REASON = 200
 

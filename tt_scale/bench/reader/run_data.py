@@ -27,11 +27,11 @@ from tt_scale.bench.reader.journal_index import (
     DamagedLine,
     JournalIndex,
     ProblemRecord,
-    Search,
     reason_of,
     unreadable,
 )
-from tt_scale.bench.reader.search_record import Row, SearchRecord
+from tt_scale.bench.reader.search_record import SearchRecord
+from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.origin import Origin
 from tt_scale.errors import ConfigError, JournalError
 from tt_scale.space.first_steps import known_tau
