@@ -7,7 +7,7 @@ r"""Extraction of boxed answers: `\boxed{2}`, `\fbox{2}` and `\boxed 2`.
 
 Consecutive boxes that form a list are one answer: between them are only commas, semicolons, `and` or `or`, and at most
 math delimiters, whitespace and a name such as `x=`. Any other word between two boxes ends the list, and the last list
-counts. Without braces a box contains a number, a capital letter or one command with its arguments; other text after
+counts, of a longer one its last 100 boxes. Without braces a box contains a number, a capital letter or one command with its arguments; other text after
 `\boxed` is prose, not an answer.
 """
 
@@ -33,6 +33,7 @@ _BETWEEN = re.compile(  # no two parts can match the same whitespace, so that ma
 )
 _LIST_SEPARATOR = re.compile(r"[,;]|(?<![a-zA-Z])(?:and|or)(?![a-zA-Z])")
 _LONGEST_GAP = 60
+_MOST_ITEMS = 100
 _FILLER = re.compile(
     r"\\(?:[ ,;:!_]|(?:q?quad|text|textbf|mathrm|mathbf|mbox|[lc]?dots|cdot|square|blacksquare|Box)(?![A-Za-z]))"
     r"|\\(?:[hv]?phantom|[hv]space\*?)\s*\{[^{}]*\}|~"
@@ -41,6 +42,10 @@ _ASKED = re.compile(
     r"[\[<(]?(?:(?:insert|put)\s+)?(?:the|your|my)?\s*(?:final|numeric(?:al)?)?\s*answer(?:\s+here)?[\])>]?"
 )
 """What a prompt writes where the answer shall stand: `\\boxed{your answer}`."""
+
+
+Span = tuple[int, int, int, int]
+"""Offsets of a complete box: of its command, of its content, behind the content, and behind the box."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +69,7 @@ def boxes(text: str) -> list[Box]:
     Args:
         text: a whole solution. An unclosed box does not count.
     """
-    complete = sorted(_complete_boxes(text), key=lambda box: box.start)
-    inner = [one for one, other in pairwise(complete) if one.end <= other.start]
-    return [*inner, *complete[-1:]]
+    return [_box(text, span) for span in _spans(text)]
 
 
 def last_boxes(text: str) -> Box | None:
@@ -76,10 +79,11 @@ def last_boxes(text: str) -> Box | None:
         text: a whole solution.
     """
     items: list[Box] = []  # last first
-    for box in reversed(boxes(text)):
+    for span in reversed(_spans(text)):
+        box = _box(text, span)
         if is_placeholder(box.content):
             continue
-        if items and not _joins_a_list(text[box.end : items[-1].start]):
+        if items and (len(items) == _MOST_ITEMS or not _joins_a_list(text[box.end : items[-1].start])):
             break
         items.append(box)
     if not items:
@@ -94,21 +98,34 @@ def is_placeholder(answer: str) -> bool:
     return not said or bool(_ASKED.fullmatch(said.replace("_", " ").lower()))
 
 
-def _complete_boxes(text: str) -> Iterator[Box]:
+def _box(text: str, span: Span) -> Box:
+    start, inside, closing, end = span
+    return Box(start, end, text[inside:closing].strip())
+
+
+def _spans(text: str) -> list[Span]:
+    """Find all complete boxes; of nested boxes, the innermost."""
+    complete = sorted(_complete_boxes(text))
+    inner = [one for one, other in pairwise(complete) if one[3] <= other[0]]
+    return [*inner, *complete[-1:]]
+
+
+def _complete_boxes(text: str) -> Iterator[Span]:
     """Yield all closed boxes in the order in which they end."""
     open_braces: list[tuple[int, int]] = []
     command, after = -1, -1
     for token in _TOKENS.finditer(text):
-        if token["box"]:
-            command, after = token.start(), token.end()
+        begin, end = token.span()
+        if token.lastgroup:
+            command, after = begin, end
             if bare := _BRACELESS.match(text, after):
-                yield Box(command, bare.end(), bare[0])
-        elif token[0] == "{":
-            open_braces.append((command if token.start() == after else -1, token.end()))
-        elif token[0] == "}" and open_braces:
+                yield command, after, bare.end(), bare.end()
+        elif text[begin] == "{":
+            open_braces.append((command if begin == after else -1, end))
+        elif text[begin] == "}" and open_braces:
             start, inside = open_braces.pop()
             if start >= 0:
-                yield Box(start, token.end(), text[inside : token.start()].strip())
+                yield start, inside, begin, end
 
 
 def _joins_a_list(between: str) -> bool:

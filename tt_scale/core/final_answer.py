@@ -129,7 +129,7 @@ class FinalAnswer:
         """
         if self.rule == "last_number":
             return None if cut else last_number(outside_reasoning(text, self.tags, opened=self.opened))
-        if not self._may_have_one(text):
+        if self.first_mention(text) == len(text):
             return None
         visible = outside_reasoning(text, self.tags, opened=self.opened)
         answer = extract_answer(visible, self.prefix)
@@ -146,9 +146,15 @@ class FinalAnswer:
         """Whether a solution states a complete answer; arguments as in `of`."""
         return self.of(text, cut=cut) is not None
 
-    def _may_have_one(self, text: str) -> bool:
-        """Cheap necessary condition, since extraction runs at the end of every step."""
-        return "box" in text or (bool(self.prefix) and self._body in text)
+    def first_mention(self, text: str) -> int:
+        """Offset of the first thing that may become an answer; the length of the text if there is none.
+
+        Text that ends there states none: a cheap condition, since extraction runs at the end of every step.
+        """
+        if self.rule == "last_number":
+            return 0
+        marks = ["box", *([self._body] if self.prefix else [])]
+        return min([place for place in map(text.find, marks) if place >= 0], default=len(text))
 
     @property
     def _body(self) -> str:

@@ -15,9 +15,10 @@ solution; they are never scored.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from tt_scale.core.records import Step
 
@@ -69,7 +70,7 @@ def split_steps(
         ends = list(_token_ends(pieces, step_tokens))
         full = len(pieces) % step_tokens == 0
     else:
-        ends = list(_delimiter_ends(pieces, delimiters))
+        ends = list(_delimiter_ends(whole, pieces, delimiters))
         full = (len(pieces), len(whole)) in ends[-1:]
     full = full and step.ended in ("length", "context")  # the limit coincides with the end of the step
     if full and step_tokens:
@@ -84,17 +85,18 @@ def split_steps(
         if len(cuts) > 1 and is_blank(whole[cuts[-1][1] :], delimiters):
             cuts.pop()
         cuts.append((len(pieces), len(whole)))
-    return [
+    seed, temperature, logprobs, confidences = step.seed, step.temperature, step.logprobs, step.confidences
+    return [  # by position, since a text may have a step for each of its tokens
         Step(
-            text=whole[begin:end],
-            ids=step.ids[first:last],
-            ended=step.ended if last == len(pieces) and not full else "stop",
-            seed=step.seed,
-            temperature=step.temperature,
-            cached=step.cached if first == 0 else 0,
-            error=step.error if last == len(pieces) else "",
-            logprobs=step.logprobs[first:last],
-            confidences=step.confidences[first:last],
+            whole[begin:end],
+            step.ids[first:last],
+            step.ended if last == len(pieces) and not full else "stop",
+            seed,
+            temperature,
+            step.cached if first == 0 else 0,
+            step.error if last == len(pieces) else "",
+            logprobs[first:last],
+            confidences[first:last],
         )
         for (first, begin), (last, end) in pairwise(cuts)
     ]
@@ -112,17 +114,23 @@ def divided_steps(step: Step) -> list[Step]:
     return [*steps, replace(step, text=last, divided=())]
 
 
-def _delimiter_ends(pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:
+def _delimiter_ends(whole: str, pieces: Sequence[str], delimiters: Sequence[str]) -> Iterator[tuple[int, int]]:
     """Ends of steps at delimiters, each as the number of ids and of characters before it."""
-    longest = max(map(len, delimiters))
-    recent, end = "", 0  # the end of the step's text, as long as a delimiter can be
-    for length, piece in enumerate(pieces, 1):
-        recent += piece
-        end += len(piece)
-        if any(delimiter in recent for delimiter in delimiters):
-            yield length, end
-            recent = ""
-        recent = recent[max(len(recent) - longest, 0) :]
+    piece_ends = list(accumulate(map(len, pieces)))
+    next_ends = dict.fromkeys(delimiters, 0)  # offset at which each delimiter is complete next
+    length = begin = 0
+    while True:
+        for delimiter, end in next_ends.items():
+            if end - len(delimiter) < begin:
+                place = whole.find(delimiter, begin)
+                next_ends[delimiter] = place + len(delimiter) if place >= 0 else len(whole) + len(delimiter) + 1
+        complete = min(next_ends.values())
+        if complete > len(whole):
+            return
+        length = bisect_left(piece_ends, complete, length)  # the token that completes it
+        begin = piece_ends[length]
+        length += 1
+        yield length, begin
 
 
 def _token_ends(pieces: Sequence[str], step_tokens: int) -> Iterator[tuple[int, int]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Literal
 
 from tt_scale.core.final_answer import FinalAnswer
@@ -18,6 +19,10 @@ Bound = Literal["length", "context", "budget"]
 
 PathEnd = Literal["eos", "answer"]
 """What finishes a path: only the end of the sequence, or also the end of a step after a complete final answer."""
+
+MOST_READ = 1 << 22
+"""Characters that are read to find the first step of a whole solution that completes an answer; where each of its steps
+mentions one and completes none, the last step decides beyond it."""
 
 MOST_BLANK_STEPS = 8
 """After so many blank steps in a row, a blank step is accepted as it is."""
@@ -152,17 +157,13 @@ class ChildCandidate:
         the parent has nothing else, into the new step.
         """
         parent = self.parent
-        path = parent.steps
+        kept = parent.steps
         new = steps[0]
         blank_only = len(steps) == 1 and is_blank(new.text, rules.delimiters)
-        if path and (blank_only or is_blank(path[-1].text, rules.delimiters)):
-            path, steps = path[:-1], [_join([path[-1], new], new.seed), *steps[1:]]
-        state: State = "open"
-        for step in steps:
-            path = (*path, step)
-            state = self._state(path, rules)
-            if state != "open":
-                break
+        if kept and (blank_only or is_blank(kept[-1].text, rules.delimiters)):
+            kept, steps = kept[:-1], [_join([kept[-1], new], new.seed), *steps[1:]]
+        state, taken = self._end(kept, steps, rules)
+        path = (*kept, *steps[:taken])
         if self.whole and state == "open":
             state = "truncated"  # the budget ended it where a step ends
         cut = state == "truncated" and rules.answers.states_one("".join([each.text for each in path]), cut=True)
@@ -170,6 +171,35 @@ class ChildCandidate:
             state = "finished"
         score = parent.score if state in ("open", "finished") else 0.0  # a lost path is worth 0
         return Path(self.key, path, parent.scores, score, state, cut)
+
+    def _end(self, kept: Sequence[Step], steps: Sequence[Step], rules: Rules) -> tuple[State, int]:
+        """Find the first new step that ends a path, and the state it ends in; "open" with all steps if none does."""
+        tokens = sum([len(step.ids) for step in kept])
+        answered = self._first_answer(kept, steps, rules) if rules.path_end == "answer" else len(steps)
+        for place, step in enumerate(steps):
+            tokens += len(step.ids)
+            state = self._state(step, tokens, rules, answered=place == answered)
+            if state != "open":
+                return state, place + 1
+        return "open", len(steps)
+
+    def _first_answer(self, kept: Sequence[Step], steps: Sequence[Step], rules: Rules) -> int:
+        """Find the first new step that ends at a delimiter behind a complete answer; their number if none does.
+
+        Each step's end is a text that is read, which is why the characters that are read are limited.
+        """
+        ends = list(accumulate([len(step.text) for step in (*kept, *steps)]))[len(kept) :]
+        text = "".join([step.text for step in (*kept, *steps)])
+        mention, read = rules.answers.first_mention(text), 0
+        for place, (step, end) in enumerate(zip(steps, ends, strict=True)):
+            if step.ended != "stop" or end <= mention:
+                continue
+            read += end
+            if read > MOST_READ and place + 1 < len(steps):
+                continue
+            if rules.answers.states_one(text[:end], cut=rules.step_tokens is not None):
+                return place
+        return len(steps)
 
     def _settled(self, step: Step, rules: Rules, pieces: Pieces) -> Step:
         """Set end and text of a new step of fixed length; `pieces` is the generator's."""
@@ -213,21 +243,16 @@ class ChildCandidate:
             step = _join([step], step.seed, ended="context")
         return step
 
-    def _state(self, steps: tuple[Step, ...], rules: Rules) -> State:
-        """Decide whether a path is finished; truncated is not finished."""
-        step = steps[-1]
+    def _state(self, step: Step, tokens: int, rules: Rules, *, answered: bool) -> State:
+        """Decide whether a path is finished that ends with a step and has so many tokens; truncated is not finished."""
         if step.ended == "error":
             return "failed"
-        if step.ended == "eos":
+        if step.ended == "eos" or answered:
             return "finished"
-        if step.ended == "stop" and rules.path_end == "answer":
-            text = "".join([each.text for each in steps])
-            if rules.answers.states_one(text, cut=rules.step_tokens is not None):
-                return "finished"
         cut_by_budget = self.bound == "budget" and self.spent == self.limit
         if step.ended == "context" or (step.ended == "length" and (self.whole or cut_by_budget)):
             return "truncated"
-        return "open" if sum([len(each.ids) for each in steps]) < rules.most_tokens else "truncated"
+        return "open" if tokens < rules.most_tokens else "truncated"
 
 
 def _join(steps: Sequence[Step], seed: int, *, ended: Ended | None = None) -> Step:
