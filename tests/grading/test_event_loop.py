@@ -84,10 +84,10 @@ def test_answers_are_found_within_a_moment(unit: str) -> None:
     assert moments(lambda: answers.of(f"\\boxed{text}\\boxed1"), 2 * MOST_MOMENTS) < 2 * MOST_MOMENTS
 
 
-@pytest.mark.parametrize("piece", ["a", "\n\n", "a\n\n", "a b c d e f g h i j."])
-def test_solutions_are_cut_into_steps_within_a_moment(piece: str) -> None:
-    """Whole solutions are, in the loop: 16,000 tokens, each of them a step at the worst."""
-    pieces = [piece] * 16_000
+@pytest.mark.parametrize(("piece", "count"), [("a", 130_000), ("\n\n", 16_000), ("a\n\n", 6_000), (" word", 130_000)])
+def test_solutions_are_cut_into_steps_within_a_moment(piece: str, count: int) -> None:
+    """Whole solutions are, in the loop; at the worst each token is a step."""
+    pieces = [piece] * count
     step = Step("".join(pieces), tuple(range(len(pieces))), "length")
     assert moments(lambda: split_steps(step, pieces, ("\n\n", "## Step")), MOST_MOMENTS) < MOST_MOMENTS
 

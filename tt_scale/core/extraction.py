@@ -12,7 +12,7 @@ r"""Extraction of the final answer from a solution. There is no fallback to a ba
 Whether an answer is correct is decided elsewhere: `tt_scale.grading.equivalence`.
 
 Only the last 100,000 characters of a text are searched, or the last 20,000 if those contain more than 20,000 braces and
-backslashes: extraction runs after every step and blocks the event loop meanwhile.
+backslashes, or more than 2,000 boxes: extraction runs after every step and blocks the event loop meanwhile.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from tt_scale.core.boxes import is_placeholder, last_boxes
 __all__ = ["extract_answer"]
 
 _LONGEST, _DENSEST = 100_000, 20_000
+_MOST_BOXES = 2_000
 _MOST_MENTIONS = 100
 """Occurrences of the prefix that are examined, from the last one backwards."""
 _LONGEST_QUOTATION = 1000
@@ -57,7 +58,8 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
 def _searched_end(text: str) -> str:
     """The end of a text, which is searched for the answer."""
     text = text[-_LONGEST:]
-    return text[-_DENSEST:] if sum(map(text.count, "{}\\")) > _DENSEST else text
+    dense = sum(map(text.count, "{}\\")) > _DENSEST or text.count("box") > _MOST_BOXES
+    return text[-_DENSEST:] if dense else text
 
 
 def _after_prefix(text: str, prefix: str) -> tuple[int, str] | None:
