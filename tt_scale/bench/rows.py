@@ -32,18 +32,20 @@ class Counts(Mapping[str, int]):
     def __init__(self, counts: Mapping[str, int]) -> None:
         self._names: tuple[str, ...] = _shared(tuple(counts))
         try:
-            self._values = array("H", counts.values())
+            packed = array("H", counts.values())
         except OverflowError:
-            self._values = array("q", counts.values())
+            packed = array("q", counts.values())
+        self._values = packed.tobytes()  # takes half the memory of an array
 
     def __getitem__(self, name: str) -> int:
         if name not in self._names:
             raise KeyError(name)
-        return int(self._values[self._names.index(name)])
+        wide = len(self._values) > 2 * len(self._names)
+        return int(memoryview(self._values).cast("q" if wide else "H")[self._names.index(name)])
 
     def get(self, name: str, default: Any = None) -> Any:
         """Give a count, or `default` where there is none of that name."""
-        return self._values[self._names.index(name)] if name in self._names else default
+        return self[name] if name in self._names else default
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names)
@@ -104,6 +106,10 @@ def _shape(written: tuple[tuple[str, tuple[str, ...]], ...]) -> Shape:
     return tuple([(selector, tuple(map(int, sizes))) for selector, sizes in written])
 
 
+NO_VERDICTS = Verdicts({})
+"""One for all rows that have none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """The numbers of one record; all that stays in memory.
@@ -146,7 +152,7 @@ class Row:
     error: str
     right: int = 0
     source_grade: Grade | None = None
-    source_selectors: Mapping[str, Mapping[int, bool]] = field(default_factory=dict)
+    source_selectors: Mapping[str, Mapping[int, bool]] = field(default_factory=lambda: NO_VERDICTS)
     generator_seconds: float | None = None
     prm_seconds: float | None = None
     grading_seconds: float | None = None
@@ -182,7 +188,7 @@ class Row:
             error=record["error"],
             right=right,
             source_grade=source["grade"] if source else None,
-            source_selectors=Verdicts(source["selectors"]) if source else {},
+            source_selectors=Verdicts(source["selectors"]) if source else NO_VERDICTS,
             generator_seconds=record.get("generator_seconds"),
             prm_seconds=record.get("prm_seconds"),
             grading_seconds=record.get("grading_seconds"),
