@@ -7,8 +7,8 @@ r"""Extraction of boxed answers: `\boxed{2}`, `\fbox{2}` and `\boxed 2`.
 
 Consecutive boxes that form a list are one answer: between them are only commas, semicolons, `and` or `or`, and at most
 math delimiters, whitespace and a name such as `x=`. Any other word between two boxes ends the list, and the last list
-counts, of a longer one its last 100 boxes. Without braces a box contains a number, a capital letter or one command with its arguments; other text after
-`\boxed` is prose, not an answer.
+counts, or its last 100 boxes if there are more. Without braces a box contains a number, a capital letter or one command
+with its arguments; other text after `\boxed` is prose, not an answer.
 """
 
 from __future__ import annotations
