@@ -33,9 +33,7 @@ def test_an_open_hole_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     leaking = replace(CLOSED, holes=(*CLOSED.holes, Hole("terminal", "opens /dev/tty")))
     assert CLOSED.is_secure
     assert not leaking.is_secure
-    assert (
-        leaking.line == "not secure (bubblewrap 1.0): network closed, devices closed, terminal OPEN: opens /dev/tty"
-    )
+    assert leaking.line == "not secure (bubblewrap 1.0): network closed, devices closed, terminal OPEN: opens /dev/tty"
     monkeypatch.setattr(holes, "probe", lambda: leaking)
     with pytest.raises(SandboxError, match="terminal: code opens /dev/tty"):
         require_sandbox()
