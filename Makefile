@@ -33,6 +33,7 @@ test: $(VENV)/.ready
 	$(PYTEST) -m "$(LEFT_OUT)"
 
 test-slow: $(VENV)/.ready
+	$(BIN)/pip install --quiet --quiet -e '.[report,browser]'
 	$(PYTEST) -m "(slow or browser) and $(NOT_HERE)"
 	$(OTHER_PROCESSOR) $(PYTEST) --random-order --other-rounding -m "hf and not vllm and $(LEFT_OUT)"
 
