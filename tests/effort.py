@@ -8,13 +8,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-__all__ = ["LINEAR", "TRIES", "growth", "moment", "moments", "seconds"]
+__all__ = ["A_SECOND", "LINEAR", "TRIES", "growth", "moment", "moments", "seconds"]
 
 LINEAR = 8.0
 """Most that four times the size may take: twice what is due."""
 
 SHORT = 0.002
 """Seconds below which growth is not looked at: no text holds anybody up in them, and clocks are coarse."""
+
+A_SECOND = 100
+"""Moments in a second, where nothing else runs."""
 
 TRIES = 4
 

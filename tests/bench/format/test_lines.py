@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from effort import A_SECOND, moment, moments
 from worlds import run, sim_problem, sim_space
 
 from tt_scale.bench.format import lines
@@ -197,9 +198,8 @@ def test_fields_of_an_old_line_are_checked(tmp_path: Path, path: tuple[Any, ...]
 @pytest.mark.parametrize("text", [b"[" * 100_000, b'{"a":' * 100_000, b'{"index":' + b"9" * 100_000 + b"}", b"\xff"])
 def test_deep_and_huge_json_is_a_damaged_line(tmp_path: Path, text: bytes) -> None:
     """A parser that recurses ends the process."""
-    began = time.perf_counter()
     assert Reading(text + b"\n", tmp_path, []).journal.set_aside == [1]
-    assert time.perf_counter() - began < 1
+    assert moments(lambda: Reading(text + b"\n", tmp_path, []), A_SECOND) < A_SECOND
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_packing_lets_other_threads_run() -> None:
     for _ in lines._chunks(value, allow_nan=True):
         longest, began, count = max(longest, time.thread_time() - began), time.thread_time(), count + 1
     assert count > 500
-    assert longest < 0.05
+    assert longest < 5 * moment()  # 50 ms, where nothing else runs
 
 
 def test_what_a_line_holds_is_half_of_what_it_was(tmp_path: Path) -> None:
