@@ -2,14 +2,17 @@
 
     python benchmarks/serve.py [--config FILE|RECIPE] [--questions 64] [--requests 10000] [--connections 1000]
 
-In one process, so that nothing else differs: the server with its clients on loopback, and the same searches without it.
+The server and the same searches without it run in this process, on the same models; its clients are a process of their
+own on loopback (`http_clients.py`).
 
-added      milliseconds that a lone request takes longer than the same search without a server, medians; on a busy
-           machine those of the processor are what to look at
-share      tokens per second of 64 concurrent requests, divided by those of the searches alone, 64 at a time
+added      milliseconds that a lone request takes longer than the same search without a server, medians: by the clock,
+           clients included, and of this process's processor time
+share      tokens per second of 64 concurrent requests, divided by those of the searches alone, 64 at a time; beside it
+           the processor time of this process and of the clients, and with vLLM the steps of each engine and the
+           requests in a step, which say whether the server's searches share steps as the others do
 held       open connections that have sent half of a request and are answered at the end
-leaks      requests of which a third is cancelled at random times; afterwards tasks, files, searches, queue, and the
-           blocks of the KV cache in use are counted
+leaks      requests of which a third is cancelled at random times; afterwards tasks, files, searches and queue are
+           counted, and with vLLM the requests and blocks of the KV cache that an engine still holds
 """
 
 from __future__ import annotations
@@ -17,25 +20,83 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
-import json
 import os
-import random
 import statistics
-import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
-import httpx
 import uvicorn
+from http_clients import Body, Clients
+from stopwatch import now, since
 
 from tt_scale import Config, Problem, load_problems
 from tt_scale.serve.app import make_app
-from tt_scale.serve.run import bind, raise_open_files
+from tt_scale.serve.open_files import raise_open_files
+from tt_scale.serve.run import bind
 from tt_scale.serve.service import Service
 from tt_scale.serve.settings import ServeSettings
 from tt_scale.solver.async_solver import AsyncSolver
 
 CONCURRENCY = 64
+
+
+@dataclass
+class Measured:
+    """What is measured.
+
+    Attributes:
+        solver: behind the server.
+        service: of the server.
+        url: to which requests go.
+        clients: that send them.
+        problems: that are searched.
+        method: by which.
+        engines: vLLM's, by the model's part; empty with others.
+    """
+
+    solver: AsyncSolver
+    service: Service
+    url: str
+    clients: Clients
+    problems: Sequence[Problem]
+    method: str
+    engines: dict[str, Engine]
+
+    @property
+    def bodies(self) -> list[Body]:
+        return [
+            {"model": self.method, "messages": [{"role": "user", "content": problem.question}]}
+            for problem in self.problems
+        ]
+
+
+class Engine:
+    """Counts the steps of a vLLM engine and the requests in each, and asks it what it holds."""
+
+    def __init__(self, llm: Any) -> None:
+        self.llm, self.steps, self.rows = llm, 0, 0
+        process = llm.output_processor.process_outputs
+
+        def counted(outputs: Sequence[Any], *arguments: Any, **keywords: Any) -> Any:
+            self.steps += 1
+            self.rows += len(outputs)
+            return process(outputs, *arguments, **keywords)
+
+        llm.output_processor.process_outputs = counted
+
+    def taken(self) -> str:
+        """Steps and requests in a step since the last call."""
+        steps, rows = self.steps, self.rows
+        self.steps = self.rows = 0
+        return f"{steps:,} steps of {rows / max(steps, 1):.1f} requests"
+
+    async def held(self) -> str:
+        """What it holds: vLLM clears its prefix cache only if no request has a block of it."""
+        requests = self.llm.output_processor.get_num_unfinished_requests()
+        free = await self.llm.reset_prefix_cache()
+        return f"{requests} requests, {'no block' if free else 'BLOCKS'} in use"
 
 
 def main() -> None:
@@ -46,6 +107,7 @@ def main() -> None:
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--requests", type=int, default=10_000)
     options.add_argument("--connections", type=int, default=1_000)
+    options.add_argument("--patience", type=float, default=0.2, help="seconds after which clients leave, on average")
     given = options.parse_args()
     raise_open_files()
     asyncio.run(measured(given))
@@ -56,57 +118,61 @@ async def measured(given: Any) -> None:
     config = (Config.from_yaml(given.config) if given.config else simulated).changed(method=given.method)
     problems = load_problems(config.datasets[0], num_samples=given.questions)
     solver = AsyncSolver(config)
-    await solver.open()
-    service = Service(solver, ServeSettings(concurrency=CONCURRENCY, max_queue=20_000))
-    await service.open()
-    taken = bind("127.0.0.1", 0)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            make_app(service),
-            log_level="error",
-            access_log=False,
-            lifespan="off",
-            backlog=4096,
-            timeout_keep_alive=75,
-        )
+    try:
+        await solver.open()
+        service = Service(solver, ServeSettings(concurrency=CONCURRENCY, max_queue=20_000))
+        await service.open()
+        async with served(service) as url, Clients() as clients:
+            one = Measured(solver, service, url, clients, problems, given.method, await engines_of(solver))
+            await clients.do("answer", url, bodies=one.bodies[:1], concurrency=1)
+            await added(one)
+            await share(one, given.rounds)
+            held = await clients.do("hold", url, bodies=one.bodies, count=given.connections)
+            print(f"held {given.connections} connections; answered {held['answered']}", flush=True)
+            await leaks(one, given.requests, given.patience)
+    finally:
+        await solver.close()
+
+
+@asynccontextmanager
+async def served(service: Service) -> AsyncIterator[str]:
+    options = uvicorn.Config(
+        make_app(service), log_level="error", access_log=False, lifespan="off", backlog=4096, timeout_keep_alive=75
     )
-    serving = asyncio.create_task(server.serve(sockets=[taken]))
-    while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
-        await asyncio.sleep(0.01)
-    url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1/chat/completions"
-    limits = httpx.Limits(max_connections=CONCURRENCY, max_keepalive_connections=CONCURRENCY)
-    async with httpx.AsyncClient(timeout=600, limits=limits) as client:
-        await _post(client, url, given.method, problems[0])
-        await added(client, url, given.method, problems, solver)
-        await share(client, url, given.method, problems, solver, given.rounds)
-        await held(taken.getsockname()[1], given.method, problems[0], given.connections)
-        await leaks(client, url, given.method, problems, given.requests, service)
-    server.should_exit = True
-    await serving
-    await solver.close()
+    server = uvicorn.Server(options)
+    with bind("127.0.0.1", 0) as taken:
+        serving = asyncio.create_task(server.serve(sockets=[taken]))
+        while not server.started:  # noqa: ASYNC110  (uvicorn has no event for it)
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{taken.getsockname()[1]}/v1/chat/completions"
+        server.should_exit = True
+        await serving
 
 
-async def _post(client: httpx.AsyncClient, url: str, method: str, problem: Problem) -> dict[str, Any]:
-    body = {"model": method, "messages": [{"role": "user", "content": problem.question}]}
-    answer = await client.post(url, json=body)
-    assert answer.status_code == 200, answer.text
-    return answer.json()
+async def engines_of(solver: AsyncSolver) -> dict[str, Engine]:
+    """The engines of vLLM behind generator and PRM."""
+    assert solver.engines is not None
+    generator, prm = await (await solver.engines.get()).get()
+    found = {}
+    for name, model in (("generator", generator), ("PRM", prm)):
+        own = getattr(model, "_engine", None)
+        llm = getattr(getattr(own, "_engine", own), "llm", None)
+        if hasattr(llm, "output_processor"):
+            found[name] = Engine(llm)
+    return found
 
 
-async def added(
-    client: httpx.AsyncClient, url: str, method: str, problems: Sequence[Problem], solver: AsyncSolver
-) -> None:
-    """Ask for each problem both ways, one after the other; the client's own cost counts as the server's."""
+async def added(one: Measured) -> None:
+    """Ask for each problem both ways, one after the other."""
     walls, processors = [], []
-    for problem in problems:
-        began = _now()
-        await solver.solve(problem.question)
-        alone = _since(began)
-        began = _now()
-        await _post(client, url, method, problem)
-        served = _since(began)
-        walls.append(served[0] - alone[0])
-        processors.append(served[1] - alone[1])
+    for problem, body in zip(one.problems, one.bodies, strict=True):
+        began = now()
+        await one.solver.solve(problem.question)
+        alone = since(began)
+        began = now()
+        answer = await one.clients.do("answer", one.url, bodies=[body], concurrency=1)
+        walls.append(answer["seconds"] - alone[0])
+        processors.append(since(began)[1] - alone[1])
     for what, found in (("wall", walls), ("processor", processors)):
         most = sorted(found)[int(0.95 * (len(found) - 1))]
         print(
@@ -115,107 +181,69 @@ async def added(
     print("limit 5 ms", flush=True)
 
 
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
-def _since(began: tuple[float, float]) -> tuple[float, float]:
-    wall, processor = _now()
-    return wall - began[0], processor - began[1]
-
-
-async def share(
-    client: httpx.AsyncClient, url: str, method: str, problems: Sequence[Problem], solver: AsyncSolver, rounds: int
-) -> None:
-    """Alternate both ways, so that a change of the machine's speed meets both."""
-    gate = asyncio.Semaphore(CONCURRENCY)
-
-    async def alone(problem: Problem) -> int:
-        async with gate:
-            return (await solver.solve(problem.question)).usage.generated_tokens
-
-    async def served(problem: Problem) -> int:
-        async with gate:
-            return int((await _post(client, url, method, problem))["usage"]["completion_tokens"])
-
+async def share(one: Measured, rounds: int) -> None:
+    """Alternate both ways, so that a change of the machine's speed meets both; the order changes with each round."""
     ratios = []
-    for _ in range(rounds):
-        speeds = []
-        for way in (alone, served):
-            began = time.perf_counter()
-            tokens = sum(await asyncio.gather(*[way(problem) for problem in problems]))
-            speeds.append(tokens / (time.perf_counter() - began))
-        ratios.append(speeds[1] / speeds[0])
-        print(f"tokens/s alone {speeds[0]:,.0f}, served {speeds[1]:,.0f}", flush=True)
+    for number in range(rounds):
+        ways = [("alone", alone), ("served", through_server)]
+        speeds = {}
+        for name, way in ways if number % 2 == 0 else reversed(ways):
+            for engine in one.engines.values():
+                await engine.llm.reset_prefix_cache()
+                engine.taken()
+            began = now()
+            tokens, clients = await way(one)
+            wall, processor = since(began)
+            speeds[name] = tokens / wall
+            told = [f"{what} {engine.taken()}" for what, engine in one.engines.items()]
+            print(
+                f"{name}: {tokens:,} tokens in {wall:.2f} s, {speeds[name]:,.0f} tokens/s; processor {processor:.2f} s "
+                f"here, {clients:.2f} s clients; {', '.join(told)}",
+                flush=True,
+            )
+        ratios.append(speeds["served"] / speeds["alone"])
     print(f"share {statistics.median(ratios):.3f} at {CONCURRENCY} concurrent; limit 0.95", flush=True)
 
 
-async def held(port: int, method: str, problem: Problem, count: int) -> None:
-    """Open connections, send half of a request on each, then the other half."""
-    body = json.dumps({"model": method, "messages": [{"role": "user", "content": problem.question}]}).encode()
-    head = "POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n"
-    request = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
-    half = len(request) - len(body) // 2
-    streams = []
-    for _ in range(count):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(request[:half])
-        streams.append((reader, writer))
-    await asyncio.sleep(1.0)
-    for _, writer in streams:
-        writer.write(request[half:])
-    answers = await asyncio.gather(*[reader.read() for reader, _ in streams])
-    for _, writer in streams:
-        writer.close()
-    print(f"held {count} connections; answered {sum(each.startswith(b'HTTP/1.1 200') for each in answers)}", flush=True)
-
-
-async def leaks(
-    client: httpx.AsyncClient, url: str, method: str, problems: Sequence[Problem], count: int, service: Service
-) -> None:
-    chance = random.Random(0)
+async def alone(one: Measured) -> tuple[int, float]:
     gate = asyncio.Semaphore(CONCURRENCY)
-    await asyncio.sleep(0.5)
-    before = await counts(service)
-    ends: dict[str, int] = {}
 
-    async def one(number: int) -> None:
-        problem = problems[number % len(problems)]
-        body = {"model": method, "stream": number % 2 == 0, "messages": [{"role": "user", "content": problem.question}]}
-        patience = chance.expovariate(1 / 0.2) if chance.random() < 1 / 3 else None
+    async def solved(problem: Problem) -> int:
         async with gate:
-            try:
-                answer = await asyncio.wait_for(client.post(url, json=body), patience)
-                end = str(answer.status_code)
-            except asyncio.TimeoutError:
-                end = "cancelled"
-            except httpx.TransportError as error:
-                end = type(error).__name__
-        ends[end] = ends.get(end, 0) + 1
+            return (await one.solver.solve(problem.question)).usage.generated_tokens
 
-    began = time.perf_counter()
-    await asyncio.gather(*[one(number) for number in range(count)])
-    seconds = time.perf_counter() - began
+    return sum(await asyncio.gather(*[solved(problem) for problem in one.problems])), 0.0
+
+
+async def through_server(one: Measured) -> tuple[int, float]:
+    answer = await one.clients.do("answer", one.url, bodies=one.bodies, concurrency=CONCURRENCY)
+    return answer["tokens"], answer["processor"]
+
+
+async def leaks(one: Measured, count: int, patience: float) -> None:
+    await asyncio.sleep(0.5)
+    before = await counts(one)
+    job = {"bodies": one.bodies, "concurrency": CONCURRENCY, "count": count, "patience": patience}
+    found = await one.clients.do("leave", one.url, **job)
     for _ in range(100):
-        after = await counts(service)
+        after = await counts(one)
         if after == before:
             break
         await asyncio.sleep(0.1)
-    print(f"leaks: {count} requests in {seconds:.0f} s: {dict(sorted(ends.items()))}; before {before}, after {after}")
+    print(f"leaks: {count} requests in {found['seconds']:.0f} s: {found['ends']}\nbefore {before}\nafter  {after}")
 
 
-async def counts(service: Service) -> dict[str, int]:
-    """What must be as before; the clients' idle connections are closed by both ends after some seconds."""
+async def counts(one: Measured) -> dict[str, int | str]:
+    """What must be as before; idle connections are closed by both ends after some seconds."""
     gc.collect()
-    found = {
-        "searching": service._admission.searching,
-        "queued": service._admission.queued,
+    found: dict[str, int | str] = {
+        "searching": one.service._admission.searching,
+        "queued": one.service._admission.queued,
         "tasks": len(asyncio.all_tasks()),
         "files": _files(),
         "spaces": sum(type(each).__name__ == "SearchSpace" for each in gc.get_objects()),
     }
-    blocks = await kv_blocks(service)
-    return found if blocks is None else {**found, "kv requests": blocks}
+    return {**found, **{name: await engine.held() for name, engine in one.engines.items()}}
 
 
 def _files() -> int:
@@ -225,16 +253,6 @@ def _files() -> int:
         return 0
     names = [f"{folder}/{name}" for name in os.listdir(folder)]
     return sum(not os.readlink(name).startswith("socket:") for name in names if os.path.islink(name))
-
-
-async def kv_blocks(service: Service) -> int | None:
-    """Requests that vLLM still holds, each with its blocks; None without vLLM."""
-    engines = service._solver.engines
-    assert engines is not None
-    generator, _ = await (await engines.get()).get()
-    engine = getattr(generator, "_engine", None)
-    processor = getattr(getattr(engine, "llm", None), "output_processor", None)
-    return None if processor is None else processor.get_num_unfinished_requests()
 
 
 if __name__ == "__main__":

@@ -15,6 +15,8 @@ import statistics
 import time
 from typing import Any
 
+from stopwatch import now, since
+
 from tt_scale import Config, Solver, load_problems
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.solver.question import search_question
@@ -43,19 +45,10 @@ def main() -> None:
     print("limit 2 ms")
 
 
-def _now() -> tuple[float, float]:
-    return time.perf_counter(), time.process_time()
-
-
-def _since(began: tuple[float, float]) -> tuple[float, float]:
-    wall, processor = _now()
-    return wall - began[0], processor - began[1]
-
-
 def _through(solver: Solver, problem: Any) -> tuple[float, float]:
-    began = _now()
+    began = now()
     solver.solve(problem)
-    return _since(began)
+    return since(began)
 
 
 def _alone(solver: Solver, problem: Any) -> tuple[float, float]:
@@ -66,9 +59,9 @@ def _alone(solver: Solver, problem: Any) -> tuple[float, float]:
         asked = await own.ask(problem)
         assert own.engines is not None
         models: tuple[Generator, PRM | None] = await (await own.engines.get()).get()
-        began = _now()
+        began = now()
         await search_question(asked, *models, own._grader)
-        return _since(began)
+        return since(began)
 
     return solver._running().run(measured())
 

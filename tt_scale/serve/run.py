@@ -14,11 +14,12 @@ from tt_scale.bench.run.events import Reporter
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.serve.app import make_app
+from tt_scale.serve.open_files import raise_open_files
 from tt_scale.serve.service import Service
 from tt_scale.serve.settings import ServeSettings
 from tt_scale.solver.async_solver import AsyncSolver
 
-__all__ = ["bind", "serve"]
+__all__ = ["IDLE_SECONDS", "bind", "on_signals", "serve"]
 
 BACKLOG = 2048
 
@@ -70,7 +71,7 @@ async def serve(
     loading = asyncio.current_task()
     assert loading is not None
     try:
-        with _on_signals([signal.SIGTERM], loading.cancel):  # Ctrl-C does that by itself
+        with on_signals([signal.SIGTERM], loading.cancel):  # Ctrl-C does that by itself
             await solver.open()
         service = Service(solver, settings)
         await service.open()
@@ -92,7 +93,7 @@ async def serve(
             server.should_exit = service.draining = True
 
         service.stop = end
-        with _on_signals([signal.SIGTERM, signal.SIGINT], end):
+        with on_signals([signal.SIGTERM, signal.SIGINT], end):
             ready(service)
             await server.serve(sockets=[taken])
     finally:
@@ -105,7 +106,8 @@ def _nothing() -> Iterator[None]:
 
 
 @contextmanager
-def _on_signals(numbers: Sequence[signal.Signals], call: Callable[[], object]) -> Iterator[None]:
+def on_signals(numbers: Sequence[signal.Signals], call: Callable[[], object]) -> Iterator[None]:
+    """Call something at each of the signals within the block."""
     loop = asyncio.get_running_loop()
     added = []
     for number in numbers:
@@ -117,16 +119,3 @@ def _on_signals(numbers: Sequence[signal.Signals], call: Callable[[], object]) -
     finally:
         for number in added:
             loop.remove_signal_handler(number)
-
-
-def raise_open_files() -> None:
-    """Allow as many connections as the system does; the usual soft limit is 1,024 open files."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
-        return
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = 65_536 if hard == resource.RLIM_INFINITY else min(hard, 65_536)
-    if soft < wanted:
-        with suppress(OSError, ValueError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
