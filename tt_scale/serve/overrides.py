@@ -121,8 +121,8 @@ def _own_knobs(request: Request) -> dict[str, Any]:
 def _sampling_fields(request: Request) -> dict[str, Any]:
     """OpenAI's fields under the names of the configuration."""
     most = getattr(request, "max_completion_tokens", None) or request.max_tokens
-    heat = request.temperature
-    values = {"temperature": heat, "temp_origin": heat, "top_p": request.top_p, "max_tokens": most}
+    temperature = request.temperature
+    values = {"temperature": temperature, "temp_origin": temperature, "top_p": request.top_p, "max_tokens": most}
     values["seed"] = request.seed
     return {key: value for key, value in values.items() if value is not None}
 
@@ -137,8 +137,8 @@ def _followed(
         knobs = {field.name for field in fields(searcher_class(method))}  # type: ignore[arg-type]
     except ConfigError as error:
         raise RequestError(400, str(error), "unknown_method", "method") from None
-    heated = knobs & {"temperature", "temp_origin"}
-    if request.temperature == 0 and heated:
+    with_temperature = knobs & {"temperature", "temp_origin"}
+    if request.temperature == 0 and with_temperature:
         raise RequestError(
             400,
             f"temperature is 0, at which all samples of {method} are the same. Ask for the model greedy, leave "
@@ -146,7 +146,7 @@ def _followed(
             "temperature_zero",
             "temperature",
         )
-    if request.temperature is not None and not heated:  # greedy has no temperature
+    if request.temperature is not None and not with_temperature:  # greedy has no temperature
         return {key: value for key, value in asked.items() if key not in ("temperature", "temp_origin")}, (
             [] if request.temperature == 0 else ["temperature"]
         )
