@@ -390,9 +390,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         told = {"Content-Type": "application/json", "Authorization": self.headers.get("Authorization", "")}
         status, answer = self.proxy.forward(self.path, body, told)
         if fault == "counts":
-            whole = json.loads(answer)
-            whole["usage"]["completion_tokens"] += 100_000
-            answer = json.dumps(whole).encode()
+            answer = miscounted(answer)
         if fault == "json":
             answer = answer[: len(answer) // 2]
         self._send(status, answer, {}, cut=fault == "cut", slow=fault == "slow")
@@ -422,6 +420,16 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
+
+
+def miscounted(answer: bytes) -> bytes:
+    """An answer with too many tokens, or with scores of too few."""
+    whole = json.loads(answer)
+    if "usage" in whole and "choices" in whole:
+        whole["usage"]["completion_tokens"] += 100_000
+    else:
+        whole["data"][0]["data"].pop()
+    return json.dumps(whole).encode()
 
 
 @contextmanager

@@ -201,6 +201,22 @@ async def test_invalid_rows_are_rejected(server: Server, rows: Callable[[list[in
         await score(await started(server), path_of("one", "two"))
 
 
+@pytest.mark.parametrize("broken", [{"data": [{"data": [[0.1, 0.9]]}]}, {"data": []}, {}])
+async def test_a_response_with_too_few_rows_is_requested_again(
+    server: Server, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From a server that has scored it is a broken response; at the first one the server pools in another way."""
+    monkeypatch.setattr("tt_scale.engines.endpoints.retries.FIRST_WAIT", 0.01)
+    prm = await started(server)
+    [expected] = await prm.score(PROBLEM, [path_of("one")])
+    server.faults = [(200, broken)] * 2
+    assert await prm.score(PROBLEM, [path_of("one")]) == [expected]
+    assert len(server.asked) == 4
+    server.faults = [(200, broken)] * 99
+    with pytest.raises(PRMError, match=r"did not score: .* returned (1 rows|no rows)"):
+        await score(prm, path_of("one"))
+
+
 @pytest.mark.parametrize(
     ("answer", "told"),
     [

@@ -86,6 +86,7 @@ class PoolingServerPRM(TokenPRM):
         self._endpoints: tuple[HttpEndpoint, ...] = ()
         self._servers: Servers[HttpEndpoint] | None = None
         self._chooser: Chooser[HttpEndpoint] | None = None
+        self._has_scored = False
 
     @classmethod
     def weights(cls, config: Config) -> Sequence[Weights]:
@@ -182,24 +183,31 @@ class PoolingServerPRM(TokenPRM):
 
     async def _score_pooled(self, scoring_input: ScoringInput) -> Scores:
         """Score an input by the pooled rows of its tokens."""
-        body = {"model": self._model, "input": list(scoring_input.ids), "task": "token_classify"}
-        most = BYTES + BYTES_FOR_A_TOKEN * len(scoring_input.ids)
-        answer = await self._running().ask(
-            lambda each: each.post("/pooling", body, most), hash(scoring_input.ids[:HOME_TOKENS])
-        )
+        home = hash(scoring_input.ids[:HOME_TOKENS])
+        rows = await self._running().ask(lambda each: self._pooled(each, scoring_input.ids), home)
         progressed(self)
-        where, rows = ", ".join(self._urls), _rows(answer)
-        if rows is None:
-            raise PRMError(f"The server at {where} returned no rows from /pooling.", f"Start it with: {START}")
-        count = len(rows)
-        if count != len(scoring_input.ids):
-            raise PRMError(
-                f"The server at {where} returned {count} rows for {len(scoring_input.ids)} tokens; expected one each.",
-                f"Start it with: {START}",
-            )
-        return Scores(
-            scoring_input.checked([self._value(rows[position], where) for position in scoring_input.positions]), count
+        where = ", ".join(self._urls)
+        values = scoring_input.checked([self._value(rows[position], where) for position in scoring_input.positions])
+        self._has_scored = True
+        return Scores(values, len(rows))
+
+    async def _pooled(self, endpoint: HttpEndpoint, ids: Sequence[int]) -> list[Any]:
+        """Request the rows of all tokens; a wrong number is a broken response if earlier ones were right.
+
+        Raises:
+            RequestFault: the request failed, or its response is damaged.
+            PRMError: the server pools in another way.
+        """
+        body = {"model": self._model, "input": list(ids), "task": "token_classify"}
+        rows = _rows(await endpoint.post("/pooling", body, BYTES + BYTES_FOR_A_TOKEN * len(ids)))
+        if rows is not None and len(rows) == len(ids):
+            return rows
+        told = (
+            "no rows from /pooling." if rows is None else f"{len(rows)} rows for {len(ids)} tokens; expected one each."
         )
+        if self._has_scored:
+            raise RequestFault("damaged", f"The server at {endpoint.url} returned {told}", endpoint.url)
+        raise PRMError(f"The server at {endpoint.url} returned {told}", f"Start it with: {START}")
 
     def _value(self, row: Any, where: str) -> float:
         value = row[self._column] if isinstance(row, list) and len(row) > self._column else None
