@@ -35,7 +35,7 @@ __all__ = [
 Result = TypeVar("Result")
 INTERRUPTED = 130  # what shells expect: 128 + the number of the signal
 TEMPERATURES = frozenset({"temperature", "temp_origin", "temp_step"})
-DISTRIBUTES = ("sweep", "doctor")
+DISTRIBUTES = ("sweep", "doctor", "serve")
 """Commands that call `only` and search on replicas, or check whether that can be done."""
 
 RESUME = "Finished work is kept; the same command resumes from there."
@@ -120,10 +120,10 @@ def only(config_file: str | None, values: dict[str, Any], command: str) -> Confi
     config = by_method[0]
     if config.distribute == "none" or command in DISTRIBUTES:
         return config
-    if values.get("distribute") or command == "serve":
+    if values.get("distribute"):
         raise ConfigError(
             f"distribute is {config.distribute!r}, but {command} works in this process.",
-            "bench, compare and sweep search on replicas; of other commands start several, or type: --distribute none",
+            "bench, compare, sweep and serve search on replicas. Type: --distribute none",
         )
     return config.changed(distribute="none")
 

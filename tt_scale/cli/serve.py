@@ -8,13 +8,18 @@ import click
 
 from tt_scale.cli.configs import only, quiet_keys
 from tt_scale.cli.options import NumberRange, SolveCommand, flags_of, question_keys
+from tt_scale.config import DISTRIBUTED_KEYS, Config
 from tt_scale.config.listing import config_keys
 
 if TYPE_CHECKING:
-    from tt_scale.config import Config
+    from tt_scale.bench.run.events import Reporter
     from tt_scale.serve.service import Service
+    from tt_scale.serve.settings import ServeSettings
 
 __all__ = ["serve"]
+
+OF_SERVERS = DISTRIBUTED_KEYS | {"concurrency", "distribute"}
+"""Keys of runs that apply to a server, too."""
 
 
 @click.command(cls=SolveCommand)
@@ -46,11 +51,12 @@ __all__ = ["serve"]
     metavar="SECONDS",
     help="Time of a search whose request has no timeout_s; then its best so far is the answer. [unset]",
 )
-@flags_of([key for key in config_keys() if key in question_keys() or key.name == "concurrency"])
+@flags_of([key for key in config_keys() if key in question_keys() or key.name in OF_SERVERS])
 def serve(config_file: str | None, **values: Any) -> None:
     """Serve searches through OpenAI's API.
 
-    Each method is a model; `extra_body` of a request sets keys of the configuration. Needs the extra serve.
+    Each method is a model; `extra_body` of a request sets keys of the configuration. Needs the extra serve, and
+    ray-serve with --distribute ray.
     """
     import asyncio
 
@@ -60,8 +66,6 @@ def serve(config_file: str | None, **values: Any) -> None:
     from tt_scale.serve.settings import ServeSettings, read_tokens, require_serve
 
     require_serve()
-    from tt_scale.serve.run import bind
-    from tt_scale.serve.run import serve as run_server
 
     own = {name: values.pop(name) for name in OWN}
     config = only(config_file, values, "serve")
@@ -75,21 +79,39 @@ def serve(config_file: str | None, **values: Any) -> None:
     )
     for warning in shared_warnings([config], quiet_keys(config_file, values)):
         click.echo(f"warning: {warning}", err=True)
-    taken = bind(own["host"], own["port"])
+    run = _in_this_process if config.distribute == "none" else _on_replicas
+    asyncio.run(run(config, settings, own, ConsoleReporter(Terminal(stderr=True))))
 
-    def ready(service: Service) -> None:
-        click.echo(_line(config, own["host"], taken.getsockname()[1], service), err=True)
 
-    report = ConsoleReporter(Terminal(stderr=True))
-    with taken:
-        asyncio.run(run_server(config, settings, taken, own["drain"], report, ready))
+async def _in_this_process(config: Config, settings: ServeSettings, own: dict[str, Any], report: Reporter) -> None:
+    from tt_scale.serve.run import bind
+    from tt_scale.serve.run import serve as run_server
+
+    with bind(own["host"], own["port"]) as taken:
+
+        def ready(service: Service) -> None:
+            click.echo(_line(config, own["host"], taken.getsockname()[1], len(service.models)), err=True)
+
+        await run_server(config, settings, taken, own["drain"], report, ready)
+
+
+async def _on_replicas(config: Config, settings: ServeSettings, own: dict[str, Any], report: Reporter) -> None:
+    from tt_scale.serve.replicas import require_ray_serve, serve_replicas
+
+    require_ray_serve()
+
+    def ready(models: int, port: int) -> None:
+        count = f"{config.replicas} replica{'s' * (config.replicas > 1)}"
+        click.echo(f"{_line(config, own['host'], port, models)}, on {count}", err=True)
+
+    await serve_replicas(config, settings, own["host"], own["port"], own["drain"], report, ready)
 
 
 OWN = ("host", "port", "token_file", "sampling", "max_queue", "max_body", "drain", "search_timeout")
 
 
-def _line(config: Config, host: str, port: int, service: Service) -> str:
+def _line(config: Config, host: str, port: int, models: int) -> str:
     from tt_scale.bench.run.open_models import model_names
 
     address = f"[{host}]" if ":" in host else host
-    return f"Serving {len(service.models)} models on {model_names(config)} at http://{address}:{port}/v1"
+    return f"Serving {models} models on {model_names(config)} at http://{address}:{port}/v1"

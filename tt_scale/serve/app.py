@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from typing import Any
+from typing import Any, Protocol
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -48,12 +48,27 @@ CLIENT_GONE = 499
 """What servers write down for a client that did not wait; nobody receives it."""
 
 
-def make_app(service: Service) -> FastAPI:
-    """Make the application of a service that is open."""
+class Replicas(Protocol):
+    """What the endpoints ask where a server has several replicas."""
+
+    async def health(self) -> dict[str, Any]:
+        """State of the server: "status", and the number of replicas in each state."""
+
+    async def metrics(self) -> bytes:
+        """Metrics of all replicas in Prometheus's format."""
+
+
+def make_app(service: Service, replicas: Replicas | None = None) -> FastAPI:
+    """Make the application of a service that is open.
+
+    Args:
+        service: answers requests.
+        replicas: all of a server, this service among them; None if it is the only one.
+    """
     app = FastAPI(title="tt_scale", version=__version__, docs_url=None, redoc_url=None)
     _add_models(app, service)
     _add_completions(app, service)
-    _add_state(app, service)
+    _add_state(app, service, replicas)
     app.add_exception_handler(RequestError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _unknown)
@@ -92,17 +107,19 @@ def _add_models(app: FastAPI, service: Service) -> None:
         return entry(name)
 
 
-def _add_state(app: FastAPI, service: Service) -> None:
+def _add_state(app: FastAPI, service: Service, replicas: Replicas | None) -> None:
     @app.get("/health", responses={503: {"description": "The models are gone and are loaded again."}})
     async def health() -> JSONResponse:
         """Say whether requests are answered now; models that died unnoticed are loaded again."""
         service.reopen()
-        return JSONResponse({"status": service.state}, 200 if service.state == "ok" else 503)
+        told = await replicas.health() if replicas else {"status": service.state}
+        return JSONResponse(told, 200 if told["status"] == "ok" else 503)
 
     @app.get("/metrics", response_class=PlainTextResponse, responses={401: REFUSALS[401]})
     async def metrics() -> PlainTextResponse:
         """Count requests, searches and tokens, for Prometheus."""
-        return PlainTextResponse(service.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+        text = await replicas.metrics() if replicas else service.metrics.text()
+        return PlainTextResponse(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
 async def _answer(service: Service, body: Request, request: HTTPRequest, *, chat: bool) -> Response:

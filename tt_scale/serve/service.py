@@ -53,6 +53,7 @@ class Service:
         draining: whether the server ends when the requests under way are answered.
         stop: ends the server, as SIGTERM does.
         metrics: counters.
+        lost: why models that died could not be loaded again; empty where they could.
     """
 
     def __init__(self, solver: AsyncSolver, settings: ServeSettings) -> None:
@@ -61,6 +62,7 @@ class Service:
         self.started = int(time.time())
         self.draining = False
         self.stop: Callable[[], None] = _nothing
+        self.lost = ""
         self._solver = solver
         self._admission = Admission(settings.concurrency, settings.max_queue)
         self._reopening: asyncio.Task[object] | None = None
@@ -157,8 +159,12 @@ class Service:
             raise RequestError(503, "The models are being loaded again.", "engine_dead", retry_after=RESTART_SECONDS)
 
     async def _quietly(self, work: Awaitable[object]) -> None:
-        with suppress(Exception):  # the next request tries again and is told
+        try:
             await work
+        except Exception as error:  # noqa: BLE001 - the next request tries again and is told
+            self.lost = f"{type(error).__name__}: {error}"
+        else:
+            self.lost = ""
 
 
 def _nothing() -> None:

@@ -12,7 +12,6 @@ from tt_scale.backends import resolve
 from tt_scale.bench.run.distribute import requirements as module
 from tt_scale.bench.run.distribute.cluster import Node, cores_of_each, require_room
 from tt_scale.bench.run.distribute.requirements import Requirements, check_distribution, replica_config, requirements
-from tt_scale.cli.configs import only
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError, MissingExtraError
 from tt_scale.models import open_models
@@ -75,13 +74,11 @@ def test_only_commands_that_distribute_have_the_flag(command: Command, name: str
 
 
 def test_a_file_for_a_cluster_serves_one_question_here(tmp_path: Path, command: Command) -> None:
-    """Nobody keeps two files; a server, which could be meant to be distributed, says that it is not."""
+    """Nobody keeps two files."""
     keys = {"distribute": "ray", "replicas": 4, "model_name": "simulated", "prm_name": "simulated", "method": "greedy"}
     (tmp_path / "cluster.yaml").write_text("".join([f"{key}: {value}\n" for key, value in keys.items()]))
     answer = command("solve", "Simulated problem 7: level 3, 5 steps.", "--config", str(tmp_path / "cluster.yaml"))
     assert answer.status == 0, answer.err
-    with pytest.raises(ConfigError, match="distribute is 'ray', but serve works in this process"):
-        only(str(tmp_path / "cluster.yaml"), {}, "serve")
 
 
 async def test_no_models_are_opened_here_for_replicas() -> None:

@@ -14,11 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from tt_scale.bench.run.distribute.requirements import Requirements
+from tt_scale.backends import resolve
+from tt_scale.bench.run.distribute.requirements import Requirements, requirements
+from tt_scale.config import Config
 from tt_scale.engines.machine import available_cores
 from tt_scale.errors import ConfigError
 
-__all__ = ["Node", "connected", "cores_of_each", "nodes", "require_room"]
+__all__ = ["Node", "connected", "cores_of_each", "nodes", "require_room", "shares"]
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -150,6 +152,19 @@ def nodes() -> list[Node]:
         for each in ray.nodes()
         if each["Alive"]
     ]
+
+
+def shares(config: Config) -> tuple[Requirements, float]:
+    """What each replica gets of the cluster, and its cores.
+
+    Raises:
+        ConfigError: there is not so much.
+    """
+    models, there = resolve(config), nodes()
+    needs = requirements(models, has_gpus=any(node.gpus for node in there))
+    cpus = cores_of_each(there, needs, config.replicas)
+    require_room(there, cpus, needs.gpus, config.replicas)
+    return needs, cpus
 
 
 def cores_of_each(there: Sequence[Node], needs: Requirements, replicas: int) -> float:

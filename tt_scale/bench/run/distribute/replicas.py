@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tt_scale.backends import resolve
 from tt_scale.bench.run.csv_logs import check_summary, summary_path
 from tt_scale.bench.run.distribute.calls import ReplicaLostError, answer
-from tt_scale.bench.run.distribute.cluster import connected, cores_of_each, nodes, require_room
+from tt_scale.bench.run.distribute.cluster import connected, shares
 from tt_scale.bench.run.distribute.replica import Expected, Replica, RunPart
-from tt_scale.bench.run.distribute.requirements import Requirements, replica_config, requirements
+from tt_scale.bench.run.distribute.requirements import Requirements, replica_config
 from tt_scale.bench.run.distribute.slot import Slot
 from tt_scale.bench.run.distribute.task_queue import ATTEMPTS, TaskQueue
 from tt_scale.bench.run.events import Reporter, RunCounter, Warned, loading
@@ -139,10 +139,7 @@ class Replicas:
         """Find out what a replica gets, and how one is started."""
         import ray
 
-        models, there, count = resolve(self._config), nodes(), self._config.replicas
-        self._needs = requirements(models, has_gpus=any(node.gpus for node in there))
-        cpus = cores_of_each(there, self._needs, count)
-        require_room(there, cpus, self._needs.gpus, count)
+        self._needs, cpus = shares(self._config)
         options = ray.remote(Replica).options(
             num_cpus=cpus,
             num_gpus=self._needs.gpus,
@@ -150,7 +147,7 @@ class Replicas:
             scheduling_strategy="SPREAD",
         )
         own = replica_config(self._config, self._needs)
-        expected = Expected(dtype_keys(models), versions())
+        expected = Expected(dtype_keys(resolve(self._config)), versions())
         self._start = lambda: options.remote(own, expected)
 
     async def _keep(self, slot: Slot) -> None:
