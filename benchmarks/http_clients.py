@@ -37,6 +37,10 @@ class Clients:
         )
         return self
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     async def __aexit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()

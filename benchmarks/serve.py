@@ -8,8 +8,9 @@ own on loopback (`http_clients.py`).
 added      milliseconds that a lone request takes longer than the same search without a server, medians: by the clock,
            clients included, and of this process's processor time
 share      tokens per second of 64 concurrent requests, divided by those of the searches alone, 64 at a time; beside it
-           the processor time of this process and of the clients, and with vLLM the steps of each engine and the
-           requests in a step, which say whether the server's searches share steps as the others do
+           the processor time of this process, of the clients and of the engines' processes, and with vLLM the steps of
+           each engine and the requests in a step, which say whether the server's searches share steps as the others
+           do; on a busy machine compare the processor time
 held       open connections that have sent half of a request and are answered at the end
 leaks      requests of which a third is cancelled at random times; afterwards tasks, files, searches and queue are
            counted, and with vLLM the requests and blocks of the KV cache that an engine still holds
@@ -27,6 +28,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
 import uvicorn
 from http_clients import Body, Clients
 from stopwatch import now, since
@@ -186,23 +188,35 @@ async def share(one: Measured, rounds: int) -> None:
     ratios = []
     for number in range(rounds):
         ways = [("alone", alone), ("served", through_server)]
-        speeds = {}
+        speeds, work = dict[str, float](), dict[str, float]()
         for name, way in ways if number % 2 == 0 else reversed(ways):
             for engine in one.engines.values():
                 await engine.llm.reset_prefix_cache()
                 engine.taken()
-            began = now()
+            below, began = seconds_below(one.clients.pid), now()
             tokens, clients = await way(one)
             wall, processor = since(began)
-            speeds[name] = tokens / wall
+            below = seconds_below(one.clients.pid) - below
+            speeds[name], work[name] = tokens / wall, tokens / (processor + below)
             told = [f"{what} {engine.taken()}" for what, engine in one.engines.items()]
             print(
                 f"{name}: {tokens:,} tokens in {wall:.2f} s, {speeds[name]:,.0f} tokens/s; processor {processor:.2f} s "
-                f"here, {clients:.2f} s clients; {', '.join(told)}",
+                f"here, {below:.2f} s engines, {clients:.2f} s clients; {', '.join(told)}",
                 flush=True,
             )
-        ratios.append(speeds["served"] / speeds["alone"])
-    print(f"share {statistics.median(ratios):.3f} at {CONCURRENCY} concurrent; limit 0.95", flush=True)
+        ratios.append((speeds["served"] / speeds["alone"], work["served"] / work["alone"]))
+    by_clock, by_processor = (statistics.median(each) for each in zip(*ratios, strict=True))
+    print(
+        f"share {by_clock:.3f} by the clock, {by_processor:.3f} by the processor time of server and engines, at "
+        f"{CONCURRENCY} concurrent; limit 0.95",
+        flush=True,
+    )
+
+
+def seconds_below(*others: int) -> float:
+    """Processor time of the processes that this one started, without some."""
+    processes = [each for each in psutil.Process().children(recursive=True) if each.pid not in others]
+    return sum([each.cpu_times().user + each.cpu_times().system for each in processes])
 
 
 async def alone(one: Measured) -> tuple[int, float]:

@@ -12,6 +12,7 @@ from programs import program
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")
 pytest.importorskip("prometheus_client")
+pytest.importorskip("psutil")
 pytest.importorskip("uvicorn")
 
 
