@@ -40,7 +40,7 @@ __all__ = ["Event", "SearchSpace"]
 SPARE = -1
 """Family of a child that no method asked for."""
 
-AMPLE = 8
+AMPLE = 3
 """Rest of a budget, as a multiple of the longest path, that is taken to suffice for another path."""
 
 
