@@ -102,7 +102,9 @@ def notebook_page(folder: Path) -> tuple[str, str]:
     subprocess.run(NOTEBOOK_RUNS, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     text, _ = MarkdownExporter().from_notebook_node(executed(folder / "logs", folder))
     where = f"This page is the notebook `{NOTEBOOK.relative_to(ROOT)}`, run on two runs of the simulated world."
-    head, _, rest = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL).partition("\n\n")
+    text = re.sub(r"<style scoped>.*?</style>\n?", "", text, flags=re.DOTALL)
+    text = text.replace('<table border="1" class="dataframe">', "<table>")  # as the site draws tables
+    head, _, rest = text.partition("\n\n")
     return "notebook.md", f"{head}\n\n{where}\n\n{rest}"
 
 

@@ -61,9 +61,13 @@ def test_samples_of_lm_evaluation_harness(command: Command, run: str) -> None:
     )
     assert [len(texts) for texts in first["resps"]] == [4]
     assert first["prompt_hash"] == sha256(b"What is 2 + 3?").hexdigest()
-    found = json.loads(results.read_text())["results"]["mine-best_of_n"]
+    told = json.loads(results.read_text())
+    found = told["results"]["mine-best_of_n"]
     assert found["exact_match,none"] == 1.0
     assert found["exact_match_stderr,none"] == 0.0
+    config = told["configs"]["mine-best_of_n"]  # its scripts look up how samples are read
+    assert config["output_type"] == "generate_until"
+    assert [metric["metric"] for metric in config["metric_list"]] == ["exact_match"]
 
 
 def test_a_log_of_inspect(command: Command, run: str) -> None:

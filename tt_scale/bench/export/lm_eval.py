@@ -88,9 +88,16 @@ def _results(run: RunData, task: str) -> dict[str, Any]:
     mean = sum(rights) / len(rights)
     error = (sum([(right - mean) ** 2 for right in rights]) / max(len(rights) - 1, 1) / len(rights)) ** 0.5
     metrics = {"alias": task, f"{METRIC},none": mean, f"{METRIC}_stderr,none": error}
+    config = {
+        "task": task,
+        "output_type": "generate_until",
+        "repeats": run.experiment["repeats"],
+        "metric_list": [{"metric": METRIC, "aggregation": "mean", "higher_is_better": True}],
+        "metadata": dict(run.experiment),
+    }
     return {
         "results": {task: metrics},
-        "configs": {task: {"task": task, "repeats": run.experiment["repeats"], "metadata": dict(run.experiment)}},
+        "configs": {task: config},
         "versions": {task: 0},
         "n-shot": {task: 0},
         "higher_is_better": {task: {METRIC: True}},
