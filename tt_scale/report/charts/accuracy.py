@@ -68,7 +68,8 @@ def cost_chart(
         "scale": {"type": "log", "nice": False, "padding": 36},
         "axis": {"format": "~s", "tickCount": 6, "title": COSTS[cost], "labelOverlap": True},
     }
-    y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False, "padding": 8}, "axis": _percent_axis()}
+    scale = {"zero": False, "nice": False, "padding": 8}  # a nice axis would go on to 110 %
+    y = {"field": "accuracy", "type": "quantitative", "scale": scale, "axis": _percent_axis()}
     colour = {"color": style.scales(names)["color"]}
     dash = {"condition": {"test": "datum.votes", "value": VOTE_DASH}, "value": SOLID}
     rules = {
