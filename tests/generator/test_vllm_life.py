@@ -86,7 +86,13 @@ def test_no_engine_outlives_its_parent(number: signal.Signals, tmp_path: Path) -
     """An orphaned engine holds its memory until somebody looks for it; SIGINT goes to the group, as a terminal does."""
     script = tmp_path / "life.py"
     script.write_text(LIFE)
-    parent = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    parent = subprocess.Popen(
+        [sys.executable, str(script)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell in the background ignores it
+    )
     assert parent.stdout is not None
     assert parent.stdout.readline() == "ready\n"
     engines = descendants(parent.pid)

@@ -113,7 +113,7 @@ async def test_steps_and_scores_of_vllm(tmp_path: Path) -> None:
         vllm_server(model_folder("pocket-prm"), tmp_path / "prm", *pooling) as prm,
     ):
         keys = {"prm_name": "pocket-prm", "method": "beam_search", "N": 4, "max_tokens": 120, "num_iterations": 4}
-        config = small(**keys, base_url=generator, prm_url=prm, max_retries=30, request_timeout=3.0)
+        config = small(**keys, base_url=generator, prm_url=prm, max_retries=30, request_timeout=12.0)
         quiet = await solved(config, questions)
         with broken(generator, faults) as (url, made), broken(prm, faults) as (prm_url, made_of_prm):
             found = await solved(config.changed(base_url=url, prm_url=prm_url), questions)
