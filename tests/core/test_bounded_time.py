@@ -74,6 +74,8 @@ def test_which_part_of_a_text_is_read() -> None:
     assert extract_answer("\\boxed{4}" + "{}" * 9_000) == "4"
     assert extract_answer("\\boxed{4}" + "\\fbox {}  " * 2_000) is None
     assert extract_answer("\\boxed{4}" + "\\fbox {}  " * 1_999) == "4"
+    assert extract_answer("\\boxed{4}" + "Answer: ?\n" * 2_000, "Answer:") is None
+    assert extract_answer("\\boxed{4}" + "Answer: ?\n" * 1_999, "Answer:") == "4"
 
 
 def test_blocks_before_the_part_that_is_read() -> None:

@@ -12,7 +12,7 @@ r"""Extraction of the final answer from a solution. There is no fallback to a ba
 Whether an answer is correct is decided elsewhere: `tt_scale.grading.equivalence`.
 
 Only the last 100,000 characters of a text are searched, or the last 20,000 if those contain more than 20,000 braces and
-backslashes, or more than 2,000 boxes: extraction runs after every step and blocks the event loop meanwhile.
+backslashes, or more than 2,000 boxes and prefixes, since extraction runs after every step, in the event loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tt_scale.core.boxes import is_placeholder, last_boxes
 __all__ = ["extract_answer"]
 
 _LONGEST, _DENSEST = 100_000, 20_000
-_MOST_BOXES = 2_000
+_MOST_CANDIDATES = 2_000
 _MOST_MENTIONS = 100
 """Occurrences of the prefix that are examined, from the last one backwards."""
 _LONGEST_QUOTATION = 1000
@@ -47,7 +47,7 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
         text: the whole solution.
         final_answer_prefix: text that precedes the answer; empty if only boxes count.
     """
-    text = _searched_end(text)
+    text = _searched_end(text, final_answer_prefix)
     boxed = last_boxes(text)
     prefixed = _after_prefix(text, final_answer_prefix) if final_answer_prefix else None
     if prefixed and (not boxed or boxed.end <= prefixed[0]):
@@ -55,10 +55,11 @@ def extract_answer(text: str, final_answer_prefix: str = "") -> str | None:
     return boxed.content if boxed else None
 
 
-def _searched_end(text: str) -> str:
+def _searched_end(text: str, prefix: str) -> str:
     """The end of a text, which is searched for the answer."""
     text = text[-_LONGEST:]
-    dense = sum(map(text.count, "{}\\")) > _DENSEST or text.count("box") > _MOST_BOXES
+    candidates = text.count("box") + (text.count(prefix) if prefix else 0)
+    dense = candidates > _MOST_CANDIDATES or sum(map(text.count, "{}\\")) > _DENSEST
     return text[-_DENSEST:] if dense else text
 
 
