@@ -118,10 +118,7 @@ def test_an_old_journal_goes_on_with_new_lines(command: Command, tmp_path: Path)
     """Half a run of the version before: its lines stay as they are, and those behind them have checksums."""
     assert command(*SMALL).status == 0
     whole, path = records(tmp_path), journal_of(tmp_path)
-    old = [
-        {key: value for key, value in record.items() if key not in NEW}
-        for record in read_journal(path.parent)[:3]
-    ]
+    old = [{key: value for key, value in record.items() if key not in NEW} for record in read_journal(path.parent)[:3]]
     then = "".join([json.dumps(record, ensure_ascii=False) + "\n" for record in old]).encode()
     path.write_bytes(then)
     assert "Done before: 3 of 6." in command(*SMALL).out
