@@ -186,10 +186,12 @@ in_foreign_modules() {
 }
 
 ended_by() { # SIGNAL, a line of output to wait for, wanted status: ends a bench as a person does
-    local process waited=0 status
+    local process waited=0 status listening=()
     problems=200
+    # a shell in the background has its commands ignore Ctrl-C
+    env --default-signal=INT true 2>/dev/null && listening=(env --default-signal=INT)
     set -m
-    "$python" "${bench[@]}" --num-samples 200 --output-dir "$here/logs" &
+    "${listening[@]}" "$python" "${bench[@]}" --num-samples 200 --output-dir "$here/logs" &
     process=$!
     set +m
     until grep -q "$2" "$here/out" || [ $((waited += 1)) -gt "$limit" ]; do sleep 1; done
