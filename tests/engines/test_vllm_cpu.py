@@ -13,6 +13,7 @@ import pytest
 
 import tt_scale.engines.vllm.cpu as cpu
 from tt_scale.config import Config
+from tt_scale.engines.dtypes import EngineDevice
 from tt_scale.errors import GeneratorError
 
 REAL = Config(generator="vllm", model_name="m", prm_name="judge")
@@ -106,6 +107,38 @@ def test_cores_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert cpu.engine_threads(Config(generator="vllm", model_name="m", prm_name="p", prm="vllm")) == 4
     monkeypatch.setattr(cpu, "available_cores", lambda: 1)
     assert cpu.engine_threads(REAL) == 1
+
+
+@pytest.mark.parametrize(
+    ("by_ray", "prm", "device", "expected"),
+    [
+        ("16", "vllm", "cpu", "7"),  # not 16 for each of two engines
+        (None, "vllm", "cpu", "7"),
+        ("16", "simulated", "cpu", "15"),
+        ("5", "vllm", "cpu", "5"),  # set by the user
+        ("16", "vllm", "other", "16"),
+    ],
+)
+def test_a_replica_divides_its_cores_between_its_engines(
+    monkeypatch: pytest.MonkeyPatch, by_ray: str | None, prm: str, device: str, expected: str
+) -> None:
+    """One replica took four times as long as the same run without Ray."""
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that the end of the test restores it
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    if by_ray is not None:
+        monkeypatch.setenv("OMP_NUM_THREADS", by_ray)
+    monkeypatch.setattr(cpu, "available_cores", lambda: 64)
+    monkeypatch.setattr(cpu, "engine_device", lambda engine: EngineDevice(engine, device))
+    name = "simulated" if prm == "simulated" else "p"
+    cpu.share_cores(Config(generator="vllm", model_name="m", prm_name=name, prm=prm), 16)
+    assert os.environ["OMP_NUM_THREADS"] == expected
+
+
+def test_no_cores_are_divided_where_no_engine_spins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "")  # so that the end of the test restores it
+    monkeypatch.delenv("OMP_NUM_THREADS")
+    cpu.share_cores(Config(model_name="simulated", prm_name="simulated"), 16)
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 def test_models_are_looked_at_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from tt_scale.bench.run.distribute.cluster import own_cores
 from tt_scale.bench.run.events import silent
 from tt_scale.config import Config
+from tt_scale.engines.vllm.cpu import share_cores
 from tt_scale.serve.app import make_app
 from tt_scale.serve.merged_metrics import merged
 from tt_scale.serve.open_files import raise_open_files
@@ -42,6 +44,8 @@ class Replica:
 
     async def __init__(self, config: Config, settings: ServeSettings) -> None:  # type: ignore[misc]  # Serve awaits it
         raise_open_files()
+        if cores := own_cores():
+            share_cores(config, cores)
         self._solver = AsyncSolver(config, silent)
         self._service = Service(self._solver, settings)
         try:

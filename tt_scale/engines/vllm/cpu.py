@@ -10,10 +10,13 @@ from typing import Any
 
 from tt_scale.backends import resolve
 from tt_scale.config import Config
+from tt_scale.engines.dtypes import engine_device
 from tt_scale.engines.machine import available_cores
 from tt_scale.errors import GeneratorError
 
-__all__ = ["cpu_args", "engine_threads", "inspect_models_here", "require_shared_memory"]
+__all__ = ["cpu_args", "engine_threads", "inspect_models_here", "require_shared_memory", "share_cores"]
+
+THREADS = "OMP_NUM_THREADS"
 
 SHARED_MEMORY = Path("/dev/shm")
 QUEUE_CHUNKS = 10
@@ -82,13 +85,34 @@ def require_shared_memory() -> None:
         )
 
 
-def engine_threads(config: Config) -> int:
+def engine_threads(config: Config, cores: int | None = None) -> int:
     """Number of threads of each engine: an equal share of the cores, less one for this process.
 
     OpenMP threads wait for each other by spinning: with more threads than free cores an engine becomes very slow.
+
+    Args:
+        config: the run's configuration.
+        cores: cores of this process, at least 1; None for all that are available.
     """
     others = sum([len(prm.weights) for prm in resolve(config).prms])
-    return max(1, (available_cores() - 1) // (1 + others))
+    return max(1, ((available_cores() if cores is None else cores) - 1) // (1 + others))
+
+
+def share_cores(config: Config, cores: int) -> None:
+    """Divide the cores of a replica between its engines, unless the user has set the number of threads.
+
+    Ray gives each process as many threads as its replica has cores, and engines inherit that number: two of them then
+    spin on twice as many threads as there are cores, and take four times as long.
+
+    Args:
+        config: the replica's configuration.
+        cores: cores that Ray assigned to the replica, at least 1.
+    """
+    models = resolve(config)
+    weights = [*models.generator.weights, *[each for prm in models.prms for each in prm.weights]]
+    on_cpu = any(each.engine == "vllm" for each in weights) and engine_device("vllm").device == "cpu"
+    if on_cpu and os.environ.get(THREADS) in (None, str(cores)):
+        os.environ[THREADS] = str(engine_threads(config, cores))
 
 
 def inspect_models_here() -> None:

@@ -9,6 +9,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,7 +21,7 @@ from tt_scale.config import Config
 from tt_scale.engines.machine import available_cores
 from tt_scale.errors import ConfigError
 
-__all__ = ["Node", "connected", "cores_of_each", "nodes", "require_room", "shares"]
+__all__ = ["Node", "connected", "cores_of_each", "nodes", "own_cores", "require_room", "shares"]
 
 ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
@@ -165,6 +166,15 @@ def shares(config: Config) -> tuple[Requirements, float]:
     cpus = cores_of_each(there, needs, config.replicas)
     require_room(there, cpus, needs.gpus, config.replicas)
     return needs, cpus
+
+
+def own_cores() -> int:
+    """Cores that Ray assigned to this process, in whole ones; 0 outside of a replica, or where it has none."""
+    ray = sys.modules.get("ray")
+    if ray is None or not ray.is_initialized() or ray.get_runtime_context().get_actor_id() is None:
+        return 0
+    assigned = ray.get_runtime_context().get_assigned_resources().get("CPU", 0)
+    return max(1, int(assigned)) if assigned else 0
 
 
 def cores_of_each(there: Sequence[Node], needs: Requirements, replicas: int) -> float:

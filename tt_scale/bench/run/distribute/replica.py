@@ -14,6 +14,7 @@ from typing import Any, TypeVar, cast
 
 from tt_scale.backends import resolve
 from tt_scale.base_classes import PRM, Generator, Searcher
+from tt_scale.bench.run.distribute.cluster import own_cores
 from tt_scale.bench.run.events import Event, Warned
 from tt_scale.bench.run.manifest import versions
 from tt_scale.bench.run.open_models import Models
@@ -22,6 +23,7 @@ from tt_scale.config import Config
 from tt_scale.core.concurrency import ending_of, gather_or_cancel
 from tt_scale.core.records import Problem
 from tt_scale.engines.model_dtypes import dtype_keys
+from tt_scale.engines.vllm.cpu import share_cores
 from tt_scale.errors import ConfigError, EngineDeadError
 from tt_scale.grading import Grader
 from tt_scale.space.first_steps import FirstSteps, asked_quantile, measure
@@ -95,6 +97,8 @@ class Replica:
         gc.set_threshold(100_000, 50, 50)  # trees are many objects, and none of them is garbage
         self._check_types()
         self._check_versions()
+        if cores := own_cores():
+            share_cores(self._config, cores)
         self._serving = asyncio.ensure_future(self._serve())
         opened = asyncio.ensure_future(self._open.wait())
         await asyncio.wait([self._serving, opened], return_when=asyncio.FIRST_COMPLETED)
