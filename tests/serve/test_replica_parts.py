@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from pathlib import Path
 from types import SimpleNamespace
@@ -20,7 +21,7 @@ from fragile import FragileGenerator
 
 from tt_scale.cli.configs import only
 from tt_scale.config import Config
-from tt_scale.errors import ConfigError, GeneratorError
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError
 from tt_scale.serve import replicas as module
 from tt_scale.serve.app import make_app
 from tt_scale.serve.merged_metrics import merged
@@ -125,6 +126,33 @@ def test_a_failed_start_has_its_own_reason(message: str, kind: type[Exception], 
     error = module._failure(message)
     assert type(error) is kind
     assert str(error).startswith(told)
+
+
+class FakeServe:
+    """Ray Serve, whose replicas are in the given states one look after the other, and which is gone then."""
+
+    def __init__(self, *running: int) -> None:
+        self.running = list(running)
+
+    def status(self) -> Any:
+        if not self.running:
+            return SimpleNamespace(applications={})
+        searches = SimpleNamespace(replica_states={"RUNNING": self.running.pop(0), "STARTING": 1})
+        return SimpleNamespace(applications={"tt_scale": SimpleNamespace(deployments={"searches": searches})})
+
+
+async def test_replicas_that_come_and_go_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray")
+    serve, told = FakeServe(3, 3, 1, 1, 2, 3), list[Any]()
+    monkeypatch.setattr(module, "_serve", lambda: serve)
+    monkeypatch.setattr(module, "LOOK_EVERY", 0.001)
+    with pytest.raises(EngineDeadError, match="ended by another program"):
+        await module._watched(asyncio.Event(), 3, told.append)
+    assert [event.text for event in told] == [
+        "1 of 3 replicas answer. Another one is started.",
+        "2 of 3 replicas answer.",
+        "3 of 3 replicas answer.",
+    ]
 
 
 def test_without_ray_one_line_names_the_extra(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:

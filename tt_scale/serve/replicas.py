@@ -18,7 +18,8 @@ from tt_scale.bench.run.distribute.requirements import check_distribution, repli
 from tt_scale.bench.run.events import Reporter, Warned, loading
 from tt_scale.bench.run.open_models import loaded_names
 from tt_scale.config import Config
-from tt_scale.errors import ConfigError, GeneratorError, MissingExtraError, TTScaleError
+from tt_scale.core.printable import one_line
+from tt_scale.errors import ConfigError, EngineDeadError, GeneratorError, MissingExtraError, TTScaleError
 from tt_scale.preflight import preflight
 from tt_scale.serve.replica import APPLICATION, DEPLOYMENT, Replica
 from tt_scale.serve.run import IDLE_SECONDS, bind, on_signals
@@ -103,8 +104,9 @@ async def serve_replicas(
                 await _watched(ended, config.replicas, report)
                 await _deleted(drain, again)
         finally:
-            await _deleted(0.0, asyncio.Event())
-            _serve().shutdown()
+            with suppress(Exception):  # where the cluster is gone, nothing is left to end
+                await _deleted(0.0, asyncio.Event())
+                _serve().shutdown()
 
 
 def _serve() -> Any:
@@ -170,13 +172,30 @@ def _deploy(config: Config, settings: ServeSettings, address: dict[str, Any], dr
     serve.run_many([target], wait_for_applications_running=False)
 
 
+def _application() -> Any:
+    """State of the replicas.
+
+    Raises:
+        EngineDeadError: the cluster is gone, or somebody else has ended the server.
+    """
+    from ray.exceptions import RayError
+
+    try:
+        found = _serve().status().applications.get(APPLICATION)
+    except RayError as error:
+        raise EngineDeadError(f"The Ray cluster can no longer be used: {one_line(str(error))[:200]}") from None
+    if found is None:
+        raise EngineDeadError("The server was ended by another program on the cluster, such as `serve shutdown`.")
+    return found
+
+
 async def _until_running() -> None:
     """Wait until all replicas answer.
 
     Raises:
         TTScaleError: one cannot start.
     """
-    while (found := _serve().status().applications[APPLICATION]).status != "RUNNING":
+    while (found := _application()).status != "RUNNING":
         if found.status == "DEPLOY_FAILED":
             raise _failure("\n".join([found.message, *[each.message for each in found.deployments.values()]]))
         await asyncio.sleep(LOOK_EVERY)
@@ -205,7 +224,7 @@ async def _watched(ended: asyncio.Event, count: int, report: Reporter) -> None:
     """Report how many replicas answer whenever that changes, until the end is asked for."""
     before = count
     while not ended.is_set():
-        states = _serve().status().applications[APPLICATION].deployments[DEPLOYMENT].replica_states
+        states = _application().deployments[DEPLOYMENT].replica_states
         answering = states.get("RUNNING", 0)
         if answering != before:
             lost = " Another one is started." if answering < before else ""
