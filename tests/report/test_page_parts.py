@@ -24,6 +24,7 @@ def data_of(tmp_path: Path, *records: dict) -> dict:  # type: ignore[type-arg]
 
 
 def test_a_search_is_columns_of_steps(tmp_path: Path) -> None:
+    pytest.importorskip("latex2mathml")
     found = data_of(tmp_path, retried(0))
     search, damaged = found["searches"]
     assert (search["run"], search["verdict"], search["answer"]) == (3, "correct", "0")

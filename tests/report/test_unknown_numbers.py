@@ -132,6 +132,7 @@ def test_a_search_shows_a_dash(unknown: SideBySide) -> None:
 
 
 def test_the_page_has_no_number(unknown: SideBySide) -> None:
+    pytest.importorskip("latex2mathml")
     searches = index_data(unknown)["problems"][0][-1][0]
     assert searches[0][3:5] == [None, None]
     shown = next(problem_parts(unknown))["searches"][0]
