@@ -59,6 +59,7 @@ def test_a_replay_names_what_differs_and_counts_the_rest(run: RunData) -> None:
     replay = RunReplay(run, "math-verify 1.0", equal=1, differing=found, tables=tables)
     replay.skipped["written before records held what a replay needs"] = 2
     lines = printed(lambda console: print_replay(replay, console))
+    assert lines[1].startswith("Confirmed in these 1: trees")
     assert lines[1].endswith("summary.csv.")
     assert "detail.csv" not in lines[1]
     assert lines[2] == "Not run again: 2 (written before records held what a replay needs)."

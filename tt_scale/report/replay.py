@@ -28,9 +28,8 @@ def _lines(replay: RunReplay) -> Iterator[str]:
     yield f"{run.folder}: {count:,} of {len(run.rows) + len(run.damaged):,} searches run again, {replay.equal:,} equal."
     if replay.equal:
         tables = "".join([f", {name}" for name in replay.tables.confirmed if not _differs(replay, name)])
-        yield (
-            f"Confirmed: trees, pools, answers, grades, events, {replay.generated_tokens:,} generated tokens{tables}."
-        )
+        told = f"Confirmed in these {replay.equal:,}" if replay.differing else "Confirmed"
+        yield f"{told}: trees, pools, answers, grades, events, {replay.generated_tokens:,} generated tokens{tables}."
     for reason, skipped in replay.skipped.items():
         yield f"Not run again: {skipped:,} ({reason})."
     if run.partial:

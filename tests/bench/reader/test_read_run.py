@@ -133,3 +133,13 @@ def test_without_pandas_the_message_says_what_to_type(tmp_path: Path, monkeypatc
     monkeypatch.setattr(builtins, "__import__", without)
     with pytest.raises(ConfigError, match=r"pip install pandas"):
         run.to_pandas()
+
+
+def test_a_tag_names_the_one_run_that_it_holds(tmp_path: Path) -> None:
+    """`replay logs/tag` found the run, `regrade logs/tag` said that there was none."""
+    first = write_run(tmp_path / "first", [retried(0)])
+    assert tt_scale.read_run(tmp_path).folder == first
+    write_run(tmp_path / "second", [retried(0)])
+    with pytest.raises(JournalError, match=r"contains 2 runs") as refused:
+        tt_scale.read_run(tmp_path)
+    assert "Name one of them: first, second." in str(refused.value) + refused.value.hint

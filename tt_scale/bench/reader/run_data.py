@@ -33,6 +33,7 @@ from tt_scale.bench.reader.journal_index import (
 from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.origin import Origin
+from tt_scale.core.printable import listed
 from tt_scale.errors import ConfigError, JournalError
 from tt_scale.space.first_steps import known_tau
 
@@ -205,12 +206,12 @@ def read_run(folder: str | os.PathLike[str]) -> RunData:
     """Open the folder of a run, also of one in progress or of an earlier version.
 
     Args:
-        folder: holds `manifest.json`.
+        folder: the run folder, or one that contains this run alone.
 
     Raises:
-        JournalError: there is no such folder, or it is no run.
+        JournalError: there is no such folder, or it is no run, or it contains several.
     """
-    folder = FilePath(folder)
+    folder = _only_run(FilePath(folder))
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -224,6 +225,14 @@ def read_run(folder: str | os.PathLike[str]) -> RunData:
     _check_manifest(run)
     run.name = run.method
     return run
+
+
+def _only_run(folder: FilePath) -> FilePath:
+    found = [folder] if (folder / MANIFEST).exists() else sorted(folder.glob(f"*/{MANIFEST}"))
+    if len(found) > 1:
+        names = listed([path.parent.name for path in found], most=8)
+        raise JournalError(f"{str(folder)!r} contains {len(found):,} runs.", f"Name one of them: {names}.")
+    return found[0].parent if found and found[0] != folder else folder
 
 
 def open_runs(paths: Sequence[str | FilePath]) -> list[RunData]:
