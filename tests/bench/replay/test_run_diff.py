@@ -80,7 +80,7 @@ def test_hostile_text_is_text(command: Command, tmp_path: Path, text: str) -> No
 def test_mistakes_are_told(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "a", [retried(1)])
     (tmp_path / "empty").mkdir()
-    for other, told in (("nowhere", "There is no folder 'nowhere'"), ("empty", "holds none: there is no manifest.json")):
+    for other, told in (("nowhere", "There is no folder 'nowhere'"), ("empty", "holds none: there is no manifest")):
         answer = command("diff", "a", other)
         assert (answer.status, told in answer.err) == (2, True)
     assert command("diff", "a").status == 2
