@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from tt_scale.bench.replay.replay_run import RunReplay
+from tt_scale.bench.run.manifest import rules_changed
 from tt_scale.core.printable import printable
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def _lines(replay: RunReplay) -> Iterator[str]:
     if run.partial:
         yield f"The run is not finished ({len(run.rows):,} of {run.wanted:,} searches); its tables were not compared."
     yield from _grader_note(replay)
+    if replay.differing and (changed := rules_changed(run.experiment)):
+        yield f"It was searched by older rules; since then {changed}."
     for line in replay.damaged:
         yield f"Line {line.number} is damaged ({line.reason})."
     yield from _differences(replay)

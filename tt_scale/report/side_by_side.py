@@ -13,7 +13,7 @@ from tt_scale.bench.compare.written import compare_again, was_compared
 from tt_scale.bench.reader.run_data import ProblemRecord, RunData, Search, open_runs
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.run.journal import differing_keys
-from tt_scale.bench.run.manifest import rules_since, search_rules
+from tt_scale.bench.run.manifest import rules_changed
 from tt_scale.bench.stats.comparison import Comparison
 from tt_scale.errors import ConfigError, JournalError, nearest
 from tt_scale.report.digest import Digest, digests_of
@@ -181,9 +181,8 @@ def _notes(runs: Sequence[RunData], searches: Collection[Search]) -> Iterator[st
             yield f"{run.name}: line {line.number} of its journal is damaged ({line.reason}) and left out."
         if len(run.damaged) > MOST_LINES:
             yield f"{run.name}: {len(run.damaged) - MOST_LINES} more lines are damaged and left out."
-        rules = int(run.experiment.get("search_rules", 1))
-        if rules < search_rules("token_limit" in run.manifest):
-            yield f"{run.name} was searched by older rules; since then {rules_since(rules)}."
+        if changed := rules_changed(run.experiment):
+            yield f"{run.name} was searched by older rules; since then {changed}."
     if any(len(run.rows) > len(searches) for run in runs):
         yield f"Tables and charts hold what every run has done: {len(searches):,} of the searches."
     if any(run.damaged for run in runs):

@@ -9,7 +9,7 @@ from typing import Any
 
 from tt_scale.base_classes import Searcher
 from tt_scale.bench.record import Row
-from tt_scale.bench.run.manifest import METHOD_KEYS
+from tt_scale.bench.run.manifest import METHOD_KEYS, rules_in_force
 from tt_scale.bench.run.origin import Origin
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
@@ -44,6 +44,7 @@ class FinishedRun:
     def shared(self) -> dict[str, Any]:
         """Keys that must be equal in compared runs; the temperature is that of the first step."""
         keys = {key: value for key, value in self.experiment.items() if key not in OF_A_METHOD | IN_PROBLEMS}
+        keys["search_rules"] = rules_in_force(self.experiment)
         temperature = self.experiment.get("temperature", self.experiment.get("temp_origin"))
         return keys if temperature is None else {**keys, "temperature": temperature}
 

@@ -28,7 +28,8 @@ __all__ = [
     "hardware",
     "ignored_options",
     "manifest",
-    "rules_since",
+    "rules_changed",
+    "rules_in_force",
     "search_rules",
     "other_methods_knobs",
     "versions",
@@ -112,9 +113,18 @@ def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
     }
 
 
-def rules_since(version: int) -> str:
-    """Say what changed after a version of the search rules."""
-    return "; ".join([what for number, what in RULES_CHANGED.items() if number > version])
+def rules_in_force(experiment: Mapping[str, Any]) -> int:
+    """Version of the search rules of a run: the newest where nothing has changed for its searches since they began."""
+    version = int(experiment.get("search_rules", 1))
+    limited = experiment.get("max_generated_tokens") is not None
+    return max(RULES_CHANGED) if version >= search_rules(limited) else version
+
+
+def rules_changed(experiment: Mapping[str, Any]) -> str:
+    """State what has changed in the search rules since a run began; empty if nothing has for its searches."""
+    limited = experiment.get("max_generated_tokens") is not None
+    began, now = rules_in_force(experiment), search_rules(limited)
+    return "; ".join([what for number, what in RULES_CHANGED.items() if began < number <= now])
 
 
 def ignored_options(config: Config) -> list[str]:

@@ -24,7 +24,7 @@ from pydantic_core import from_json
 
 from tt_scale.bench.format.lines import NO_RECORD, line_of, read_line
 from tt_scale.bench.run.line_file import LineFile, remove_partial_files, unwritable
-from tt_scale.bench.run.manifest import rules_since
+from tt_scale.bench.run.manifest import rules_changed
 from tt_scale.bench.run.origin import Origin
 from tt_scale.config import digest
 from tt_scale.core.atomic_file import replacing
@@ -267,14 +267,15 @@ class JournalOf(ABC, Generic[EntryT]):
         return cast("Mapping[str, Any]", found)
 
     def _refuse(self, found: Mapping[str, Any], keys: Sequence[str]) -> NoReturn:
-        if "search_rules" in keys:
+        if "search_rules" in keys and (changed := rules_changed(found)):
             raise JournalError(
                 f"The run folder {str(self.folder)!r} was begun under other search rules; since then "
-                f"{rules_since(found.get('search_rules', 1))}. Its results stay readable, and nothing was changed.",
+                f"{changed}. Its results stay readable, and nothing was changed.",
                 f"Give another --run-tag; for its tables type: tt-scale compare {self.folder}",
             )
+        own = [key for key in keys if key != "search_rules"]  # which follow from the others where they are in force
         told = "; ".join(
-            [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in keys]
+            [f"{key}: {found.get(key)!r} there, {self._manifest['experiment'].get(key)!r} here" for key in own]
         )
         hint = f"{self.remedy.rstrip('.')}, or the configuration of that run."
         if keys == ["dtype"]:  # which another machine may have chosen
