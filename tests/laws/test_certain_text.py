@@ -9,7 +9,7 @@ import pytest
 from worlds import sim_problem, sim_space, tree_of
 
 from tt_scale.config import Config
-from tt_scale.core.path import Path
+from tt_scale.core.path import Outcome, Path
 from tt_scale.core.records import Step
 from tt_scale.generator.simulated import World
 from tt_scale.registry import BUILT_IN, searcher_class
@@ -90,3 +90,23 @@ def test_common_text_is_of_whole_steps() -> None:
     assert common_text([one, other]) == "a\n\n"
     assert common_text([one]) == "a\n\nbc\n\n"
     assert common_text([one, Path((2,))]) == common_text([]) == ""
+
+
+@pytest.mark.parametrize("limit", [145, 148, 151, 154])
+@pytest.mark.parametrize("number", [5, 9, 15, 20])
+def test_a_path_that_a_limit_finishes_is_not_ruled_out(number: int, limit: int) -> None:
+    """Near the end of a token limit the longest path is finished, also where the method went on from another one."""
+    space = sim_space(sim_problem(number), max_tokens=120, k_tokens=24, max_generated_tokens=limit)
+    told: list[str] = []
+    space._follow = told.append
+
+    async def search() -> list[Path]:
+        [[left, right]] = await space.expand(space.roots(), 2, temperature=1.0)
+        await space.expand([left], 1, temperature=1.0)
+        space.commit([right])
+        [ends] = await space.complete([right], 1, temperature=1.0)
+        finished = tuple([path for path in ends if path.is_finished])
+        return [*(await space.conclude(Outcome(finished, "budget"))).pool]
+
+    pool = asyncio.run(search())
+    assert all(path.text.startswith(text) for path in pool for text in told)

@@ -416,11 +416,16 @@ class SearchSpace:
         return min(open_paths, key=lambda path: (not path.steps, -path.score, -len(path.key), path.key))
 
     def _last_resorts(self) -> list[Path]:
-        """Paths from which `conclude` would take an answer, or which it would prompt for one, if the pool had none."""
+        """Paths from which `conclude` would take an answer, or which it would prompt for one, if the pool had none.
+
+        As long as there is no answer, a limit may also have the space finish any open path (`_spare`).
+        """
         if any(self.answer(path) for path in self._pool):
             return []
-        rejected = [node for node in self.nodes if node.is_finished and self.answer(node)]
-        return rejected if self._config.last_resort == "none" else [*rejected, self._best_open([Path(())])]
+        found = [node for node in self.nodes if node.is_finished and self.answer(node)]
+        if not found and self._spending.tokens_left != inf:
+            found = [node for node in self.nodes if node.is_open]
+        return found if self._config.last_resort == "none" else [*found, self._best_open([Path(())])]
 
     def _answers_of(self, config: Config) -> FinalAnswer:
         """Build the extractor of final answers from configuration, chat template and prompt."""
