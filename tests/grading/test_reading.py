@@ -179,7 +179,7 @@ def test_structures(text: str, kind: str, parts: tuple[str, ...]) -> None:
     ("text", "head", "kind"),
     [
         (r"2x \text{ for all } x", "2x", "free"),
-        (r"\pi k, k\in\mathbb{Z}", r"\pi k", "members"),
+        (r"\pi k, k\in\mathbb{Z}", r"\pi k", "free"),
         ("x^2 for x > 0", "x^{2}", "domain"),
         ("1 if n is even", "1", "condition"),
         ("1 if n is even, 0 otherwise", "1", "condition"),

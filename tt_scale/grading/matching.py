@@ -20,7 +20,7 @@ from math import inf
 from tt_scale.grading.atoms import compare_choices, compare_numbers
 from tt_scale.grading.naming import Named, named, same_name
 from tt_scale.grading.normal import key
-from tt_scale.grading.prose import split_remark
+from tt_scale.grading.prose import named_set, split_remark
 from tt_scale.grading.quantity import quantity
 from tt_scale.grading.structure import Structure, split_outside, structure
 
@@ -87,6 +87,8 @@ class Comparison:
         kinds = {gold.kind, answer.kind}
         if kinds == {"atom", "set"} and _EMPTY in (gold.text, answer.text):
             return False
+        if "set" in kinds and _holds_sets(gold) != _holds_sets(answer):
+            return False
         one, other = _named_whole(gold), _named_whole(answer)
         if one.name or other.name or (kinds == {"atom"} and (one.is_equation or other.is_equation)):
             return self._same_named(one, other)
@@ -121,7 +123,7 @@ class Comparison:
             return _any([self.same(side, answer.value) for side in split_outside(gold.text, "equal")])
         if gold.is_equation or (answer.is_equation and gold.name and not answer.is_calculation):
             return self.atoms(gold.text, answer.text) if answer.name or answer.is_equation else False
-        if answer.is_equation and (answer.value == "0" or _contradicts_itself(answer)):
+        if (answer.is_equation and answer.value == "0") or _contradicts_itself(answer):
             return False
         return self.same(gold.value, answer.value)
 
@@ -199,8 +201,10 @@ def _without_remarks(gold: str, answer: str) -> tuple[str, str, bool]:
     """Remove the prose after both answers, and return whether their conditions differ."""
     (one, kind, remark), (other, other_kind, other_remark) = split_remark(gold), split_remark(answer)
     bound = [text for text, which in ((remark, kind), (other_remark, other_kind)) if which in ("domain", "condition")]
-    if len(bound) == 2 or kind == other_kind == "members":
-        return one, other, key(remark) != key(other_remark)
+    if len(bound) == 2:
+        return one, other, key(bound[0]) != key(bound[1])
+    if len({named_set(remark), named_set(other_remark)} - {""}) == 2:
+        return one, other, True
     return (gold if kind == "condition" else one), (answer if other_kind == "condition" else other), False
 
 
@@ -214,6 +218,10 @@ def _differ_in_kind(gold: Structure, answer: Structure) -> bool:
     if any(_is_region(side) for side in (gold, answer)):
         return False
     return bool(kinds & {"tuple", "matrix"}) and kinds <= {"tuple", "matrix", "interval", *_ENUMERATIONS}
+
+
+def _holds_sets(side: Structure) -> bool:
+    return side.kind == "set" and any(structure(part).kind == "set" for part in side.parts)
 
 
 def _is_region(side: Structure) -> bool:

@@ -82,6 +82,8 @@ _REWRITES = tuple(
         (r"\\lbrack(?![a-zA-Z])", "["),
         (r"\\rbrack(?![a-zA-Z])", "]"),
         (r"\\varnothing(?![a-zA-Z])", r"\\emptyset"),
+        (r"^\s*(?i:(?:the\s+)?empty\s+set)\s*$", r"\\emptyset"),
+        (r"^\s*(?i:(?:all|the)\s+real(?:s|\s+numbers))\s*$", r"\\mathbb{R}"),
         (r"(?<![a-zA-Z\\])([aApP])\.\s?([mM])\b\.?", r"\1\2"),
         (r"(?<![a-zA-Z\\])(sq|cu)\.(?=\s*[a-zA-Z])", r"\1 "),
         (r"(?<![\d.])\.(?=\d)", "0."),
@@ -129,7 +131,7 @@ _SPELLINGS = tuple(
     for pattern, replacement in (
         (rf"\\(?:{_TEXT}|operatorname)\s*\{{([^{{}}]*)\}}", r"\1"),
         (r"\\\{\s*\\\}", r"\\emptyset"),
-        (r"(?<=\d)(?:st|nd|rd|th)(?![a-zA-Z])", ""),
+        (r"(?<=[a-z]\s\d)(?:st|nd|rd|th)$|(?<=[a-z]\s\d\d)(?:st|nd|rd|th)$", ""),
         (r"([_^])\s*\{\s*(\w|\\circ)\s*\}", r"\1\2"),
         (r"(?<!\d)\s+|\s+(?!\d)", ""),
         (r"^\+(?=.)", ""),

@@ -12,14 +12,15 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Literal
 
 from tt_scale.grading.normal import clean, key
 from tt_scale.grading.units import split_unit
 
-__all__ = ["choice", "has_words", "split_remark", "untexted", "words"]
+__all__ = ["choice", "has_words", "named_set", "split_remark", "untexted", "words"]
 
-Remark = Literal["", "free", "members", "domain", "condition"]
+Remark = Literal["", "free", "domain", "condition"]
 
 _LONGEST = 2000
 _LONGEST_NAMES = 200
@@ -46,10 +47,15 @@ _CLAIM = re.compile(
 )
 _PRECISION = re.compile(r"\b(?:decimals?|places?|digits?|significant|nearest)\b")
 _CASE = re.compile(r"\b(?:for|if|when|where|otherwise|else)\b")
-_MEMBERSHIP = re.compile(
-    r"(?:\s*[,;(]\s*|\s{2,})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*(?:\\mathbb\s*\{?\s*(?P<double>[A-Z])\s*\}?|(?P<plain>[A-Z]))"
-    r"(?P<part>\s*[\^_]\s*\{?[^{}]*\}?)?\s*\)?$"
+_SET = (
+    r"(?:\\(?:mathbb|mathbf|mathrm|Bbb|bf)\s*\{?\s*(?P<double>[A-Z])\s*\}?|(?P<plain>[A-Z])(?![a-zA-Z]))"
+    r"(?P<part>\s*[\^_]\s*\{?[^{}\s,;)]*\}?)?"
 )
+_MEMBERSHIP = re.compile(rf"(?:\s*[,;(]\s*|\s{{2,}})(?P<names>[a-zA-Z](?:\s*,\s*[a-zA-Z])*)\s*\\in\s*{_SET}\s*\)?$")
+_MEMBER = re.compile(rf"\\in\s*{_SET}")
+_KIND = re.compile(r"\b(?P<part>positive|non-?negative)?\s*(?P<kind>integer|natural|whole|rational|real|complex)s?\b")
+_SETS = MappingProxyType({"integer": "Z", "natural": "N", "whole": "N_0", "rational": "Q", "real": "R", "complex": "C"})
+_SAME_SETS = MappingProxyType({"Z^+": "N", "Z_+": "N", "N^+": "N", "N^*": "N", "N_+": "N", "Z_0": "N_0"})
 _CHOICE = re.compile(
     r"""(?:(?:the\s+)?(?:correct\s+)?(?:option|choice|answer)(?:\s+is)?\s*:?\s*)?
         (?: [(\[]\s*(?P<bracketed>[A-J])\s*[)\]][.:]?(?P<after>.*)
@@ -61,8 +67,16 @@ _NO_TEXT = re.compile(
     r"\s*(?:[-+*/^_=<>,;&!|(\[]|\\(?:cdot|times|cup|cap|le|ge|to|pm)|(?:and|or|if|when)\b"
     r"|(?:is|are|was)\s+(?:not|never|wrong|false|incorrect)\b)"
 )
-_ANOTHER = re.compile(r"\s*\(?([A-J])\)?[.:]?\s*")
-"""A second letter, which leaves open which of the two is chosen."""
+_ANOTHER = re.compile(
+    r"""(?: (?:^|[,;:.?!)]\s*|\s(?:and|or|but|no|not)\b\W*) (?P<marked>[A-J])[.):](?=\s*\w)
+          | (?:^|[\s,;:.?!]) [(\[](?P<bracketed>[A-J])[)\]](?=\s+(?!(?:and|or|only|is|are)\b)\w)
+          | (?:[;.?!]\s*|\b(?:no|not|really|rather|actually|maybe)\W+) (?P<last>[A-H])\W*$
+          | ^[(\[]?(?P<only>[A-J])\W*$ )""",
+    re.VERBOSE | re.IGNORECASE,
+)
+"""A second letter, which leaves open which is chosen; not that of `John D. Smith`, `Vitamin C` or `both A and B`."""
+
+_DENIED = re.compile(r"(?:wrong|incorrect|unsure|(?:is\s+)?not\s+(?:sure|certain|correct|right))\W*$", re.IGNORECASE)
 
 _RUN = re.compile(r"\\[a-zA-Z]+|[a-zA-Z]+")
 _SHORT_WORDS = "no yes the is of at not all one two red odd see as it are its any on by so to if only none"
@@ -112,15 +126,14 @@ def split_remark(text: str) -> tuple[str, Remark, str]:
         text: an answer as a model or a data set states it.
 
     Returns:
-        The answer; the kind of the remark ("free": irrelevant, as `for all n`; "members": set of a variable, and
-        "domain": range of a variable, which may both be omitted; "condition": part of the answer); and the remark, of
-        "members" the set alone.
+        The answer; the kind of the remark ("free": irrelevant, as `for all n`; "domain": range of a variable, which may
+        be omitted; "condition": part of the answer); and the remark.
     """
     text = clean(text)
     if len(text) > _LONGEST:
         return text, "", ""
     if (match := _membership(text)) and _mentions(text[: match.start()], match["names"]):
-        return text[: match.start()].strip(), "members", f"{match['double'] or match['plain']}{match['part'] or ''}"
+        return text[: match.start()].strip(), "free", match[0].strip()
     plain = untexted(text)
     for match in _REMARK.finditer(plain):
         head = plain[: match.start()].strip()
@@ -157,6 +170,23 @@ def _states_another_case(tail: str) -> bool:
     return False
 
 
+def named_set(remark: str) -> str:
+    r"""Name the set of numbers of a remark's variable: `n \in \mathbb{Z}`, `for all integers n`; empty without one.
+
+    Args:
+        remark: as `split_remark` returns it.
+    """
+    if found := _MEMBER.search(remark):
+        part = re.sub(r"[\s{}]", "", found["part"] or "")
+        name = f"{found['double'] or found['plain']}{part}"
+    elif found := _KIND.search(remark.lower()):
+        part = {"positive": "^+", None: ""}.get(found["part"], "_0")
+        name = f"{_SETS[found['kind']]}{part}"
+    else:
+        return ""
+    return _SAME_SETS.get(name, name)
+
+
 def choice(text: str) -> tuple[str, str] | None:
     """Parse a choice letter with its text; None for anything else.
 
@@ -175,8 +205,12 @@ def choice(text: str) -> tuple[str, str] | None:
     rest = match["after"] or match["text"] or ""
     if _NO_TEXT.match(rest) or not (letter.isupper() or match["bracketed"] or rest):
         return None
-    other = _ANOTHER.fullmatch(rest)
-    return (f"{letter} {other[1]}".upper(), "") if other else (letter.upper(), rest.strip())
+    rest = rest.strip()
+    if _DENIED.match(rest):
+        return None
+    others = [next(filter(None, found.groups())) for found in _ANOTHER.finditer(rest)]
+    other = next((each for each in others if each.isupper() and each != letter.upper()), "")
+    return (f"{letter} {other}".upper(), "") if other else (letter.upper(), rest)
 
 
 def _membership(text: str) -> re.Match[str] | None:

@@ -115,9 +115,9 @@ _FRACTION_NAMES = (
 _PARTS = "|".join(_FRACTION_NAMES.split())
 _NO_UNIT = re.compile(
     r"^[^a-z]*(?:text\s*\{\s*)?(?:squared|cubed)(?![a-z])|"
-    rf"(?<![a-z])(?:{_PARTS}|third|quarter|and|or|to|mod|pmod|pi|hundred|thousand|[a-z]{{1,8}}illion|dozens?|scores?|gross|"
+    rf"(?<![a-z])(?:{_PARTS}|third|quarter|and|or|to|mod|pmod|pi|tens|hundreds?|thousands?|[a-z]{{1,8}}illions?|dozens?|scores?|gross|"
     r"lakhs?|crores?|below|under|fewer|remainder|negative|radicals?|incorrect|wrong|fails?|cannot|factorial|"
-    r"of\s+[a-z](?=[^a-z]*$)|"
+    r"of\s+[a-z](?=[^a-z]*$)|at\s+(?:most|least)|per\s*mille|"
     r"times(?![^a-z]*$)|plus|minus|over|sqrt|sin|cos|tan|log|ln|base|is|not|out of|if|when|otherwise|else|where|for|"
     r"with|no|none|less|more|than|mixed|rational|odd|even|true|false|undefined|dne)(?![a-z])"
 )
