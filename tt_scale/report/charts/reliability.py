@@ -69,7 +69,8 @@ def _curve(curve: Curve, style: Style) -> dict[str, Any]:
 
 def _counts(curve: Curve, style: Style) -> dict[str, Any]:
     scale = {"type": "log", "domainMin": LEAST_COUNT, "nice": False}
-    y = {"field": "count", "type": "quantitative", "scale": scale, "axis": {"title": curve.unit, "tickCount": 3}}
+    axis = {"title": curve.unit, "tickCount": 3, "grid": False}  # a line at each of 2, 3, ... 9 would be a grey band
+    y = {"field": "count", "type": "quantitative", "scale": scale, "axis": axis}
     bar = {"type": "bar", "width": BAR, "color": style.palette.band}
     encoding = {"x": _score("score"), "y": y, "y2": {"datum": LEAST_COUNT}}
     return {"width": WIDTH, "height": COUNT_HEIGHT, "mark": bar, "encoding": encoding}
