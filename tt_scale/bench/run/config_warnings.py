@@ -34,9 +34,9 @@ def warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> list[str
         if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
     ]
     told += _too_small_limits(configs)
-    heats = {config.method: first_temperature(config) for config in configs}
-    if len(set(heats.values()) - {None}) > 1:
-        shown = ", ".join([f"{method} {heat}" for method, heat in heats.items() if heat is not None])
+    temperatures = {config.method: first_temperature(config) for config in configs}
+    if len(set(temperatures.values()) - {None}) > 1:
+        shown = ", ".join([f"{method} {temperature}" for method, temperature in temperatures.items() if temperature is not None])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
     return told + _differences(configs)
 
@@ -130,5 +130,5 @@ def _differences(configs: Sequence[Config]) -> list[str]:
 def first_temperature(config: Config) -> float | None:
     """The temperature of a method's first step; None where it has none of its own, as greedy search."""
     knobs = make_searcher(config)
-    heat = getattr(knobs, "temperature", getattr(knobs, "temp_origin", None))
-    return None if heat is None else float(heat)
+    temperature = getattr(knobs, "temperature", getattr(knobs, "temp_origin", None))
+    return None if temperature is None else float(temperature)

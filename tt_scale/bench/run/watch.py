@@ -16,7 +16,7 @@ __all__ = ["StalledError", "watched"]
 Result = TypeVar("Result")
 
 LOOK_EVERY = 1.0
-"""Seconds between two looks."""
+"""Seconds between two checks."""
 
 FIRST_WARNING = 60.0
 """Seconds of silence after which a warning is given, at most half of the limit; then each time that it has doubled."""
