@@ -34,9 +34,10 @@ def warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> list[str
         if config.budget and config.budget > 1 and not make_searcher(config).widths(config.budget)
     ]
     told += _too_small_limits(configs)
-    temperatures = {config.method: first_temperature(config) for config in configs}
-    if len(set(temperatures.values()) - {None}) > 1:
-        shown = ", ".join([f"{method} {temperature}" for method, temperature in temperatures.items() if temperature is not None])
+    first = {config.method: first_temperature(config) for config in configs}
+    temperatures = {method: temperature for method, temperature in first.items() if temperature is not None}
+    if len(set(temperatures.values())) > 1:
+        shown = ", ".join([f"{method} {temperature}" for method, temperature in temperatures.items()])
         told.append(f"the methods sample at different temperatures ({shown}); set temperature and temp_origin equal.")
     return told + _differences(configs)
 
