@@ -13,7 +13,7 @@ from tt_scale.base_classes import Step
 from tt_scale.core.extraction import extract_answer
 from tt_scale.core.final_answer import FinalAnswer
 from tt_scale.core.path import Path
-from tt_scale.core.segmentation import is_blank, split_steps, step_texts
+from tt_scale.core.segmentation import MOST_ENDS, is_blank, split_steps, step_texts
 from tt_scale.space.search_space import SearchSpace
 
 DELIMITERS = [("\n\n",), ("\n## Step",), ("\n\n", "\n## Step"), ("\n",), ("###",)]
@@ -53,6 +53,18 @@ def test_whole_solutions_are_cut_where_steps_would_have_ended(pieces: list[str],
     assert [step.ids for step in steps] == [
         tuple(range(begin, end)) for begin, end in sampled_one_by_one(pieces, delimiters)
     ]
+
+
+@pytest.mark.parametrize(("delimiters", "step_tokens"), [(("\n\n",), None), ((), 2)])
+def test_a_text_of_very_many_steps_is_cut_into_a_limited_number(
+    delimiters: tuple[str, ...], step_tokens: int | None
+) -> None:
+    """A model that repeats itself would block all other searches for as long as its text has steps."""
+    pieces = ["a", "\n\n"] * (2 * MOST_ENDS)
+    steps = split_steps(whole(pieces), pieces, delimiters, step_tokens)
+    assert [step.ids for step in steps[:-1]] == [(at, at + 1) for at in range(0, 2 * MOST_ENDS, 2)]
+    assert steps[-1].ids == tuple(range(2 * MOST_ENDS, len(pieces)))
+    assert "".join([step.text for step in steps]) == "".join(pieces)
 
 
 def test_a_blank_step_is_merged_with_the_whole_step_after_it() -> None:

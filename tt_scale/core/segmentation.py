@@ -18,7 +18,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate, pairwise
+from itertools import accumulate, islice, pairwise
 
 from tt_scale.core.records import Step
 
@@ -37,6 +37,10 @@ Pieces = Callable[[Sequence[int]], Sequence[str]]
 
 UNFINISHED = "\N{REPLACEMENT CHARACTER}"
 """Character that a decoder emits for bytes of an incomplete character."""
+
+MOST_ENDS = 8192
+"""So many ends of steps are looked for in one continuation, whose splitting blocks all other searches; what follows
+belongs to its last step."""
 
 
 def is_blank(text: str, delimiters: Sequence[str]) -> bool:
@@ -60,17 +64,17 @@ def split_steps(
         step_tokens: number of tokens after which a step ends instead.
 
     Returns:
-        The steps in order, none of them blank unless the whole text is; the last one keeps `ended`, unless a limit
-        coincides with its end; the others end in "stop".
+        The steps in order, none of them blank unless the whole text is, and at most `MOST_ENDS` + 1; the last one
+        keeps `ended`, unless a limit coincides with its end; the others end in "stop".
     """
     if not pieces or not (delimiters or step_tokens):  # a failed request has no pieces
         return [step]
     whole = "".join(pieces)
     if step_tokens:
-        ends = list(_token_ends(pieces, step_tokens))
+        ends = list(islice(_token_ends(pieces, step_tokens), MOST_ENDS))
         full = len(pieces) % step_tokens == 0
     else:
-        ends = list(_delimiter_ends(whole, pieces, delimiters))
+        ends = list(islice(_delimiter_ends(whole, pieces, delimiters), MOST_ENDS))
         full = (len(pieces), len(whole)) in ends[-1:]
     full = full and step.ended in ("length", "context")  # the limit coincides with the end of the step
     if full and step_tokens:
