@@ -1,7 +1,7 @@
 # Five commands, the same at home and in CI:
 #   make bench      compare searches over a bundled benchmark, with real models on this machine
 #   make test       the tests (under ten minutes on two cores)
-#   make test-all   the slow ones too, and rounding of another kind of processor: `make test`, then `make test-slow`
+#   make test-all   the slow ones too, clusters, and rounding of another kind of processor: `make test`, then `make test-slow`
 #   make check      linter, formatter, types, spelling, order of packages
 #   make wheel      build the wheel and test it without extras, in an environment of its own
 # Everything lives in .venv. `EXTRA=gpu make bench` sets up for a CUDA machine; `make bench OUTPUT=folder` keeps the
@@ -17,7 +17,7 @@ DTYPE ?= $(if $(filter pocket %/pocket.yaml,$(CONFIG)),float32)
 METHODS ?= best_of_n beam_search collective independent
 OUTPUT =
 LEFT_OUT := not slow and not gpu and not network and not browser and not ray
-NOT_HERE := not gpu and not network and not ray
+NOT_HERE := not gpu and not network
 BARE := $(LEFT_OUT) and not hf and not vllm
 # two processes, each with whole files, which share engines; a thread each: more would wait for each other on two cores
 PYTEST = OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
@@ -33,8 +33,9 @@ test: $(VENV)/.ready
 	$(PYTEST) -m "$(LEFT_OUT)"
 
 test-slow: $(VENV)/.ready
-	$(BIN)/pip install --quiet --quiet -e '.[report,browser]'
-	$(PYTEST) -m "(slow or browser) and $(NOT_HERE)"
+	$(BIN)/pip install --quiet --quiet -e '.[report,browser,ray-serve]'
+	$(PYTEST) -m "(slow or browser) and not ray and $(NOT_HERE)"
+	$(PYTEST) -m "ray and $(NOT_HERE)"
 	$(OTHER_PROCESSOR) $(PYTEST) --random-order --other-rounding -m "hf and not vllm and $(LEFT_OUT)"
 
 test-all: test test-slow
