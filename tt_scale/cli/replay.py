@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tt_scale.bench.run.signals import wait_for
+from tt_scale.errors import JournalError
 
 if TYPE_CHECKING:
     from tt_scale.bench.reader.run_data import RunData
@@ -32,12 +33,22 @@ def replay(runs: tuple[str, ...]) -> int:
 
     console = Terminal(fixed=True)
     report = ConsoleReporter(console)
+    opened = open_runs(runs)
+    unread = [*opened.unread]
     confirmed = True
-    for run in open_runs(runs):
-        found = wait_for(_replayed(run, report))
+    for run in opened.runs:
+        try:
+            found = wait_for(_replayed(run, report))
+        except JournalError as error:
+            if len(opened.runs) + len(opened.unread) == 1:
+                raise
+            unread.append(error)
+            continue
         print_replay(found, console)
         confirmed = confirmed and found.confirmed
-    return 0 if confirmed else 1
+    for error in unread:
+        console.print(f"Not run again: {error}", markup=False, highlight=False, soft_wrap=True)
+    return 0 if confirmed and not unread else 1
 
 
 async def _replayed(run: RunData, report: ConsoleReporter) -> RunReplay:

@@ -10,7 +10,7 @@ from pathlib import Path as FilePath
 
 from tt_scale.bench.compare.finished import NEVER_VARIED, compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
-from tt_scale.bench.reader.run_data import ProblemRecord, RunData, Search, open_runs
+from tt_scale.bench.reader.run_data import OpenedRuns, ProblemRecord, RunData, Search, open_runs
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import rules_changed
@@ -123,7 +123,8 @@ def side_by_side(
         JournalError: a folder that is no run, or one that cannot be read.
         ConfigError: the runs differ in what they must have in common, or have no finished search in common.
     """
-    runs = open_runs(paths)
+    opened = open_runs(paths)
+    runs = opened.runs
     _name(runs)
     searches = frozenset.intersection(*[frozenset(run.by_search) for run in runs])
     if not searches:
@@ -131,8 +132,9 @@ def side_by_side(
         raise ConfigError(f"The runs have no finished search in common ({counts}).", "Let them finish some problems.")
     differing = _differing(runs)
     allowed = differing if meant is None else meant
-    found = comparison or _comparison(paths, runs, searches, allowed)
-    return SideBySide(runs, found, searches, [*_notes(runs, searches), *_differences(runs, differing)])
+    found = comparison or _comparison(paths, opened, searches, allowed)
+    notes = [*opened.notes, *_notes(runs, searches), *_differences(runs, differing)]
+    return SideBySide(runs, found, searches, notes)
 
 
 def _differing(runs: Sequence[RunData]) -> list[str]:
@@ -157,10 +159,11 @@ def _name(runs: Sequence[RunData]) -> None:
 
 
 def _comparison(
-    paths: Sequence[str | FilePath], runs: Sequence[RunData], searches: frozenset[Search], meant: Collection[str]
+    paths: Sequence[str | FilePath], opened: OpenedRuns, searches: frozenset[Search], meant: Collection[str]
 ) -> Comparison:
     """The comparison that `compare` wrote beside the runs, made again; one of the runs alone where there is none."""
-    intact = not any(run.damaged or run.partial for run in runs)
+    runs = opened.runs
+    intact = not opened.unread and not any(run.damaged or run.partial for run in runs)
     if len(paths) == 1 and intact and not meant and was_compared(FilePath(paths[0])):
         try:
             found = compare_again(FilePath(paths[0]))

@@ -142,4 +142,4 @@ def test_a_tag_names_the_one_run_that_it_holds(tmp_path: Path) -> None:
     write_run(tmp_path / "second", [retried(0)])
     with pytest.raises(JournalError, match=r"contains 2 runs") as refused:
         tt_scale.read_run(tmp_path)
-    assert "Name one of them: first, second." in str(refused.value) + refused.value.hint
+    assert refused.value.hint == f"Name one of them: {first}, {tmp_path / 'second'}."

@@ -127,6 +127,81 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, content: str | None,
         open_runs([tmp_path])
 
 
+def test_a_damaged_manifest_says_what_to_type(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(JournalError, match=r"it is not JSON\. Put it back from a copy, or .* another --run-tag"):
+        open_runs([tmp_path])
+
+
+def test_one_damaged_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    """Neither a manifest nor a journal that cannot be read; what is named by itself is still refused."""
+    good = write_run(tmp_path / "a", [retried(0)])
+    (write_run(tmp_path / "b", [retried(0)]) / "manifest.json").write_text("{")
+    damage(write_run(tmp_path / "c", [retried(0)]), 1, b"{}\n")
+    opened = open_runs([tmp_path])
+    assert [run.folder for run in opened.runs] == [good]
+    assert [str(tmp_path / name) in note for name, note in zip("bc", opened.notes, strict=True)] == [True, True]
+    found = side_by_side([tmp_path])
+    assert [run.folder for run in found.runs] == [good]
+    assert found.notes[0].startswith("A run is left out. ")
+    with pytest.raises(JournalError, match="it is not JSON"):
+        open_runs([good, tmp_path / "b"])
+    (good / "manifest.json").write_text("[]")
+    with pytest.raises(JournalError, match="is not the manifest of a search"):
+        open_runs([tmp_path])
+
+
+def test_a_comparison_is_not_made_again_over_runs_that_are_left_out(tmp_path: Path) -> None:
+    """`comparison.json` names journals, which may be whole where a manifest is not."""
+    from tt_scale.bench.compare.finished import compare_folders
+    from tt_scale.report.comparison_files import write_files
+
+    one = write_run(tmp_path / "a", [retried(0), retried(1)])
+    other = write_run(tmp_path / "b", [retried(0), retried(1)], method="independent")
+    write_files(tmp_path, [compare_folders([str(one), str(other)], [])])
+    assert len(side_by_side([tmp_path]).comparison.entries) == 2
+    (other / "manifest.json").write_text("{")
+    assert [entry.folder for entry in side_by_side([tmp_path]).comparison.entries] == [str(one)]
+
+
+def test_a_link_to_a_run_is_no_second_run(tmp_path: Path) -> None:
+    """`replay` named the link, and `regrade` found two runs."""
+    own = write_run(tmp_path / "run", [retried(0)])
+    (tmp_path / "a-link").symlink_to(own)
+    assert read_run(tmp_path).folder == own
+    assert [run.folder for run in open_runs([tmp_path]).runs] == [own]
+    assert read_run(tmp_path / "a-link").folder == tmp_path / "a-link"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "link").symlink_to(own)
+    assert read_run(elsewhere).folder == elsewhere / "link"
+
+
+def test_several_runs_are_named_as_they_can_be_typed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run(tmp_path / "my logs" / "one", [retried(0)])
+    write_run(tmp_path / "my logs" / "two", [retried(0)])
+    with pytest.raises(JournalError, match=r"contains 2 runs. Name one of them: 'my logs/one', 'my logs/two'\."):
+        read_run("my logs")
+
+
+def test_a_path_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
+    """Too long, a loop of links, empty, or a name that the system does not have."""
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    cases = [("x" * 300, "File name too long"), (str(loop), "Too many levels"), ("", "is empty"), ("a\0b", "no folder")]
+    for path, told in cases:
+        for read in (read_run, lambda one: open_runs([one])):
+            with pytest.raises(JournalError, match=told):
+                read(path)
+
+
+def test_what_is_no_path_is_an_error_of_the_program() -> None:
+    for value in (None, b"run", 3):
+        with pytest.raises(TypeError):
+            read_run(value)  # type: ignore[arg-type]
+
+
 def test_no_such_folder_and_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="There is no folder"):
         open_runs([tmp_path / "nowhere"])

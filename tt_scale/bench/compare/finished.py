@@ -12,7 +12,8 @@ from tt_scale.base_classes import Searcher
 from tt_scale.bench.compare.compare_command import charged, with_votes
 from tt_scale.bench.compare.subsampled import vote_curve
 from tt_scale.bench.reader.finished_run import FinishedRun
-from tt_scale.bench.reader.run_data import RunData, read_run, run_folders
+from tt_scale.bench.reader.run_data import RunData, read_run
+from tt_scale.bench.reader.run_paths import run_folders
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.origin import computed_by
 from tt_scale.bench.stats.comparison import Comparison, Entry, compare_entries
@@ -36,7 +37,7 @@ def compare_folders(paths: Sequence[str], varied: Collection[str]) -> Comparison
         JournalError: a folder is not a run folder, or its run is not finished.
         ConfigError: fewer than two runs, or runs that differ in a key that must be equal.
     """
-    runs = [_finished(read_run(folder)) for path in paths for folder in run_folders(FilePath(path))]
+    runs = [_finished(read_run(folder)) for path in paths for folder in run_folders(path)]
     if len({run.folder.resolve() for run in runs}) < max(len(runs), 2):
         raise ConfigError("A comparison needs at least two different runs; only one is named, or one is named twice.")
     return compare_runs(runs, varied)

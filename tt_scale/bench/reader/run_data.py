@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -30,19 +31,23 @@ from tt_scale.bench.reader.journal_index import (
     reason_of,
     unreadable,
 )
+from tt_scale.bench.reader.run_paths import MANIFEST, only_run, run_folders
 from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.origin import Origin
-from tt_scale.core.printable import listed
 from tt_scale.errors import ConfigError, JournalError
 from tt_scale.space.first_steps import known_tau
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["DamagedLine", "ProblemRecord", "RunData", "Search", "open_runs", "read_run", "run_folders"]
+__all__ = ["ANOTHER_MANIFEST", "DamagedLine", "OpenedRuns", "ProblemRecord", "RunData", "Search", "open_runs", "read_run"]
 
-MANIFEST, RECORDS = "manifest.json", "problems.jsonl"
+RECORDS = "problems.jsonl"
+ANOTHER_MANIFEST = (
+    "Put it back from a copy, or search again: type the command of the run with another --run-tag. Its records in "
+    f"{RECORDS} are untouched."
+)
 
 
 class RunData:
@@ -210,15 +215,14 @@ def read_run(folder: str | os.PathLike[str]) -> RunData:
 
     Raises:
         JournalError: there is no such folder, or it is no run, or it contains several.
+        TypeError: what was given is no path, such as None or bytes.
     """
-    folder = _only_run(FilePath(folder))
+    folder = only_run(folder)
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):
-        raise _no_run(folder) from None
     except (ValueError, RecursionError):
-        raise JournalError(f"{str(path)!r} is damaged: it is not JSON.") from None
+        raise JournalError(f"{str(path)!r} is damaged: it is not JSON.", ANOTHER_MANIFEST) from None
     except OSError as error:
         raise unreadable(path, error) from None
     run = RunData(folder, manifest)
@@ -227,39 +231,63 @@ def read_run(folder: str | os.PathLike[str]) -> RunData:
     return run
 
 
-def _only_run(folder: FilePath) -> FilePath:
-    found = [folder] if (folder / MANIFEST).exists() else sorted(folder.glob(f"*/{MANIFEST}"))
-    if len(found) > 1:
-        names = listed([path.parent.name for path in found], most=8)
-        raise JournalError(f"{str(folder)!r} contains {len(found):,} runs.", f"Name one of them: {names}.")
-    return found[0].parent if found and found[0] != folder else folder
+@dataclass(frozen=True, slots=True)
+class OpenedRuns:
+    """Runs that were found in some folders.
+
+    Attributes:
+        runs: at least one, each once, in the order given.
+        unread: what is wrong with others that lie in the same folders.
+    """
+
+    runs: Sequence[RunData]
+    unread: Sequence[JournalError] = ()
+
+    @property
+    def notes(self) -> list[str]:
+        """What the user must know about the others."""
+        return [f"A run is left out. {error.message}" for error in self.unread]
 
 
-def open_runs(paths: Sequence[str | FilePath]) -> list[RunData]:
-    """Open run folders, or all runs that lie in a folder; each once, in the order given.
+def open_runs(paths: Sequence[str | FilePath]) -> OpenedRuns:
+    """Open run folders, or all runs that lie in a folder.
+
+    Of several runs in one folder, those that cannot be read are left out as long as another one can.
 
     Raises:
         JournalError: as `read_run`.
         ConfigError: nothing was named.
     """
-    folders = {folder.resolve(): folder for path in paths for folder in run_folders(FilePath(path))}
-    if not folders:
+    if not paths:
         raise ConfigError("No run was named.", "Name a folder that bench wrote.")
-    return [read_run(folder) for folder in folders.values()]
+    runs: dict[FilePath, RunData] = {}
+    unread: list[JournalError] = []
+    for path in paths:
+        folders = run_folders(path)
+        opened = [read_run(folders[0])] if len(folders) == 1 else _readable(folders, unread)
+        for run in opened:
+            runs.setdefault(run.folder.resolve(), run)
+    return OpenedRuns([*runs.values()], unread)
 
 
-def run_folders(folder: FilePath) -> list[FilePath]:
-    """The folder itself where it is a run, else the runs that lie in it, by name.
+def _readable(folders: Sequence[FilePath], unread: list[JournalError]) -> list[RunData]:
+    """Open the runs that can be read; why others cannot is added to `unread`.
 
     Raises:
-        JournalError: it is neither.
+        JournalError: none can; the error of the first.
     """
-    if (folder / MANIFEST).exists():
-        return [folder]
-    found = sorted(folder.glob(f"*/{MANIFEST}")) if folder.is_dir() else []
-    if not found:
-        raise _no_run(folder)
-    return [path.parent for path in found]
+    runs, errors = [], []
+    for folder in folders:
+        try:
+            run = read_run(folder)
+            _ = run.rows  # a journal that no version here reads is found now
+            runs.append(run)
+        except JournalError as error:
+            errors.append(error)
+    if not runs:
+        raise errors[0]
+    unread += errors
+    return runs
 
 
 def _check_manifest(run: RunData) -> None:
@@ -268,18 +296,8 @@ def _check_manifest(run: RunData) -> None:
             raise TypeError
         str(run.experiment["method"]), dict(run.manifest.get("versions", {})), dict(run.manifest.get("updates", {}))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError):
-        raise JournalError(f"{str(run.folder / MANIFEST)!r} is damaged, or is not the manifest of a search.") from None
-
-
-def _no_run(folder: FilePath) -> JournalError:
-    if folder.is_file():
-        return JournalError(f"{str(folder)!r} is a file, not a run folder.", f"Name its folder: {folder.parent}")
-    if not folder.exists():
-        return JournalError(f"There is no folder {str(folder)!r}.", "Name a folder that bench wrote.")
-    return JournalError(
-        f"{str(folder)!r} is not a run folder and holds none: there is no {MANIFEST}.",
-        "Name a folder that bench wrote.",
-    )
+        told = f"{str(run.folder / MANIFEST)!r} is damaged, or is not the manifest of a search."
+        raise JournalError(told, ANOTHER_MANIFEST) from None
 
 
 def _other_version(run: RunData, first: DamagedLine) -> JournalError:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from tt_scale._version import __version__
 from tt_scale.bench.format.lines import NO_RECORD
-from tt_scale.bench.reader.run_data import DamagedLine, RunData, Search
+from tt_scale.bench.reader.run_data import ANOTHER_MANIFEST, DamagedLine, RunData, Search
 from tt_scale.bench.record import Row, unpack
 from tt_scale.bench.replay.search_again import Difference, ReplayRules, differences
 from tt_scale.bench.replay.tables import Tables, check_tables
@@ -145,7 +145,8 @@ def _first_steps(run: RunData) -> FirstSteps | None:
     try:
         return FirstSteps.of(record) if record else None
     except (KeyError, TypeError, ValueError):
-        raise JournalError(f"The first steps in the manifest of {str(run.folder)!r} are damaged.") from None
+        told = f"The first steps in the manifest of {str(run.folder)!r} are damaged."
+        raise JournalError(told, ANOTHER_MANIFEST) from None
 
 
 def _count(replay: RunReplay, found: SearchReplay, row: Row) -> None:
