@@ -179,6 +179,19 @@ def test_a_tree_can_be_drawn_for_a_page_of_text(command: Command, tmp_path: Path
 
 
 @needs_vega
+def test_a_tree_is_drawn_with_the_name_of_its_method(command: Command, tmp_path: Path) -> None:
+    """Of two methods one was drawn, and nothing said which."""
+    write_run(tmp_path / "many" / "one", [retried(0)])
+    write_run(tmp_path / "many" / "two", [retried(0)], method="independent")
+    answer = command("plot", "many", "--kind", "tree", "--problem", "0", "-o", "a.svg")
+    assert answer.out == (
+        "Chart: a.svg, the tree of collective\nTrees of this problem by other methods: --method independent\n"
+    )
+    answer = command("plot", "many", "--kind", "tree", "--problem", "0", "--method", "independent", "-o", "a.svg")
+    assert answer.out == "Chart: a.svg, the tree of independent\n"
+
+
+@needs_vega
 def test_hostile_text_is_text_in_a_drawing(command: Command, tmp_path: Path) -> None:
     write_run(tmp_path / "run", [retried(0, (HOSTILE[0], HOSTILE[1]), HOSTILE[0])], dataset=HOSTILE[1])
     assert command("plot", "run", "--kind", "accuracy-tokens", "-o", "a.svg").status == 0

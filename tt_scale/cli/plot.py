@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tt_scale.cli.show import vary_option
+from tt_scale.core.printable import printable
 from tt_scale.errors import ConfigError
 
 if TYPE_CHECKING:
+    from tt_scale.bench.reader.run_data import RunData
     from tt_scale.report.side_by_side import SideBySide
 
 __all__ = ["plot"]
@@ -53,11 +56,15 @@ def plot(runs: tuple[str, ...], kind: str, output: str, vary: tuple[str, ...], *
     found = side_by_side(runs, [key.replace("-", "_") for key in vary])
     for note in found.notes:
         click.echo(f"note: {note}", err=True)
-    if kind == "tree":
-        _draw_tree(found, output, options)
-    else:
+    if kind != "tree":
         _draw_chart(found, kind, output, options)
-    click.echo(f"Chart: {output}")
+        click.echo(f"Chart: {output}")
+        return
+    run = _draw_tree(found, output, options)
+    click.echo(printable(f"Chart: {output}, the tree of {run.name}"))
+    others = " or ".join([f"--method {shlex.quote(each.name)}" for each in found.runs if each is not run])
+    if others and options["method"] is None:
+        click.echo(printable(f"Trees of this problem by other methods: {others}"))
 
 
 def _refuse(options: dict[str, Any], names: Sequence[str], what: str) -> None:
@@ -87,7 +94,8 @@ def _draw_chart(found: SideBySide, kind: str, output: str, options: dict[str, An
     write_chart(whole_chart(drawn, LIGHT, list(told)), output)
 
 
-def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> None:
+def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> RunData:
+    """Draw the tree of the run that was named, or of the first; gives that run."""
     from tt_scale.report.charts.render import write_chart
     from tt_scale.report.charts.tree import tree_figure
     from tt_scale.report.search_tree import grow_tree
@@ -95,3 +103,4 @@ def _draw_tree(found: SideBySide, output: str, options: dict[str, Any]) -> None:
     run = found.run(options["method"])
     search = run.search((found.problem(options["problem"]).id, options["repeat"] or 0))
     write_chart(tree_figure(grow_tree(search, run.method, run.tau)), output)
+    return run

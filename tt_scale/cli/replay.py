@@ -26,7 +26,7 @@ def replay(runs: tuple[str, ...]) -> int:
     outputs of generator, PRM and clock; tree, pool, answer, grade, token counts, detail.csv and summary.csv must come
     out the same. The exit status is 1 if anything differs; the problem and the node are named.
     """
-    from tt_scale.bench.reader.run_data import open_runs
+    from tt_scale.bench.reader.opened_runs import open_runs
     from tt_scale.report.console_reporter import ConsoleReporter
     from tt_scale.report.replay import print_replay
     from tt_scale.report.terminal import Terminal
@@ -46,8 +46,8 @@ def replay(runs: tuple[str, ...]) -> int:
             continue
         print_replay(found, console)
         confirmed = confirmed and found.confirmed
-    for error in unread:
-        console.print(f"Not run again: {error}", markup=False, highlight=False, soft_wrap=True)
+    for fault in unread:
+        console.print(f"Not run again: {fault}", markup=False, highlight=False, soft_wrap=True)
     return 0 if confirmed and not unread else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -111,8 +112,8 @@ def _show_search(found: SideBySide, named: str, options: dict[str, Any]) -> None
         return
     print_search(run, search, console, full=options["full"])
     if len(found.runs) > 1 and not options["method"]:
-        others = ", ".join([each.name for each in found.runs if each is not run])
-        console.print(f"\nOther methods of this problem: --method {others}", style="dim", markup=False, highlight=False)
+        others = " or ".join([f"--method {shlex.quote(each.name)}" for each in found.runs if each is not run])
+        console.print(f"\nOther methods of this problem: {others}", style="dim", markup=False, highlight=False)
 
 
 def _write(sheets: Sequence[Sheet], form: str, notes: Sequence[str]) -> None:

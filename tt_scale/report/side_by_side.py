@@ -10,7 +10,8 @@ from pathlib import Path as FilePath
 
 from tt_scale.bench.compare.finished import NEVER_VARIED, compare_runs, labels
 from tt_scale.bench.compare.written import compare_again, was_compared
-from tt_scale.bench.reader.run_data import OpenedRuns, ProblemRecord, RunData, Search, open_runs
+from tt_scale.bench.reader.opened_runs import OpenedRuns, open_runs
+from tt_scale.bench.reader.run_data import ProblemRecord, RunData, Search
 from tt_scale.bench.reader.search_record import Row
 from tt_scale.bench.run.journal import differing_keys
 from tt_scale.bench.run.manifest import rules_changed

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from run_folders import record, retried, write_run
 
-from tt_scale.bench.reader.run_data import open_runs, read_run
+from tt_scale.bench.reader.opened_runs import open_runs
+from tt_scale.bench.reader.run_data import read_run
 from tt_scale.errors import ConfigError, JournalError
 from tt_scale.report.side_by_side import side_by_side
 
@@ -158,10 +160,34 @@ def test_a_comparison_is_not_made_again_over_runs_that_are_left_out(tmp_path: Pa
 
     one = write_run(tmp_path / "a", [retried(0), retried(1)])
     other = write_run(tmp_path / "b", [retried(0), retried(1)], method="independent")
-    write_files(tmp_path, [compare_folders([str(one), str(other)], [])])
+    found = compare_folders([str(one), str(other)], [])
+    write_files(tmp_path, [replace(found, entries=[replace(each, selector="best") for each in found.entries])])
     assert len(side_by_side([tmp_path]).comparison.entries) == 2
     (other / "manifest.json").write_text("{")
     assert [entry.folder for entry in side_by_side([tmp_path]).comparison.entries] == [str(one)]
+
+
+def test_a_comparison_of_finished_runs_in_their_own_folder_is_shown(tmp_path: Path) -> None:
+    """`compare a b` names no selectors; made again, it had no line at all."""
+    from tt_scale.bench.compare.finished import compare_folders
+    from tt_scale.report.comparison_files import write_files
+
+    folders = [write_run(tmp_path / name, [retried(0)], method=name) for name in ("collective", "independent")]
+    write_files(tmp_path, [compare_folders(list(map(str, folders)), [])])
+    assert len(side_by_side([tmp_path]).comparison.entries) == 2
+
+
+def test_a_table_of_pandas_warns_of_damaged_lines(tmp_path: Path) -> None:
+    """It had 39 rows of 40, and nothing was said."""
+    pytest.importorskip("pandas")
+    run = write_run(tmp_path / "run", [retried(number) for number in range(3)])
+    damage(run, 2, b"{}\n")
+    with pytest.warns(UserWarning, match=r"/run', line 2 is damaged and left out \(line 2: ") as told:
+        assert len(read_run(run).to_pandas()) == 2
+    assert [Path(each.filename).name for each in told] == [Path(__file__).name]
+    damage(run, 3, b"{}\n")
+    with pytest.warns(UserWarning, match=r"lines 2, 3 are damaged and left out"):
+        read_run(run).to_pandas()
 
 
 def test_a_link_to_a_run_is_no_second_run(tmp_path: Path) -> None:

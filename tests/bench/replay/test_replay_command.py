@@ -67,6 +67,24 @@ def copied(runs: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
     return copy
 
 
+def test_what_cannot_be_run_again_does_not_hide_the_rest(
+    copied: Callable[[str], Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One damaged manifest in a folder of several stopped the replay of all."""
+    folder, command = copied("voted"), Command(capsys)
+    (folder.parent / "broken").mkdir()
+    (folder.parent / "broken" / "manifest.json").write_text("{")
+    answer = command("replay", str(folder.parent))
+    assert answer.status == 1
+    assert "Confirmed" in answer.out
+    assert "Not run again: " in answer.out
+    assert "another --run-tag" in answer.out
+    answer = command("show", str(folder.parent))
+    assert answer.status == 0
+    assert "A run is left out. " in answer.out + answer.err
+    assert command("replay", str(folder.parent / "broken")).status == 2
+
+
 def test_a_quantile_without_its_first_steps_is_no_number(copied: Callable[[str], Path]) -> None:
     """A manifest without them made the text of the quantile the threshold of the summary, and a traceback."""
     folder = copied("collective")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import combinations
-from pathlib import Path as FilePath
 from typing import Any
 
 from tt_scale.base_classes import Searcher

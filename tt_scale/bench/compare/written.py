@@ -39,19 +39,26 @@ def compare_again(folder: FilePath) -> list[Comparison]:
 
 
 def _read(folder: FilePath) -> list[Mapping[str, Any]]:
-    """The comparisons in `comparison.json`; empty if it is missing, from another program or from an older version."""
+    """The comparisons in `comparison.json`.
+
+    Empty if it is missing, from another program or an older version, or about finished runs, which are read themselves.
+    """
     try:
         document = json.loads((folder / FILE).read_text(encoding="utf-8"))
         records = document["comparisons"] if document["made_by"] == MARK else []
-        return list(records) if all("searches" in each for each in records) else []
+        return list(records) if all("searches" in each and _lines(each) for each in records) else []
     except (OSError, ValueError, KeyError, TypeError):
         return []
 
 
+def _lines(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The entries that state how they select; votes over the pools of others do not, and are recomputed from them."""
+    return [line for line in record["entries"] if line["selector"]]
+
+
 def _comparison(folder: FilePath, record: Mapping[str, Any]) -> Comparison:
     searches = {(str(problem), int(repeat)) for problem, repeat in record["searches"]}
-    lines = [line for line in record["entries"] if line["selector"]]  # votes over other entries are recomputed below
-    entries = [_entry(folder, line, searches) for line in lines]
+    entries = [_entry(folder, line, searches) for line in _lines(record)]
     drawn = [entry.samples is not None for entry in entries]
     sampled = [(entry.samples, entry.folder) for entry in entries if entry.samples is not None and not entry.derived]
     curve = None

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import json
 import os
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any
@@ -31,19 +31,22 @@ from tt_scale.bench.reader.journal_index import (
     reason_of,
     unreadable,
 )
-from tt_scale.bench.reader.run_paths import MANIFEST, only_run, run_folders
+from tt_scale.bench.reader.run_paths import MANIFEST, only_run
 from tt_scale.bench.reader.search_record import SearchRecord
 from tt_scale.bench.rows import Row, Search
 from tt_scale.bench.run.origin import Origin
-from tt_scale.errors import ConfigError, JournalError
+from tt_scale.core.printable import listed
+from tt_scale.errors import JournalError
 from tt_scale.space.first_steps import known_tau
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["ANOTHER_MANIFEST", "DamagedLine", "OpenedRuns", "ProblemRecord", "RunData", "Search", "open_runs", "read_run"]
+__all__ = ["ANOTHER_MANIFEST", "DamagedLine", "ProblemRecord", "RunData", "Search", "read_run"]
 
 RECORDS = "problems.jsonl"
+MOST_LINES = 8
+"""Damaged lines that a warning names."""
 ANOTHER_MANIFEST = (
     "Put it back from a copy, or search again: type the command of the run with another --run-tag. Its records in "
     f"{RECORDS} are untouched."
@@ -188,10 +191,15 @@ class RunData:
     def to_pandas(self) -> pd.DataFrame:
         """Give the numbers as a table: one row per search; usage and telemetry have a column each.
 
+        A UserWarning names lines of the journal that are damaged and therefore have no row.
+
         Raises:
             ConfigError: pandas is not installed.
         """
-        return data_frame(self.rows, self.problems)
+        table = data_frame(self.rows, self.problems)
+        if self.damaged:
+            warnings.warn(self._left_out(), stacklevel=2)
+        return table
 
     @cached_property
     def _index(self) -> JournalIndex:
@@ -199,6 +207,13 @@ class RunData:
         if index.damaged and not index.rows:
             raise _other_version(self, index.damaged[0])
         return index
+
+    def _left_out(self) -> str:
+        first = self.damaged[0]
+        numbers = listed([str(line.number) for line in self.damaged], most=MOST_LINES)
+        lines = f"line {numbers} is" if len(self.damaged) == 1 else f"lines {numbers} are"
+        where = f"Of the journal of {str(self.folder)!r}, {lines} damaged and left out"
+        return f"{where} (line {first.number}: {first.reason})."
 
     def _damaged_record(self, search: Search, error: BaseException) -> JournalError:
         return JournalError(
@@ -229,65 +244,6 @@ def read_run(folder: str | os.PathLike[str]) -> RunData:
     _check_manifest(run)
     run.name = run.method
     return run
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedRuns:
-    """Runs that were found in some folders.
-
-    Attributes:
-        runs: at least one, each once, in the order given.
-        unread: what is wrong with others that lie in the same folders.
-    """
-
-    runs: Sequence[RunData]
-    unread: Sequence[JournalError] = ()
-
-    @property
-    def notes(self) -> list[str]:
-        """What the user must know about the others."""
-        return [f"A run is left out. {error.message}" for error in self.unread]
-
-
-def open_runs(paths: Sequence[str | FilePath]) -> OpenedRuns:
-    """Open run folders, or all runs that lie in a folder.
-
-    Of several runs in one folder, those that cannot be read are left out as long as another one can.
-
-    Raises:
-        JournalError: as `read_run`.
-        ConfigError: nothing was named.
-    """
-    if not paths:
-        raise ConfigError("No run was named.", "Name a folder that bench wrote.")
-    runs: dict[FilePath, RunData] = {}
-    unread: list[JournalError] = []
-    for path in paths:
-        folders = run_folders(path)
-        opened = [read_run(folders[0])] if len(folders) == 1 else _readable(folders, unread)
-        for run in opened:
-            runs.setdefault(run.folder.resolve(), run)
-    return OpenedRuns([*runs.values()], unread)
-
-
-def _readable(folders: Sequence[FilePath], unread: list[JournalError]) -> list[RunData]:
-    """Open the runs that can be read; why others cannot is added to `unread`.
-
-    Raises:
-        JournalError: none can; the error of the first.
-    """
-    runs, errors = [], []
-    for folder in folders:
-        try:
-            run = read_run(folder)
-            _ = run.rows  # a journal that no version here reads is found now
-            runs.append(run)
-        except JournalError as error:
-            errors.append(error)
-    if not runs:
-        raise errors[0]
-    unread += errors
-    return runs
 
 
 def _check_manifest(run: RunData) -> None:
