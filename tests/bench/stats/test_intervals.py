@@ -105,6 +105,36 @@ def test_repeats_never_widen_an_interval(shares: list[float]) -> None:
     assert mean - 1e-9 <= high <= centre + half + 1e-6
 
 
+@pytest.mark.parametrize("repeats", [2, 3, 5, 6, 7, 10])
+def test_equal_shares_have_wilsons_interval(repeats: int) -> None:
+    """Twenty problems with one right answer in three each: the rounded variance of thirds was 1e-17, the interval 0."""
+    from math import sqrt
+
+    for count in (2, 7, 20, 50, 100, 500):
+        for right in range(1, repeats):
+            mean, spread = right / repeats, 1.959964**2 / count
+            centre = (mean + spread / 2) / (1 + spread)
+            half = sqrt(spread * mean * (1 - mean) + spread**2 / 4) / (1 + spread)
+            assert mean_interval([mean] * count) == pytest.approx((centre - half, centre + half), abs=1e-6)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(2, 12).flatmap(
+        lambda parts: st.lists(st.tuples(st.integers(0, parts), st.integers(0, parts)), min_size=1, max_size=25).map(
+            lambda rights: [(left / parts, right / parts) for left, right in rights]
+        )
+    )
+)
+def test_the_last_digit_of_a_share_moves_no_interval(shares: list[tuple[float, float]]) -> None:
+    """Thirds whose sizes differed in the last digit had half the interval; methods in the other order, another one."""
+    one = difference([first - second for first, second in shares])
+    exact = difference([round(first - second, 12) for first, second in shares])
+    turned = difference([second - first for first, second in shares])
+    assert (one.low, one.high) == pytest.approx((exact.low, exact.high), abs=1e-6)
+    assert (one.low, one.high) == pytest.approx((-turned.high, -turned.low), abs=1e-6)
+
+
 def test_no_problem_is_no_knowledge() -> None:
     """A division by zero in an empty table."""
     assert mean_interval([]) == (0.0, 1.0)

@@ -19,7 +19,7 @@ LEVEL = 0.05
 """Significance level of the tests; intervals cover one minus it."""
 
 TINY = 1e-12
-"""Variances below this are rounding errors."""
+"""Variances below this, and ratios of variances, are rounding errors: equal thirds differ in their last digit."""
 
 LEAST_RATIO = 1e-3
 """Lower bound of variance ratios before logarithms are taken."""
@@ -78,7 +78,8 @@ def _ratios(sums: NDArray[float64], squares: NDArray[float64], count: int) -> ND
     means = sums / count
     own = means * (1 - means)
     clear = own > TINY
-    return np.where(clear, np.maximum(squares / count - means**2, 0.0) / np.where(clear, own, 1.0), 1.0)
+    ratios = (squares / count - means**2) / np.where(clear, own, 1.0)
+    return np.where(clear, np.where(ratios > TINY, ratios, 0.0), 1.0)
 
 
 def _freedom(shares: NDArray[float64]) -> float:
