@@ -33,6 +33,9 @@ CHANGING_FILTERS = frozenset({"random"})
 MARKS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 """Unicode noncharacters, which are reserved for internal use by programs."""
 
+_ADDRESS = re.compile(r"<[^<>\n]* at 0x[0-9a-f]+>")
+"""What Jinja prints for a function or another object without a text: its address in memory."""
+
 _BRACKETED = re.compile(r"[<\[{(|＜｜]\S*\w\S*[>\]})|＞｜]")
 
 
@@ -61,18 +64,30 @@ def render_chat(tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str
         )
     except (TemplateError, TypeError, ValueError) as error:
         raise PromptError(f"The chat template of {name!r} refuses the messages: {error}.") from error
+    _refuse_addresses(str(text), messages, name)
     return str(text)
+
+
+def _refuse_addresses(text: str, messages: Sequence[Mapping[str, str]], name: str) -> None:
+    """Refuse a rendered text with an address in memory that is in no message."""
+    for printed in _ADDRESS.findall(text):
+        if not any(printed in message["content"] for message in messages):
+            raise _changes(name, printed)
 
 
 def refuse_changing(tokenizer: Any, name: str) -> None:
     """Refuse a template that uses a value that changes between renderings; errors as in `render_chat`."""
     changing = changing_names(tokenizer)
     if changing:
-        raise GeneratorError(
-            f"The chat template of {name!r} uses {', '.join(changing)}, whose value changes from one rendering to the "
-            "next, so runs would not be reproducible.",
-            "Replace it in chat_template of the model's tokenizer_config.json (or chat_template.jinja).",
-        )
+        raise _changes(name, ", ".join(changing))
+
+
+def _changes(name: str, what: str) -> GeneratorError:
+    return GeneratorError(
+        f"The chat template of {name!r} uses {what}, whose value changes from one rendering to the next, so runs would "
+        "not be reproducible.",
+        "Replace it in chat_template of the model's tokenizer_config.json (or chat_template.jinja).",
+    )
 
 
 def no_chat_template(name: str) -> GeneratorError:
@@ -107,8 +122,18 @@ def _changing_in(source: str) -> frozenset[str]:
     except TemplateError:  # rendering reports the error
         return frozenset()
     functions = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "load"} & offered
-    filters = {node.name for node in tree.find_all(nodes.Filter)} & CHANGING_FILTERS
-    return frozenset((functions - CONSTANT) | filters)
+    filters = {name for node in tree.find_all(nodes.Filter) for name in _filter_names(node)}
+    return frozenset((functions - CONSTANT) | (filters & CHANGING_FILTERS))
+
+
+def _filter_names(node: Any) -> list[str]:
+    """Name a filter, and the one that `map` is given; one whose name is computed may be any, so also a changing one."""
+    from jinja2 import nodes
+
+    if node.name != "map" or not node.args:
+        return [node.name]
+    given = node.args[0]
+    return [node.name, *([given.value] if isinstance(given, nodes.Const) else CHANGING_FILTERS)]
 
 
 def _environment(source: str) -> Any:
