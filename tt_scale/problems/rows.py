@@ -41,8 +41,13 @@ _MOST_MEMBERS = 20
 """Maximum number of items of a list that other boxes are compared with."""
 
 _TAKEN_BACK = re.compile(
-    r"\b(?:no|not|wrong|rather|instead|actually|wait|mistake|corrected|correcting)\b", re.IGNORECASE
+    r"\b(?:no(?=\s*[,.:;!])|not (?:right|correct|so)|wrong|incorrect|rather|instead|actually|wait|mistake"
+    r"|corrected|correcting)\b",
+    re.IGNORECASE,
 )
+"""What says that earlier boxes do not count; `not` alone does not: `1 if n is not even, 2 otherwise`."""
+_BOX = re.compile(r"\\(?:boxed|fbox)(?![a-zA-Z])")
+_OPEN_BOX = re.compile(_BOX.pattern + r"\s*\{")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +159,10 @@ def _gold(row: RawRow, name: str) -> str:
             f"{where} has {len(text):,} characters; at most {_LONGEST:,} are allowed.",
             "Name the right field with --answer-field.",
         )
-    if "####" in text:
+    marked = "####" in text
+    if marked:
         text = re.sub(r"(?<=\d),(?=\d{3}(?!\d))", "", text.rpartition("####")[2]).strip()
-    elif text and (re.search(r"\\(?:boxed|fbox)(?![a-zA-Z])", text) or name.lower() == "solution"):
+    if text and (_BOX.search(text) or (name.lower() == "solution" and not marked)):
         text = _boxed(text, where)
     if not text:
         raise ProblemSetError(f"{where} is empty.", "Fill it or delete the row.")
@@ -173,8 +179,11 @@ def _boxed(solution: str, where: str) -> str:
     last = last_boxes(solution)
     if last is None:
         raise ProblemSetError(f"{where} contains no complete \\boxed{{}}.", "Name the right field with --answer-field.")
+    complete = boxes(solution)
+    if _OPEN_BOX.search(solution, max([box.end for box in complete])):
+        raise ProblemSetError(f"{where} ends within a box.", "Close its brace, or delete the row.")
     members = [last.content, *structure(last.content).parts[:_MOST_MEMBERS]]
-    before = [box for box in boxes(solution) if box.end <= last.start and box.content]
+    before = [box for box in complete if box.end <= last.start and box.content]
     contents = dict.fromkeys([box.content for box in before])
     if len(contents) > _MOST_BOXES:
         raise ProblemSetError(

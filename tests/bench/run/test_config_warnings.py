@@ -49,6 +49,29 @@ def test_other_delimiters_are_not_warned_about(delimiter: str) -> None:
     assert delimiter_warnings(Config(**SIMULATED, stop_tokens=[delimiter])) == []
 
 
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"reasoning_tags": [r"<plan>\n", "</plan>"]}, r"reasoning_tags holds '<plan>\n'"),
+        ({"final_answer_prefix": r"\n\nAnswer:"}, r'write "\n\nAnswer:" in YAML, in double quotes'),
+        (
+            {"system_prompt": r"Please think first.\n\nThen put the answer within \boxed{} and stop there."},
+            r"holds '...think first.\n\nThen put t...', in which",
+        ),
+        ({"system_prompt": r"Think.\nPut the answer in \boxed{}."}, "system_prompt holds"),
+        ({"prm_args": {"separator": r"\n"}}, r"prm_args: separator holds '\n'"),
+        ({"prm_args": {"a": {"tag": r"\n+"}, "b": {}}}, "prm_args: tag holds"),
+        ({"system_prompt": r"Write \text{cm}, \theta, \rho, \nRightarrow, \rVert, \tfrac12 and \nabla."}, ""),
+        ({"system_prompt": "Think.\n\nPut it in a box.", "prm_args": {"separator": "\n", "positive": 1}}, ""),
+    ],
+)
+def test_a_literal_backslash_in_other_texts(keys: dict[str, Any], told: str) -> None:
+    r"""`system_prompt: 'First.\n\nThen ...'` in single quotes puts backslashes into every prompt."""
+    found = delimiter_warnings(Config(**SIMULATED, **keys))
+    assert len(found) == bool(told)
+    assert told in "".join(found)
+
+
 def test_a_file_in_single_quotes(command: Command) -> None:
     """As people write it."""
     Path("c.yaml").write_text("stop_tokens: ['\\n\\n']\n")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from tt_scale.backends import resolve
 from tt_scale.bench.run.journal import differing_keys
@@ -18,6 +19,10 @@ __all__ = ["delimiter_warnings", "first_temperature", "sample_warnings", "shared
 
 _ESCAPES = {"\\n": "\n", "\\r": "\r", "\\t": "\t"}
 _ESCAPE = re.compile(r"\\[nrt]")
+_ESCAPE_IN_PROSE = re.compile(r"\\[nrt](?![a-z]|V(?:ert|[dD]ash)|(?:Left|Right|Leftright)arrow)")
+"""Prose may contain LaTeX, such as `\\text` or `\\nRightarrow`."""
+_AROUND = 12
+"""Characters of a long text that are shown on each side of an escape."""
 
 
 def warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> list[str]:
@@ -68,17 +73,42 @@ def shared_warnings(configs: Sequence[Config], quiet: Collection[str] = ()) -> l
 
 
 def delimiter_warnings(config: Config) -> list[str]:
-    r"""A delimiter such as `'\n\n'` in single quotes, which YAML takes as backslashes and letters.
+    r"""A text such as `'\n\n'` in single quotes, which YAML takes as backslashes and letters.
 
     It is not read as line breaks, since `\nabla` may be meant.
     """
-    return [
+    delimiters = [
         f"stop_tokens holds {_literal(text)}, which is a backslash and a letter, and no line break or tab: a step ends "
         f"only where a model writes just that. If a line break is meant, write [{_intended(text)}] in YAML, in double "
         "quotes."
         for text in config.stop_tokens
         if _ESCAPE.search(text)
     ]
+    tags = [("reasoning_tags", text, _ESCAPE.search(text)) for text in config.reasoning_tags]
+    prose = [(key, text, _ESCAPE_IN_PROSE.search(text)) for key, text in _prose(config)]
+    return delimiters + [_escape_in(key, text, found) for key, text, found in (*tags, *prose) if found]
+
+
+def _prose(config: Config) -> list[tuple[str, str]]:
+    """The keys whose value is inserted into a model's input or searched for in its output, and their texts."""
+    arguments = [*config.prm_args.items(), *_inner(config.prm_args)]
+    texts = [(f"prm_args: {name}", value) for name, value in arguments if isinstance(value, str)]
+    return [("system_prompt", config.system_prompt), ("final_answer_prefix", config.final_answer_prefix), *texts]
+
+
+def _inner(arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Arguments that are given for each of several PRMs."""
+    return [item for values in arguments.values() if isinstance(values, Mapping) for item in values.items()]
+
+
+def _escape_in(key: str, text: str, found: re.Match[str]) -> str:
+    start = max(0, found.start() - _AROUND)
+    end = min(len(text), found.end() + _AROUND)
+    fragment = text if len(text) <= 4 * _AROUND else f"{'...' * (start > 0)}{text[start:end]}{'...' * (end < len(text))}"
+    return (
+        f"{key} holds {_literal(fragment)}, in which {found[0]} is a backslash and a letter, and no line break or tab. "
+        f"If a line break is meant, write {_intended(fragment)} in YAML, in double quotes."
+    )
 
 
 def _literal(text: str) -> str:
