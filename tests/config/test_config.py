@@ -70,6 +70,9 @@ def test_common_spellings_of_values_are_accepted(given: dict[str, Any], key: str
         ({"tau": "qnan"}, "tau is 'qnan', but"),
         ({"tau": None}, "tau is None, but should be a valid number."),
         ({"tau": True}, "tau is True, a boolean; quote it to pass a string."),
+        ({"N": True}, "N is True, a boolean, not a number."),
+        ({"budget": False}, "budget is False, a boolean, not a number."),
+        ({"stop_tokens": 3}, "stop_tokens is 3, but should be a text or a list of texts."),
         ({"tau": 2, "max_steps": 0}, "tau is 2, but should be less than or equal to 1. max_steps is 0, but"),
         ({"max_seconds": float("inf")}, "max_seconds is inf, but should be a finite number."),
         ({"datasets": []}, "datasets is empty: name at least one problem set."),
@@ -102,6 +105,8 @@ def test_a_configuration_cannot_be_changed_afterwards() -> None:
         config.tau = 0.1
     with pytest.raises(ConfigError, match="immutable"):
         del config.tau
+    with pytest.raises(ConfigError, match="Unknown key 'tua'. Did you mean 'tau'?"):
+        config.tua = 0.1
     changed = config.changed(tau=0.1)
     assert (config.tau, changed.tau, changed.max_steps) == (0.6, 0.1, 7)
     assert changed.model_fields_set == {"tau", "max_steps"}

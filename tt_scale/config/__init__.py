@@ -72,6 +72,8 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
                 f"{name} cannot be set: a Config is immutable, since it identifies its run.",
                 f"Create another one with config.changed({name}={shown(value)}).",
             )
+        if not name.startswith("_"):
+            raise ConfigError(f"Unknown key {shown(name)}.", nearest(name, type(self).model_fields))
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -92,8 +94,10 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
     @classmethod
     def _no_truth_value(cls, value: Any, info: ValidationInfo) -> Any:
         assert info.field_name is not None
-        if isinstance(value, bool) and cls.model_fields[info.field_name].annotation is not bool:
-            raise ValueError(f"is {value}, a boolean; quote it to pass a string")
+        kind = cls.model_fields[info.field_name].annotation
+        if isinstance(value, bool) and kind is not bool:
+            number = kind in (int, float, int | None, float | None)
+            raise ValueError(f"is {value}, a boolean{', not a number' if number else '; quote it to pass a string'}")
         return value
 
     @field_validator("*", mode="before")
@@ -398,5 +402,6 @@ def _explain(error: ValidationError) -> str:
             parts.append(f"{key} {message}")
         else:
             message = message.removeprefix("Input ").partition(", unable to parse")[0]
+            message = message.replace("a valid tuple", "a text or a list of texts")
             parts.append(f"{key} is {shown(fault['input'])}, but {message}")
     return " ".join(f"{part.rstrip('.?')}{'?' if part.endswith('?') else '.'}" for part in parts)
