@@ -105,7 +105,7 @@ def test_a_configuration_cannot_be_changed_afterwards() -> None:
         config.tau = 0.1
     with pytest.raises(ConfigError, match="immutable"):
         del config.tau
-    with pytest.raises(ConfigError, match="Unknown key 'tua'. Did you mean 'tau'?"):
+    with pytest.raises(ConfigError, match=r"Unknown key 'tua'\. Did you mean 'tau'\?"):
         config.tua = 0.1
     changed = config.changed(tau=0.1)
     assert (config.tau, changed.tau, changed.max_steps) == (0.6, 0.1, 7)

@@ -52,7 +52,7 @@ def test_an_address_in_memory_is_rejected(template: str) -> None:
     tokenizer = byte_level()
     tokenizer.chat_template = template
     messages = [{"role": "user", "content": "What is <built-in method strip of str object at 0x7fcf>?"}]
-    with pytest.raises(GeneratorError, match="'a/model' uses <.* at 0x"):
+    with pytest.raises(GeneratorError, match=r"'a/model' uses <.* at 0x"):
         render_chat(tokenizer, messages, "a/model", generation_prompt=True)
     tokenizer.chat_template = "{{ messages[0].content.strip() }}"
     assert render_chat(tokenizer, messages, "a/model", generation_prompt=True) == messages[0]["content"]

@@ -46,7 +46,10 @@ def test_fields_of_public_sets(values: dict[str, Any], expected: tuple[str, int 
         ({"answer": float("inf")}, "is infinite"),
         ({"solution": r"\boxed{2} then \boxed{3}"}, "several boxes that do not form a list: 2; 3"),
         ({"solution": r"\boxed{2}, not \boxed{3}"}, "several boxes that do not form a list: 2; 3"),
-        ({"solution": r"\boxed{1} if n is not even, \boxed{2} otherwise"}, "several boxes that do not form a list: 1; 2"),
+        (
+            {"solution": r"\boxed{1} if n is not even, \boxed{2} otherwise"},
+            "several boxes that do not form a list: 1; 2",
+        ),
         ({"solution": r"No case but n = 1: \boxed{2}. There is no other but n = 2: \boxed{3}"}, "list: 2; 3"),
         ({"answer": r"#### \boxed{2} then \boxed{3}"}, "several boxes that do not form a list: 2; 3"),
         ({"solution": r"\boxed{2} or \boxed{3"}, "ends within a box"),

@@ -104,7 +104,9 @@ def _inner(arguments: Mapping[str, Any]) -> list[tuple[str, Any]]:
 def _escape_in(key: str, text: str, found: re.Match[str]) -> str:
     start = max(0, found.start() - _AROUND)
     end = min(len(text), found.end() + _AROUND)
-    fragment = text if len(text) <= 4 * _AROUND else f"{'...' * (start > 0)}{text[start:end]}{'...' * (end < len(text))}"
+    fragment = (
+        text if len(text) <= 4 * _AROUND else f"{'...' * (start > 0)}{text[start:end]}{'...' * (end < len(text))}"
+    )
     return (
         f"{key} holds {_literal(fragment)}, in which {found[0]} is a backslash and a letter, and no line break or tab. "
         f"If a line break is meant, write {_intended(fragment)} in YAML, in double quotes."
