@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-__all__ = ["Ending", "TimeSlice", "ending_of", "gather_or_cancel"]
+__all__ = ["Ending", "TimeSlice", "ending_of", "gather_or_cancel", "in_parts"]
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+
+PART = 64
+"""Items of one part: paths that are sampled or scored by the processor take some 10 ms together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,22 @@ async def gather_or_cancel(coroutines: Sequence[Coroutine[Any, Any, Result]]) ->
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         raise
+
+
+async def in_parts(
+    items: Sequence[Item], turn: Callable[[], Awaitable[None]] | None, size: int = PART
+) -> AsyncGenerator[Sequence[Item], None]:
+    """Give items in parts, so that a long sequence does not block an event loop.
+
+    Args:
+        items: to divide [items].
+        turn: awaited between two parts; None awaits nothing.
+        size: largest number of items of a part, at least 1.
+    """
+    for start in range(0, len(items), size):
+        if start and turn is not None:
+            await turn()
+        yield items[start : start + size]
 
 
 class TimeSlice:

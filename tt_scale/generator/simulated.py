@@ -22,6 +22,7 @@ from random import Random
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import Generator
+from tt_scale.core.concurrency import TimeSlice, in_parts
 from tt_scale.core.logprobs import TOP_LOGPROBS
 from tt_scale.core.records import Problem, Step, StepRequest
 from tt_scale.errors import ConfigError, ProblemSetError
@@ -119,6 +120,7 @@ class SimulatedGenerator(Generator):
     def __init__(self, world: World | None = None, context: int = DEFAULT_CONTEXT) -> None:
         self.world = world or World()
         self.context = context
+        self._slice = TimeSlice()
 
     @classmethod
     def from_config(cls, config: Config) -> Self:
@@ -155,7 +157,10 @@ class SimulatedGenerator(Generator):
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample each request from its seed."""
-        return [self._step(request) for request in requests]
+        steps: list[Step] = []
+        async for part in in_parts(requests, self._slice.turn):
+            steps += [self._step(request) for request in part]
+        return steps
 
     def _step(self, request: StepRequest) -> Step:
         sampling = request.sampling

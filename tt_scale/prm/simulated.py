@@ -9,6 +9,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, ClassVar
 
 from tt_scale.base_classes import PRM, Generator
+from tt_scale.core.concurrency import TimeSlice, in_parts
 from tt_scale.core.path import Path
 from tt_scale.core.records import Problem, Scores
 from tt_scale.errors import ConfigError
@@ -51,6 +52,7 @@ class SimulatedPRM(PRM):
             raise ConfigError(f"prm_quality is {quality}; it lies between 0 and 1.")
         self.quality = quality
         self._seed = seed
+        self._slice = TimeSlice()
         self._generator = generator or SimulatedGenerator()
         self._distance = math.tan(quality * math.pi / 2) / 2 if quality < 1.0 else math.inf
 
@@ -73,7 +75,10 @@ class SimulatedPRM(PRM):
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path from their true state and their place in the tree."""
         start = self._generator.prompt(problem, "")
-        return [self._scores(problem, start, path) for path in paths]
+        scores: list[Scores] = []
+        async for part in in_parts(paths, self._slice.turn):
+            scores += [self._scores(problem, start, path) for path in part]
+        return scores
 
     def _scores(self, problem: Problem, start: tuple[int, ...], path: Path) -> Scores:
         known = len(path.scores)

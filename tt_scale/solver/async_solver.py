@@ -15,6 +15,7 @@ from typing import Any
 from tt_scale.bench.run.events import Reporter, silent
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
+from tt_scale.core.concurrency import TimeSlice
 from tt_scale.core.path import Outcome
 from tt_scale.core.question_id import question_id
 from tt_scale.core.records import Problem
@@ -49,6 +50,7 @@ class AsyncSolver:
         self.config = config
         self._report = report
         self._grader = Grader(seconds=config.grade_timeout)
+        self._slice = TimeSlice()
         self.engines: Engines | None = None
 
     async def open(self) -> None:
@@ -101,7 +103,7 @@ class AsyncSolver:
         if self.engines.loading and await within(self.engines.get(), asked.deadline) is None:
             raise GeneratorError("The models were still loading when the time was over.", "Ask again.", retryable=True)
         return await self.engines.use(
-            lambda generator, prm: search_question(asked, generator, prm, self._grader),
+            lambda generator, prm: search_question(asked, generator, prm, self._grader, self._slice),
         )
 
     async def solve_many(

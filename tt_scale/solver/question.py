@@ -12,12 +12,14 @@ from typing import TypeVar
 from tt_scale.base_classes import PRM, Generator, Searcher
 from tt_scale.config import Config
 from tt_scale.core.budget import Usage
+from tt_scale.core.concurrency import TimeSlice
 from tt_scale.core.path import Outcome, Path, tokens_on
 from tt_scale.core.records import Problem
 from tt_scale.core.selection import SELECTORS, candidates
 from tt_scale.core.solution import Solution
 from tt_scale.grading import Grader, group_spellings
 from tt_scale.space.first_steps import asked_quantile, measure
+from tt_scale.space.pace import Pace, TimeIsOverError
 from tt_scale.space.search_space import SearchSpace
 
 __all__ = ["Asked", "Watch", "search_question", "within"]
@@ -37,6 +39,7 @@ class Asked:
         deadline: `time.monotonic()` at which the search is broken off; None for no limit.
         watch: called with the children of every expansion.
         follow: called with the text that is certain, each time that it has grown.
+        most_children: largest number of paths that one expansion may extend; None for no limit.
     """
 
     problem: Problem
@@ -45,10 +48,21 @@ class Asked:
     deadline: float | None = None
     watch: Watch | None = None
     follow: Callable[[str], None] | None = None
+    most_children: int | None = None
 
 
-async def search_question(asked: Asked, generator: Generator, prm: PRM | None, grader: Grader) -> Solution:
-    """Search until the method ends or the time is over; errors as of `Solver.solve`."""
+async def search_question(
+    asked: Asked, generator: Generator, prm: PRM | None, grader: Grader, shared: TimeSlice | None = None
+) -> Solution:
+    """Search until the method ends or the time is over; errors as of `Solver.solve`.
+
+    Args:
+        asked: the question.
+        generator: started generator.
+        prm: started PRM, or None.
+        grader: compares answers.
+        shared: time slice of all searches of the event loop; None for one of its own.
+    """
     config, searcher, problem = asked.config, asked.searcher, asked.problem
     generator.check_search(searcher, config)
     quantile, usage = asked_quantile(searcher), Usage()
@@ -69,6 +83,7 @@ async def search_question(asked: Asked, generator: Generator, prm: PRM | None, g
         watch=asked.watch,
         follow=asked.follow,
         grouping=group_spellings,
+        pace=Pace(shared, asked.deadline, asked.most_children),
     )
     outcome = await within(_searched(searcher, space), asked.deadline)
     return await _chosen(asked, space, outcome, grader, usage)
@@ -101,13 +116,15 @@ async def _chosen(asked: Asked, space: SearchSpace, outcome: Outcome | None, gra
 
 
 async def within(work: Awaitable[Result], deadline: float | None) -> Result | None:
-    """Wait for work; cancel it at a time by `time.monotonic()` and return None then."""
+    """Wait for work; cancel it at a time by `time.monotonic()`, or where it finds that over, and return None then."""
     if deadline is None:
         return await work
     task = asyncio.ensure_future(work)
     try:
         done, _ = await asyncio.wait([task], timeout=max(0.0, deadline - time.monotonic()))
         return task.result() if done else None
+    except TimeIsOverError:
+        return None
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError, Exception):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
 
 from tt_scale.base_classes import Generator
 from tt_scale.config import Config
+from tt_scale.core.concurrency import in_parts
 from tt_scale.core.logprobs import check_logprobs
 from tt_scale.core.path import Key, Path, State
 from tt_scale.core.records import Sampling, Step, StepRequest
@@ -37,6 +38,7 @@ class Sampler:
         spending: records every request.
         seed_id: problem and repeat, from which seeds are derived.
         repeat: number of this search among several of the problem, from 0.
+        turn: awaited between parts of long work, so that others have their turn; None for a search that may block.
 
     Attributes:
         top_logprobs: number of most likely tokens from which confidences are computed; 0 for none.
@@ -51,8 +53,10 @@ class Sampler:
         spending: Spending,
         seed_id: str,
         repeat: int = 0,
+        turn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.top_logprobs = 0
+        self._turn = turn
         self._generator = generator
         self._recorder = recorder
         self._config = config
@@ -81,10 +85,11 @@ class Sampler:
             if not asked:
                 break
             unfinished = await self._round(asked)
-            for candidate, _ in asked:
-                if candidate not in unfinished:
-                    done[candidate] = self._child(candidate)
-                    self._longest[candidate.whole] = max(self._longest[candidate.whole], candidate.spent)
+            async for part in in_parts([candidate for candidate, _ in asked], self._turn):
+                for candidate in part:
+                    if candidate not in unfinished:
+                        done[candidate] = self._child(candidate)
+                        self._longest[candidate.whole] = max(self._longest[candidate.whole], candidate.spent)
             waiting = [candidate for candidate in waiting if candidate not in done]
         for candidate in waiting:
             if candidate.drawn:
@@ -132,7 +137,9 @@ class Sampler:
 
     async def _round(self, asked: Sequence[tuple[ChildCandidate, int]]) -> set[ChildCandidate]:
         """Send one request for each candidate; return those that need another one."""
-        requests = [self._request(candidate, tokens) for candidate, tokens in asked]
+        requests: list[StepRequest] = []
+        async for part in in_parts(asked, self._turn):
+            requests += [self._request(candidate, tokens) for candidate, tokens in part]
         held = sum([request.max_tokens for request in requests])
         self._spending.reserve(held)
         try:

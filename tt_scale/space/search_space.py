@@ -18,6 +18,7 @@ from tt_scale.config import Config
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.answer_classes import Grouping, equal_texts
 from tt_scale.core.budget import Usage
+from tt_scale.core.concurrency import in_parts
 from tt_scale.core.conversation import told_as_question
 from tt_scale.core.final_answer import THINK, FinalAnswer
 from tt_scale.core.logprobs import require_logprobs
@@ -28,6 +29,7 @@ from tt_scale.core.threshold import Bar
 from tt_scale.errors import PromptError
 from tt_scale.space.candidate import ChildCandidate, Rules
 from tt_scale.space.certainty import common_text
+from tt_scale.space.pace import Pace
 from tt_scale.space.planner import Planner, best_first
 from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import LEAST_CHUNK
@@ -39,6 +41,9 @@ __all__ = ["Event", "SearchSpace"]
 
 SPARE = -1
 """Family of a child that no method asked for."""
+
+MOST_PLANNED = 4096
+"""Children of one path that are planned before other work of the event loop has its turn."""
 
 AMPLE = 3
 """Rest of a budget, as a multiple of the longest path, that is taken to suffice for another path."""
@@ -75,6 +80,7 @@ class SearchSpace:
         follow: callback that receives the certain beginning of the answer each time it becomes longer.
         grouping: function that groups equal answers for methods that count votes; by default by equal text.
         clock: clock with the time limit of the configuration; None starts one.
+        pace: turns for other work of the event loop, and limits; None for a search that may block the loop.
 
     Attributes:
         answers: extracts the final answer from the text of a solution.
@@ -98,6 +104,7 @@ class SearchSpace:
         follow: Callable[[str], None] | None = None,
         grouping: Grouping = equal_texts,
         clock: Clock | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.problem = problem
         self._clock = clock or Clock(config.max_seconds)
@@ -114,6 +121,8 @@ class SearchSpace:
         self._generator = generator
         self._prm = prm
         self._config = config
+        self._pace = pace
+        self._turn = None if pace is None else pace.turn
         self._watch = watch
         self._follow = follow
         self._certain = ""  # what `follow` received
@@ -135,13 +144,17 @@ class SearchSpace:
         self._rules = Rules(
             config.stop_tokens, config.step_tokens, self.answers, self._planner.most_tokens, config.path_end
         )
-        self._sampler = Sampler(generator, self._recorder, config, self._rules, self._spending, self._seed_id, repeat)
+        self._sampler = Sampler(
+            *(generator, self._recorder, config, self._rules, self._spending, self._seed_id, repeat, self._turn)
+        )
         self._duplicates = GreedyDuplicates()
         self.request_logprobs(prm.top_logprobs if prm else 0)
         self._completing = False  # whether the budget forced paths to their end
 
     def roots(self, count: int = 1) -> list[Path]:
         """Return empty paths with distinct keys, so that copies of the root sample different children."""
+        if self._pace is not None:
+            self._pace.check(count)
         self._roots += count
         return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
 
@@ -310,11 +323,7 @@ class SearchSpace:
     ) -> list[list[Path]]:
         counts = [n] * len(paths) if isinstance(n, int) else n
         temperatures = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
-        candidates = [
-            candidate
-            for family, planned in enumerate(zip(paths, counts, temperatures, strict=True))
-            for candidate in self._planner.candidates(family, *planned, whole=whole)
-        ]
+        candidates = await self._planned(list(zip(paths, counts, temperatures, strict=True)), whole=whole)
         self.expansions += 1
         children = await self._within_budget(candidates, kept)
         families: list[list[Path]] = [[] for _ in paths]
@@ -326,6 +335,17 @@ class SearchSpace:
         if self._watch is not None:
             self._watch([child for _, child in children])
         return families
+
+    async def _planned(self, families: Sequence[tuple[Path, int, float]], *, whole: bool) -> list[ChildCandidate]:
+        """Plan the children of each family: a path, their number, and their temperature."""
+        if self._pace is not None:
+            self._pace.check(sum([count for _, count, _ in families]))
+            await self._pace.turn()
+        candidates = []
+        for family, (path, count, temperature) in enumerate(families):
+            async for part in in_parts(range(count), self._turn, MOST_PLANNED):
+                candidates += self._planner.candidates(family, path, len(part), temperature, whole=whole)
+        return candidates
 
     async def _within_budget(self, candidates: list[ChildCandidate], kept: bool) -> list[tuple[ChildCandidate, Path]]:
         """Sample children as the budget allows: as planned, in rounds, or, if little is left, as whole solutions.

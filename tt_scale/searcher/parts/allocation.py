@@ -36,6 +36,9 @@ CLIP = 1e-7
 SLACK = 1e-9
 """Tolerance for rounding errors: a share this close above an integer counts as that integer."""
 
+MOST_TRIED = 1000
+"""Values that are tried for one factor of a near-square product."""
+
 
 def log_odds(score: float) -> float:
     """ln(r / (1 - r)) of a score, clipped to [-16.2, 16.2]."""
@@ -71,13 +74,14 @@ def effective_sample_size(weights: Sequence[float]) -> float:
 def near_square(width: int) -> tuple[int, int]:
     """Approximate a width from below by a near-square product fewer x more: 8 is 2 x 4, 7 is 2 x 3.
 
-    `more` is at most about one and a half times the square root of the width.
+    `more` is at most about one and a half times the square root of the width; of a width above four million only the
+    first `MOST_TRIED` values of it are tried, since what remains is a negligible part of such a width.
 
     Args:
         width: at least 1.
     """
-    most = 3 * (isqrt(width - 1) + 1) // 2
-    pairs = [(min(width // more, more), more) for more in range(isqrt(width), most + 1)]
+    least, most = isqrt(width), 3 * (isqrt(width - 1) + 1) // 2
+    pairs = [(min(width // more, more), more) for more in range(least, min(most, least + MOST_TRIED) + 1)]
     return max(pairs, key=lambda pair: (pair[0] * pair[1], -pair[1]))
 
 
