@@ -364,7 +364,8 @@ class Searcher(ABC):
                 )
             if name not in own:
                 raise ConfigError(
-                    f"method_args holds {name!r}, which is not a knob of this method.", nearest(name, own)
+                    f"method_args holds {name!r}, which is not a knob of this method.",
+                    nearest(name, own) if own else "It takes no method_args.",
                 )
         values: dict[str, Any] = {name: getattr(config, name) for name in knobs - own}
         try:

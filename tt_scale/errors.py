@@ -35,6 +35,7 @@ __all__ = [
     "ReplayError",
     "SandboxError",
     "TTScaleError",
+    "close_match",
     "nearest",
 ]
 
@@ -149,10 +150,21 @@ def nearest(word: str, allowed: Iterable[str]) -> str:
         `"Did you mean 'x'?"`, or all that is allowed where nothing is near and all of it can be read at a glance.
     """
     choices = sorted(allowed)
-    word = word[:LONGEST_NAME]  # comparing takes time that grows with its length
-    close = difflib.get_close_matches(word, choices, n=1)
-    if close:
-        return f"Did you mean {close[0]!r}?"
+    if close := close_match(word, choices):
+        return close
     if len(choices) > READ_AT_A_GLANCE:
+        word = word[:LONGEST_NAME]
         return f"The nearest is {difflib.get_close_matches(word, choices, n=1, cutoff=0.0)[0]!r}."
-    return f"Allowed: {', '.join(choices)}."
+    return f"Allowed: {', '.join(choices)}." if choices else "There is none."
+
+
+def close_match(word: str, allowed: Iterable[str]) -> str:
+    """Say which allowed word was probably meant; empty where none is close.
+
+    Args:
+        word: what was typed.
+        allowed: what could have been typed.
+    """
+    word = word[:LONGEST_NAME]  # comparing takes time that grows with its length
+    close = difflib.get_close_matches(word, sorted(allowed), n=1)
+    return f"Did you mean {close[0]!r}?" if close else ""

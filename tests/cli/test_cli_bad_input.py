@@ -71,6 +71,7 @@ ROWS = {
     "more must pass than are proposed": ("--passing-minimum 12", "passing_minimum is 12", "--passing-minimum 9"),
     "misspelt final aggregate": ("--final-agg prd", "final_agg is 'prd'", "Did you mean 'prod'?"),
     "empty delimiter": ("--stop-tokens=", "empty delimiter"),
+    "a budget that no memory holds": ("--method dvts --budget 1000000000", "budget is", "less than or equal to 100000"),
     "budget of nothing": ("--budget 0", "budget is '0'", "greater than or equal to 1"),
     "budget under the smallest": ("--method beam_search --lookahead 3 --budget 2", "budget is 2", "--budget 4"),
     "a width beside a budget": (

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -150,10 +151,50 @@ def test_ctrl_c_ends_an_idle_standard_input() -> None:
             assert process.wait(30) == 130
             assert process.stderr is not None
             told = process.stderr.read()
-            assert "interrupted" in told
-            assert "Fatal" not in told
+            assert told.strip() == "tt-scale: interrupted."  # nothing is kept
         finally:
             process.kill()
+
+
+class Interrupted(io.BytesIO):
+    """Standard input during which Ctrl-C is pressed."""
+
+    def readline(self, size: int | None = -1) -> bytes:
+        raise KeyboardInterrupt
+
+    __next__ = readline
+
+
+def test_ctrl_c_while_questions_are_read_says_that_nothing_was_searched(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sys, "stdin", SimpleNamespace(fileno=_no_file, buffer=Interrupted()))
+    assert asked("-", "-o", str(tmp_path / "a.jsonl")) == 130
+    told = "tt-scale: interrupted while reading the questions; with -o the search begins at their end.\n"
+    assert capsys.readouterr().err == told
+    assert list(tmp_path.iterdir()) == []
+
+
+def _no_file() -> int:
+    raise OSError
+
+
+@pytest.mark.parametrize("standard", [True, False])
+def test_ctrl_c_with_an_output_file_says_how_to_go_on(
+    standard: bool,
+    questions: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+) -> None:
+    async def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tt_scale.cli.solve_file._answer", interrupted)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(questions.read_bytes())))
+    assert asked("-" if standard else str(questions), "-o", str(tmp_path / "a.jsonl")) == 130
+    command = "the same command with the same input" if standard else "the same command"
+    assert capsys.readouterr().err == f"tt-scale: interrupted. Finished work is kept; {command} resumes from there.\n"
 
 
 def test_a_broken_line_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

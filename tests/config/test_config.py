@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from tt_scale.bench.run.manifest import experiment, ignored_options
-from tt_scale.config import GROUPS, Config, digest
+from tt_scale.config import GROUPS, PATH_KEYS, Config, digest
+from tt_scale.config.declare import SEARCH
 from tt_scale.config.listing import config_keys, keys_by_group, shown
 from tt_scale.config.yaml_file import read_yaml
 from tt_scale.errors import ConfigError
@@ -131,6 +132,16 @@ def test_every_key_has_a_group_a_description_and_a_default_that_is_allowed() -> 
     assert Config(**{key.name: key.default for key in keys}) == Config()
 
 
+def test_every_whole_number_of_a_method_counts_paths_or_is_a_depth() -> None:
+    """Of paths there is a limit, since all of them are held in memory at once."""
+    numbers = {key.name for key in config_keys() if key.kind == "integer" and key.group in (SEARCH, "Budget")}
+    depths = {"backtrack_depth", "group_tokens", "lookahead", "max_backtracks", "max_steps", "num_iterations"}
+    assert numbers == PATH_KEYS | depths | {"max_generated_tokens", "max_prm_tokens"}
+    for name in PATH_KEYS:
+        with pytest.raises(ConfigError, match=f"{name} is 1000000000, but should be less than or equal to 100000"):
+            Config(**{name: 10**9})
+
+
 def test_limits_and_kinds_are_read_from_the_schema() -> None:
     """A range that help repeats by hand drifts from the one that is checked."""
     keys = {key.name: key for key in config_keys()}
@@ -138,7 +149,7 @@ def test_limits_and_kinds_are_read_from_the_schema() -> None:
     assert facts == {
         "tau": ("number or string", "0 to 1"),
         "top_p": ("number", "above 0, at most 1"),
-        "n_beams": ("integer", "at least 1"),
+        "n_beams": ("integer", "1 to 100000"),
         "method_args": ("mapping", ""),
         "dtype": ("auto|float16|bfloat16|float32", ""),
     }

@@ -76,9 +76,9 @@ def test_every_width_is_one_that_the_schema_allows(method: str, budget: int) -> 
     assert all(value >= 1 for value in widths.values())
 
 
-@pytest.mark.parametrize("width", range(1, 200))
+@pytest.mark.parametrize("width", [*range(1, 200), 10**9, 10**20 + 39, 2**256 - 1])
 def test_near_square(width: int) -> None:
-    """A prime budget made one greedy beam of it, and 7 became 1 x 7."""
+    """A prime budget made one greedy beam of it, and 7 became 1 x 7; a large one took all memory."""
     few, more = near_square(width)
     assert 1 <= few <= more
     assert 0.79 * width <= few * more <= width  # the worst is 4 of 5

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from tt_scale.core.concurrency import gather_or_cancel
+from tt_scale.core.concurrency import gather_or_cancel, in_parts
 
 
 async def test_results_are_in_the_order_of_the_coroutines() -> None:
@@ -38,3 +38,16 @@ async def test_a_failure_cancels_the_others_before_it_is_raised() -> None:
     with pytest.raises(ValueError, match="no"):
         await gather_or_cancel([endless(), failing()])
     assert ended == ["endless"]
+
+
+@pytest.mark.parametrize(("count", "turns"), [(0, 0), (3, 0), (4, 1), (7, 2)])
+async def test_parts_are_all_items_in_order_with_a_turn_between_two(count: int, turns: int) -> None:
+    taken: list[int] = []
+
+    async def turn() -> None:
+        taken.append(len(taken))
+
+    parts = [list(part) async for part in in_parts(range(count), turn, 3)]
+    assert [item for part in parts for item in part] == list(range(count))
+    assert all(len(part) <= 3 for part in parts)
+    assert len(taken) == turns

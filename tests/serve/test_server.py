@@ -185,7 +185,24 @@ def test_completions_take_a_prompt_as_it_is(server: Running) -> None:
         ({"timeout_s": -1}, 400, "timeout_s: Input should be greater than 0"),
         ({"timeout_s": 10**400}, 400, "timeout_s: Input should be less than or equal to 1000000000"),
         ({"max_tokens": 10**400}, 400, "max_tokens"),
-        ({"N": 10**400}, 400, "N"),
+        ({"N": 10**400}, 400, "N is too large; a request may ask for at most 1,024."),
+        ({"budget": 1e9}, 400, "budget is 1,000,000,000; a request may ask for at most 1,024."),
+        ({"n_beams": 100, "beam_width": 100}, 400, "would sample 10,000 children at once; at most 1,024 are allowed."),
+        ({"max_steps": 10**99}, 400, "max_steps"),
+        ({"stop_tokens": ["x"]}, 400, "'stop_tokens' cannot change per request; it is set when the server starts.$|^$"),
+        ({"output_dir": "x"}, 400, "'output_dir' cannot change per request; it is set when the server starts.$|^$"),
+        ({"xyzzyq": 1}, 400, "The field 'xyzzyq' does not exist.$|^$"),
+        ({"method_args": {"a": 1}}, 400, "method_args holds 'a', which is not a knob of this method. It takes no meth"),
+        ({"messages": [{"role": "user", "content": "2 + 2?"}]}, 400, "level 3, 5 steps.'.$|^$"),
+        ({"timeout_s": "5"}, 400, "^timeout_s: Input should be a valid number.$|^$"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            400,
+            "messages.0.content.0.type is 'image_url'; this server reads text only: no images, audio or files.",
+        ),
+        ({"messages": [{"role": "user", "content": 7}]}, 400, "messages.0.content: Input should be a valid string."),
+        ({"messages": [{"role": "user"}]}, 400, "messages.0.content: Field required."),
+        ({"stop": [1]}, 400, "stop.0: Input should be a valid string."),
         ({"tools": nested(300)}, 400, "The body is nested too deeply: 64 levels are taken."),
         ({"method_args": nested(900)}, 400, "The body is nested too deeply: 64 levels are taken."),
         ({"stream_options": {"more": nested(300)}}, 400, "The body is nested too deeply: 64 levels are taken."),
@@ -200,16 +217,64 @@ def test_bad_requests(server: Running, fields: dict[str, Any], status: int, told
     )
     assert answer.status_code == status
     error = answer.json()["error"]
-    assert re.search(re.escape(told) if "|" not in told else told, error["message"])
+    assert re.search(told if "|" in told else re.escape(told), error["message"])
     assert error["type"] == "invalid_request_error"
 
 
-@pytest.mark.parametrize("body", [b"{", b"[]", b"\xff\xfe", b"[" * 100_000, b"", b'{"model": NaN}', b"null"])
-def test_bodies_that_are_no_request(server: Running, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        (b"{", "The body is not JSON: "),
+        (b"[]", "The body is not a JSON object. Send a JSON object, such as {"),
+        (b"7", "The body is not a JSON object. Send a JSON object, such as {"),
+        (b"\xff\xfe", "The body is not JSON: "),
+        (b'{"model": "\x80"}', "The body is not valid UTF-8."),
+        (b"[" * 100_000, "The body is nested too deeply: 64 levels are taken."),
+        (b"[" * 100_000 + b"]" * 100_000, "The body is nested too deeply: 64 levels are taken."),
+        (b"", "The body is empty. Send a JSON object, such as {"),
+        (b"null", "The body is empty. Send a JSON object, such as {"),
+        (b'{"model": NaN}', "model: Input should be a valid string."),
+        (b"{}", "model: Field required."),
+    ],
+)
+def test_bodies_that_are_no_request(server: Running, body: bytes, told: str) -> None:
     headers = {"content-type": "application/json"}
     answer = httpx.post(f"{server.url}/v1/chat/completions", content=body, headers=headers)
     assert answer.status_code == 400
-    assert answer.json()["error"]["message"]
+    assert answer.json()["error"]["message"].startswith(told)
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_that_does_not_say_that_it_is_json(server: Running, kind: str) -> None:
+    """What curl sends unless it is told otherwise."""
+    body = json.dumps({"model": "dvts", "prompt": QUESTION}).encode()
+    answer = httpx.post(f"{server.url}/v1/completions", content=body, headers={"content-type": kind})
+    assert answer.status_code == 400
+    told = f"The content type is '{kind}'. Send the header Content-Type: application/json"
+    assert answer.json()["error"]["message"] == told
+
+
+def test_the_field_at_fault_is_one_of_the_request(server: Running) -> None:
+    assert ask(server, timeout_s="5").json()["error"]["param"] == "timeout_s"
+    assert ask(server, budget=2000).json()["error"]["param"] == "budget"
+
+
+def test_max_completion_tokens_wins(server: Running) -> None:
+    both = ask(server, model="best_of_n", max_tokens=3, max_completion_tokens=200).json()
+    assert both["choices"] == ask(server, model="best_of_n", max_tokens=200).json()["choices"]
+
+
+@pytest.mark.parametrize("name", ["max_steps", "num_iterations", "lookahead", "max_backtracks", "backtrack_depth"])
+def test_depths_may_be_large(server: Running, name: str) -> None:
+    """They are no widths: a path ends long before."""
+    model = "collective" if "backtrack" in name else "beam_search"
+    assert ask(server, model=model, **{name: 10**9}).status_code == 200
+
+
+def test_a_deadline_is_kept_where_the_engine_never_yields(server: Running) -> None:
+    answer = ask(server, timeout_s=1e-9)
+    assert answer.status_code == 200
+    assert answer.json()["tt_scale"]["stopped"] == "timeout"
 
 
 def test_a_prompt_that_does_not_fit_is_refused_with_the_numbers() -> None:
@@ -370,6 +435,7 @@ def test_sigterm_finishes_what_is_under_way() -> None:
         (["--host", "0.0.0.0"], "can be reached from other machines, and no token is required"),
         (["--token-file", "/nowhere"], "The token file '/nowhere' cannot be read"),
         (["--method", "dvtss"], "Did you mean 'dvts'"),
+        (["--budget", "2000"], "budget is 2,000, but requests may ask for at most 1,024. Type: --max-paths 2000"),
         (["--dataset", "gsm8k"], "--dataset is a flag of bench, which runs problem sets; serve takes questions."),
         (["--host", "203.0.113.7", "--port", "1"], "cannot be taken"),
     ],

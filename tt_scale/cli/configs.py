@@ -20,6 +20,7 @@ from tt_scale.registry import own_knobs
 
 __all__ = [
     "INTERRUPTED",
+    "RESUME",
     "TERMINATED",
     "configs",
     "fail",
@@ -147,16 +148,21 @@ def _unescaped(text: str) -> str:
     return re.sub(r"\\([nt])(?![A-Za-z])", lambda match: {"n": "\n", "t": "\t"}[match[1]], text)
 
 
-def resumable(work: Coroutine[Any, Any, Result]) -> Result:
-    """Run a coroutine that keeps a journal; if it ends early, print how to resume and exit."""
+def resumable(work: Coroutine[Any, Any, Result], told: str = RESUME) -> Result:
+    """Run a coroutine that keeps a journal; if it ends early, print how to resume and exit.
+
+    Args:
+        work: the coroutine.
+        told: how to resume.
+    """
     try:
         return wait_for(work)
     except KeyboardInterrupt:
-        fail(f"interrupted. {RESUME}", INTERRUPTED)
+        fail(f"interrupted. {told}", INTERRUPTED)
     except asyncio.CancelledError:
-        fail(f"terminated. {RESUME}", TERMINATED)
+        fail(f"terminated. {told}", TERMINATED)
     except EngineDeadError as error:
-        fail(f"{error} {RESUME}", error.exit_code)
+        fail(f"{error} {told}", error.exit_code)
 
 
 def status_of(errors: Sequence[str], what: str) -> int:

@@ -154,14 +154,15 @@ def bench(config_file: str | None, report_file: str | None, form: str | None, **
     "-o",
     "--output",
     metavar="FILE",
-    help="JSON Lines file for the answers to a file of questions; the same command continues it.",
+    help="JSON Lines file for the answers to a file of questions; the same command continues it. With -, all questions "
+    "are read before the first search.",
 )
 @flags_of([key for key in config_keys() if key in question_keys() or key.name in OF_FILES])
 def solve(question: str, config_file: str | None, as_json: bool, output: str | None, **values: Any) -> int:
     """Answer one question and show the search live, or answer a file of questions.
 
     A file (.jsonl, .json, .csv, .parquet) has a field question, and may have a field id; - reads JSON Lines from
-    standard input.
+    standard input, and without -o answers each as it comes.
     """
     from tt_scale.backends import resolve
     from tt_scale.bench.run.config_warnings import shared_warnings

@@ -43,6 +43,12 @@ OF_SERVERS = DISTRIBUTED_KEYS | {"concurrency", "distribute"}
     "--max-body", type=click.IntRange(1), default=4 << 20, metavar="BYTES", help="Largest body of a request. [4194304]"
 )
 @click.option(
+    "--max-paths",
+    type=click.IntRange(1),
+    default=1024,
+    help="Paths that one request may ask for, by budget, N or another width. [1024]",
+)
+@click.option(
     "--drain", type=NumberRange(0), default=30.0, metavar="SECONDS", help="Time for requests under way at the end. [30]"
 )
 @click.option(
@@ -67,14 +73,18 @@ def serve(config_file: str | None, **values: Any) -> None:
 
     require_serve()
 
+    from tt_scale.serve.largest import check_own_paths
+
     own = {name: values.pop(name) for name in OWN}
     config = only(config_file, values, "serve")
+    check_own_paths(config, own["max_paths"])
     settings = ServeSettings(
         tokens=read_tokens(own["token_file"], own["host"]),
         sampling=own["sampling"],
         concurrency=config.concurrency,
         max_queue=own["max_queue"],
         max_body=own["max_body"],
+        max_paths=own["max_paths"],
         default_timeout=own["search_timeout"],
     )
     for warning in shared_warnings([config], quiet_keys(config_file, values)):
@@ -107,7 +117,7 @@ async def _on_replicas(config: Config, settings: ServeSettings, own: dict[str, A
     await serve_replicas(config, settings, own["host"], own["port"], own["drain"], report, ready)
 
 
-OWN = ("host", "port", "token_file", "sampling", "max_queue", "max_body", "drain", "search_timeout")
+OWN = ("host", "port", "token_file", "sampling", "max_queue", "max_body", "max_paths", "drain", "search_timeout")
 
 
 def _line(config: Config, host: str, port: int, models: int) -> str:

@@ -12,7 +12,8 @@ from typing import BinaryIO
 import click
 
 from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress, Warned
-from tt_scale.cli.configs import resumable, status_of
+from tt_scale.bench.run.signals import wait_for
+from tt_scale.cli.configs import INTERRUPTED, RESUME, fail, resumable, status_of
 from tt_scale.config import Config
 from tt_scale.core.records import Problem
 from tt_scale.core.solution import Solution
@@ -26,6 +27,8 @@ from tt_scale.solver.async_solver import AsyncSolver
 __all__ = ["solve_file"]
 
 STANDARD_INPUT = "standard input"
+
+RESUME_STANDARD_INPUT = "Finished work is kept; the same command with the same input resumes from there."
 
 
 def solve_file(source: str, output: str | None, config: Config, *, as_json: bool) -> int:
@@ -50,13 +53,22 @@ def solve_file(source: str, output: str | None, config: Config, *, as_json: bool
     field = config.question_field
     if output is None:
         questions = _lines(field) if standard else read_questions(source, field)
-        return _status(resumable(_print_all(questions, config, report, as_json=as_json)))
-    known = list(_lines(field)) if standard else read_questions(source, field)
-    return _status(resumable(_write_all(known, Path(output), config, report)))
+        return _status(wait_for(_print_all(questions, config, report, as_json=as_json)))  # nothing is kept
+    known = _all_lines(field) if standard else read_questions(source, field)
+    told = RESUME_STANDARD_INPUT if standard else RESUME
+    return _status(resumable(_write_all(known, Path(output), config, report), told))
 
 
 def _lines(field: str | None) -> Iterable[Problem]:
     return stream_questions(_standard_input(), STANDARD_INPUT, field)
+
+
+def _all_lines(field: str | None) -> list[Problem]:
+    """Read standard input to its end: a file of answers has the order of its questions, all of which it knows."""
+    try:
+        return list(_lines(field))
+    except KeyboardInterrupt:
+        fail("interrupted while reading the questions; with -o the search begins at their end.", INTERRUPTED)
 
 
 def _standard_input() -> BinaryIO:

@@ -33,7 +33,17 @@ from tt_scale.core.records import Sampling
 from tt_scale.core.selection import SELECTORS
 from tt_scale.errors import ConfigError, nearest
 
-__all__ = ["DISTRIBUTED_KEYS", "GROUPS", "MATH_ARENA", "WIDTH_KEYS", "Config", "digest", "merged", "split_names"]
+__all__ = [
+    "DISTRIBUTED_KEYS",
+    "GROUPS",
+    "MATH_ARENA",
+    "PATH_KEYS",
+    "WIDTH_KEYS",
+    "Config",
+    "digest",
+    "merged",
+    "split_names",
+]
 
 
 LARGEST = 256
@@ -381,6 +391,9 @@ WIDTH_KEYS = frozenset(
     [name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["width"]]
 )
 """Keys that methods derive from `budget`."""
+
+PATH_KEYS = frozenset([name for name, field in Config.model_fields.items() if _extra(field.json_schema_extra)["paths"]])
+"""Keys that count paths: `budget` and the widths."""
 
 
 def digest(experiment: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tt_scale.config.declare import BUDGET, Keys, key
+from tt_scale.config.declare import BUDGET, Keys, key, path_count
 
 __all__ = ["BudgetKeys"]
 
@@ -12,8 +12,8 @@ __all__ = ["BudgetKeys"]
 class BudgetKeys(Keys):
     """Keys that limit what one problem may spend."""
 
-    budget: int | None = key(
-        BUDGET, "Compute in units of one sampled solution; a method derives its widths from it.", None, ge=1
+    budget: int | None = path_count(
+        BUDGET, "Compute in units of one sampled solution; a method derives its widths from it.", None
     )
     max_generated_tokens: int | None = key(
         BUDGET,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tt_scale.config.declare import SEARCH, Keys, key
+from tt_scale.config.declare import SEARCH, Keys, key, path_count
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.threshold import Tau
 
@@ -18,10 +18,10 @@ class SearchKeys(Keys):
         SEARCH, "Score that a step must reach to pass, or a quantile of the scores of first steps, such as q0.5.", 0.6
     )
     tau_relax: float = key(SEARCH, "independent: decrease of `tau` on each retry.", 0.05, ge=0, le=1)
-    max_total_branches: int = key(SEARCH, "Children proposed per expansion, over all paths.", 9, width=True, ge=1)
-    keeping_branches: int = key(SEARCH, "Paths kept after an expansion.", 3, width=True, ge=1)
-    passing_minimum: int = key(
-        SEARCH, "collective: passing steps needed to continue; also the number of roots.", 3, width=True, ge=1
+    max_total_branches: int = path_count(SEARCH, "Children proposed per expansion, over all paths.", 9, width=True)
+    keeping_branches: int = path_count(SEARCH, "Paths kept after an expansion.", 3, width=True)
+    passing_minimum: int = path_count(
+        SEARCH, "collective: passing steps needed to continue; also the number of roots.", 3, width=True
     )
     max_backtracks: int = key(SEARCH, "Retries before a failing step is accepted anyway.", 3, ge=0)
     max_steps: int = key(SEARCH, "Most steps of a path; the last one extends it to its end.", 30, ge=1)
@@ -30,39 +30,37 @@ class SearchKeys(Keys):
         SEARCH, "collective: levels to step back before a jump; 1 retries from the parents only.", 1, ge=1
     )
     always_expand: bool = key(SEARCH, "collective: propose `max_total_branches` children on first attempts too.", False)
-    expansion_factor: int = key(SEARCH, "independent: copies of a path that is retried.", 2, ge=1)
-    max_branches: int = key(SEARCH, "independent: most paths in the frontier.", 6, width=True, ge=1)
-    max_finished_branches: int = key(
-        SEARCH, "independent: number of finished paths at which the search ends.", 2, width=True, ge=1
+    expansion_factor: int = path_count(SEARCH, "independent: copies of a path that is retried.", 2)
+    max_branches: int = path_count(SEARCH, "independent: most paths in the frontier.", 6, width=True)
+    max_finished_branches: int = path_count(
+        SEARCH, "independent: number of finished paths at which the search ends.", 2, width=True
     )
-    N: int = key(
+    N: int = path_count(
         SEARCH,
         "Complete solutions or particles that a method samples; for other methods, the number of "
         "finished paths at which they end.",
         4,
         width=True,
-        ge=1,
     )
     agg: str = key(SEARCH, f"How step scores become the score of a path: {', '.join(AGGREGATES)}.", "last")
     final_agg: str | None = key(
         SEARCH, "Aggregate for the final selection by `best` and `weighted`; unset uses `agg`.", None
     )
-    n_beams: int | None = key(
-        SEARCH, "beam_search, dvts: paths kept; unset uses `keeping_branches`.", None, width=True, ge=1
+    n_beams: int | None = path_count(
+        SEARCH, "beam_search, dvts: paths kept; unset uses `keeping_branches`.", None, width=True
     )
-    beam_width: int | None = key(
+    beam_width: int | None = path_count(
         SEARCH,
         "beam_search, dvts, mcts, gumbel: children per path; unset is `max_total_branches` divided by "
         "the number of paths kept.",
         None,
         width=True,
-        ge=1,
     )
-    wider_beams: int = key(
+    wider_beams: int = path_count(
         SEARCH,
         "beam_search, dvts: number of beams that propose one additional child; derived from an uneven budget.",
         0,
-        ge=0,
+        least=0,
     )
     num_iterations: int | None = key(
         SEARCH, "beam_search, dvts: most steps of a path; unset uses `max_steps`.", None, ge=1
@@ -117,13 +115,13 @@ class MethodKeys(Keys):
         1.0,
         gt=0,
     )
-    sweeps: int = key(SEARCH, "particle_gibbs: number of successive particle filters.", 2, ge=1)
+    sweeps: int = path_count(SEARCH, "particle_gibbs: number of successive particle filters.", 2)
     exploration: float = key(SEARCH, "mcts: weight of the exploration term; 0 follows the values only.", 1.25, ge=0)
     exploration_base: float = key(
         SEARCH, "mcts: number of visits at which the weight of exploration begins to grow.", 19652.0, gt=0
     )
-    simulations: int = key(SEARCH, "gumbel: simulations per chosen step.", 8, width=True, ge=1)
-    considered: int = key(SEARCH, "gumbel: candidates at the start of sequential halving.", 4, ge=1)
+    simulations: int = path_count(SEARCH, "gumbel: simulations per chosen step.", 8, width=True)
+    considered: int = path_count(SEARCH, "gumbel: candidates at the start of sequential halving.", 4)
     gumbel_scale: float = key(SEARCH, "gumbel: scale of the Gumbel noise; 0 chooses by values only.", 1.0, ge=0)
     value_scale: float = key(SEARCH, "gumbel: weight of values relative to the noise.", 0.1, ge=0)
     visit_offset: float = key(
@@ -139,17 +137,15 @@ class MethodKeys(Keys):
         ge=0,
         le=1,
     )
-    window: int | None = key(
+    window: int | None = path_count(
         SEARCH,
         "self_consistency: solutions between two checks of the vote; unset is 1 for beta, 5 for early_stopping.",
         None,
-        ge=1,
     )
-    subpools: int = key(
+    subpools: int = path_count(
         SEARCH,
         "subpool: number of random parts into which all prefixes are divided; the best of each part are extended.",
         4,
-        ge=1,
     )
     doubt: float = key(
         SEARCH, "best_first: the worth of a prefix is divided by 1 + doubt x its number of children.", 1.0, ge=0
@@ -165,8 +161,10 @@ class MethodKeys(Keys):
         ge=0,
         le=1,
     )
-    warmup_traces: int = key(SEARCH, "deepconf: solutions sampled in full to set the bar.", 16, ge=1)
-    trace_batch: int = key(SEARCH, "deepconf: solutions extended concurrently between two checks of the vote.", 8, ge=1)
+    warmup_traces: int = path_count(SEARCH, "deepconf: solutions sampled in full to set the bar.", 16)
+    trace_batch: int = path_count(
+        SEARCH, "deepconf: solutions extended concurrently between two checks of the vote.", 8
+    )
     keep_percent: float = key(
         SEARCH, "deepconf: percentage of the first solutions that reach the bar; 100 lets all vote.", 90.0, gt=0, le=100
     )

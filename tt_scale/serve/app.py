@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from tt_scale._version import __version__
 from tt_scale.core.solution import Solution
 from tt_scale.serve.answers import choices, details, usage
+from tt_scale.serve.body_faults import body_fault, unread_body
 from tt_scale.serve.connection import ClientGoneError, while_connected
 from tt_scale.serve.event_stream import events
 from tt_scale.serve.faults import RequestError, error_body
@@ -192,15 +193,14 @@ async def _refused(request: HTTPRequest, error: Exception) -> Response:
 async def _invalid(request: HTTPRequest, error: Exception) -> Response:
     """Say the first fault of a body as one sentence."""
     assert isinstance(error, RequestValidationError)
-    fault = error.errors()[0]
-    where = ".".join([str(part) for part in fault["loc"] if part != "body"])
-    message = f"{where or 'The body'}: {fault['msg']}."
-    if fault["type"] == "json_invalid":
-        where, message = "", f"The body is not JSON: {fault['ctx']['error']}."
-    return JSONResponse(error_body(400, message, "invalid_value", where or None), 400)
+    fault = body_fault(error.errors(), error.body, request.headers.get("content-type", ""))
+    return JSONResponse(fault.body, fault.status)
 
 
 async def _unknown(request: HTTPRequest, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # all that FastAPI itself answers with it
+        fault = unread_body(error.__cause__)
+        return JSONResponse(fault.body, fault.status)
     message = f"{request.method} {request.url.path}: {error.detail}."
     return JSONResponse(error_body(error.status_code, message, "http_error"), error.status_code, error.headers)

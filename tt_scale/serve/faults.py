@@ -77,13 +77,18 @@ def fault_of(error: Exception) -> RequestError:
         return error
     for cls, kind in _KINDS:
         if isinstance(error, cls):
-            return RequestError(kind.status, str(error), kind.code, retry_after=kind.retry_after)
+            return RequestError(kind.status, _told(error), kind.code, retry_after=kind.retry_after)
     if isinstance(error, GeneratorError) and error.retryable:
-        return RequestError(503, str(error), "unavailable", retry_after=1)
+        return RequestError(503, _told(error), "unavailable", retry_after=1)
     if isinstance(error, TTScaleError):
-        return RequestError(500, str(error), "search_failed")
+        return RequestError(500, _told(error), "search_failed")
     LOG.error("A request failed.", exc_info=error)
     return RequestError(500, "The search failed; the server's log says why.", "internal_error")
+
+
+def _told(error: TTScaleError) -> str:
+    """The message of an error; its hint only where it is not a command, which means nothing to a client."""
+    return error.message if error.hint.startswith("Type:") else str(error)
 
 
 _TYPES = {401: "authentication_error", 404: "not_found_error", 429: "rate_limit_error", 503: "service_unavailable"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -13,8 +13,9 @@ from tt_scale.config import Config
 from tt_scale.core.printable import shown
 from tt_scale.core.question_id import question_id
 from tt_scale.core.records import Message, Problem
-from tt_scale.errors import ConfigError, nearest
+from tt_scale.errors import ConfigError, close_match
 from tt_scale.registry import searcher_class
+from tt_scale.serve.body_faults import MOST_LEVELS, too_deep
 from tt_scale.serve.faults import RequestError
 from tt_scale.serve.schema import ChatRequest, CompletionRequest, Request, given
 from tt_scale.serve.settings import SamplingRule
@@ -50,9 +51,6 @@ NEUTRAL: dict[str, tuple[Any, ...]] = {
     "echo": (False, None),
 }
 """Fields of OpenAI's API that this server does not have, with the values that ask for nothing."""
-
-MOST_LEVELS = 64
-"""Levels of lists and objects in a body; requests that mean something have about five."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +106,21 @@ def _own_knobs(request: Request) -> dict[str, Any]:
             if not any(value == neutral and type(value) is type(neutral) for neutral in (*NEUTRAL[name], 0.0)):
                 raise RequestError(400, f"{name} is {shown(value)}; this server has no {name}.", "unsupported", name)
         elif name not in CALL_KEYS:
-            hint = nearest(name, [*CALL_KEYS, *type(request).model_fields])
-            told = "cannot change per request" if name in Config.model_fields else "does not exist"
-            raise RequestError(400, f"The field {name!r} {told}. {hint}", "unknown_field", name)
+            raise _unknown_field(name, type(request).model_fields)
         else:
             knobs[name] = value
     if getattr(request, "echo", None):
         raise RequestError(400, "echo is true; this server returns the answer alone.", "unsupported", "echo")
     return knobs
+
+
+def _unknown_field(name: str, fields: Iterable[str]) -> RequestError:
+    """Make the error for a field that is none of a request, with the name that was probably meant."""
+    if name in Config.model_fields:
+        told = f"The field {name!r} cannot change per request; it is set when the server starts."
+    else:
+        told = f"The field {shown(name)} does not exist. {close_match(name, [*CALL_KEYS, *fields])}".rstrip()
+    return RequestError(400, told, "unknown_field", name)
 
 
 def _sampling_fields(request: Request) -> dict[str, Any]:
@@ -190,7 +195,7 @@ def _check_texts(request: Request) -> None:
     while waiting:
         depth, value = waiting.pop()
         if depth > MOST_LEVELS:
-            raise RequestError(400, f"The body is nested too deeply: {MOST_LEVELS} levels are taken.", "invalid_value")
+            raise too_deep()
         if isinstance(value, str) and re.search("[\ud800-\udfff]", value):
             raise RequestError(400, "A text holds half of a surrogate pair, which is no character.", "invalid_text")
         waiting += [(depth + 1, each) for each in _inside(value)]

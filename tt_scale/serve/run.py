@@ -14,6 +14,7 @@ from tt_scale.bench.run.events import Reporter
 from tt_scale.config import Config
 from tt_scale.errors import ConfigError
 from tt_scale.serve.app import make_app
+from tt_scale.serve.end_signals import ending_at_signals
 from tt_scale.serve.open_files import raise_open_files
 from tt_scale.serve.service import Service
 from tt_scale.serve.settings import ServeSettings
@@ -93,7 +94,7 @@ async def serve(
             server.should_exit = service.draining = True
 
         service.stop = end
-        with on_signals([signal.SIGTERM, signal.SIGINT], end):
+        with ending_at_signals(end):
             ready(service)
             await server.serve(sockets=[taken])
     finally:

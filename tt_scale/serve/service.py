@@ -12,6 +12,7 @@ from tt_scale.core.solution import Solution
 from tt_scale.errors import EngineDeadError
 from tt_scale.serve.admission import Admission
 from tt_scale.serve.faults import RESTART_SECONDS, RequestError, fault_of
+from tt_scale.serve.largest import check_paths
 from tt_scale.serve.metrics import Metrics
 from tt_scale.serve.overrides import Wanted, read_request
 from tt_scale.serve.schema import Request
@@ -97,12 +98,13 @@ class Service:
         model = find_model(self.models, request.model)
         try:
             wanted = read_request(request, model, self._solver.config, self.settings.sampling)
+            check_paths(wanted.knobs, self.settings.max_paths)
             asked = await self._solver.ask(
                 wanted.problem, timeout=wanted.timeout or self.settings.default_timeout, **wanted.knobs
             )
         except Exception as error:
             raise fault_of(error) from error
-        return Search(model.name, wanted, asked)
+        return Search(model.name, wanted, replace(asked, most_children=self.settings.max_paths))
 
     async def solve(self, search: Search, follow: Callable[[str], None] | None = None) -> Solution:
         """Search, when it is the request's turn.

@@ -28,6 +28,7 @@ class ServeSettings:
         concurrency: searches at a time, at least 1.
         max_queue: requests that wait for a search, at least 0; more are refused with 429.
         max_body: bytes of a request's body, at least 1.
+        max_paths: largest number of paths that a request may ask for, by budget or any width, at least 1.
         keep_alive: seconds between two signs of life in a stream, above 0.
         default_timeout: seconds of a search for requests without `timeout_s`; None for no limit.
     """
@@ -37,6 +38,7 @@ class ServeSettings:
     concurrency: int = 64
     max_queue: int = 1024
     max_body: int = 4 << 20
+    max_paths: int = 1024
     keep_alive: float = 10.0
     default_timeout: float | None = None
 

@@ -15,10 +15,10 @@ from random import Random
 
 from tt_scale.base_classes import PRM, Generator
 from tt_scale.config import Config
+from tt_scale.config.declare import MOST_PATHS
 from tt_scale.core.aggregate import AGGREGATES
 from tt_scale.core.answer_classes import Grouping, equal_texts
 from tt_scale.core.budget import Usage
-from tt_scale.core.concurrency import in_parts
 from tt_scale.core.conversation import told_as_question
 from tt_scale.core.final_answer import THINK, FinalAnswer
 from tt_scale.core.logprobs import require_logprobs
@@ -29,7 +29,7 @@ from tt_scale.core.threshold import Bar
 from tt_scale.errors import PromptError
 from tt_scale.space.candidate import ChildCandidate, Rules
 from tt_scale.space.certainty import common_text
-from tt_scale.space.pace import Pace
+from tt_scale.space.pace import Pace, check_children
 from tt_scale.space.planner import Planner, best_first
 from tt_scale.space.recorder import Recorder
 from tt_scale.space.rounds import LEAST_CHUNK
@@ -80,7 +80,7 @@ class SearchSpace:
         follow: callback that receives the certain beginning of the answer each time it becomes longer.
         grouping: function that groups equal answers for methods that count votes; by default by equal text.
         clock: clock with the time limit of the configuration; None starts one.
-        pace: turns for other work of the event loop, and limits; None for a search that may block the loop.
+        pace: turns for other work of the event loop, a deadline and limits; None for a search that may block the loop.
 
     Attributes:
         answers: extracts the final answer from the text of a solution.
@@ -121,8 +121,8 @@ class SearchSpace:
         self._generator = generator
         self._prm = prm
         self._config = config
-        self._pace = pace
         self._turn = None if pace is None else pace.turn
+        self._most_children = MOST_PATHS if pace is None else pace.most_children
         self._watch = watch
         self._follow = follow
         self._certain = ""  # what `follow` received
@@ -153,8 +153,7 @@ class SearchSpace:
 
     def roots(self, count: int = 1) -> list[Path]:
         """Return empty paths with distinct keys, so that copies of the root sample different children."""
-        if self._pace is not None:
-            self._pace.check(count)
+        check_children(count, self._most_children)
         self._roots += count
         return [Path(key=(number,)) for number in range(self._roots - count, self._roots)]
 
@@ -338,13 +337,16 @@ class SearchSpace:
 
     async def _planned(self, families: Sequence[tuple[Path, int, float]], *, whole: bool) -> list[ChildCandidate]:
         """Plan the children of each family: a path, their number, and their temperature."""
-        if self._pace is not None:
-            self._pace.check(sum([count for _, count, _ in families]))
-            await self._pace.turn()
-        candidates = []
+        check_children(sum([count for _, count, _ in families]), self._most_children)
+        if self._turn is not None:
+            await self._turn()
+        candidates: list[ChildCandidate] = []
         for family, (path, count, temperature) in enumerate(families):
-            async for part in in_parts(range(count), self._turn, MOST_PLANNED):
-                candidates += self._planner.candidates(family, path, len(part), temperature, whole=whole)
+            for start in range(0, count, MOST_PLANNED):
+                planned = min(MOST_PLANNED, count - start)
+                candidates += self._planner.candidates(family, path, planned, temperature, whole=whole)
+                if self._turn is not None:
+                    await self._turn()
         return candidates
 
     async def _within_budget(self, candidates: list[ChildCandidate], kept: bool) -> list[tuple[ChildCandidate, Path]]:
