@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,15 @@ def test_every_width_is_one_that_the_schema_allows(method: str, budget: int) -> 
     assert {key: getattr(resolved, key, None) or resolved.method_args[key] for key in widths} == widths
     assert make_searcher(resolved) == make_searcher(config(method, budget))
     assert all(value >= 1 for value in widths.values())
+
+
+def test_every_count_is_charged() -> None:
+    """A count that is left out is compute that no table shows."""
+    spent, total = Usage(*range(1, 10)), Usage(*range(10, 100, 10))
+    expected = total + spent
+    total.charge(spent)
+    assert total == expected == Usage(*[11 * number for number in range(1, 10)])
+    assert len(total.spent()) == len(dataclasses.fields(Usage)) == 9
 
 
 @pytest.mark.parametrize("width", [*range(1, 200), 10**9, 10**20 + 39, 2**256 - 1])

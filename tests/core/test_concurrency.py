@@ -42,12 +42,16 @@ async def test_a_failure_cancels_the_others_before_it_is_raised() -> None:
 
 @pytest.mark.parametrize(("count", "turns"), [(0, 0), (3, 0), (4, 1), (7, 2)])
 async def test_parts_are_all_items_in_order_with_a_turn_between_two(count: int, turns: int) -> None:
-    taken: list[int] = []
+    done: list[int] = []
+    at_turns: list[int] = []
+
+    def work(item: int) -> str:
+        done.append(item)
+        return str(item)
 
     async def turn() -> None:
-        taken.append(len(taken))
+        at_turns.append(len(done))
 
-    parts = [list(part) async for part in in_parts(range(count), turn, 3)]
-    assert [item for part in parts for item in part] == list(range(count))
-    assert all(len(part) <= 3 for part in parts)
-    assert len(taken) == turns
+    assert await in_parts(work, range(count), turn, 3) == [str(item) for item in range(count)]
+    assert done == list(range(count))
+    assert at_turns == [3 * number for number in range(1, turns + 1)]

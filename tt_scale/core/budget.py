@@ -60,9 +60,15 @@ class Usage:
 
     def charge(self, spent: Usage) -> None:
         """Add another record to this one in place."""
-        for name in _NAMES:
-            if count := getattr(spent, name):
-                setattr(self, name, getattr(self, name) + count)
+        self.generated_tokens += spent.generated_tokens  # written out, since every request and every score comes here
+        self.prompt_tokens += spent.prompt_tokens
+        self.cached_prompt_tokens += spent.cached_prompt_tokens
+        self.generator_calls += spent.generator_calls
+        self.prm_tokens += spent.prm_tokens
+        self.cached_prm_tokens += spent.cached_prm_tokens
+        self.prm_calls += spent.prm_calls
+        self.seconds += spent.seconds
+        self.flops += spent.flops
 
     def spent(self) -> dict[str, int | float]:
         """Nonzero counts by name."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -82,19 +82,28 @@ async def gather_or_cancel(coroutines: Sequence[Coroutine[Any, Any, Result]]) ->
 
 
 async def in_parts(
-    items: Sequence[Item], turn: Callable[[], Awaitable[None]] | None, size: int = PART
-) -> AsyncGenerator[Sequence[Item], None]:
-    """Give items in parts, so that a long sequence does not block an event loop.
+    function: Callable[[Item], Result],
+    items: Sequence[Item],
+    turn: Callable[[], Awaitable[None]] | None,
+    size: int = PART,
+) -> list[Result]:
+    """Apply a function to items, part by part, so that a long sequence does not block an event loop.
 
     Args:
-        items: to divide [items].
+        function: called with each item, in order.
+        items: any number [items].
         turn: awaited between two parts; None awaits nothing.
         size: largest number of items of a part, at least 1.
+
+    Returns:
+        The results [items].
     """
-    for start in range(0, len(items), size):
-        if start and turn is not None:
+    results = [function(item) for item in items[:size]]
+    for start in range(size, len(items), size):
+        if turn is not None:
             await turn()
-        yield items[start : start + size]
+        results += [function(item) for item in items[start : start + size]]
+    return results
 
 
 class TimeSlice:

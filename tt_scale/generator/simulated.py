@@ -157,10 +157,7 @@ class SimulatedGenerator(Generator):
 
     async def generate(self, requests: Sequence[StepRequest]) -> list[Step]:
         """Sample each request from its seed."""
-        steps: list[Step] = []
-        async for part in in_parts(requests, self._slice.turn):
-            steps += [self._step(request) for request in part]
-        return steps
+        return await in_parts(self._step, requests, self._slice.turn)
 
     def _step(self, request: StepRequest) -> Step:
         sampling = request.sampling

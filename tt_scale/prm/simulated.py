@@ -75,10 +75,7 @@ class SimulatedPRM(PRM):
     async def score(self, problem: Problem, paths: Sequence[Path]) -> list[Scores]:
         """Score the new steps of each path from their true state and their place in the tree."""
         start = self._generator.prompt(problem, "")
-        scores: list[Scores] = []
-        async for part in in_parts(paths, self._slice.turn):
-            scores += [self._scores(problem, start, path) for path in part]
-        return scores
+        return await in_parts(lambda path: self._scores(problem, start, path), paths, self._slice.turn)
 
     def _scores(self, problem: Problem, start: tuple[int, ...], path: Path) -> Scores:
         known = len(path.scores)

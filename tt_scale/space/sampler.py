@@ -85,11 +85,10 @@ class Sampler:
             if not asked:
                 break
             unfinished = await self._round(asked)
-            async for part in in_parts([candidate for candidate, _ in asked], self._turn):
-                for candidate in part:
-                    if candidate not in unfinished:
-                        done[candidate] = self._child(candidate)
-                        self._longest[candidate.whole] = max(self._longest[candidate.whole], candidate.spent)
+            finished = [candidate for candidate, _ in asked if candidate not in unfinished]
+            done.update(zip(finished, await in_parts(self._child, finished, self._turn), strict=True))
+            for candidate in finished:
+                self._longest[candidate.whole] = max(self._longest[candidate.whole], candidate.spent)
             waiting = [candidate for candidate in waiting if candidate not in done]
         for candidate in waiting:
             if candidate.drawn:
@@ -137,9 +136,7 @@ class Sampler:
 
     async def _round(self, asked: Sequence[tuple[ChildCandidate, int]]) -> set[ChildCandidate]:
         """Send one request for each candidate; return those that need another one."""
-        requests: list[StepRequest] = []
-        async for part in in_parts(asked, self._turn):
-            requests += [self._request(candidate, tokens) for candidate, tokens in part]
+        requests = await in_parts(self._request, asked, self._turn)
         held = sum([request.max_tokens for request in requests])
         self._spending.reserve(held)
         try:
@@ -157,7 +154,8 @@ class Sampler:
     def _child(self, candidate: ChildCandidate) -> Path:
         return candidate.child(candidate.split(self._rules, self._recorder.pieces), self._rules)
 
-    def _request(self, candidate: ChildCandidate, tokens: int) -> StepRequest:
+    def _request(self, asked: tuple[ChildCandidate, int]) -> StepRequest:
+        candidate, tokens = asked
         ids, part = candidate.ids, len(candidate.drawn)
         for step in candidate.drawn:
             ids += step.ids

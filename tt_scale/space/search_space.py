@@ -322,6 +322,7 @@ class SearchSpace:
     ) -> list[list[Path]]:
         counts = [n] * len(paths) if isinstance(n, int) else n
         temperatures = [temperature] * len(paths) if isinstance(temperature, int | float) else temperature
+        check_children(sum(counts), self._most_children)
         candidates = await self._planned(list(zip(paths, counts, temperatures, strict=True)), whole=whole)
         self.expansions += 1
         children = await self._within_budget(candidates, kept)
@@ -337,7 +338,6 @@ class SearchSpace:
 
     async def _planned(self, families: Sequence[tuple[Path, int, float]], *, whole: bool) -> list[ChildCandidate]:
         """Plan the children of each family: a path, their number, and their temperature."""
-        check_children(sum([count for _, count, _ in families]), self._most_children)
         if self._turn is not None:
             await self._turn()
         candidates: list[ChildCandidate] = []
