@@ -18,11 +18,13 @@ from itertools import count, groupby, pairwise
 from math import inf
 
 from tt_scale.grading.atoms import compare_choices, compare_numbers
+from tt_scale.grading.counting import as_counted
 from tt_scale.grading.naming import Named, named, same_name
 from tt_scale.grading.normal import key
 from tt_scale.grading.prose import named_set, split_remark
 from tt_scale.grading.quantity import quantity
 from tt_scale.grading.structure import Structure, split_outside, structure
+from tt_scale.grading.vectors import coordinates
 
 __all__ = ["Atoms", "Comparison", "TooManyComparisonsError"]
 
@@ -81,6 +83,7 @@ class Comparison:
             known = compare(gold, answer)
             if known is not None:
                 return known
+        gold, answer = as_counted(gold, answer)
         return replace(self, depth=self.depth + 1)._same_structure(structure(gold), structure(answer))
 
     def _same_structure(self, gold: Structure, answer: Structure) -> bool | None:
@@ -94,6 +97,8 @@ class Comparison:
             return self._same_named(one, other)
         if kinds == {"atom"}:
             return self.atoms(gold.text, answer.text)
+        if (vectors := _in_coordinates(gold, answer)) is not None:
+            return self._in_order(*vectors)
         if kinds <= _ENUMERATIONS:
             return self._same_enumerations(gold, answer)
         if gold.kind == answer.kind:
@@ -218,6 +223,20 @@ def _differ_in_kind(gold: Structure, answer: Structure) -> bool:
     if any(_is_region(side) for side in (gold, answer)):
         return False
     return bool(kinds & {"tuple", "matrix"}) and kinds <= {"tuple", "matrix", "interval", *_ENUMERATIONS}
+
+
+def _in_coordinates(gold: Structure, answer: Structure) -> tuple[Sequence[str], Sequence[str]] | None:
+    """Coordinates of a tuple or a column and of a sum of unit vectors; None if the two are something else."""
+    if gold.kind == "atom":
+        units = coordinates(gold.text, len(answer.parts)) if _is_vector(answer) else None
+        return (units, answer.parts) if units else None
+    units = coordinates(answer.text, len(gold.parts)) if answer.kind == "atom" and _is_vector(gold) else None
+    return (gold.parts, units) if units else None
+
+
+def _is_vector(side: Structure) -> bool:
+    column = side.kind == "matrix" and not side.brackets.replace("x", "").strip("1")
+    return (side.kind == "tuple" or column) and len(side.parts) in (2, 3)
 
 
 def _holds_sets(side: Structure) -> bool:

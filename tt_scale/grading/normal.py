@@ -101,6 +101,15 @@ _REWRITES = tuple(
     )
 )
 
+_OPEN_ENDS = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"((?:^|\\cup|\\in|=)\s*)\](?=[^\[\](=,;]+[,;][^\[\](=,;]+[\[\]]\s*(?:$|\\cup))", r"\1("),
+        (r"((?:^|\\cup|\\in|=)\s*[\[(][^\[\](=,;]+[,;][^\[\](=,;]+)\[(?=\s*(?:$|\\cup))", r"\1)"),
+    )
+)
+"""Open intervals with brackets turned outwards: `]2,5[`."""
+
 _THOUSANDS = re.compile(r"[+-]?\s*\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 
 _FRAME = re.compile(rf"(?:\\(?:boxed|fbox|bm|underline|ensuremath|{_TEXT}))?\s*(?=\{{)")
@@ -192,6 +201,8 @@ def _clean(text: str) -> str:
 def _rewritten(text: str) -> str:
     text = _undelimited(_UNENDING.sub(_repeated, _GAP.sub("   ", to_latex(text))))
     for pattern, replacement in _REWRITES:
+        text = pattern.sub(replacement, text)
+    for pattern, replacement in _OPEN_ENDS if "[" in text or "]" in text else ():
         text = pattern.sub(replacement, text)
     return _undelimited(brace_arguments(to_commands(_unboxed(text))).rstrip("\\ "))
 

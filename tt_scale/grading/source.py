@@ -3,9 +3,10 @@ r"""Preprocessing of LaTeX for latex2sympy, so that it is parsed as people read 
     >>> for_parser(r"\csc x \cdot \cos x"), for_parser(r"2\sin 3x\cos y")
     ('\\csc( x) \\cdot \\cos( x)', '2\\sin( 3x)\\cos( y)')
 
-latex2sympy2_extended 1.11 parses `\csc x \cdot \cos x` as csc(x cos x), `2(3)` as a mixed number, `\pi(x+1)` as a
-function named pi, `f'` as f, `dc` as a differential and `I` as the imaginary unit, and does not parse `m_{\max}`. Here
-an argument without parentheses ends at a sign of addition or multiplication, a relation, or the next function.
+latex2sympy2_extended 1.11 parses `\csc x \cdot \cos x` as csc(x cos x), `2(3)` and `2\binom{5}{2}` as mixed numbers
+(12, not 20), `\pi(x+1)` as a function named pi, `f'` as f, `dc` as a differential and `I` as the imaginary unit, and
+does not parse `m_{\max}`. Here an argument without parentheses ends at a sign of addition or multiplication, a
+relation, or the next function.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ _REWRITES = tuple(
         (r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([+-]?\d{1,3})(?![\w.])", r"\1 \\cdot 10^{\2}"),
     )
 )
+_BESIDE_BINOMIAL = re.compile(
+    r"(?<=[\d})!])\s*(?=\\binom(?![a-zA-Z]))|(?<![a-zA-Z\\].)(?<=[a-zA-Z])\s*(?=\\binom(?![a-zA-Z]))"
+)
+_BEHIND_BINOMIAL = re.compile(r"(\\binom\{[^{}]*\}\{[^{}]*\})\s*(?=\\frac(?![a-zA-Z])|\d)")
+_SUM = re.compile(r"\\(?:sum|prod|lim)(?![a-zA-Z])")
+"""Operators after whose bounds no sign of multiplication may stand."""
 _MIXED = re.compile(r"(?<![\w.}^_])(\d+)\s*\\frac\{(\d+)\}\{(\d+)\}")
 _CALLS = re.compile(r"\\(abs|floor|ceil)\s*(?=\()")
 _WRITTEN = {"abs": ("|", "|"), "floor": (r"\lfloor ", r"\rfloor "), "ceil": (r"\lceil ", r"\rceil ")}
@@ -62,6 +69,9 @@ def for_parser(text: str) -> str:
         text: a cleaned answer without its unit.
     """
     text = _functions(_calls(text))
+    if not _SUM.search(text):
+        text = _BESIDE_BINOMIAL.sub(r" \\cdot ", text)
+    text = _BEHIND_BINOMIAL.sub(r"\1 \\cdot ", text)
     for pattern, replacement in _REWRITES:
         if replacement:
             if pattern.pattern.startswith("(?<![a-zA-Z\\\\])d") and "\\int" in text:

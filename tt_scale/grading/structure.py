@@ -20,7 +20,9 @@ from functools import lru_cache
 from itertools import pairwise, product
 from typing import Literal
 
+from tt_scale.grading.arguments import partners
 from tt_scale.grading.normal import clean, without_commas
+from tt_scale.grading.vectors import FACTOR, summed
 
 __all__ = ["Structure", "split_outside", "structure"]
 
@@ -99,7 +101,7 @@ def _parse(text: str, depth: int = 0) -> Structure:
         factor = _FACTOR.fullmatch(text, 0, found.start())
         if factor:
             return _matrix(found["body"], factor["scalar"])
-    return _enclosed(text, depth) or _assigned(text, depth) or _atom(text)
+    return _enclosed(text, depth) or _assigned(text, depth) or _combined(text, depth) or _atom(text)
 
 
 def split_outside(text: str, mark: str) -> list[str]:
@@ -142,6 +144,41 @@ def _enclosed(text: str, depth: int = 0) -> Structure | None:
     if opening in "([" and closing in ")]":
         return Structure("interval" if len(parts) == 2 else "list", tuple(parts), opening + closing)
     return None
+
+
+def _combined(text: str, depth: int) -> Structure | None:
+    r"""Parse a sum of tuples or matrices, `(1,2)+t(3,4)`, or a multiple of one, `-2(1,2)`.
+
+    A letter alone before a pair is a function: `f(1,2)`.
+    """
+    text = re.sub(r"\\langle(?![a-zA-Z])\s?", "(", re.sub(r"\s?\\rangle(?![a-zA-Z])", ")", text))
+    if not text.endswith((")", "}")) or not re.search(r"[,&]|\\\\", text):
+        return None
+    terms: list[tuple[str, Structure]] = []
+    closing, at, scaled = partners(text), 0, False
+    while at < len(text):
+        factor = FACTOR.match(text, at)
+        assert factor is not None
+        vector, end = _vector(text, factor.end(), closing, depth)
+        if vector is None or (terms and not factor["sign"]):
+            return None
+        scaled = scaled or not factor["letter"] or bool(factor["number"] or factor["times"])
+        times = r" \cdot " if factor["letter"] else ""  # `t(4)` would be a function
+        terms.append((f"{factor['sign']}{factor['number']}{factor['letter']}{times}", vector))
+        at = re.compile(r"\s*").match(text, end).end()  # type: ignore[union-attr]
+    shapes = {(vector.kind, vector.brackets) for _, vector in terms}
+    parts = summed([(factor, vector.parts) for factor, vector in terms]) if scaled and len(shapes) == 1 else None
+    return replace(terms[0][1], parts=parts) if parts else None
+
+
+def _vector(text: str, at: int, closing: dict[int, int], depth: int) -> tuple[Structure | None, int]:
+    """Parse a tuple or a matrix at an offset, and return the offset behind it."""
+    if text.startswith("(", at) and at in closing:
+        end = closing[at] + 1
+        found = _enclosed(text[at:end], depth + 1)
+        return (found, end) if found and found.kind == "tuple" else (None, end)
+    matrix = _MATRIX.match(text, at)
+    return (_matrix(matrix["body"], ""), matrix.end()) if matrix else (None, at)
 
 
 def _assigned(text: str, depth: int) -> Structure | None:
