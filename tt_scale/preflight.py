@@ -7,6 +7,7 @@ context longer than the model's own, all of which would otherwise fail minutes l
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _settings_of_generator(models: ResolvedModels) -> dict[str, Any]:
 def _check_chat_template(name: str) -> None:
     """Reject a local model without a chat template; for a hub model, loading the tokenizer reports it."""
     folder = Path(name).expanduser()
-    settings = _read(folder / "tokenizer_config.json") if folder.is_dir() else {}
+    settings = _read(folder / "tokenizer_config.json") if os.path.isdir(folder) else {}
     files = [folder / file for file in ("chat_template.jinja", "chat_template.json", "additional_chat_templates")]
     if settings and not settings.get("chat_template") and not any(file.exists() for file in files):
         raise no_chat_template(name)
@@ -169,7 +170,7 @@ def _settings(name: str, key: str, revision: str | None) -> dict[str, Any]:
 
         return dict(model_settings(name))
     source = _resolved(name, key)
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         _refuse_revision(key.replace("name", "revision"), revision, name)
         return _read(Path(source) / "config.json")
     cached = cached_hub_file(source, "config.json", revision)
@@ -198,7 +199,7 @@ def _refuse_unknown(name: str, key: str) -> None:
             close if close.startswith("Did you mean") else f"Short names: {', '.join(known)}; on the hub owner/model.",
         )
     parent = Path(name).parent
-    if parent.is_dir():
+    if os.path.isdir(parent):
         raise ConfigError(
             f"{key} is {name!r}; the folder {str(parent)!r} exists, but there is no {Path(name).name!r} in it.",
             "Check the path, or give a hub name: owner/model",

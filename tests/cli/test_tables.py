@@ -126,7 +126,7 @@ def test_each_problem_set_has_a_report(command: Command, tmp_path: Path) -> None
     [
         ("report.html", "Type: pip install 'tt-scale[report]'"),
         ("report.txt", "Name a file that ends in .html."),
-        ("no/report.html", "There is no folder 'no' for the report."),
+        ("no/report.html", "--report is 'no/report.html', whose folder does not exist."),
     ],
 )
 def test_what_hinders_a_report_is_told_before_the_run(

@@ -154,7 +154,10 @@ def test_an_error_is_the_status_of_the_last_line(command: Command, tmp_path: Pat
     ("name", "message"),
     [
         ("thesis.txt", "'thesis.txt' holds something else than events; nothing was changed. Name another file."),
-        ("no/events.jsonl", "There is no folder 'no' for the events."),
+        (
+            "no/events.jsonl",
+            "--events is 'no/events.jsonl', whose folder does not exist. Type: --events events.jsonl",
+        ),
         ("folder", "'folder' is a folder; events go to a file. Type: --events events.jsonl"),
         ("pipe", "Nobody reads the pipe 'pipe'. Start its reader first."),
     ],

@@ -193,7 +193,7 @@ def test_a_run_of_which_nothing_came_is_shown(command: Command, tmp_path: Path, 
     ("arguments", "message"),
     [
         (("run", "-o", "report.txt"), "Name a file that ends in .html."),
-        (("run", "-o", "no/report.html"), "There is no folder 'no' for the report."),
+        (("run", "-o", "no/report.html"), "--output is 'no/report.html', whose folder does not exist."),
         (("nowhere",), "There is no folder 'nowhere'."),
     ],
 )

@@ -19,6 +19,7 @@ from tt_scale.cli.tables import (
     write_tables,
 )
 from tt_scale.config.listing import config_keys
+from tt_scale.core.output_path import check_output
 from tt_scale.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def compare(folders: tuple[str, ...], config_file: str | None, **values: Any) ->
     options = {name: values.pop(name) for name in ("vary", "derive", "plot", "report_file", "form")}
     live = {name: values.pop(name) for name in LIVE}
     minutes = values.pop("minutes")
-    if options["plot"]:
+    if options["plot"] is not None:
         from tt_scale.report.charts.render import check_chart
 
         check_chart(options["plot"], "--plot")
@@ -234,12 +235,14 @@ def sweep(config_file: str | None, **values: Any) -> int:
     if options["grid"] is None and options["count"] is None:
         raise ConfigError("No knobs to vary are given.", "Type: --grid grid.yaml, or --random 20")
     config = only(config_file, values, "sweep")
-    grid = read_yaml(options["grid"]) if options["grid"] else {}
+    grid = {} if options["grid"] is None else read_yaml(options["grid"])
     count = options["count"]
     combinations = grid_recipes(config, grid) if count is None else random_recipes(config, grid, count)
     recipes = tagged(combinations, "sweep", options["holdout"])
     folder = tag_folder(recipes[0].config)
-    path = FilePath(options["recipe"] or folder / "recipe.yaml")
+    if options["recipe"] is not None:
+        check_output(options["recipe"], "--recipe", "Type: --recipe recipe.yaml", new_folders=True)
+    path = folder / "recipe.yaml" if options["recipe"] is None else FilePath(options["recipe"])
     check_recipe(path, recipes)
     console = table_console(options["form"])
     with reporting(console, live, "sweep", verbose=config.verbose) as report:

@@ -37,8 +37,9 @@ def export(folder: str, form: str, output: str) -> int:
     console = Terminal(fixed=True)
     try:
         written = writers[form](run, _new_folder(output))
-    except OSError as error:
-        raise ConfigError(f"{output!r} cannot be written: {error.strerror or error}.", "Give another -o.") from None
+    except (OSError, ValueError) as error:  # ValueError: no name that the system has
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{output!r} cannot be written: {reason}.", "Give another -o.") from None
     for line in run.damaged:
         console.print(f"Line {line.number} of the journal is damaged and left out.", markup=False, highlight=False)
     if run.partial:
@@ -51,6 +52,8 @@ def export(folder: str, form: str, output: str) -> int:
 
 def _new_folder(output: str) -> Path:
     """Make the folder; files that are there already are never written over."""
+    if not output:
+        raise ConfigError("--output is empty.", "Type: -o exported")
     path = Path(output).expanduser()
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigError(f"{output!r} is not an empty folder.", "Give another -o, or delete it.")

@@ -24,6 +24,8 @@ def init(name: str, output: str | None) -> None:
     RECIPE is a name that `tt-scale list` shows; without it, example.yaml is written, which lists every key with its
     default and an explanation. An existing file is never overwritten.
     """
+    if output == "":
+        raise ConfigError("--output is empty.", f"Type: tt-scale init {shlex.quote(name)} --output mine.yaml")
     path = FilePath(f"{name}.yaml" if output is None else output)
     _write_new(path, template_path(name).read_text(encoding="utf-8"), name)
     click.echo(printable(f"Wrote {path}. Edit it, then type: tt-scale bench --config {shlex.quote(str(path))}"))
@@ -50,7 +52,6 @@ def _write_new(path: FilePath, text: str, name: str) -> None:
         raise ConfigError(
             f"There is no folder {str(path.parent)!r}.", f"Type: mkdir -p {shlex.quote(str(path.parent))}"
         ) from None
-    except OSError as error:
-        raise ConfigError(
-            f"{str(path)!r} cannot be written: {error.strerror or error}.", f"Type: {elsewhere} PATH"
-        ) from None
+    except (OSError, ValueError) as error:  # ValueError: no name that the system has
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"{str(path)!r} cannot be written: {reason}.", f"Type: {elsewhere} PATH") from None

@@ -15,6 +15,7 @@ from tt_scale.bench.run.events import Reporter, Resumed, RunCounter, RunProgress
 from tt_scale.bench.run.signals import wait_for
 from tt_scale.cli.configs import INTERRUPTED, RESUME, fail, resumable, status_of
 from tt_scale.config import Config
+from tt_scale.core.output_path import check_output
 from tt_scale.core.records import Problem
 from tt_scale.core.solution import Solution
 from tt_scale.errors import ConfigError
@@ -41,13 +42,15 @@ def solve_file(source: str, output: str | None, config: Config, *, as_json: bool
         as_json: print one JSON object for each question instead of its id and answer.
 
     Raises:
-        ConfigError: `as_json` with an output file.
+        ConfigError: `as_json` with an output file, or an output file that cannot be written.
         ProblemSetError: a question cannot be read.
         JournalError: the file of answers belongs to other questions or another configuration.
         TTScaleError: the configuration cannot run, or a model failed.
     """
     if output is not None and as_json:
         raise ConfigError("--json concerns standard output; answers in a file are JSON Lines.", "Leave out --json.")
+    if output is not None:
+        check_output(output, "-o", "Type: -o answers.jsonl", new_folders=True)
     report = ConsoleReporter(Terminal(stderr=True))
     standard = source == "-"
     field = config.question_field

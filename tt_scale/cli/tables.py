@@ -60,7 +60,7 @@ def check_report_file(file: str | None) -> None:
     if file is not None:
         from tt_scale.report.html.write import check_report
 
-        check_report(file)
+        check_report(file, "--report")
 
 
 def write_reports(

@@ -122,6 +122,13 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"contains {shown(invalid)}, which is not allowed in text")
         return value
 
+    @field_validator("model_name", "tokenizer", "output_dir", "summary_csv")
+    @classmethod
+    def _no_empty_path(cls, value: str | None) -> str | None:
+        if value == "":
+            raise ValueError("is empty, which is no path")
+        return value
+
     @field_validator("prm_name", "prm_adapter", "prm_revision", mode="before")
     @classmethod
     def _one_text(cls, value: Any, info: ValidationInfo) -> Any:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-__all__ = ["replacing"]
+__all__ = ["partial_of", "replacing"]
 
 
 @contextmanager
@@ -25,7 +25,7 @@ def replacing(path: Path, mode: str = "w", errors: str = "strict") -> Iterator[I
     Raises:
         OSError: the file cannot be written.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": errors}
     try:
         with partial.open(mode, **text) as file:
@@ -34,3 +34,8 @@ def replacing(path: Path, mode: str = "w", errors: str = "strict") -> Iterator[I
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
+
+
+def partial_of(path: Path) -> Path:
+    """The temporary file of a path."""
+    return path.with_name(f".{path.name}.partial")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -34,10 +35,10 @@ def resolve_model(name: str) -> str:
         return str(smollm2_folder())
     if name in POCKET_MODELS:
         return str(model_folder(name))
-    path = Path(name).expanduser()
-    if path.is_dir():
+    path = Path(os.path.expanduser(name))
+    if os.path.isdir(path):  # False, also of a name that is too long
         return str(path)
-    if path.is_file():
+    if os.path.isfile(path):
         raise GeneratorError(
             f"The model {name!r} is a file.", "Name the folder that contains config.json and the weights."
         )
@@ -64,7 +65,7 @@ def read_settings(model: str, revision: str | None = None, *, local: bool = Fals
         ValueError: it is not a JSON object.
     """
     folder = Path(model)
-    file = folder / "config.json" if folder.is_dir() else _fetched_settings(model, revision, local)
+    file = folder / "config.json" if os.path.isdir(folder) else _fetched_settings(model, revision, local)
     settings = json.loads(file.read_text(encoding="utf-8"))
     if not isinstance(settings, dict):
         raise ValueError(f"it contains a {type(settings).__name__}, not an object")

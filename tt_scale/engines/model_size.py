@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def model_folder(name: str) -> FilePath | None:
 
         return next((folder for folder in sorted(cache_folder().glob("smollm2-*")) if folder.is_dir()), None)
     path = FilePath(name).expanduser()
-    if path.is_dir():
+    if os.path.isdir(path):
         return path
     if name.count("/") != 1 or not find_spec("huggingface_hub"):
         return None

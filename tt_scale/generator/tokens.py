@@ -6,6 +6,7 @@ The chat template already contains the beginning-of-sequence token, so the token
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -222,7 +223,7 @@ def _generation_eos(source: str, revision: str | None) -> list[int]:
 
 def _not_loaded(model: str, source: str, error: Exception) -> GeneratorError:
     """Create the error for a tokenizer that cannot be loaded."""
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         return GeneratorError(
             f"The folder {model!r} contains no readable tokenizer: {_first_line(error)}",
             "Copy tokenizer.json and tokenizer_config.json of the model into it.",

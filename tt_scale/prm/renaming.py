@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,7 +101,7 @@ def _tensors(file: Path) -> Iterator[tuple[str, Any]]:
 
 
 def _local(model: str, revision: str | None) -> Path:
-    if Path(model).is_dir():
+    if os.path.isdir(model):
         return Path(model)
     from huggingface_hub import snapshot_download
 

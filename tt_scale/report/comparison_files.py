@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path as FilePath
@@ -33,10 +34,10 @@ def check_files(folder: FilePath) -> None:
     """
     for name in NAMES:
         path = folder / name
-        if path.exists() and not (folder / NAMES[0]).exists():
+        if os.path.exists(path) and not os.path.exists(folder / NAMES[0]):
             raise _foreign(path)
     path = folder / NAMES[0]
-    if not path.exists():
+    if not os.path.exists(path):
         return
     try:
         is_comparison = json.loads(path.read_text(encoding="utf-8")).get("made_by") == MARK

@@ -104,12 +104,14 @@ def _plain(value: Any) -> Any:
 
 def _check(path: str) -> None:
     """Refuse what is no event file; nothing is overwritten."""
+    if not path:
+        raise ConfigError("--events is empty.", "Type: --events events.jsonl")
     file = FilePath(path)
-    if not file.parent.is_dir():
-        raise ConfigError(f"There is no folder {str(file.parent)!r} for the events.")
-    if file.is_dir():
+    if not os.path.isdir(file.parent):
+        raise ConfigError(f"--events is {path!r}, whose folder does not exist.", "Type: --events events.jsonl")
+    if os.path.isdir(file):
         raise ConfigError(f"{path!r} is a folder; events go to a file.", "Type: --events events.jsonl")
-    if not file.is_file() or not file.stat().st_size:
+    if not os.path.isfile(file) or not file.stat().st_size:
         return
     with file.open(encoding="utf-8", errors="replace") as lines:
         try:
@@ -124,10 +126,11 @@ def _opened(path: str) -> TextIO:
     """Open for adding; a pipe without a reader would block for ever."""
     try:
         number = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o666)
-    except OSError as error:
-        if error.errno == errno.ENXIO:
+    except (OSError, ValueError) as error:  # ValueError: no name that the system has
+        if getattr(error, "errno", None) == errno.ENXIO:
             raise ConfigError(f"Nobody reads the pipe {path!r}.", "Start its reader first.") from None
-        raise JournalError(f"The events cannot be written to {path!r}: {error.strerror or error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise JournalError(f"The events cannot be written to {path!r}: {reason}.") from None
     os.set_blocking(number, True)
     if _is_torn(path):
         os.write(number, b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -35,7 +36,7 @@ def check_recipe(path: FilePath, recipes: Sequence[Variant]) -> None:
         JournalError: the file exists and was not written by this sweep; it is left unchanged.
     """
     try:
-        first = path.read_text(encoding="utf-8").split("\n", 1)[0] if path.exists() else _mark(recipes)
+        first = path.read_text(encoding="utf-8").split("\n", 1)[0] if os.path.exists(path) else _mark(recipes)
     except (OSError, UnicodeDecodeError):
         first = ""
     if first != _mark(recipes):

@@ -62,7 +62,7 @@ def read_tokens(file: str | None, host: str, environment: Mapping[str, str] = os
     Raises:
         ConfigError: the file cannot be read or holds no token, or there is none and the address is not loopback.
     """
-    tokens = _from_file(file) if file else tuple(environment.get(TOKEN_VARIABLE, "").split())
+    tokens = _from_file(file) if file is not None else tuple(environment.get(TOKEN_VARIABLE, "").split())
     if not tokens and not _is_loopback(host):
         raise ConfigError(
             f"--host {host} can be reached from other machines, and no token is required of them.",
@@ -72,9 +72,11 @@ def read_tokens(file: str | None, host: str, environment: Mapping[str, str] = os
 
 
 def _from_file(file: str) -> tuple[str, ...]:
+    if not file:
+        raise ConfigError("--token-file is empty.", f"Name a file, or set {TOKEN_VARIABLE}.")
     try:
         tokens = tuple(Path(file).read_text(encoding="utf-8").split())
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:  # ValueError: no text in UTF-8, or no name that the system has
         raise ConfigError(f"The token file {file!r} cannot be read: {getattr(error, 'strerror', error)}.") from None
     if not tokens:
         raise ConfigError(f"The token file {file!r} is empty.", "Write a token into it, one a line.")

@@ -61,6 +61,7 @@ class AnswerJournal(JournalOf[Answered]):
 
     file: ClassVar[str] = "answers.jsonl"
     remedy: ClassVar[str] = "Give another file as -o."
+    elsewhere: ClassVar[str] = remedy
 
     def __init__(self, path: FilePath, config: Config, questions: Sequence[Problem]) -> None:
         folder = path.with_name(f"{path.name}.run")

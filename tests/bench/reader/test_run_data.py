@@ -222,6 +222,19 @@ def test_a_path_that_cannot_be_followed_is_named(tmp_path: Path) -> None:
                 read(path)
 
 
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The superuser cannot be refused a folder, so the refusal is made."""
+
+    def refused(folder: object) -> list[str]:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("os.listdir", refused)
+    with pytest.raises(JournalError, match=r"cannot be read: Permission denied\."):
+        read_run(tmp_path)
+    run = write_run(tmp_path / "run", [retried(0)])
+    assert read_run(run).folder == run
+
+
 def test_what_is_no_path_is_an_error_of_the_program() -> None:
     for value in (None, b"run", 3):
         with pytest.raises(TypeError):

@@ -240,6 +240,7 @@ def check_summary(path: FilePath) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _lock_file(path).touch()
         found = _columns(path)
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied")
@@ -259,7 +260,7 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
     cells = written_row(astuple(line))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_name(f".{path.name}.lock"), timeout=LOCK_SECONDS):
+        with FileLock(_lock_file(path), timeout=LOCK_SECONDS):
             check_summary(path)
             _append_rows(path, [cells] if _columns(path) else [COLUMNS, cells])
     except Timeout:  # an OSError, too
@@ -269,6 +270,10 @@ def append_summary(path: FilePath, line: SummaryLine) -> None:
         ) from None
     except OSError as error:
         raise _unwritable(path, error) from None
+
+
+def _lock_file(path: FilePath) -> FilePath:
+    return path.with_name(f".{path.name}.lock")
 
 
 def in_summary(path: FilePath, line: SummaryLine) -> bool:

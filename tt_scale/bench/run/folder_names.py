@@ -7,6 +7,7 @@ holds: `my run` is `my-run+3f1c2a9b`. Folders that older versions named otherwis
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Callable, Mapping
@@ -93,7 +94,7 @@ def known_folder(
         manifests: pattern of the manifests in it.
         belongs: whether the run of a manifest has the same name.
     """
-    if older == folder or folder.exists() or not older.is_dir():
+    if older == folder or os.path.exists(folder) or not os.path.isdir(older):  # also of paths that are too long
         return folder
     return older if any(_belongs(manifest, belongs) for manifest in older.glob(manifests)) else folder
 

@@ -60,6 +60,7 @@ class JournalOf(ABC, Generic[EntryT]):
     Attributes:
         file: name of the file of the records.
         remedy: what to type where the records of another run are in the way.
+        elsewhere: what to type where the folder cannot be written.
         rows: what is in the journal, in the order in which it was finished.
         set_aside: numbers of the lines that were damaged when the journal was opened.
         first_steps: what a quantile as `tau` came to when this run began; None where there is none yet.
@@ -73,6 +74,7 @@ class JournalOf(ABC, Generic[EntryT]):
 
     file: ClassVar[str]
     remedy: ClassVar[str] = "Give another --run-tag."
+    elsewhere: ClassVar[str] = "Type: --output-dir with a folder of your own"
 
     def __init__(self, folder: FilePath, manifest: Mapping[str, Any], *, retry_failed: bool = False) -> None:
         self.folder = folder
@@ -123,9 +125,7 @@ class JournalOf(ABC, Generic[EntryT]):
             self._lines = LineFile(self.folder / self.file)
         except OSError as error:
             self._release()
-            raise unwritable(
-                self.folder, error, "The run folder", "Type: --output-dir with a folder of your own"
-            ) from None
+            raise unwritable(self.folder, error, "The run folder", self.elsewhere) from None
         except BaseException:
             self._release()
             raise

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tt_scale.core.concurrency import gather_or_cancel
@@ -78,7 +78,7 @@ def tokenizer_name(config: Config) -> str:
     if config.tokenizer is not None:
         return "" if config.tokenizer == "none" else config.tokenizer
     name = config.model_name
-    has_one = name in (*POCKET_MODELS, "smollm2") or name.count("/") == 1 or Path(name).expanduser().is_dir()
+    has_one = name in (*POCKET_MODELS, "smollm2") or name.count("/") == 1 or os.path.isdir(os.path.expanduser(name))
     return name if has_one else ""
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any
 
+from tt_scale.core.atomic_file import replacing
+from tt_scale.core.output_path import check_output
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 from tt_scale.report.charts.palette import Palette, config_of
 
@@ -31,17 +33,14 @@ def check_chart(path: str, option: str) -> None:
 
     Raises:
         MissingExtraError: vl-convert is not installed.
-        ConfigError: the format is unknown, or there is no such folder.
+        ConfigError: the format is unknown, or there is no such folder, or no file can be written there.
     """
     from importlib.util import find_spec
 
-    file = FilePath(path)
-    if file.suffix.lower() not in FORMATS:
+    check_output(path, option, f"Type: {option} chart.svg")
+    if FilePath(path).suffix.lower() not in FORMATS:
         allowed = f"allowed: a file that ends in {', '.join(FORMATS)}"
         raise ConfigError(f"{option} is {path!r}; {allowed}.", f"Type: {option} chart.svg")
-    if file.is_dir() or not file.parent.is_dir():
-        what = "which is a folder" if file.is_dir() else "whose folder does not exist"
-        raise ConfigError(f"{option} is {path!r}, {what}.", "Name a file in a folder that exists.")
     if find_spec("vl_convert") is None:
         raise MissingExtraError("vl-convert-python", "report", "A chart")
 
@@ -69,7 +68,9 @@ def write_chart(spec: Mapping[str, Any], path: str) -> None:
         JournalError: the file cannot be written.
     """
     try:
-        FilePath(path).write_bytes(_drawn(dict(spec), FilePath(path).suffix.lower()))
+        drawn = _drawn(dict(spec), FilePath(path).suffix.lower())
+        with replacing(FilePath(path), "wb") as file:
+            file.write(drawn)
     except OSError as error:
         raise JournalError(f"The chart {path!r} cannot be written: {error.strerror or error}.") from None
 

@@ -13,6 +13,7 @@ from typing import Any
 from tt_scale._version import __version__
 from tt_scale.bench.stats.verdict import verdict
 from tt_scale.core.atomic_file import replacing
+from tt_scale.core.output_path import check_output
 from tt_scale.errors import ConfigError, JournalError, MissingExtraError
 from tt_scale.report.charts.bundle import vega_script
 from tt_scale.report.charts.kinds import CHARTS, Chart, makeable
@@ -33,19 +34,22 @@ OVERVIEW = ("overall", "levels", "subjects", "selectors", "aggregates")
 COST = ("cost", "seconds", "backtracking")
 
 
-def check_report(path: str) -> None:
+def check_report(path: str, option: str = "--output") -> None:
     """Find out before the work whether a report can be written.
+
+    Args:
+        path: of the report.
+        option: by which the user named it.
 
     Raises:
         MissingExtraError: a package is not installed.
-        ConfigError: no HTML file, or no such folder.
+        ConfigError: no HTML file, no such folder, or no file can be written there.
     """
     from importlib.util import find_spec
 
+    check_output(path, option, f"Type: {option} report.html")
     if FilePath(path).suffix not in (".html", ".htm"):
-        raise ConfigError(f"The report is {path!r}.", "Name a file that ends in .html.")
-    if not FilePath(path).parent.is_dir():
-        raise ConfigError(f"There is no folder {str(FilePath(path).parent)!r} for the report.")
+        raise ConfigError(f"{option} is {path!r}.", "Name a file that ends in .html.")
     for module, package in PACKAGES.items():
         if find_spec(module) is None:
             raise MissingExtraError(package, "report", "A report")
