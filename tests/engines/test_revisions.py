@@ -166,3 +166,30 @@ def test_another_revision_is_another_model(revision: str | None, backend: str) -
     """A PRM of another state of the generator's model was scored by the generator."""
     keys = {"model_name": "m/m", "prm_name": "m/m", "model_revision": "v0", "generator": "huggingface"}
     assert resolve(Config(**keys, prm_revision=revision)).prm_backends == backend
+
+
+@pytest.mark.parametrize(
+    ("keys", "source"),
+    [
+        ({}, ("served/name", "v1")),
+        ({"tokenizer": "other/name"}, ("other/name", "v1")),
+        ({"tokenizer": "other/name@v2"}, ("other/name", "v2")),
+        ({"tokenizer": "none"}, ("", None)),
+        ({"model_name": "alias"}, ("", None)),
+        ({"model_name": "alias", "tokenizer": "other/name@v2", "model_revision": None}, ("other/name", "v2")),
+    ],
+)
+def test_a_tokenizer_has_a_revision_of_its_own(keys: dict[str, Any], source: tuple[str, str | None]) -> None:
+    """That of another repository was asked for at the model's revision, which it need not have."""
+    from tt_scale.generator.openai.starting import tokenizer_source
+
+    assert tokenizer_source(Config(**{"model_name": "served/name", "model_revision": "v1", **keys})) == source
+
+
+def test_a_folder_with_a_sign_is_a_folder(tmp_path: Path) -> None:
+    """A folder `tokenizer@home` exists as it is written."""
+    from tt_scale.generator.openai.starting import tokenizer_source
+
+    (tmp_path / "own@home").mkdir()
+    folder = str(tmp_path / "own@home")
+    assert tokenizer_source(Config(model_name="alias", tokenizer=folder)) == (folder, None)

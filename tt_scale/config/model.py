@@ -43,8 +43,9 @@ class ModelKeys(Keys):
     )
     tokenizer: str | None = key(
         MODEL,
-        "Tokenizer of the model at `base_url`: a name on the Hub or a local folder; unset uses that of `model_name`, "
-        "none leaves chat template and tokenization to the server.",
+        "Tokenizer of the model at `base_url`: a name on the Hub (name@revision for another revision than "
+        "`model_revision`) or a local folder; unset uses that of `model_name`, none leaves chat template and "
+        "tokenization to the server.",
         None,
     )
     method: str = key(MODEL, "Search method; `tt-scale list` shows all.", "collective")

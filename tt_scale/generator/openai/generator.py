@@ -30,7 +30,7 @@ from tt_scale.generator.openai.chat_protocol import ChatProtocol
 from tt_scale.generator.openai.choosing import HOME_TOKENS, Chooser
 from tt_scale.generator.openai.probing import QUESTION
 from tt_scale.generator.openai.protocol import Protocol, require_plain_sampling
-from tt_scale.generator.openai.starting import connect, tokenizer_name
+from tt_scale.generator.openai.starting import connect, tokenizer_source
 from tt_scale.generator.openai.text_protocol import CompletionProtocol
 from tt_scale.generator.openai.token_protocol import TokenProtocol
 from tt_scale.generator.tokens import Tokens
@@ -101,10 +101,10 @@ class OpenAIGenerator(LanguageModel):
         """
         config = self._config
         require_openai("A generator behind a server")
-        name = tokenizer_name(config)
+        name, revision = tokenizer_source(config)
         if name:
             self._tokens = await asyncio.to_thread(
-                Tokens.load, name, trust_remote_code=config.trust_remote_code, revision=config.model_revision
+                Tokens.load, name, trust_remote_code=config.trust_remote_code, revision=revision
             )
             await asyncio.to_thread(self._tokens.check_template)
         connection = await connect(config, self._tokens)

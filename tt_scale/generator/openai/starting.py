@@ -27,7 +27,7 @@ from tt_scale.pocket.weights import POCKET_MODELS
 if TYPE_CHECKING:
     from tt_scale.config import Config
 
-__all__ = ["Connection", "ModelCard", "connect", "listed_models", "tokenizer_name"]
+__all__ = ["Connection", "ModelCard", "connect", "listed_models", "tokenizer_source"]
 
 LOG = logging.getLogger("tt_scale")
 
@@ -70,16 +70,21 @@ class Connection:
     context: int | None
 
 
-def tokenizer_name(config: Config) -> str:
-    """Name of the model's tokenizer; empty to use the server without one.
+def tokenizer_source(config: Config) -> tuple[str, str | None]:
+    """Name of the model's tokenizer, empty to use the server without one, and its revision on the hub.
 
-    If `tokenizer` is not set, it is that of `model_name`, if that can be a folder or a hub name.
+    If `tokenizer` is not set, it is that of `model_name`, if that can be a folder or a hub name. Its revision is
+    `model_revision` unless it has its own, `owner/name@revision`: another repository need not know that of the model.
     """
+    name = config.model_name if config.tokenizer is None else config.tokenizer
+    if config.tokenizer == "none":
+        return "", None
+    is_folder = os.path.isdir(os.path.expanduser(name))
     if config.tokenizer is not None:
-        return "" if config.tokenizer == "none" else config.tokenizer
-    name = config.model_name
-    has_one = name in (*POCKET_MODELS, "smollm2") or name.count("/") == 1 or os.path.isdir(os.path.expanduser(name))
-    return name if has_one else ""
+        own, _, revision = name.partition("@")
+        return (own, revision) if revision and not is_folder else (name, config.model_revision)
+    has_one = name in (*POCKET_MODELS, "smollm2") or name.count("/") == 1 or is_folder
+    return (name, config.model_revision) if has_one else ("", None)
 
 
 async def connect(config: Config, tokens: Tokens | None) -> Connection:
