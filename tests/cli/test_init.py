@@ -53,7 +53,7 @@ def test_the_printed_command_runs(command: Command, tmp_path: Path) -> None:
         ("init pocket --output link.yaml", "'link.yaml' exists and is not overwritten"),
         ("init pocket --output folder", "'folder' is a folder, not a file to write. Type: tt-scale init pocket "
          "--output folder/pocket.yaml"),
-        ("init pocket --output=", "'.' is a folder"),
+        ("init pocket --output=", "--output is empty. Type: tt-scale init pocket --output mine.yaml"),
         ("init pocket --output none/x.yaml", "There is no folder 'none'. Type: mkdir -p none"),
         ("init pocket --output mine.yaml/x.yaml", "'mine.yaml/x.yaml' cannot be written: Not a directory."),
         (f"init pocket --output {'x' * 300}", "cannot be written: File name too long."),

@@ -240,8 +240,8 @@ def check_summary(path: FilePath) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        _lock_file(path).touch()
         found = _columns(path)
+        _lock_file(path).touch()
         if path.exists() and not os.access(path, os.W_OK):
             raise PermissionError(13, "Permission denied")
     except (OSError, csv.Error, UnicodeDecodeError) as error:
