@@ -38,11 +38,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import seed as seeded
 from hypothesis import strategies as st
 
-from tt_scale.bench.format.lines import line_of, read_line, unpacked
+from tt_scale.bench.format.lines import NO_RECORD, line_of, read_line, unpacked
 from tt_scale.bench.format.record_types import head_of
 from tt_scale.bench.record import unpack
 from tt_scale.bench.run.journal import Journal, read_records
-from tt_scale.bench.run.run_folder import NO_RECORD
 from tt_scale.bench.run.session import bench
 from tt_scale.config import Config, digest
 from tt_scale.config.yaml_file import yaml_value
@@ -136,6 +135,7 @@ class Target:
         limit: seconds of processor time for one input.
         ours: errors that it may end in.
         longest: characters of an input.
+        prepare: called once before the first input, whose errors are not the input's.
     """
 
     fragments: Sequence[str]
@@ -143,6 +143,7 @@ class Target:
     limit: float
     ours: tuple[type[Exception], ...] = (TTScaleError,)
     longest: int = LONGEST
+    prepare: Callable[[], object] = lambda: None
 
 
 @dataclass
@@ -151,6 +152,7 @@ class Findings:
 
     Attributes:
         inputs: how many were tried.
+        refused: how many of them ended in an error of ours.
         batches: how many were begun and ended.
         seconds: on the clock.
         slowest: processor time of the slowest input.
@@ -159,6 +161,7 @@ class Findings:
     """
 
     inputs: int = 0
+    refused: int = 0
     batches: int = 0
     seconds: float = 0.0
     slowest: float = 0.0
@@ -234,17 +237,22 @@ def problem_files(text: str, chance: Random) -> None:
         read_rows("x", rows)
 
 
+REOPENED = 0.01
+"""Share of damaged lines that are read with the others as a run that goes on; it takes milliseconds."""
+
+
 @lru_cache(maxsize=1)
 def run_of_the_simulated_world() -> tuple[dict[str, Any], tuple[bytes, ...]]:
     """Manifest and lines of a small run."""
     with tempfile.TemporaryDirectory(prefix="tt_scale_fuzz_") as name:
         config = Config(
-            model_name="simulated", prm_name="simulated", datasets=["simulated"], method="beam_search", N=2, M=2,
-            num_samples=3, output_dir=name,
+            model_name="simulated", prm_name="simulated", datasets=["simulated"], method="beam_search",
+            n_beams=2, beam_width=2, num_samples=3, output_dir=name,
         )  # fmt: skip
         [plan] = asyncio.run(bench([config]))
         folder = plan.journal.folder
-        return plan.journal.manifest, tuple((folder / Journal.file).read_bytes().splitlines(keepends=True))
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        return manifest, tuple((folder / Journal.file).read_bytes().splitlines(keepends=True))
 
 
 def damaged(line: bytes, text: str, chance: Random) -> bytes:
@@ -275,7 +283,7 @@ def with_checksum(line: bytes, piece: bytes, chance: Random) -> bytes:
 
 
 def journal(text: str, chance: Random) -> None:
-    """Damage a line of a run; of a hundred, one is read with the others as a run that goes on."""
+    """Damage a line of a run, and read it alone; seldom also with the others, as a run that goes on."""
     manifest, lines = run_of_the_simulated_world()
     line = damaged(chance.choice(lines), text, chance)
     try:
@@ -288,7 +296,7 @@ def journal(text: str, chance: Random) -> None:
         law(proved, "a damaged line is accepted")
         with suppress(ValueError):
             unpack(record)
-    if chance.random() < 0.01:
+    if chance.random() < REOPENED:
         reopened(manifest, lines, line)
 
 
@@ -341,7 +349,9 @@ TARGETS = {
     "grading": Target([*LATEX, *SPACE, *STRANGE], grading, 0.25),
     "configuration": Target([*YAML, *SPACE, *STRANGE], configuration, 1.0, (TTScaleError, ValueError)),
     "problem files": Target([*JSON, *SPACE, *STRANGE, *LATEX], problem_files, 1.0),
-    "journal": Target([*JSON, *SPACE, *STRANGE, '"v":2', '"sum":"'], journal, 1.0, longest=200),
+    "journal": Target(
+        [*JSON, *SPACE, *STRANGE, '"v":2', '"sum":"'], journal, 1.0, longest=200, prepare=run_of_the_simulated_world
+    ),
     "servers": Target([*JSON, *SPACE, *STRANGE], answers_of_servers, 0.25, (RequestFault,)),
     "printing": Target([*STRANGE, *SPACE, "=", "+", "-", "@", "'", "1", ".5", "e3"], printing, 0.25),
     "formulas": Target([*LATEX, *SPACE], formulas, 10.0, longest=300),
@@ -394,6 +404,7 @@ def attempt(target: Target, text: str, number: int, found: Findings) -> None:
         with limited():
             target.run(text, Random(number))
     except target.ours as error:
+        found.refused += 1
         if not str(error).strip():
             found.failed("a message that says nothing", text)
     except HangsError:
@@ -426,6 +437,7 @@ def fuzz(
         keep: called after each batch.
     """
     target, found = TARGETS[name], found or Findings()
+    target.prepare()
     drawn = st.lists(
         st.one_of(st.sampled_from(target.fragments), st.sampled_from(target.fragments), st.text(max_size=6)),
         min_size=1,
@@ -487,7 +499,7 @@ class State:
 
 def print_findings(name: str, seed: int, found: Findings) -> None:
     speed = found.inputs / found.seconds if found.seconds else 0.0
-    print(f"{name:14} {found.inputs:>9,} inputs  seed {seed}  {speed:>8,.0f}/s  ", end="")
+    print(f"{name:14} {found.inputs:>9,} inputs, {found.refused:,} refused  seed {seed}  {speed:>8,.0f}/s  ", end="")
     print(f"slowest {1000 * found.slowest:.1f} ms: {shown(found.slowest_input, 60)}", end="")
     print(f" ({len(found.slowest_input):,} characters)", flush=True)
     for kind, (count, first) in found.failures.items():

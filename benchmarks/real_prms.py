@@ -22,6 +22,7 @@ from recorded_pools import Replay, graded_sets
 from tt_scale.bench.run.manifest import hardware
 from tt_scale.bench.stats.intervals import mean_interval
 from tt_scale.bench.stats.pairs import Pair, corrected, paired_test
+from tt_scale.core.final_answer import AnswerRule
 from tt_scale.core.selection import sizes
 from tt_scale.problems.header import without_header
 from tt_scale.problems.local import parse_jsonl, read_file
@@ -156,7 +157,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if not arguments.files and not arguments.last_number:
         parser.error("no file is named: give at least one")
-    files = [*[(name, None) for name in arguments.files], *[(name, "last_number") for name in arguments.last_number]]
+    files: list[tuple[str, AnswerRule | None]] = [(name, None) for name in arguments.files]
+    files += [(name, "last_number") for name in arguments.last_number]
     replays = asyncio.run(graded_sets(files))
     parts = page(replays)
     if not arguments.only_print:

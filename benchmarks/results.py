@@ -24,9 +24,8 @@ from rich.console import Console
 from tt_scale.bench.record import Row
 from tt_scale.bench.run.events import Reporter
 from tt_scale.bench.run.manifest import hardware
-from tt_scale.bench.run.open_models import Models
 from tt_scale.bench.run.origin import computed_by
-from tt_scale.bench.run.session import Plan, aggregate_footer, plan_runs, run_plan
+from tt_scale.bench.run.session import Plan, aggregate_footer, plan_runs, run_all
 from tt_scale.bench.stats.metrics import interval, selector_accuracy
 from tt_scale.config import Config
 from tt_scale.grading import Grader
@@ -101,10 +100,7 @@ async def run(configs: Sequence[Config], report: Reporter) -> list[Plan]:
         plans = [plan for config in configs for plan in plan_runs([config], f"{grader.name} {grader.version}")]
         for plan in plans:
             stack.enter_context(plan.journal)
-        if any(len(plan.journal.rows) < plan.total for plan in plans):
-            async with Models(configs[0], report) as models:
-                for plan in plans:
-                    await run_plan(plan, grader, report, models)
+        await run_all(plans, grader, report)
         return plans
 
 

@@ -216,7 +216,7 @@ async def share(one: Measured, rounds: int) -> None:
 def seconds_below(*others: int) -> float:
     """Processor time of the processes that this one started, without some."""
     processes = [each for each in psutil.Process().children(recursive=True) if each.pid not in others]
-    return sum([each.cpu_times().user + each.cpu_times().system for each in processes])
+    return float(sum([each.cpu_times().user + each.cpu_times().system for each in processes]))
 
 
 async def alone(one: Measured) -> tuple[int, float]:

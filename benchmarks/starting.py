@@ -45,7 +45,7 @@ async def measured(config_file: str, way: str) -> dict[str, float]:
         return False
 
     if way != "as they are":
-        VLLMGenerator.launch = nothing  # type: ignore[method-assign]
+        VLLMGenerator.launch = nothing  # type: ignore[method-assign, assignment]
     if way == "with workers":
         vllm_cpu._single_process_executor = lambda: None
     began = time.perf_counter()

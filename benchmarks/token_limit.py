@@ -148,10 +148,10 @@ def main() -> None:
         for share in SHARES:
             config = Config(method=method, max_generated_tokens=int(share * free.tokens), **wide)
             for rule, draw in RULES.items():
-                sampler.chunks = draw
+                sampler.chunks = draw  # type: ignore[attr-defined]
                 found = asyncio.run(searched(config, arguments.problems))
                 print(line(method, rule, f"{share:g} x", found), flush=True)
-            sampler.chunks = chunks
+            sampler.chunks = chunks  # type: ignore[attr-defined]
 
 
 if __name__ == "__main__":

@@ -23,8 +23,29 @@ def fuzz() -> ModuleType:
 def test_nothing_escapes(fuzz: ModuleType, name: str) -> None:
     """What a model, a file or a server says ends in a value or in an error of ours, in time."""
     found = fuzz.fuzz(name, 600, seed=1)
-    assert found.inputs == (600)
+    assert found.inputs == 600
     assert found.failures == {}
+    assert found.refused < found.inputs  # else its inputs never reached what is fuzzed
+
+
+def test_journals_are_damaged_and_reopened(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target that fails before it has damaged a line looks like one that finds nothing."""
+    reopened: list[bytes] = []
+    whole = fuzz.reopened
+
+    def watched(manifest: Any, lines: Any, line: bytes) -> None:
+        whole(manifest, lines, line)
+        reopened.append(line)
+
+    monkeypatch.setattr(fuzz, "reopened", watched)
+    monkeypatch.setattr(fuzz, "REOPENED", 1.0)
+    found = fuzz.fuzz("journal", 50, seed=2)
+    assert (found.refused, found.failures) == (0, {})
+    assert len(reopened) == 50
+    monkeypatch.setattr(fuzz, "head_of", lambda line: None)
+    monkeypatch.setattr(fuzz, "read_line", lambda line: {})
+    accepted = fuzz.fuzz("journal", 50, seed=2).failures
+    assert any("a damaged line is accepted" in kind for kind in accepted)
 
 
 def test_what_it_notices(fuzz: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

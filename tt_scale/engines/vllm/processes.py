@@ -91,7 +91,7 @@ class EngineProcesses:
 
     def detect_workers(self) -> None:
         """Record the worker processes, which cannot be listed any more once the engine's process has died."""
-        import psutil  # type: ignore[import-untyped]
+        import psutil
 
         for process in self._known:
             with suppress(psutil.Error):
