@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pebble import ProcessFuture
 
 from tt_scale.errors import GradingError
-from tt_scale.grading import Grader
+from tt_scale.grading import Grader, workers
 
 TOWER = "9^{9^{9^{9^{9}}}}"
 BOMB = ("y^2+1", "(a+b+c+d+u+g)^{20}-(a+b+c+d+u+g+1)^{20}+f(x)")
@@ -60,6 +61,35 @@ async def test_a_killed_worker_is_replaced() -> None:
         for worker in workers_of(os.getpid()):
             os.kill(worker, signal.SIGKILL)
         assert await grader.grade("x+2", "2+x") == "correct"
+
+
+async def test_a_comparison_that_a_breaking_pool_loses_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """pebble hands over a comparison to a pool that has just broken, and nobody ever answers."""
+    with Grader(workers=1) as grader:
+        assert await grader.grade("x+1", "1+x") == "correct"
+        broken = grader._pool
+        assert broken is not None
+        broken.stop()
+        monkeypatch.setattr(broken, "schedule", lambda *_, **__: ProcessFuture())
+        assert await grader.grade("x+2", "2+x") == "correct"
+        assert grader._pool is not broken
+
+
+async def test_a_comparison_that_a_running_pool_loses_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that dies before it has said what it took, while others go on: no limit of pebble's counts for that."""
+    with Grader(workers=1) as grader:
+        assert await grader.grade("x+1", "1+x") == "correct"
+        pool, close = grader._pool, grader.close
+
+        def close_and_be_patient() -> None:
+            monkeypatch.setattr(workers, "_PATIENCE", 60.0)
+            close()
+
+        monkeypatch.setattr(workers, "_PATIENCE", -grader.seconds)
+        monkeypatch.setattr(grader, "close", close_and_be_patient)
+        monkeypatch.setattr(pool, "schedule", lambda *_, **__: ProcessFuture())
+        assert await grader.grade("x+2", "2+x") == "correct"
+        assert grader._pool is not pool
 
 
 async def test_plain_answers_start_no_worker() -> None:

@@ -19,6 +19,7 @@ import concurrent.futures
 import importlib.metadata
 import re
 import signal
+import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -45,6 +46,10 @@ Grade = Literal["correct", "wrong", "no_answer", "ungraded"]
 
 _CACHE_SIZE = 1 << 16
 _ATTEMPTS = 2
+_WATCH = 1.0
+"""Seconds between two looks at a pool whose answer is awaited."""
+_PATIENCE = 60.0
+"""Seconds beyond the limit of a comparison within which one of a pool must end, the start of a worker included."""
 _LONGEST = 100_000
 """Maximum length of an answer that a worker compares, in characters."""
 _RELATION = re.compile(r"[=<>≤≥≠,]|\\(?:[lg]e|[lg]t|ne|in|cup|pm)(?![a-zA-Z])|\\[lg]eq")
@@ -72,6 +77,7 @@ class Grader:
         self._pool: ProcessPool | None = None
         self._end: Callable[[], object] = _nothing_to_end
         self._answered = False
+        self._ended = 0.0  # when a comparison of the pool ended last
         self._known: dict[bytes, bool | None] = {}
         self._slice = TimeSlice()
 
@@ -170,7 +176,7 @@ class Grader:
             pool = self._running()
             try:
                 task = pool.schedule(verdict, args=(gold, answer, self.seconds), timeout=self.seconds)
-                same: bool | None = await asyncio.wrap_future(task)
+                same = await self._result(pool, asyncio.wrap_future(task))
             except (TimeoutError, asyncio.TimeoutError, concurrent.futures.TimeoutError, ProcessExpired):
                 self._answered = True
                 return None
@@ -187,6 +193,26 @@ class Grader:
             "The grading processes fail to start.",
             'On Windows, call tt_scale in a script under: if __name__ == "__main__":',
         )
+
+    async def _result(self, pool: ProcessPool, task: asyncio.Future[bool | None]) -> bool | None:
+        """Wait for a comparison.
+
+        A pool that breaks while a comparison is handed to it never answers that one, nor does one whose worker dies
+        between taking a comparison and saying so while others are busy (pebble 5.2).
+
+        Raises:
+            BrokenProcessPool: there will be no answer.
+        """
+        begun = time.monotonic()
+        try:
+            while not (await asyncio.wait([task], timeout=_WATCH))[0]:
+                idle = time.monotonic() - max(begun, self._ended)
+                if (not pool.active or idle > self.seconds + _PATIENCE) and not task.done():
+                    raise BrokenProcessPool
+            self._ended = time.monotonic()
+            return task.result()
+        finally:
+            task.cancel()
 
     def _running(self) -> ProcessPool:
         if self._pool is None:
