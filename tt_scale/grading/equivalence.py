@@ -2,8 +2,8 @@ r"""Equivalence of an answer and the gold answer.
 
 Both are parsed in the same way (`matching`). `settled` compares plain numbers, times, choice letters and words in the
 calling process. Formulas are compared by value and with Math-Verify, which can hang or use all memory, so that
-`verdict` runs in a worker process that can be killed. It also compares answers of more than 1,000 characters, and lists
-that need more than 1,000 comparisons of parts, because `settled` blocks its caller.
+`verdict` runs in a worker process that can be killed. It also compares answers of more than 700 characters, and lists
+that need more than 600 comparisons of parts, because `settled` blocks its caller.
 
     >>> settled("0.5", r"\frac{1}{2}"), settled("3", "4"), settled("x+1", "1+x")
     (True, False, None)
@@ -24,8 +24,8 @@ from tt_scale.grading.sandbox import alarm
 
 __all__ = ["equivalent", "settled", "verdict"]
 
-_LONGEST = 1000
-_MOST_COMPARISONS = 1000
+_LONGEST = 700
+_MOST_COMPARISONS = 600
 
 
 def settled(gold: str, answer: str) -> bool | None:

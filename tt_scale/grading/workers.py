@@ -8,7 +8,7 @@ comparison has a wall-clock limit and a memory limit; one that is killed, crashe
 failed, which never means that the answer is wrong.
 
 Comparisons without a worker run in the caller's event loop, for at most 10 ms before other tasks run. Answers of more
-than 1,000 characters and lists of many items are compared by workers; of more than 100,000 characters, only equal
+than 700 characters and lists of many items are compared by workers; of more than 100,000 characters, only equal
 spelling is correct, and all else is `ungraded`.
 """
 
