@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from tt_scale.engines.context_length import fitted, own_context
 from tt_scale.engines.hub import cached_hub_file, fetch_hub_file, go_offline_if_unreachable, is_offline
 from tt_scale.engines.main_guard import check_main_guard
 from tt_scale.engines.model_names import refuse_scorer_settings, resolve_model
-from tt_scale.errors import ConfigError, GeneratorError, PRMError, TTScaleError, nearest
+from tt_scale.errors import ConfigError, GeneratorError, MissingExtraError, PRMError, TTScaleError, nearest
 from tt_scale.generator.chat_template import no_chat_template
 from tt_scale.pocket.weights import POCKET_MODELS
 from tt_scale.prm.adapters.lookup import adapter_class, check_protocol
@@ -210,6 +211,8 @@ def _fetched(name: str, key: str, revision: str | None) -> dict[str, Any]:
     kind: type[TTScaleError] = PRMError if key == "prm_name" else GeneratorError
     subject = f"The {'PRM' if key == 'prm_name' else 'model'} {name!r}"
     hint = f"Check the name and the network, or give a local folder as --{key.replace('_', '-')}."
+    if find_spec("huggingface_hub") is None:
+        raise MissingExtraError("huggingface_hub", "hf", f"{subject} is no folder here, and a model from the hub")
     if is_offline():
         raise kind(f"{subject} has no config.json on this machine, and HF_HUB_OFFLINE forbids downloading it.", hint)
     try:

@@ -10,6 +10,7 @@ import pytest
 from commands import SIMULATED, Command, snapshot
 from run_folders import retried, write_run
 
+from tt_scale.core.atomic_file import replacing
 from tt_scale.errors import ConfigError
 from tt_scale.serve.settings import read_tokens
 
@@ -113,10 +114,36 @@ def test_a_file_that_cannot_be(desk: Path, command: Command, case: str) -> None:
         assert names(path, refused(desk, command, (*before, path)))
 
 
+NEEDS = {"run of plot": "vl_convert", "run of report": "vl_convert", "PRM of prm-check": "torch"}
+"""What a command looks for before it looks at the path."""
+
+
 @pytest.mark.parametrize("case", FOLDERS)
 def test_a_folder_that_cannot_be(desk: Path, command: Command, case: str) -> None:
+    pytest.importorskip(NEEDS.get(case, "click"))
     for path in ("", LONG, f"{LONG}/a", "a\0b", "file/a", "loop/a"):
         assert names(path, refused(desk, command, (*FOLDERS[case], path)))
+
+
+def test_a_chart_goes_where_links_and_pipes_lead(desk: Path, command: Command) -> None:
+    """A temporary file took their place, and the reader of a pipe waited for ever."""
+    pytest.importorskip("vl_convert")
+    (desk / "real.svg").write_text("old")
+    (desk / "real.svg").chmod(0o664)
+    (desk / "link.svg").symlink_to("real.svg")
+    assert command("plot", "run", "-o", "link.svg").status == 0
+    assert (desk / "link.svg").is_symlink()
+    assert (desk / "real.svg").read_text().startswith("<svg")
+    assert (desk / "real.svg").stat().st_mode & 0o777 == 0o664
+    os.mkfifo(desk / "pipe.svg")
+    reader = os.open(desk / "pipe.svg", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with replacing(desk / "pipe.svg") as file:
+            file.write("x")
+        assert os.read(reader, 10) == b"x"
+        assert (desk / "pipe.svg").is_fifo()
+    finally:
+        os.close(reader)
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs /proc, in which nobody may create a file")

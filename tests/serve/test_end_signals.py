@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -34,7 +35,9 @@ def test_a_second_signal_ends_a_process_whose_event_loop_is_blocked(number: sign
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == "blocked\n"
+            until = time.monotonic() + 120
             while process.poll() is None:
+                assert time.monotonic() < until
                 process.send_signal(number)  # more than two, since two at the same moment are one
                 try:
                     process.wait(0.1)

@@ -122,7 +122,7 @@ class Config(RuntimeKeys, DataKeys, BudgetKeys, MethodKeys, SearchKeys, Sampling
             raise ValueError(f"contains {shown(invalid)}, which is not allowed in text")
         return value
 
-    @field_validator("model_name", "tokenizer", "output_dir", "summary_csv")
+    @field_validator("model_name", "output_dir", "summary_csv")
     @classmethod
     def _no_empty_path(cls, value: str | None) -> str | None:
         if value == "":

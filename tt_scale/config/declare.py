@@ -60,7 +60,15 @@ def key(
     return Field(default, description=description, json_schema_extra=extra, **limits)
 
 
-def path_count(group: str, description: str, default: int | None, *, width: bool = False, least: int = 1) -> Any:
+def path_count(
+    group: str,
+    description: str,
+    default: int | None,
+    *,
+    width: bool = False,
+    least: int = 1,
+    most: int | None = MOST_PATHS,
+) -> Any:
     """Declare a key that counts paths, of which a search cannot have any number at once.
 
     Args:
@@ -69,5 +77,6 @@ def path_count(group: str, description: str, default: int | None, *, width: bool
         default: as of `key`.
         width: as of `key`.
         least: smallest value.
+        most: largest value; None for a mere limit, which may lie beyond all that a search reaches.
     """
-    return key(group, description, default, width=width, paths=True, ge=least, le=MOST_PATHS)
+    return key(group, description, default, width=width, paths=True, ge=least, le=most)

@@ -31,9 +31,9 @@ class SearchKeys(Keys):
     )
     always_expand: bool = key(SEARCH, "collective: propose `max_total_branches` children on first attempts too.", False)
     expansion_factor: int = path_count(SEARCH, "independent: copies of a path that is retried.", 2)
-    max_branches: int = path_count(SEARCH, "independent: most paths in the frontier.", 6, width=True)
+    max_branches: int = path_count(SEARCH, "independent: most paths in the frontier.", 6, width=True, most=None)
     max_finished_branches: int = path_count(
-        SEARCH, "independent: number of finished paths at which the search ends.", 2, width=True
+        SEARCH, "independent: number of finished paths at which the search ends.", 2, width=True, most=None
     )
     N: int = path_count(
         SEARCH,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,7 +16,8 @@ __all__ = ["partial_of", "replacing"]
 def replacing(path: Path, mode: str = "w", errors: str = "strict") -> Iterator[IO[Any]]:
     """Open a temporary file that replaces `path` at the end of the block; after an exception `path` is unchanged.
 
-    The temporary file lies beside `path`, since a rename within a folder is atomic.
+    The temporary file lies beside `path`, since a rename within a folder is atomic. A link keeps leading to the file
+    that is replaced, and a file keeps its permissions. What is no file, such as a pipe, is written to directly.
 
     Args:
         path: the file to replace or create; its folder exists.
@@ -25,11 +27,18 @@ def replacing(path: Path, mode: str = "w", errors: str = "strict") -> Iterator[I
     Raises:
         OSError: the file cannot be written.
     """
-    partial = partial_of(path)
+    path = Path(os.path.realpath(path))
     text: dict[str, Any] = {} if "b" in mode else {"encoding": "utf-8", "newline": "", "errors": errors}
+    if path.exists() and not path.is_file():
+        with path.open(mode, **text) as file:
+            yield file
+        return
+    partial = partial_of(path)
     try:
         with partial.open(mode, **text) as file:
             yield file
+        if path.exists():
+            shutil.copymode(path, partial)
         os.replace(partial, path)
     except BaseException:
         partial.unlink(missing_ok=True)

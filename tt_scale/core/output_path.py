@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 from tt_scale.core.atomic_file import partial_of
@@ -31,11 +31,15 @@ def check_output(path: str | Path, name: str, hint: str = ANOTHER, *, new_folder
     if not str(path):
         raise ConfigError(f"{name} is empty.", hint)
     told = f"{name} is {shown(str(path), MOST_SHOWN)}"
-    file = Path(path)
     try:
+        file = Path(os.path.realpath(path))
         if os.path.isdir(file):
             raise ConfigError(f"{told}, which is a folder.", hint)
-        with _folders_of(file, make=new_folders):
+        if os.path.exists(file) and not os.path.isfile(file):
+            _require(file, os.W_OK)
+        elif new_folders and not os.path.lexists(file.parent):
+            _require(_existing(file), os.W_OK | os.X_OK)
+        else:
             _try(partial_of(file))
     except FileNotFoundError:
         raise ConfigError(f"{told}, whose folder does not exist.", hint) from None
@@ -55,17 +59,17 @@ def _try(partial: Path) -> None:
         partial.unlink()
 
 
-@contextmanager
-def _folders_of(file: Path, *, make: bool) -> Iterator[None]:
-    """Make the folders of a file for a moment where they are missing."""
-    missing = [folder for folder in file.parents if not os.path.lexists(folder)] if make else []
-    made: list[Path] = []
-    try:
-        for folder in reversed(missing):
-            os.mkdir(folder)
-            made.append(folder)
-        yield
-    finally:
-        for folder in reversed(made):
-            with suppress(OSError):  # another command has put something into it
-                folder.rmdir()
+def _existing(file: Path) -> Path:
+    """The nearest folder above a file that exists.
+
+    Raises:
+        OSError: a name is too long, or what is above is no folder.
+    """
+    with suppress(FileNotFoundError):
+        os.lstat(file)
+    return next(folder for folder in file.parents if os.path.lexists(folder))
+
+
+def _require(path: Path, access: int) -> None:
+    if not os.access(path, access):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
 from time import sleep
 
@@ -84,13 +85,15 @@ def quiet_hub() -> Iterator[None]:
 
 
 def cached_hub_file(name: str, file: str, revision: str | None = None) -> Path | None:
-    """Find a file of a model in the local cache.
+    """Find a file of a model in the local cache; None also where the hub's client is not installed.
 
     Args:
         name: name of the model on the hub.
         file: path of the file in the model's repository.
         revision: branch, tag or commit; None is the main branch.
     """
+    if find_spec("huggingface_hub") is None:
+        return None
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

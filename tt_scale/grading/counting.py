@@ -21,12 +21,14 @@ _LONGEST = 300
 _MARKED = re.compile(r"[A-Z][^A-Z]*\d|choose")
 """What every rewritten text contains: a cheap condition."""
 
-_POINT = re.compile(r"(?:\\(?:mathrm|text|mathbf)\s*\{\s*[A-Z]\s*\}|[A-Z])\s*(\(.+\))", re.DOTALL)
+_NAME = "[A-MO-TV-Z]"
+"""Names of points; `N` and `U` are distributions."""
+_POINT = re.compile(rf"(?:\\(?:mathrm|text|mathbf)\s*\{{\s*{_NAME}\s*\}}|{_NAME})\s*(\(.+\))", re.DOTALL)
 _UPRIGHT = re.compile(r"\\(?:mathrm|text|operatorname)\s*\{\s*n?([CPA])r?\s*\}|(?<![a-zA-Z\\])n([CP])r")
 _SIZE = r"\s*(\d{1,4}|[a-z](?:\s*[+-]\s*\d)?)\s*"
 _SCRIPT = r"\s*\{?\s*(\d{1,4})\s*\}?\s*"
 _FORMS = tuple(
-    re.compile(pattern)
+    re.compile(rf"{pattern}(?!\s*(?:[=<>≤≥≠]|\\(?:[lg]eq?|neq?)(?![a-zA-Z])))")  # not a name: `P(2,2)=1/4`
     for pattern in (
         rf"(?<![a-zA-Z\\_^])(?P<letter>[CP])\s*\((?P<whole>{_SIZE}),(?P<part>{_SIZE})\)",
         rf"(?:\{{\s*\}}\s*)?[_^](?P<whole>{_SCRIPT})(?P<letter>[CP])\s*_(?P<part>{_SCRIPT})(?![\w^])",
@@ -36,6 +38,7 @@ _FORMS = tuple(
         r"(?<![\w.,}])(?P<whole>\d{1,4})\s*(?:\\text\s*\{\s*)?(?P<letter>c)hoose\s*\}?\s*(?P<part>\d{1,4})(?![\w.,])",
     )
 )
+_BARE = _FORMS[4]
 
 
 def as_counted(gold: str, answer: str) -> tuple[str, str]:
@@ -50,7 +53,7 @@ def as_counted(gold: str, answer: str) -> tuple[str, str]:
     """
     if not (_MARKED.search(gold) or _MARKED.search(answer)):
         return gold, answer
-    one, other = _forms(gold), _forms(answer)
+    one, other = _forms(gold, of_gold=True), _forms(answer)
     if any(one) == any(other):
         return gold, answer
     return (_beside(gold, one, answer), answer) if any(one) else (gold, _beside(answer, other, gold))
@@ -62,8 +65,11 @@ def _beside(text: str, forms: tuple[str, str], other: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _forms(text: str) -> tuple[str, str]:
-    """The text with formulas for its numbers of combinations, and its coordinates; each is empty where it has none."""
+def _forms(text: str, *, of_gold: bool = False) -> tuple[str, str]:
+    """The text with formulas for its numbers of combinations, and its coordinates; each is empty where it has none.
+
+    `2C1` is read in answers alone: as a gold answer it may be a code or a number of base 16.
+    """
     if len(text) > _LONGEST or not _MARKED.search(text):
         return "", ""
     cleaned = clean(text)
@@ -71,6 +77,8 @@ def _forms(text: str) -> tuple[str, str]:
     coordinates = point[1] if point and structure(point[1]).kind == "tuple" else ""
     written = upright = _UPRIGHT.sub(lambda found: found[1] or found[2], cleaned)
     for form in _FORMS:
+        if of_gold and form is _BARE:
+            continue
         written = form.sub(_formula, written)
     return (written if written != upright else ""), coordinates
 

@@ -162,7 +162,7 @@ def _combined(text: str, depth: int) -> Structure | None:
         vector, end = _vector(text, factor.end(), closing, depth)
         if vector is None or (terms and not factor["sign"]):
             return None
-        scaled = scaled or not factor["letter"] or bool(factor["number"] or factor["times"])
+        scaled = scaled or not factor["letter"] or bool(factor["times"])
         times = r" \cdot " if factor["letter"] else ""  # `t(4)` would be a function
         terms.append((f"{factor['sign']}{factor['number']}{factor['letter']}{times}", vector))
         at = re.compile(r"\s*").match(text, end).end()  # type: ignore[union-attr]

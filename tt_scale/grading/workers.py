@@ -182,6 +182,8 @@ class Grader:
                 return None
             except (BrokenProcessPool, RuntimeError):
                 # Workers died between two comparisons, which takes pebble's whole pool down.
+                if self._pool is None:
+                    raise GradingError("The grader was closed while it compared two answers.") from None
                 if self._pool is pool:
                     self.close()
             else:

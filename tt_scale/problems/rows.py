@@ -41,7 +41,7 @@ _MOST_MEMBERS = 20
 """Maximum number of items of a list that other boxes are compared with."""
 
 _TAKEN_BACK = re.compile(
-    r"\b(?:no(?=\s*[,.:;!])|not (?:right|correct|so)|wrong|incorrect|rather|instead|actually|wait|mistake"
+    r"\b(?:no(?=\s*[,.:;!])|no answer|not (?:right|correct|so|the)|wrong|incorrect|rather|instead|actually|wait|mistake"
     r"|corrected|correcting)\b",
     re.IGNORECASE,
 )
