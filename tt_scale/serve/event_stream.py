@@ -38,7 +38,8 @@ class CertainPart:
             whole: whether nothing follows.
         """
         ends = [place for each in self._stop if (place := text.find(each)) >= 0]
-        end = min(ends) if ends else len(text) if whole else max(0, len(text) - self._held)
+        # behind the held part another stop may begin, also before one that is complete
+        end = min([*ends, len(text) if whole else max(0, len(text) - self._held)])
         part = text[self._sent : end]
         self._sent = max(self._sent, end)
         return part
