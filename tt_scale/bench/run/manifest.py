@@ -116,15 +116,18 @@ def described(experiment: Mapping[str, Any], config: Config) -> dict[str, Any]:
 def rules_in_force(experiment: Mapping[str, Any]) -> int:
     """Version of the search rules of a run: the newest where nothing has changed for its searches since they began."""
     version = int(experiment.get("search_rules", 1))
-    limited = experiment.get("max_generated_tokens") is not None
-    return max(RULES_CHANGED) if version >= search_rules(limited) else version
+    return max(RULES_CHANGED) if version >= _rules_now(experiment) else version
 
 
 def rules_changed(experiment: Mapping[str, Any]) -> str:
     """State what has changed in the search rules since a run began; empty if nothing has for its searches."""
-    limited = experiment.get("max_generated_tokens") is not None
-    began, now = rules_in_force(experiment), search_rules(limited)
+    began, now = rules_in_force(experiment), _rules_now(experiment)
     return "; ".join([what for number, what in RULES_CHANGED.items() if began < number <= now])
+
+
+def _rules_now(experiment: Mapping[str, Any]) -> int:
+    """Version of the search rules by which the searches of a run would be done today."""
+    return search_rules(experiment.get("max_generated_tokens") is not None)
 
 
 def ignored_options(config: Config) -> list[str]:
