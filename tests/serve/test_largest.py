@@ -29,5 +29,7 @@ def test_what_is_within_it_or_no_number_goes_on_to_the_configuration(value: obje
 def test_a_server_whose_own_searches_are_larger_does_not_start() -> None:
     with pytest.raises(ConfigError, match=r"budget is 2,000, .* at most 1,024\. Type: --max-paths 2000"):
         check_own_paths(Config(budget=2000), 1024)
+    with pytest.raises(ConfigError, match=r"n_beams x beam_width is 10,000, .* Type: --max-paths 10000"):
+        check_own_paths(Config(method="beam_search", n_beams=100, beam_width=100), 1024)
     check_own_paths(Config(budget=1024), 1024)
     check_own_paths(Config(), 1)  # what a method has by default is checked where it expands

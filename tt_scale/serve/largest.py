@@ -36,9 +36,11 @@ def check_own_paths(config: Config, most: int) -> None:
     """Refuse a server whose own searches ask for more than a request may.
 
     Raises:
-        ConfigError: a key that was set is larger.
+        ConfigError: a key that was set is larger, or the children of all beams together are.
     """
     values = {name: getattr(config, name) for name in sorted(PATH_KEYS & config.model_fields_set)}
+    if config.n_beams and config.beam_width:
+        values["n_beams x beam_width"] = config.n_beams * config.beam_width
     for name, value in values.items():
         if value is not None and value > most:
             raise ConfigError(
